@@ -1,0 +1,61 @@
+# Every target sets up what it needs. `make demo` and `make test` are the two commands of the README.
+PYTHON ?= python3
+CORES  ?= 2
+VENV   := .venv
+BIN    := $(VENV)/bin
+SMK    := $(BIN)/snakemake --cores $(CORES)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONUTF8 := 1
+
+.PHONY: help demo test lint format bench pins clean
+help:
+	@echo "make demo    simulate an irradiated tissue and run the whole workflow on it"
+	@echo "make test    run the tests"
+	@echo "make lint    ruff, snakefmt, snakemake --lint, mypy"
+	@echo "make bench   speed and memory against the peers, into docs/speed.md"
+	@echo "make pins    resolve requirements/*.txt anew (needs uv)"
+	@echo "make clean   remove the demo and the caches; results/ and .venv stay"
+
+# A stamp is newer than the pins it was installed from, or the install runs again.
+$(VENV)/.run: requirements/run.txt pyproject.toml
+	$(PYTHON) workflow/setup_venv.py $(VENV) requirements/run.txt
+	touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml $(VENV)/.run
+	$(PYTHON) workflow/setup_venv.py $(VENV) requirements/dev.txt
+	touch $@
+
+demo: $(VENV)/.run
+	$(BIN)/senoscore simulate --out demo --seed 1 --if-missing
+	$(SMK)
+	@$(BIN)/python -c "from pathlib import Path; print('Report:', Path('results/report.html').resolve())"
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/mypy
+	$(BIN)/senoscore simulate --out demo --seed 1 --if-missing
+	$(BIN)/snakemake --lint
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/run.py --full --out docs/speed.md
+
+pins:
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header --no-annotate pyproject.toml -o requirements/run.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header --no-annotate --extra dev -c requirements/run.txt pyproject.toml \
+	    -o requirements/dev.txt
+
+clean:
+	rm -rf demo .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find senoscore tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,36 @@
+"""Create or refresh a virtual environment from a pinned file, with uv if present, else pip.
+
+Standard library only: it runs before anything is installed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+
+def main(folder: str, pins: str) -> None:
+    """Install `pins` (hashes required) and this checkout (editable) into `folder`."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - the user's own Python may be older
+        sys.exit(f"senoscore needs Python 3.11 or newer, this is {sys.version.split()[0]}")
+    python = Path(folder, "bin", "python")
+    if not python.exists():
+        venv.create(folder, with_pip=True, clear=True)
+    uv = shutil.which("uv")
+    install = (
+        [uv, "pip", "install", "--python", str(python)]
+        if uv
+        else [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
+    )
+    subprocess.run([*install, "--require-hashes", "-r", pins], check=True)  # noqa: S603
+    # The build backend is fetched for the editable install; --no-deps keeps to the pins.
+    subprocess.run([*install, "--no-deps", "--editable", "."], check=True)  # noqa: S603
+    warm = "from senoscore import kernels; kernels.warm()"
+    subprocess.run([str(python), "-c", warm], check=True)  # noqa: S603
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
