@@ -1,0 +1,247 @@
+"""The null of the call: baselines, one z cut per compartment, achieved control rates."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from senoscore import _keys
+from senoscore._calibrate_evidence import Reader, fit_levels, null_levels
+from senoscore._calibrate_input import cell_table, control_mask, kept, score_matrix
+from senoscore._calibrate_types import Calibration, CompartmentCalibration
+from senoscore.errors import ConfigError
+from senoscore.panel import load_panel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from anndata import AnnData
+
+    from senoscore._calibrate_baseline import Levels
+    from senoscore.panel import Panel
+
+    Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+__all__ = ["Calibration", "calibrate"]
+
+log = logging.getLogger(__name__)
+
+_GRID: Final = np.round(np.arange(8.0, 0.45, -0.05), 2)
+"""Cuts that are tried, from strict to lenient."""
+
+_SINGLE_ALPHA: Final = 0.01
+_NULL_CUT: Final = 3.0
+_MIN_BULK: Final = 3
+_BULK_DF: Final = 4
+
+
+def calibrate(
+    data: AnnData | pd.DataFrame,
+    *,
+    compartment: str = _keys.COMPARTMENT,
+    control: Mapping[str, str] | None = None,
+    panel: str | Path | Mapping[str, Any] | Panel = "default",
+    alpha: float = 0.05,
+    min_control_cells: int = 100,
+    min_control_samples: int = 2,
+    method: str | None = None,
+) -> Calibration:
+    """Learn from unirradiated cells, compartment by compartment, what is unremarkable.
+
+    Per compartment, signature scores become z values against its control cells, axes are means
+    of them, and the index a weighted mean of axes. One z cut, shared by all axes, is the lowest
+    for which the composite rule of the panel holds in at most ``alpha`` of the control cells,
+    each control sample being judged by baselines fitted without it (leave-one-control-sample-out;
+    samples weigh by their cells, up to the median sample). With fewer than
+    ``min_control_samples`` samples the rate is at most 0.01, in the same cells if there is one
+    sample. Where every sample is one row (bulk, array) the cut is also at least the t quantile.
+
+    Parameters
+    ----------
+    data
+        Cells with ``sample``, the compartment, the columns of ``control`` and scores: an AnnData
+        with ``obsm["score_<method>"]``, or a table with columns ``<method>:<signature>``. Cells
+        whose ``keep`` is false are left out.
+    compartment
+        Column that holds the compartment.
+    control
+        Column and value that name the control samples; default ``{"treatment": "control"}``.
+    panel
+        Name, path, content or panel.
+    alpha
+        Rate at which control cells may fulfil the composite rule.
+    min_control_cells
+        Control cells, over all samples, below which a compartment is not assessable.
+    min_control_samples
+        Control samples below which the cut is stricter and flagged.
+    method
+        Scoring method; default the panel's.
+
+    Returns
+    -------
+    The calibration; ``.to_frame()``, ``.rates``, ``.save(path)``.
+
+    Raises
+    ------
+    InputError
+        Missing columns or scores.
+    DesignError
+        A sample is both control and not.
+    ConfigError
+        ``alpha`` outside (0, 0.5), or an invalid panel.
+
+    Notes
+    -----
+    Cut by composite rate and left-out samples: between-animal variation makes a cut at the
+    pooled 95th percentile call 0.7 to 16 % of a new control sample. See docs/call.md.
+    """
+    if not 0 < alpha < 0.5:
+        msg = f"alpha is {alpha}, expected a rate above 0 and below 0.5"
+        raise ConfigError(msg)
+    control = {_keys.TREATMENT: _keys.CONTROL} if control is None else dict(control)
+    rules = load_panel(panel)
+    method = method or rules.method
+    table = cell_table(data, rules, method=method, compartment=compartment)
+    is_control = control_mask(table, control)
+    scores = score_matrix(table, rules, method=method)
+    has_null = any(f"{method}_z{_keys.SEP}{s}" in table for s in rules.signatures)
+    names = table[_keys.COMPARTMENT].astype("string").fillna(_keys.UNASSIGNED).to_numpy(dtype=str)
+    samples = table[_keys.SAMPLE].astype(str).to_numpy(dtype=str)
+    use = is_control & kept(table)
+    fits = {
+        name: _Controls(Reader(rules, name), scores[own & use], samples[own & use], bulk=bulk)
+        for name, own, bulk in _compartments(names, samples)
+    }
+    across = _across({n: f for n, f in fits.items() if len(f.scores) >= min_control_cells})
+    result: dict[str, CompartmentCalibration] = {}
+    for name, fit in fits.items():
+        needed = _MIN_BULK if fit.bulk else min_control_cells
+        result[name] = fit.calibrate(alpha, needed, min_control_samples, across, has_null=has_null)
+        log.info("%s: %s, cut %.2f", name, result[name].status, result[name].z_cut)
+    return Calibration(rules, alpha, method, result, control)
+
+
+def _compartments(
+    names: np.ndarray[Any, Any], samples: np.ndarray[Any, Any]
+) -> list[tuple[str, np.ndarray[Any, Any], bool]]:
+    """Name, mask and whether every sample is one row, for each compartment."""
+    found = []
+    for name in sorted(set(names)):
+        own = names == name
+        of = samples[own]
+        found.append((name, own, len(np.unique(of)) == len(of) and len(of) > 1))
+    return found
+
+
+def _across(fits: Mapping[str, _Controls]) -> Floats | None:
+    """Median scale of each signature over compartments with enough control cells."""
+    scales = [fit.fit(np.ones(len(fit.names), bool)).signature.scale for fit in fits.values()]
+    if len(scales) < 2:
+        return None
+    return np.asarray(pd.DataFrame(np.array(scales)).median().to_numpy(np.float64))
+
+
+class _Controls:
+    """Control cells of one compartment."""
+
+    def __init__(
+        self, reader: Reader, scores: Floats, samples: np.ndarray[Any, Any], *, bulk: bool
+    ) -> None:
+        self.reader = reader
+        # In a fixed order: sums of floats must not depend on the order of the cells.
+        order = np.lexsort((*scores.T, samples)) if len(samples) else np.arange(0)
+        self.scores = scores[order]
+        self.names, self.codes = np.unique(samples[order], return_inverse=True)
+        self.bulk = bulk
+
+    def fit(self, use: np.ndarray[Any, Any], across: Floats | None = None) -> Levels:
+        return fit_levels(self.reader, self.scores, self.codes, use, bulk=self.bulk, across=across)
+
+    def calibrate(
+        self,
+        alpha: float,
+        needed: int,
+        min_samples: int,
+        across: Floats | None,
+        *,
+        has_null: bool,
+    ) -> CompartmentCalibration:
+        """Calibrate the compartment, or say why it cannot be."""
+        name, n, n_samples = self.reader.compartment, len(self.scores), len(self.names)
+        counts = dict(zip(self.names.tolist(), np.bincount(self.codes).tolist(), strict=True))
+        if n == 0 and has_null:
+            return CompartmentCalibration(
+                name,
+                "null",
+                "no_control",
+                "no control samples: z against matched gene sets only",
+                z_cut=_NULL_CUT,
+                levels={"": null_levels(self.reader)},
+            )
+        unit = "samples" if self.bulk else "cells"
+        short = f"{n} control {unit}, {needed} needed"
+        if n < (2 if self.bulk else needed):
+            return CompartmentCalibration(name, "none", "not_assessable", short, n_cells=counts)
+        every = np.ones(n_samples, dtype=bool)
+        levels = {"": self.fit(every, across)}
+        if n_samples > 1:
+            for i, sample in enumerate(self.names.tolist()):
+                levels[sample] = self.fit(np.arange(n_samples) != i, across)
+        mode = "bulk" if self.bulk else "cells"
+        if n < needed:
+            return CompartmentCalibration(
+                name, mode, "not_assessable", short, levels=levels, n_cells=counts
+            )
+        status, goal = "ok", alpha
+        if n_samples < min_samples:
+            status = "single_control" if n_samples == 1 else "few_control_samples"
+            goal = min(alpha, _SINGLE_ALPHA)
+        cut, rate, null = self._tune(levels, goal)
+        notes = {
+            "ok": "",
+            "single_control": "one control sample: the spread between samples is unknown",
+            "few_control_samples": f"{n_samples} control samples, {min_samples} asked for",
+        }
+        return CompartmentCalibration(
+            name,
+            mode,
+            status,
+            notes[status],
+            z_cut=cut,
+            alpha=goal,
+            rate_loso=rate,
+            levels=levels,
+            null=null,
+            n_cells=counts,
+        )
+
+    def _tune(
+        self, levels: Mapping[str, Levels], goal: float
+    ) -> tuple[float, float, dict[str, Any]]:
+        """Lowest cut whose composite rate is at most ``goal`` there and at every higher cut."""
+        read = {}
+        for i, sample in enumerate(self.names.tolist()):
+            own = levels.get(sample, levels[""])
+            read[sample] = self.reader.read(self.scores[self.codes == i], own)
+        n = np.bincount(self.codes)
+        weight = np.minimum(n, np.median(n))
+        floor = 0.0
+        if self.bulk:
+            floor = float(stats.t.ppf(1 - goal, len(n) - 1 + _BULK_DF))
+        best, best_rate = float(_GRID[0]), np.nan
+        for cut in _GRID[floor <= _GRID]:
+            rates = [self.reader.positive(z, cut).mean() for z, _ in read.values()]
+            rate = float(np.average(rates, weights=weight))
+            if rate > goal and not np.isnan(best_rate):
+                break
+            best, best_rate = float(cut), rate
+        null = {
+            sample: np.sort(index[self.reader.positive(z, best) & ~np.isnan(index)])
+            for sample, (z, index) in read.items()
+        }
+        return best, best_rate, null

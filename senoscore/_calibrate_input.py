@@ -1,0 +1,126 @@
+"""The cell table that calibration and call read, from a DataFrame or an AnnData."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from senoscore import _keys
+from senoscore.errors import DesignError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from anndata import AnnData
+
+    from senoscore.panel import Panel
+
+__all__ = ["NULL_SUFFIX", "cell_table", "control_mask", "kept", "score_matrix"]
+
+NULL_SUFFIX: Final = "_z"
+
+
+def cell_table(
+    data: AnnData | pd.DataFrame, panel: Panel, *, method: str, compartment: str
+) -> pd.DataFrame:
+    """One row a cell with ``cell``, ``sample``, ``compartment``, design and score columns.
+
+    Raises
+    ------
+    InputError
+        A column is missing, a cell has no sample, or no score of the panel is there.
+    """
+    table = data if isinstance(data, pd.DataFrame) else _from_anndata(data, panel, method)
+    wanted = [_keys.SAMPLE, compartment]
+    missing = [name for name in wanted if name not in table]
+    if missing:
+        msg = f"the cells have no column {missing[0]!r}"
+        raise InputError(msg, fix="join the samples sheet and the compartments, or name the column")
+    scored = [s for s in panel.signatures if _column(table, method, s) is not None]
+    if not scored:
+        msg = f"no score of panel {panel.name!r} is there (columns like '{method}:p53_targets')"
+        raise InputError(msg, fix=f"score the panel's signatures with method {method!r} first")
+    if table[_keys.SAMPLE].isna().any():
+        msg = f"{int(table[_keys.SAMPLE].isna().sum())} cells have no sample"
+        raise InputError(msg, fix="give each cell a sample")
+    if _keys.CELL not in table:
+        table = table.assign(cell=table.index.astype(str))
+    if compartment != _keys.COMPARTMENT:
+        table = table.assign(**{_keys.COMPARTMENT: table[compartment]})
+    return table
+
+
+def _from_anndata(adata: AnnData, panel: Panel, method: str) -> pd.DataFrame:
+    parts: list[pd.DataFrame] = [adata.obs]
+    for suffix in ("", NULL_SUFFIX):
+        scores = adata.obsm.get(_keys.OBSM_SCORE.format(method=method) + suffix)
+        if isinstance(scores, pd.DataFrame):
+            own = scores[[name for name in panel.signatures if name in scores]]
+            parts.append(own.add_prefix(f"{method}{suffix}{_keys.SEP}"))
+    table = pd.concat(parts, axis=1)
+    table[_keys.CELL] = adata.obs_names.astype(str)
+    return table
+
+
+def _column(table: pd.DataFrame, method: str, signature: str) -> str | None:
+    for prefix in (method, method + NULL_SUFFIX):
+        name = f"{prefix}{_keys.SEP}{signature}"
+        if name in table:
+            return name
+    return None
+
+
+def score_matrix(
+    table: pd.DataFrame, panel: Panel, *, method: str, null: bool = False
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Scores of the panel's signatures, shape (cells, signatures); NaN where not scored.
+
+    Parameters
+    ----------
+    table
+        Cells.
+    panel
+        Panel.
+    method
+        Scoring method.
+    null
+        Take the z against matched gene sets instead of the score.
+    """
+    prefix = f"{method}{NULL_SUFFIX if null else ''}{_keys.SEP}"
+    out = np.full((len(table), len(panel.signatures)), np.nan)
+    for i, name in enumerate(panel.signatures):
+        if prefix + name in table:
+            out[:, i] = table[prefix + name].to_numpy(np.float64, na_value=np.nan)
+    return out
+
+
+def control_mask(table: pd.DataFrame, control: Mapping[str, str]) -> np.ndarray[Any, Any]:
+    """Tell which cells are of control samples. Shape (cells,).
+
+    Raises
+    ------
+    InputError
+        The column that names the controls is missing.
+    DesignError
+        A sample is partly control.
+    """
+    mask = np.ones(len(table), dtype=bool)
+    for column, value in control.items():
+        if column not in table:
+            msg = f"the cells have no column {column!r}, which names the controls"
+            raise InputError(msg, fix="join the samples sheet, or give control={column: value}")
+        mask &= (table[column].astype(str) == str(value)).to_numpy()
+    both = set(table.loc[mask, _keys.SAMPLE]) & set(table.loc[~mask, _keys.SAMPLE])
+    if both:
+        msg = f"sample {sorted(map(str, both))[0]!r} is control in some cells and not in others"
+        raise DesignError(msg, fix="a sample is control or it is not: mend the samples sheet")
+    return mask
+
+
+def kept(table: pd.DataFrame) -> np.ndarray[Any, Any]:
+    """Tell which cells passed quality control; all where nothing says so. Shape (cells,)."""
+    if _keys.KEEP not in table:
+        return np.ones(len(table), dtype=bool)
+    return np.asarray(table[_keys.KEEP].fillna(value=False).astype(bool))

@@ -1,0 +1,219 @@
+"""Quality per cell: metrics, limits from each sample's own cells, doublets, and the reason."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from senoscore import _keys as k
+from senoscore.errors import InputError
+
+if TYPE_CHECKING:
+    import anndata as ad
+    from numpy.typing import NDArray
+
+__all__ = ["qc"]
+
+log = logging.getLogger(__name__)
+
+REASONS: Final = ("low_counts", "low_genes", "high_mt", "doublet")
+
+_MIN_CELLS: Final = 20
+"""Cells below which a sample's own median and MAD are no basis for limits."""
+
+_MIN_CELLS_DOUBLETS: Final = 200
+_MAX_DOUBLET_RATIO: Final = 3.0
+_MAD_TO_SD: Final = 1.4826
+_MIN_SD_LOG: Final = 0.10
+"""Smallest spread (natural log) of counts and genes, so that a tight sample loses nothing."""
+
+_MIN_SD_MT: Final = 1.0
+"""Smallest spread, percentage points, taken for the mitochondrial share."""
+
+
+def qc(
+    adata: ad.AnnData,
+    *,
+    sample: str = k.SAMPLE,
+    mads: float = 5.0,
+    min_counts: int = 500,
+    min_genes: int = 200,
+    doublets: str = "auto",
+    seed: int = 0,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Measure every cell and say which to keep.
+
+    Limits are per sample and one-sided: a cell is dropped for too few counts or genes, or for a
+    mitochondrial share above its own sample's, never for a global mitochondrial cut (irradiated
+    cells are shifted as a whole) and never for many counts (senescent cells are large; doublets
+    are looked for as such).
+
+    Parameters
+    ----------
+    adata
+        Canonical matrix; ``uns["senoscore"]`` says values, assay and organism (without it,
+        counts of human cells are assumed).
+    sample
+        obs column with the sample.
+    mads
+        Limits, in median absolute deviations (scaled to SD) from the sample's median.
+    min_counts, min_genes
+        Floors; a lower MAD limit does not undercut them.
+    doublets
+        ``auto``: scrublet per sample where there are counts and at least 200 cells; its call is
+        set aside, and said so, where it calls more than three times the expected rate.
+        ``off``: not looked for.
+    seed
+        Seed of scrublet's simulated doublets.
+
+    Returns
+    -------
+    cells
+        cell, sample, n_counts, n_genes, pct_mt (NaN without mitochondrial genes),
+        doublet_score (NaN where not looked for), doublet, keep, reason (``;``-joined).
+    samples
+        sample, n_cells, n_kept, ``lost_<reason>``, medians, limits, note.
+
+    Raises
+    ------
+    InputError
+        No such obs column.
+    """
+    if sample not in adata.obs:
+        msg = f"obs has no column {sample!r}"
+        raise InputError(msg, fix=f"columns there: {', '.join(map(str, adata.obs.columns))}")
+    facts = dict(adata.uns.get(k.UNS, {}))
+    cells = _metrics(adata, sample)
+    assay, values = str(facts.get("assay", "sc")), str(facts.get("values", k.COUNTS))
+    if assay in ("bulk", "array") or values != k.COUNTS:
+        return _skipped(cells, assay=assay, values=values)
+    failed = pd.DataFrame(data=False, index=cells.index, columns=list(REASONS))
+    rows = []
+    for name, of in cells.groupby(k.SAMPLE, sort=True, observed=True):
+        limits, note = _limits(of, mads=mads, min_counts=min_counts, min_genes=min_genes)
+        failed.loc[of.index, "low_counts"] = of["n_counts"] < limits["limit_counts"]
+        failed.loc[of.index, "low_genes"] = of["n_genes"] < limits["limit_genes"]
+        failed.loc[of.index, "high_mt"] = of["pct_mt"] > limits["limit_pct_mt"]
+        good = of.index[~failed.loc[of.index].any(axis=1)]
+        if doublets == "auto":
+            score, called, said = _doublets(adata, good.to_numpy(), seed=seed)
+            cells.loc[good, "doublet_score"] = score
+            failed.loc[good, "doublet"] = called
+            note = "; ".join(filter(None, (note, said)))
+        rows.append({k.SAMPLE: name, **limits, "note": note})
+    return _verdict(cells, failed, pd.DataFrame(rows))
+
+
+def _metrics(adata: ad.AnnData, sample: str) -> pd.DataFrame:
+    import scanpy as sc
+
+    mito = np.array([str(name).upper().startswith("MT-") for name in adata.var_names])
+    shell = type(adata)(adata.X, var=pd.DataFrame({"mt": mito}, index=adata.var_names))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a matrix of size 0 or names that are not text
+        measured, _ = sc.pp.calculate_qc_metrics(
+            shell, qc_vars=["mt"], percent_top=None, log1p=False, inplace=False
+        )
+    pct_mt = measured["pct_counts_mt"].to_numpy(dtype=float) if mito.any() else np.nan
+    return pd.DataFrame(
+        {
+            k.CELL: adata.obs_names.astype(str).to_numpy(dtype=object),
+            k.SAMPLE: adata.obs[sample].astype(str).to_numpy(dtype=object),
+            "n_counts": measured["total_counts"].to_numpy(dtype=float),
+            "n_genes": measured["n_genes_by_counts"].to_numpy(dtype=np.int64),
+            "pct_mt": pct_mt,
+            "doublet_score": np.nan,
+        }
+    )
+
+
+def _skipped(cells: pd.DataFrame, *, assay: str, values: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    if assay in ("bulk", "array"):
+        note = f"assay {assay}: limits and doublets are for cells; every profile is kept"
+    else:
+        note = f"values are {values}, not counts: no limits, no doublets; every cell is kept"
+    log.info(note)
+    failed = pd.DataFrame(data=False, index=cells.index, columns=list(REASONS))
+    rows = pd.DataFrame({k.SAMPLE: sorted(cells[k.SAMPLE].unique())})
+    for column in ("limit_counts", "limit_genes", "limit_pct_mt"):
+        rows[column] = np.nan
+    rows["note"] = note
+    return _verdict(cells, failed, rows)
+
+
+def _limits(
+    of: pd.DataFrame, *, mads: float, min_counts: int, min_genes: int
+) -> tuple[dict[str, float], str]:
+    floors = {"limit_counts": float(min_counts), "limit_genes": float(min_genes)}
+    if len(of) < _MIN_CELLS:
+        note = f"{len(of)} cells: too few for limits of its own, only the floors apply"
+        return {**floors, "limit_pct_mt": np.inf}, note
+    limits = dict(floors)
+    for column, limit in (("n_counts", "limit_counts"), ("n_genes", "limit_genes")):
+        centre, sd = _robust(np.log1p(of[column].to_numpy(dtype=float)), floor=_MIN_SD_LOG)
+        limits[limit] = max(floors[limit], float(np.expm1(centre - mads * sd)))
+    if of["pct_mt"].isna().all():
+        return {**limits, "limit_pct_mt": np.inf}, "no mitochondrial genes in the matrix"
+    centre, sd = _robust(of["pct_mt"].to_numpy(dtype=float), floor=_MIN_SD_MT)
+    return {**limits, "limit_pct_mt": centre + mads * sd}, ""
+
+
+def _robust(values: NDArray[np.float64], *, floor: float) -> tuple[float, float]:
+    values = values[np.isfinite(values)]
+    centre = float(np.median(values))
+    return centre, max(floor, _MAD_TO_SD * float(np.median(np.abs(values - centre))))
+
+
+def _doublets(adata: ad.AnnData, rows: NDArray[np.int64], *, seed: int) -> tuple[Any, Any, str]:
+    """Scores and calls of one sample's good cells, or NaN, none, and why."""
+    if len(rows) < _MIN_CELLS_DOUBLETS:
+        return np.nan, False, f"doublets not looked for: {len(rows)} cells, 200 are needed"
+    import scanpy as sc
+
+    # About 0.8 % of multiplets per 1,000 cells loaded is what droplet methods give.
+    expected = min(0.2, max(0.02, 8e-6 * len(rows)))
+    part = adata[rows].copy()
+    part.X = part.X.astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sc.pp.scrublet(
+            part, expected_doublet_rate=expected, n_prin_comps=15, random_state=seed, verbose=False
+        )
+    score = part.obs["doublet_score"].to_numpy(dtype=float)
+    if "predicted_doublet" not in part.obs:
+        return score, False, "doublets: scrublet found no threshold, none dropped"
+    called = part.obs["predicted_doublet"].to_numpy(dtype=bool)
+    if called.mean() > _MAX_DOUBLET_RATIO * expected:
+        said = (
+            f"doublets: scrublet called {called.mean():.0%} where {expected:.0%} are expected; "
+            "set aside, none dropped"
+        )
+        return score, False, said
+    return score, called, ""
+
+
+def _verdict(
+    cells: pd.DataFrame, failed: pd.DataFrame, rows: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    cells["doublet"] = failed["doublet"]
+    cells[k.KEEP] = ~failed.any(axis=1)
+    reason = pd.Series("", index=cells.index, dtype=object)
+    for name in REASONS:
+        reason[failed[name]] = reason[failed[name]] + name + ";"
+    cells[k.REASON] = reason.str.rstrip(";")
+    grouped = cells.groupby(k.SAMPLE, sort=True)
+    counts = pd.DataFrame(
+        {
+            "n_cells": grouped.size(),
+            "n_kept": grouped[k.KEEP].sum(),
+            **{f"lost_{name}": failed[name].groupby(cells[k.SAMPLE]).sum() for name in REASONS},
+            "median_counts": grouped["n_counts"].median(),
+            "median_genes": grouped["n_genes"].median(),
+            "median_pct_mt": grouped["pct_mt"].median(),
+        }
+    ).reset_index()
+    return cells, counts.merge(rows, on=k.SAMPLE)

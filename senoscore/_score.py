@@ -1,0 +1,390 @@
+"""Score signatures in every cell: in memory, or from a file that never fits."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from senoscore import _keys
+from senoscore._methods import METHODS, check_methods, parse_exact
+from senoscore._score_engine import Engine, normalisation, prepare
+from senoscore._score_inputs import Matrix, from_anndata, from_file, from_frame
+from senoscore._signatures import Gate, SignatureSet, align
+from senoscore._signatures import signatures as collect_signatures
+from senoscore.controls import Reference, gene_reference, matched_sets
+from senoscore.errors import InputError, MethodError, SignatureError
+from senoscore.io.atomic import atomic_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from senoscore._methods import Exact
+
+__all__ = ["score", "score_file"]
+
+logger = logging.getLogger(__name__)
+
+_BLOCK: Final = 4096
+
+
+def score(
+    data: AnnData | pd.DataFrame,
+    signatures: Any,
+    *,
+    methods: str | Iterable[str] = "ucell",
+    layer: str | None = None,
+    key_added: str | None = None,
+    copy: bool = False,
+    exact: str | Mapping[str, str] | None = None,
+    gate: Gate | None = None,
+    null: int = 0,
+    seed: int = 0,
+    block_size: int = _BLOCK,
+    n_threads: int | None = None,
+) -> AnnData | pd.DataFrame | None:
+    """Score signatures in every cell or sample.
+
+    Parameters
+    ----------
+    data
+        Cells x genes: an AnnData in memory, backed or lazy, or a DataFrame (samples x genes).
+        Values are counts, log-normalised, or linear (TPM, intensities); which of them is stated
+        by ``uns["senoscore"]["values"]`` or detected, and noted in the result.
+    signatures
+        Anything that :func:`senoscore.signatures` takes: a name, a path, a dict, a set.
+    methods
+        One name or several of :func:`senoscore.methods`. Rank scores asked for together are
+        computed in one pass over the cells.
+    layer
+        Layer to score; ``"raw"`` is the matrix of ``data.raw``.
+    key_added
+        Key in ``obsm`` instead of ``score_<method>``; with several methods the beginning of it.
+    copy
+        Leave the AnnData as it is and return a new one with the scores.
+    exact
+        Reproduce an implementation: ``"pyucell==0.8.0"``, ``"ucell-r"``, ``"decoupler==2.x"``,
+        ``"gseapy==1.3.x"``, ``"scanpy==1.x"``; a dict gives one per method. Exact are the
+        scores of each gene list; up and down lists are combined as always, never clipped.
+    gate
+        How much of a gene list must be found for it to be scored (else NaN).
+    null
+        Number R of random sets per gene list, of its size and matched on mean expression, to
+        place each score: z against their mean and standard deviation, and the empirical
+        p = (1 + sets that score at least as high) / (R + 1), never below 1 / (R + 1).
+    seed
+        Of random sets and drawn control genes.
+    block_size
+        Cells scored at a time. Changes no result.
+    n_threads
+        Threads over the cells of a block; None: the CPUs this process may use. Changes no
+        result.
+
+    Returns
+    -------
+    None, with these set on the AnnData (or a copy of it returned):
+
+    ``adata.obsm["score_<method>"]`` : DataFrame (float32), n_obs x score columns
+        ``x`` for a signature; ``x_up`` and ``x_down`` besides if it has both directions, then
+        ``x`` = up - down. NaN where the gate failed.
+    ``adata.obsm["score_<method>_z"]``, ``adata.obsm["score_<method>_p"]``
+        With ``null``.
+    ``adata.uns["senoscore"]["score"]``
+        Per method what was done; ``adata.uns["senoscore"]["coverage"]`` what genes were found.
+
+    For a DataFrame: a DataFrame with columns ``<method>:<x>``, ``<method>_z:<x>``, ...
+
+    Raises
+    ------
+    InputError
+        No such layer, names not unique, no gene of any signature found, or bad values.
+    MethodError
+        Unknown method, or an exact mode or null calibration that it does not have.
+    SignatureError
+        The signatures are invalid.
+    """
+    is_frame = isinstance(data, pd.DataFrame)
+    if is_frame and layer is not None:
+        raise InputError("a DataFrame has no layers", fix="leave layer out")
+    matrix = from_frame(data) if isinstance(data, pd.DataFrame) else from_anndata(data, layer)
+    run = _Run(
+        matrix, signatures, methods, exact, gate, null, seed, block_size, n_threads, reference=None
+    )
+    scores = run.collect(None)
+    if isinstance(data, pd.DataFrame):
+        named = {
+            f"{key}{_keys.SEP}{name}": scores[key][name] for key in scores for name in scores[key]
+        }
+        return pd.DataFrame(named, index=data.index)
+    target = data.copy() if copy else data
+    for key, table in scores.items():
+        target.obsm[_obsm_key(key, run.methods, key_added)] = pd.DataFrame(
+            table, index=pd.Index(target.obs_names)
+        )
+    entry = dict(target.uns.get(_keys.UNS, {}))
+    entry["score"] = {**entry.get("score", {}), **run.record(layer)}
+    entry["coverage"] = run.coverage
+    target.uns[_keys.UNS] = entry
+    return target if copy else None
+
+
+def _obsm_key(key: str, methods: tuple[str, ...], key_added: str | None) -> str:
+    if key_added is None:
+        return _keys.OBSM_SCORE.format(method=key)
+    if len(methods) == 1:
+        return key_added + key.removeprefix(methods[0])
+    return f"{key_added}_{key}"
+
+
+def score_file(
+    path: str | Path,
+    signatures: Any,
+    *,
+    methods: str | Iterable[str] = "ucell",
+    out: str | Path,
+    coverage_out: str | Path | None = None,
+    exact: str | Mapping[str, str] | None = None,
+    gate: Gate | None = None,
+    null: int = 0,
+    seed: int = 0,
+    rows: slice | None = None,
+    controls: str | Path | None = None,
+    block_size: int = _BLOCK,
+    n_threads: int | None = None,
+) -> None:
+    """Score the cells of an .h5ad file block by block and write the scores as Parquet.
+
+    The next block is read while one is scored. Memory stays at a few blocks, whatever the
+    number of cells; row groups of the result are the blocks.
+
+    Parameters
+    ----------
+    path
+        Canonical .h5ad; X is scored.
+    signatures, methods, exact, gate, null, seed, block_size, n_threads
+        As in :func:`score`.
+    out
+        Parquet file: ``cell``, ``sample`` if the file names samples, then float32 columns
+        ``<method>:<x>`` (and ``<method>_z:<x>``, ``<method>_p:<x>``). Written whole or not at
+        all.
+    coverage_out
+        TSV file of the genes found: ``dataset``, then the columns of the coverage table.
+    rows
+        Score these cells only (a shard). What depends on all cells is still of all cells.
+    controls
+        File (.npz) of the first pass over all cells, which control genes, z-scores, random sets
+        and the exact AUCell need. Made if it is not there, reused if it is.
+
+    Raises
+    ------
+    InputError, MethodError, SignatureError
+        As in :func:`score`; also if ``controls`` is of another matrix.
+    """
+    matrix = from_file(path)
+    run = _Run(
+        matrix, signatures, methods, exact, gate, null, seed, block_size, n_threads,
+        reference=None if controls is None else Path(controls),
+    )  # fmt: skip
+    samples = _samples(Path(path))
+    _write_scores(run, samples, rows, Path(out))
+    if coverage_out is not None:
+        from senoscore.io.tables import write_tsv
+
+        coverage = run.coverage.copy()
+        coverage.insert(0, _keys.DATASET, Path(path).name.removesuffix(".h5ad"))
+        write_tsv(coverage, coverage_out)
+
+
+def _write_scores(run: _Run, samples: pd.Series | None, rows: slice | None, out: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = run.matrix.obs_names
+    with atomic_path(out) as temporary:
+        writer = None
+        try:
+            for start, stop, scores in run.blocks(rows):
+                columns: dict[str, Any] = {
+                    _keys.CELL: pa.array(names[start:stop].astype(str).tolist(), pa.string())
+                }
+                if samples is not None:
+                    sample = samples.iloc[start:stop].astype(str).tolist()
+                    columns[_keys.SAMPLE] = pa.array(sample, pa.string())
+                for key, table in scores.items():
+                    columns |= {f"{key}{_keys.SEP}{name}": table[name] for name in table}
+                block = pa.table(columns)
+                if writer is None:
+                    writer = pq.ParquetWriter(temporary, block.schema, compression="zstd")
+                writer.write_table(block)
+        finally:
+            if writer is not None:
+                writer.close()
+        if writer is None:
+            msg = f"{run.matrix.where}: no cells in rows {rows}"
+            raise InputError(msg, fix="choose rows within the matrix")
+
+
+def _samples(path: Path) -> pd.Series | None:
+    """``obs["sample"]`` of a file, None if it has none."""
+    import h5py
+    from anndata.io import read_elem
+
+    with h5py.File(path) as file:
+        if _keys.SAMPLE not in file["obs"]:
+            return None
+        return pd.Series(np.asarray(read_elem(file["obs"][_keys.SAMPLE])).astype(object))
+
+
+class _Run:
+    """One call: checked arguments, the first pass if needed, and the engine."""
+
+    def __init__(
+        self,
+        matrix: Matrix,
+        signatures: Any,
+        methods: str | Iterable[str],
+        exact: str | Mapping[str, str] | None,
+        gate: Gate | None,
+        null: int,
+        seed: int,
+        block_size: int,
+        n_threads: int | None,
+        *,
+        reference: Path | None,
+    ) -> None:
+        self.matrix = matrix
+        self.methods = check_methods(methods)
+        self.exact = parse_exact(exact, self.methods)
+        self.gate = Gate() if gate is None else gate
+        self.null, self.seed, self.block_size = null, seed, block_size
+        self.n_threads = n_threads or len(os.sched_getaffinity(0))
+        _check_numbers(null, seed, block_size, self.n_threads)
+        self.sigs = _checked_signatures(signatures)
+        index, self.coverage = align(self.sigs, matrix.var_names, gate=self.gate)
+        if not len(index.gene_idx):
+            msg = f"{matrix.where}: no gene of any signature is among its {matrix.n_vars} genes"
+            example = ", ".join(map(str, matrix.var_names[:3]))
+            raise InputError(msg, fix=f"use symbols of the same organism (genes here: {example})")
+        failed = [n for n, ok in zip(index.names, index.passed, strict=True) if not ok]
+        if failed:
+            logger.warning("%s: too few genes found for %s: NaN", matrix.where, ", ".join(failed))
+        logger.info("%s: values are %s (%s)", matrix.where, matrix.values, matrix.values_from)
+        self.engine = self._engine(index, reference)
+
+    def _engine(self, index: Any, path: Path | None) -> Engine:
+        needs = self.null > 0 or any(
+            METHODS[name].needs_controls and name != "jasmine" or _needs_all(self.exact.get(name))
+            for name in self.methods
+        )
+        reference = self._reference(path) if needs else None
+        drawn = None
+        if self.null and reference is not None:
+            drawn = matched_sets(index, reference.mean, self.null, self.seed)
+        missing = {gene for genes in self.coverage["missing"] for gene in genes.split()}
+        return prepare(
+            self.sigs,
+            index,
+            self.methods,
+            self.exact,
+            values=self.matrix.values,
+            n_vars=self.matrix.n_vars,
+            n_missing=len(missing),
+            blocks=lambda: self.matrix.blocks(self.block_size, None),
+            reference=reference,
+            null=drawn,
+            seed=self.seed,
+            n_threads=self.n_threads,
+        )
+
+    def _reference(self, path: Path | None) -> Reference:
+        """Moments of the genes over all cells, from a file if it is there."""
+        names, normalise = self.matrix.var_names, normalisation(self.matrix.values)
+        if path is not None and path.exists():
+            reference = Reference.load(path)
+            same = len(names) == len(reference.var_names) and bool(
+                (np.asarray(names, dtype=np.str_) == reference.var_names).all()
+            )
+            if not same or reference.normalise != normalise:
+                msg = f"{path} is the first pass of another matrix than {self.matrix.where}"
+                raise InputError(msg, fix="delete it, or name another file")
+            return reference
+        logger.info("%s: first pass over all cells", self.matrix.where)
+        reference = gene_reference(
+            self.matrix.blocks(self.block_size, None), list(names), normalise=normalise
+        )
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            reference.save(path)
+        return reference
+
+    def blocks(
+        self, rows: slice | None
+    ) -> Iterator[tuple[int, int, dict[str, dict[str, NDArray[np.float32]]]]]:
+        """Score block by block: start, stop, and float32 columns per method."""
+        for block in self.matrix.blocks(self.block_size, rows):
+            scores = self.engine.columns(block)
+            yield (
+                block.start,
+                block.stop,
+                {
+                    key: {name: values.astype(np.float32) for name, values in table.items()}
+                    for key, table in scores.items()
+                },
+            )
+
+    def collect(self, rows: slice | None) -> dict[str, dict[str, NDArray[np.float32]]]:
+        """Scores of all blocks together."""
+        parts = [scores for _, _, scores in self.blocks(rows)]
+        return {
+            key: {name: np.concatenate([part[key][name] for part in parts]) for name in table}
+            for key, table in parts[0].items()
+        }
+
+    def record(self, layer: str | None) -> dict[str, dict[str, str | int | float]]:
+        """What was done, per method, as plain values that .h5ad can hold."""
+        from senoscore import __version__
+
+        return {
+            method: {
+                "version": __version__,
+                "layer": "X" if layer is None else layer,
+                "values": self.matrix.values,
+                "values_from": self.matrix.values_from,
+                "exact": str(self.exact.get(method, "")),
+                "signatures_sha256": self.sigs.sha256,
+                "n_genes": self.matrix.n_vars,
+                "gate_min_fraction": float(self.gate.min_fraction),
+                "gate_min_genes": int(self.gate.min_genes),
+                "null": int(self.null),
+                "seed": int(self.seed),
+            }
+            for method in self.methods
+        }
+
+
+def _needs_all(twin: Exact | None) -> bool:
+    return twin is not None and twin.name == "decoupler"
+
+
+def _check_numbers(null: int, seed: int, block_size: int, n_threads: int) -> None:
+    if null < 0 or null == 1:
+        msg = f"null is {null}"
+        raise MethodError(msg, fix="use 0 for none, or at least 2 random sets")
+    if seed < 0 or block_size < 1 or n_threads < 1:
+        msg = f"seed is {seed}, block_size {block_size}, n_threads {n_threads}"
+        raise MethodError(msg, fix="use seed >= 0, block_size >= 1 and n_threads >= 1")
+
+
+def _checked_signatures(signatures: Any) -> SignatureSet:
+    several = isinstance(signatures, list | tuple)
+    found = collect_signatures(*signatures) if several else collect_signatures(signatures)
+    if len(found) == 0:
+        raise SignatureError("no signatures were given", fix="name at least one")
+    return found

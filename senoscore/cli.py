@@ -1,0 +1,291 @@
+"""``senoscore <verb>``: the commands the workflow runs and people type. The one error boundary."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from senoscore import __version__
+from senoscore.errors import ConfigError, SenoscoreError
+from senoscore.layout import Layout
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="senoscore",
+    help="Which compartment is senescent after radiotherapy, how much, since when, with what SASP.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ConfigFile = Annotated[Path, typer.Option("--config", help="The config file.")]
+Settings = Annotated[
+    str | None,
+    typer.Option("--settings", help="Config sections as JSON (what the workflow passes)."),
+]
+Results = Annotated[Path, typer.Option("--results", help="Folder of the run.")]
+SamplesSheet = Annotated[Path, typer.Option("--samples", help="The samples sheet.")]
+Dataset = Annotated[str, typer.Option("--dataset", help="Name in the datasets sheet.")]
+Datasets = Annotated[list[str], typer.Argument(help="Names in the datasets sheet.")]
+
+_CONFIG = Path("config/config.yaml")
+_RESULTS = Path("results")
+_SAMPLES = Path("config/samples.tsv")
+
+
+def _settings(settings: str | None, config: Path) -> dict[str, Any]:
+    """The validated config: from JSON sections where given, else from the file."""
+    from senoscore.config import load_config, validate_config
+
+    if settings is None:
+        return load_config(config)
+    try:
+        sections = json.loads(settings)
+    except json.JSONDecodeError as error:
+        msg = f"--settings is no JSON ({error})"
+        raise ConfigError(msg, fix='pass an object such as \'{"qc": {"mads": 5}}\'') from error
+    return validate_config(sections, source="--settings")
+
+
+@app.callback()
+def _root(
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log details.")] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    if not verbose:
+        for name in ("matplotlib", "numba", "fontTools", "h5py", "choreographer"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option(help="Folder to write matrices, sheets and truth to.")],
+    *,
+    seed: Annotated[int, typer.Option(help="Same seed, same bits.")] = 1,
+    size: Annotated[str, typer.Option(help="demo or tiny.")] = "demo",
+    if_missing: Annotated[
+        bool, typer.Option("--if-missing", help="Do nothing where it is already there.")
+    ] = False,
+) -> None:
+    """Make an irradiated glioma-like tissue with known truth."""
+    from senoscore import stages
+
+    stages.simulate(out, seed=seed, size=size, if_missing=if_missing)
+
+
+@app.command()
+def init(
+    file: Annotated[Path, typer.Argument(help="A merged .h5ad with its metadata in obs.")],
+    *,
+    out: Annotated[Path, typer.Option(help="Folder of the sheets.")] = Path("config"),
+    force: Annotated[bool, typer.Option("--force", help="Replace sheets that are there.")] = False,
+) -> None:
+    """Propose datasets.tsv and samples.tsv from a merged .h5ad."""
+    from senoscore import stages
+
+    for line in stages.init(file, out, force=force):
+        typer.echo(line)
+
+
+@app.command()
+def check(*, config: ConfigFile = _CONFIG) -> None:
+    """Validate config, sheets, signatures, panel and input files, before any work."""
+    from senoscore import stages
+
+    for line in stages.check(config):
+        typer.echo(line)
+
+
+@app.command()
+def signatures(
+    *,
+    out: Annotated[Path, typer.Option(help="File to write.")] = _RESULTS / "signatures.tsv",
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+) -> None:
+    """Resolve built-in and user signatures into one file."""
+    from senoscore import stages
+
+    stages.signatures(_settings(settings, config), out)
+
+
+@app.command()
+def ingest(
+    *,
+    row: Annotated[
+        str | None, typer.Option(help="The dataset's row as JSON (what the workflow passes).")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="Or its name in the sheet.")] = None,
+    config: ConfigFile = _CONFIG,
+    samples: SamplesSheet = _SAMPLES,
+    results: Results = _RESULTS,
+) -> None:
+    """Read one input file; write the canonical matrix and what each gene became."""
+    from senoscore import stages
+
+    stages.ingest(stages.dataset_row(row, dataset, config), samples, Layout(results))
+
+
+@app.command()
+def qc(
+    *,
+    dataset: Dataset,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    results: Results = _RESULTS,
+) -> None:
+    """Metrics, limits per sample, doublets, and the reason of every dropped cell."""
+    from senoscore import stages
+
+    stages.qc(dataset, _settings(settings, config), Layout(results))
+
+
+@app.command()
+def compartments(
+    *,
+    dataset: Dataset,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    samples: SamplesSheet = _SAMPLES,
+    results: Results = _RESULTS,
+) -> None:
+    """Say which compartment each cell belongs to."""
+    from senoscore import stages
+
+    stages.compartments(dataset, samples, _settings(settings, config), Layout(results))
+
+
+@app.command()
+def score(
+    *,
+    dataset: Dataset,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    threads: Annotated[int, typer.Option(help="Threads of the kernels.")] = 1,
+    results: Results = _RESULTS,
+) -> None:
+    """Score every cell with every method, out of core."""
+    from senoscore import stages
+
+    stages.score(dataset, _settings(settings, config), Layout(results), threads=threads)
+
+
+@app.command()
+def calibrate(
+    datasets: Datasets,
+    *,
+    panel: Annotated[Path | None, typer.Option(help="Panel file.")] = None,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    samples: SamplesSheet = _SAMPLES,
+    results: Results = _RESULTS,
+) -> None:
+    """Baselines and cuts from the control samples of all datasets."""
+    from senoscore import stages
+
+    stages.calibrate(datasets, samples, _settings(settings, config), Layout(results), panel=panel)
+
+
+@app.command()
+def call(
+    *,
+    dataset: Dataset,
+    panel: Annotated[Path | None, typer.Option(help="Panel file.")] = None,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    samples: SamplesSheet = _SAMPLES,
+    results: Results = _RESULTS,
+) -> None:
+    """State, index, false discovery rate and evidence of every cell."""
+    from senoscore import stages
+
+    stages.call(dataset, samples, _settings(settings, config), Layout(results), panel=panel)
+
+
+@app.command()
+def burden(
+    datasets: Datasets,
+    *,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    samples: SamplesSheet = _SAMPLES,
+    results: Results = _RESULTS,
+) -> None:
+    """One row per sample and compartment."""
+    from senoscore import stages
+
+    stages.burden(datasets, samples, _settings(settings, config), Layout(results))
+
+
+@app.command()
+def trend(
+    *,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    samples: SamplesSheet = _SAMPLES,
+    results: Results = _RESULTS,
+) -> None:
+    """Contrasts and trends with the sample as unit, and the label check."""
+    from senoscore import stages
+
+    stages.trend(samples, _settings(settings, config), Layout(results))
+
+
+@app.command()
+def export(datasets: Datasets, *, results: Results = _RESULTS) -> None:
+    """One AnnData with every per-cell result."""
+    from senoscore import stages
+
+    stages.export(datasets, Layout(results))
+
+
+@app.command()
+def report(
+    datasets: Datasets,
+    *,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    samples: SamplesSheet = _SAMPLES,
+    results: Results = _RESULTS,
+) -> None:
+    """One self-contained page, figures as files, and provenance."""
+    from senoscore import stages
+
+    stages.report(datasets, samples, _settings(settings, config), Layout(results))
+
+
+@app.command()
+def methods() -> None:
+    """List the scoring methods."""
+    from senoscore._methods import methods as table
+
+    typer.echo(table().to_string(index=False))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; one line and exit code 2 for what the user can mend."""
+    try:
+        app(arguments)
+    except SenoscoreError as error:
+        typer.echo(f"senoscore: error: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""config.yaml: read, fill in the defaults of the schema, refuse what is not in it."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from senoscore.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["load_config", "schema", "validate_config"]
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+@cache
+def schema(name: str) -> dict[str, Any]:
+    """A shipped JSON schema: ``config``, ``datasets``, ``samples`` or ``panel``.
+
+    Raises
+    ------
+    FileNotFoundError
+        The installation is broken.
+    """
+    file = f"{name}.schema.yaml"
+    for folder in (_PACKAGE / "schemas", _PACKAGE.parent / "workflow" / "schemas"):
+        if (folder / file).is_file():
+            loaded: dict[str, Any] = yaml.safe_load((folder / file).read_text(encoding="utf-8"))
+            return loaded
+    msg = f"schema {file} is not part of this installation"
+    raise FileNotFoundError(msg)
+
+
+class _Unique(yaml.SafeLoader):
+    """The safe loader, which lets a second key of one name win in silence; this one refuses."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - the signature is PyYAML's
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, str | int) and key in seen:
+                msg = f"key {key!r} is there twice (line {key_node.start_mark.line + 1})"
+                raise ConfigError(msg, fix="keep one of them")
+            seen.add(key if isinstance(key, str | int) else None)
+        return super().construct_mapping(node, deep)
+
+
+def load_config(path: str | Path) -> dict[str, Any]:
+    """Read a config file.
+
+    Parameters
+    ----------
+    path
+        YAML. Keys it leaves out have the defaults of the schema.
+
+    Returns
+    -------
+    The whole configuration, every key present.
+
+    Raises
+    ------
+    ConfigError
+        No such file, no YAML, or as :func:`validate_config`.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        msg = f"{path} is not there"
+        raise ConfigError(
+            msg, fix="run in the folder that has config/, or give --config"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path} cannot be read ({error})"
+        raise ConfigError(msg, fix="save it as UTF-8 text") from error
+    try:
+        content = yaml.load(text, Loader=_Unique)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        msg = f"{path} is no YAML: {' '.join(str(error).split())}"
+        raise ConfigError(msg, fix="check indentation and quotes at the line named") from error
+    except ConfigError as error:
+        msg = f"{path}: {error.message}"
+        raise ConfigError(msg, fix=error.fix) from error
+    return validate_config(content or {}, source=str(path))
+
+
+def validate_config(content: Mapping[str, Any], *, source: str) -> dict[str, Any]:
+    """Check a configuration against the schema and fill in its defaults.
+
+    Parameters
+    ----------
+    content
+        Parsed configuration; not changed.
+    source
+        What to name in messages.
+
+    Returns
+    -------
+    A copy with every key present.
+
+    Raises
+    ------
+    ConfigError
+        A key that does not exist (the nearest one is named) or a value of the wrong kind.
+    """
+    import jsonschema
+
+    if not isinstance(content, dict):
+        msg = f"{source}: expected keys with values, found {type(content).__name__}"
+        raise ConfigError(msg, fix="start from config/config.yaml")
+    rules = schema("config")
+    filled = _filled(copy.deepcopy(dict(content)), rules)
+    errors = sorted(
+        jsonschema.Draft202012Validator(rules).iter_errors(filled), key=lambda e: list(e.path)
+    )
+    if errors:
+        raise _explained(errors[0], source)
+    _check_phases(filled["phases"], source)
+    return filled
+
+
+def _filled(value: Any, rules: Mapping[str, Any]) -> Any:
+    if not isinstance(value, dict) or "properties" not in rules:
+        return value
+    for key, rule in rules["properties"].items():
+        if value.get(key) is None and "default" in rule:
+            value[key] = copy.deepcopy(rule["default"])
+        if key in value:
+            value[key] = _filled(value[key], rule)
+    return value
+
+
+def _explained(error: Any, source: str) -> ConfigError:
+    where = ".".join(map(str, error.absolute_path))
+    if error.validator == "additionalProperties":
+        known = list(error.schema.get("properties", {}))
+        unknown = [key for key in error.instance if key not in known]
+        near = difflib.get_close_matches(str(unknown[0]), known, n=1)
+        name = f"{where}.{unknown[0]}" if where else str(unknown[0])
+        hint = f"did you mean {near[0]!r}?" if near else f"keys here: {', '.join(known)}"
+        msg = f"{source}: there is no key {name!r}"
+        return ConfigError(msg, fix=hint)
+    expected = {
+        "type": lambda: f"expected {_one_of(error.validator_value)}",
+        "enum": lambda: f"expected {_one_of(error.validator_value)}",
+        "minimum": lambda: f"expected {error.validator_value} or more",
+        "maximum": lambda: f"expected {error.validator_value} or less",
+        "exclusiveMinimum": lambda: f"expected more than {error.validator_value}",
+        "exclusiveMaximum": lambda: f"expected less than {error.validator_value}",
+    }.get(error.validator, lambda: error.message)()
+    described = error.schema.get("description")
+    msg = f"{source}: {where} is {error.instance!r}, {expected}"
+    return ConfigError(msg, fix=described)
+
+
+def _one_of(values: Any) -> str:
+    return " or ".join(map(str, values)) if isinstance(values, list) else str(values)
+
+
+def _check_phases(phases: Mapping[str, Any], source: str) -> None:
+    cuts = phases["cuts_days"]
+    wanted = 2 if phases["scheme"] == "three" else 1
+    if len(cuts) != wanted or sorted(set(cuts)) != cuts:
+        msg = f"{source}: phases.cuts_days is {cuts}; scheme {phases['scheme']!r} needs {wanted}"
+        raise ConfigError(msg, fix="give that many days, ascending")

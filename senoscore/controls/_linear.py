@@ -1,0 +1,277 @@
+"""Scores that are weighted sums over the genes of one cell, once the reference is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from senoscore.controls._genes import ControlGenes, ans_controls, scanpy_controls, seurat_controls
+from senoscore.errors import MethodError
+from senoscore.kernels import mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from senoscore._signatures import SignatureIndex
+    from senoscore.controls._reference import Block, Reference
+
+__all__ = ["Linear", "LinearScore", "choose_controls", "linear_score", "linear_sums", "stack"]
+
+Linear = Literal["wmean", "zscore", "score_genes", "seurat", "ans"]
+
+_DENSE_FROM = 0.05  # share of non-zero weights from which dense weights win (measured)
+_WIDTH = 32  # dense columns taken at a time: wider weights fall out of the cache
+
+
+class _Layout(NamedTuple):
+    """The weights as the kernels read them: some columns dense, the others as lists."""
+
+    dense: list[tuple[NDArray[np.int64], NDArray[np.float64]]]
+    """Column numbers and their weights, shape (n_vars, at most 32)."""
+    few: NDArray[np.int64]
+    """Column numbers summed from lists."""
+    lists: tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]
+    """Pointer by gene, position in ``few``, weight."""
+
+
+@dataclass(frozen=True, eq=False)
+class LinearScore:
+    """Scores that are weighted sums over the genes of a cell, plus a constant.
+
+    Attributes
+    ----------
+    columns
+        Signature part of each column; ``method:part`` once several methods are stacked.
+    weight
+        float64, shape (n_vars, n_columns).
+    offset
+        Constant of each column; NaN where the part cannot be scored. Shape (n_columns,).
+    """
+
+    columns: tuple[str, ...]
+    weight: sparse.csr_array
+    offset: NDArray[np.float64]
+
+    @cached_property
+    def layout(self) -> _Layout:
+        """Arrange the weights for the kernels, once for all blocks."""
+        n_vars, n_columns = self.weight.shape
+        filled = np.bincount(self.weight.indices, minlength=n_columns) > _DENSE_FROM * n_vars
+        many, few = np.flatnonzero(filled), np.flatnonzero(~filled)
+        lists = sparse.csr_array(self.weight[:, few])
+        return _Layout(
+            [
+                (columns, np.ascontiguousarray(self.weight[:, columns].toarray()))
+                for columns in (many[at : at + _WIDTH] for at in range(0, len(many), _WIDTH))
+            ],
+            few,
+            (lists.indptr.astype(np.int64), lists.indices.astype(np.int32), lists.data),
+        )
+
+
+def _part_of(indptr: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+
+
+def _share(value: NDArray[np.float64], indptr: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Divide every value by the sum of absolute values of its part (0 stays 0)."""
+    part = _part_of(indptr)
+    norm = np.bincount(part, np.abs(value), minlength=len(indptr) - 1)[part]
+    return np.divide(value, norm, out=np.zeros(len(value)), where=norm > 0)
+
+
+def _matrix(
+    gene_idx: NDArray[np.int64],
+    indptr: NDArray[np.int64],
+    value: NDArray[np.float64],
+    n_vars: int,
+) -> sparse.csr_array:
+    """Genes by parts matrix of one value per member of a part."""
+    shape = (n_vars, len(indptr) - 1)
+    return sparse.csr_array((value, (np.asarray(gene_idx), _part_of(indptr))), shape=shape)
+
+
+def _offset(index: SignatureIndex) -> NDArray[np.float64]:
+    """0 for parts to score, NaN for parts without genes or below the gate."""
+    scored = np.asarray(index.passed, dtype=bool) & (np.diff(index.indptr) > 0)
+    return np.where(scored, 0.0, np.nan)
+
+
+def choose_controls(
+    method: Literal["score_genes", "seurat", "ans"],
+    index: SignatureIndex,
+    reference: Reference,
+    *,
+    seed: int = 0,
+) -> ControlGenes:
+    """Choose the control genes of one method with its published settings.
+
+    Parameters
+    ----------
+    method
+        ``score_genes`` (50 controls a bin, 25 bins), ``seurat`` (100 a gene, 24 bins) or
+        ``ans`` (100 neighbours a gene; nothing random).
+    index
+        Aligned signature parts.
+    reference
+        First pass over the whole data set.
+    seed
+        Of the draw.
+
+    Returns
+    -------
+    The control genes of every part.
+
+    Raises
+    ------
+    MethodError
+        A part leaves no control genes, or the method has none.
+    """
+    if method == "score_genes":
+        return scanpy_controls(index, reference.mean, seed=seed)
+    if method == "seurat":
+        return seurat_controls(index, reference.mean, reference.var_names, seed=seed)
+    if method == "ans":
+        return ans_controls(index, reference.mean, reference.var_names)
+    msg = f"{method!r} has no control genes; score_genes, seurat and ans have"
+    raise MethodError(msg)
+
+
+def _wmean(index: SignatureIndex, n_vars: int) -> LinearScore:
+    value = _share(np.asarray(index.weight, dtype=np.float64), index.indptr)
+    weight = _matrix(index.gene_idx, index.indptr, value, n_vars)
+    return LinearScore(tuple(index.names), weight, _offset(index))
+
+
+def _zscore(index: SignatureIndex, reference: Reference) -> LinearScore:
+    sd = reference.sd[index.gene_idx]
+    varies = (sd > 0).astype(np.float64)
+    value = _share(varies, index.indptr) / np.where(sd > 0, sd, 1.0)
+    weight = _matrix(index.gene_idx, index.indptr, value, len(reference.var_names))
+    usable = np.bincount(_part_of(index.indptr), varies, minlength=len(index.names)) > 0
+    offset = np.where(usable, _offset(index), np.nan)
+    return LinearScore(tuple(index.names), weight, offset - weight.T @ reference.mean)
+
+
+def _against_controls(index: SignatureIndex, controls: ControlGenes, n_vars: int) -> LinearScore:
+    inside = _share(controls.kept.astype(np.float64), index.indptr)
+    against = _share(controls.times.astype(np.float64), controls.indptr)
+    weight = _matrix(index.gene_idx, index.indptr, inside, n_vars) - _matrix(
+        controls.gene_idx, controls.indptr, against, n_vars
+    )
+    usable = np.bincount(_part_of(index.indptr), inside, minlength=len(index.names)) > 0
+    offset = np.where(usable, _offset(index), np.nan)
+    return LinearScore(tuple(index.names), sparse.csr_array(weight), offset)
+
+
+def linear_score(
+    method: Linear,
+    index: SignatureIndex,
+    *,
+    n_vars: int,
+    reference: Reference | None = None,
+    controls: ControlGenes | None = None,
+    seed: int = 0,
+) -> LinearScore:
+    """Turn a mean-based method into weights, once per data set.
+
+    Parameters
+    ----------
+    method
+        ``wmean``, ``zscore``, ``score_genes``, ``seurat`` or ``ans``.
+    index
+        Aligned signature parts. ``wmean`` uses its weights with their signs and divides by the
+        sum of their absolute values; the other methods count every gene once. ``zscore`` leaves
+        out genes that do not vary.
+    n_vars
+        Genes of the matrix.
+    reference
+        First pass over the whole data set; every method but ``wmean`` needs it.
+    controls
+        Control genes chosen before, instead of :func:`choose_controls`.
+    seed
+        Of the control genes (``score_genes``, ``seurat``).
+
+    Returns
+    -------
+    Weights and constants of the parts. The constant is NaN, and so the score, where a part has
+    no usable gene or failed the gate.
+
+    Raises
+    ------
+    MethodError
+        The reference is missing, or a part leaves no control genes.
+    """
+    if method == "wmean":
+        return _wmean(index, n_vars)
+    if reference is None:
+        msg = f"{method} needs the gene means of the whole data set"
+        raise MethodError(msg, fix="make them with gene_reference, once for all cells")
+    if method == "zscore":
+        return _zscore(index, reference)
+    chosen = choose_controls(method, index, reference, seed=seed) if controls is None else controls
+    return _against_controls(index, chosen, n_vars)
+
+
+def stack(scores: Mapping[str, LinearScore]) -> LinearScore:
+    """Put the scores of several methods side by side, to be summed in one pass over the cells.
+
+    Columns are named ``method:part``, in order of the mapping.
+    """
+    return LinearScore(
+        tuple(f"{method}:{part}" for method, one in scores.items() for part in one.columns),
+        sparse.csr_array(sparse.hstack([one.weight for one in scores.values()], format="csr")),
+        np.concatenate([one.offset for one in scores.values()]),
+    )
+
+
+def linear_sums(
+    block: Block, score: LinearScore, *, normalise: float, n_threads: int = 1
+) -> NDArray[np.float64]:
+    """Score one block of cells.
+
+    Columns with few weights are summed from a list of columns per gene, columns with many (the
+    control-gene methods) from dense weights, 32 columns at a time.
+
+    Parameters
+    ----------
+    block
+        Rows in CSR form.
+    score
+        Weights and constants.
+    normalise
+        Target total of the log-normalisation applied to the values on the way, 0 for none.
+    n_threads
+        Threads over the rows.
+
+    Returns
+    -------
+    float64 scores, shape (n_rows, n_columns); the same bits in any block on any thread.
+    """
+    # One compiled kernel per type of data: pointers and indices come in one width.
+    indptr = block.indptr.astype(np.int64, copy=False)
+    rows = (indptr, block.indices.astype(np.int32, copy=False), block.data, float(normalise))
+    n_rows = len(indptr) - 1
+    out = np.empty((n_rows, len(score.columns)))
+    layout = score.layout
+    if layout.few.size:
+        by_list = partial(mean.weighted_sums_lists, *rows, *layout.lists)
+        out[:, layout.few] = _run(by_list, n_rows, len(layout.few), n_threads)
+    for columns, weight in layout.dense:
+        kernel: Any = mean.weighted_sums_dense  # numba types its dispatchers for one call only
+        out[:, columns] = _run(partial(kernel, *rows, weight), n_rows, len(columns), n_threads)
+    return out + score.offset
+
+
+def _run(
+    kernel: Callable[..., None], n_rows: int, n_columns: int, n_threads: int
+) -> NDArray[np.float64]:
+    out = np.empty((n_rows, n_columns))
+    mean.run_rows(lambda first, stop: kernel(first, stop, out), n_rows, n_threads=n_threads)
+    return out

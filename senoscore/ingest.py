@@ -1,0 +1,281 @@
+"""From whatever a lab sends to the canonical .h5ad, with a record of what became of each gene."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from senoscore._keys import COUNTS, LOGNORM, SAMPLE
+from senoscore.errors import InputError
+from senoscore.io.canonical import write_canonical_stream
+from senoscore.io.naming import KNOWN, MergePlan, merge_plan, merged_blocks, settle_genes
+from senoscore.io.readers import open_source
+from senoscore.io.source import MAX_BYTES, file_sha256
+from senoscore.io.tables import write_tsv
+from senoscore.io.values import ValueFacts, decide_values, scan_values
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from senoscore.io.source import Source
+
+__all__ = ["IngestReport", "ingest"]
+
+logger = logging.getLogger(__name__)
+
+_ASSAYS: Final = ("sc", "sn", "bulk", "array")
+_SAMPLE_PER_ROW: Final = ("bulk", "array")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
+_FEW_KNOWN: Final = 0.5
+
+
+@dataclass
+class IngestReport:
+    """What was found and decided.
+
+    Attributes
+    ----------
+    dataset, organism, assay, values
+        As in the sheet, or as found.
+    n_cells, n_genes_in, n_genes
+        Cells; genes as named in the input; genes after names were settled.
+    samples
+        Cells of each sample.
+    statuses
+        Number of input genes by what became of them (symbol, ensembl, alias, ...).
+    notes
+        One sentence each, for the log and the report.
+    """
+
+    dataset: str
+    organism: str
+    assay: str
+    values: str
+    n_cells: int
+    n_genes_in: int
+    n_genes: int
+    samples: dict[str, int]
+    statuses: dict[str, int]
+    notes: list[str] = field(default_factory=list)
+
+
+def ingest(
+    row: Mapping[str, Any],
+    *,
+    samples: Sequence[str] | None,
+    out: Path,
+    genes_out: Path,
+    keep_obs: Sequence[str] = (),
+    max_bytes: int = MAX_BYTES,
+) -> IngestReport:
+    """Read one dataset and write it as canonical .h5ad, with a table of its genes.
+
+    Parameters
+    ----------
+    row
+        A row of datasets.tsv: ``dataset``, ``path``, ``organism``, and as wanted ``format``,
+        ``orientation``, ``assay``, ``values``, ``layer``, ``sample`` or ``sample_column``,
+        ``compartment_column``. Empty text, None and NaN mean not given.
+    samples
+        Names in the samples sheet; a sample of the data that is not among them is an error.
+        None does not check.
+    out
+        The .h5ad to write.
+    genes_out
+        The TSV to write: input, symbol, ensembl_id, status, note.
+    keep_obs
+        Further columns of obs to keep.
+    max_bytes
+        Limit on the bytes that the input unfolds to.
+
+    Returns
+    -------
+    What was found.
+
+    Raises
+    ------
+    InputError
+        The data cannot be used; the message names file, row and gene. Nothing is written.
+
+    Notes
+    -----
+    Genes that come to the same symbol are summed, except where a sum means nothing (log values,
+    and probe sets of an array): there the one with the highest mean is kept, the first of equals.
+    Values within 1e-4 of integers are counts, and are rounded.
+    """
+    given = {key: "" if _is_missing(value) else str(value).strip() for key, value in row.items()}
+    assay = given.get("assay") or "sc"
+    if assay not in _ASSAYS:
+        msg = f"dataset {given['dataset']}: unknown assay {assay!r}"
+        raise InputError(msg, fix=f"use one of {', '.join(_ASSAYS)}")
+    source = _open(given, keep_obs, max_bytes)
+    where = f"{source.path} ({source.slot})"
+    if not source.cells or not source.genes:
+        msg = f"{where} has {len(source.cells)} cells and {len(source.genes)} genes"
+        raise InputError(msg, fix="check how it was filtered and saved")
+    table = settle_genes(source, given["organism"], where)
+    facts = scan_values(source.blocks())
+    kind = decide_values(
+        facts, given.get("values") or "auto", where=where, cells=source.cells, genes=source.genes
+    )
+    obs = _obs(source, given, assay, samples, keep_obs)
+    keep_best = kind == LOGNORM or assay == "array"
+    plan = merge_plan(table, facts, keep_best=keep_best)
+    report = _report(given, assay, kind, source, table, plan, obs, facts)
+    write_canonical_stream(
+        out,
+        merged_blocks(source, plan),
+        plan.symbols,
+        values=kind,
+        obs=obs,
+        var=pd.DataFrame({"ensembl_id": plan.ensembl_ids}),
+        meta=_meta(report, source),
+    )
+    write_tsv(table, genes_out)
+    for note in report.notes:
+        logger.info("%s: %s", report.dataset, note)
+    return report
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NA
+
+
+def _open(given: Mapping[str, str], keep_obs: Sequence[str], max_bytes: int) -> Source:
+    columns = [given.get("sample_column", ""), given.get("compartment_column", ""), *keep_obs]
+    return open_source(
+        given["path"],
+        format=given.get("format") or "auto",
+        orientation=given.get("orientation") or "auto",
+        layer=given.get("layer") or None,
+        values=given.get("values") or "auto",
+        columns=[name for name in columns if name],
+        max_bytes=max_bytes,
+    )
+
+
+def _obs(
+    source: Source,
+    given: Mapping[str, str],
+    assay: str,
+    samples: Sequence[str] | None,
+    keep_obs: Sequence[str],
+) -> pd.DataFrame:
+    label = _sample_labels(source, given, assay)
+    _check_samples(label, samples, source)
+    obs = pd.DataFrame(
+        {SAMPLE: pd.Categorical(label, categories=sorted(set(label)))},
+        index=pd.Index(source.cells, dtype=object),
+    )
+    renamed = {name: name for name in keep_obs}
+    if given.get("compartment_column"):
+        renamed["compartment_input"] = given["compartment_column"]
+    for name, column in renamed.items():
+        if name in ("sample", "cell"):
+            msg = f"{source.path}: obs column {name!r} cannot be kept under its name"
+            raise InputError(msg, fix="senoscore writes a column of that name itself")
+        values = source.obs[column].reset_index(drop=True)
+        if values.dtype.kind not in "iufb":
+            values = values.astype(object).where(values.notna(), None).astype(object)
+            values = pd.Series(pd.Categorical(values.map(str, na_action="ignore")))
+        obs[name] = values.array
+    return obs
+
+
+def _sample_labels(source: Source, given: Mapping[str, str], assay: str) -> list[str]:
+    name, column = given.get("sample", ""), given.get("sample_column", "")
+    if assay in _SAMPLE_PER_ROW:
+        if name or column:
+            msg = f"{source.path}: in {assay} data each row or column is a sample of its own"
+            raise InputError(msg, fix="leave `sample` and `sample_column` empty")
+        return source.cells
+    if bool(name) == bool(column):
+        msg = f"{source.path}: {'both' if name else 'neither'} of sample and sample_column given"
+        raise InputError(msg, fix="name the one sample in `sample`, or a column in `sample_column`")
+    if name:
+        return [name] * len(source.cells)
+    label = source.obs[column]
+    if label.isna().any():
+        at = int(np.flatnonzero(label.isna())[0])
+        msg = (
+            f"{source.path}: {int(label.isna().sum())} cells have no sample in {column!r}, "
+            f"such as {source.cells[at]!r}"
+        )
+        raise InputError(msg, fix="give every cell a sample, or leave those cells out")
+    return [str(value).strip() for value in label.astype(object)]
+
+
+def _check_samples(label: list[str], samples: Sequence[str] | None, source: Source) -> None:
+    found = sorted(set(label))
+    odd = [name for name in found if not _NAME.fullmatch(name)]
+    if odd:
+        msg = f"{source.path}: {odd[0][:60]!r} cannot be the name of a sample"
+        raise InputError(
+            msg, fix="use letters, digits and _ . + -, at most 100, the first a letter or digit"
+        )
+    missing = [] if samples is None else [name for name in found if name not in set(samples)]
+    if missing:
+        sheet = ", ".join(list(samples or ())[:10])
+        msg = (
+            f"{source.path}: {len(missing)} samples of the data are not in the samples sheet: "
+            f"{', '.join(missing[:10])}; the sheet has: {sheet or 'none'}"
+        )
+        raise InputError(msg, fix="add them to samples.tsv, or correct their names")
+
+
+def _report(
+    given: Mapping[str, str],
+    assay: str,
+    kind: str,
+    source: Source,
+    table: pd.DataFrame,
+    plan: MergePlan,
+    obs: pd.DataFrame,
+    facts: ValueFacts,
+) -> IngestReport:
+    statuses = table["status"].value_counts().sort_index().to_dict()
+    known = sum(statuses.get(name, 0) for name in KNOWN)
+    notes = [*source.notes, f"values in {source.slot}: {kind} ({facts.evidence})"]
+    if kind == COUNTS and facts.furthest > 0:
+        notes.append(f"counts were up to {facts.furthest:.1g} off an integer and were rounded")
+    if kind != COUNTS:
+        notes.append("not counts: methods that need counts will step aside")
+    if plan.n_merged:
+        how = "summed" if (kind != LOGNORM and assay != "array") else "kept by highest mean"
+        notes.append(f"{plan.n_merged} further genes came to a symbol already there: {how}")
+    if known < _FEW_KNOWN * len(table):
+        notes.append(f"only {known} of {len(table)} gene names are known ({given['organism']})")
+    return IngestReport(
+        dataset=given["dataset"],
+        organism=given["organism"],
+        assay=assay,
+        values=kind,
+        n_cells=len(source.cells),
+        n_genes_in=len(source.genes),
+        n_genes=len(plan.symbols),
+        samples={str(k): int(v) for k, v in obs[SAMPLE].value_counts().sort_index().items()},
+        statuses={str(k): int(v) for k, v in statuses.items()},
+        notes=notes,
+    )
+
+
+def _meta(report: IngestReport, source: Source) -> dict[str, str | int | float]:
+    return {
+        "dataset": report.dataset,
+        "organism": report.organism,
+        "assay": report.assay,
+        "source_file": source.path.name,
+        "source_format": source.format,
+        "source_sha256": file_sha256(source.files),
+        "source_slot": source.slot,
+        "n_genes_input": report.n_genes_in,
+        "n_genes_unknown": report.n_genes_in - sum(report.statuses.get(k, 0) for k in KNOWN),
+        "n_genes_merged": report.n_genes_in - report.n_genes,
+        "notes": "\n".join(report.notes),
+    }

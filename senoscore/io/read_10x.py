@@ -1,0 +1,225 @@
+"""What 10x Genomics pipelines write: folders of matrix.mtx (v2, v3) and .h5 files (v2, v3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import h5py
+import numpy as np
+from scipy import io as scipy_io
+from scipy import sparse
+
+from senoscore.errors import InputError
+from senoscore.io._h5 import H5_ERRORS, Matrix, check_parts, child, damaged, open_h5
+from senoscore.io._text import open_text, read_lines
+from senoscore.io.blocks import iter_matrix
+from senoscore.io.source import Source, checked_names, in_memory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["read_10x_h5", "read_10x_mtx"]
+
+_EXPRESSION: Final = "Gene Expression"
+_SMALLEST_ENTRY: Final = 6  # bytes of "1 1 1\n"
+_GZIP_AT_BEST: Final = 1032
+
+
+def read_10x_mtx(path: Path, *, max_bytes: int) -> Source:
+    """Read a folder with matrix.mtx, barcodes.tsv and features.tsv or genes.tsv, gzip or not.
+
+    Parameters
+    ----------
+    path
+        The folder, or the matrix file in it. Names may have a common prefix, as in GEO.
+    max_bytes
+        Limit on the bytes that the matrix unfolds to.
+
+    Returns
+    -------
+    Cells x genes, in memory. Features other than genes (antibodies, guides) are left out.
+
+    Raises
+    ------
+    InputError
+        A file is missing or damaged, or they do not fit together.
+    """
+    matrix, features, barcodes = _mtx_files(path)
+    table = [line.split("\t") for line in read_lines(features, max_bytes=max_bytes) if line]
+    cells = [line.split("\t")[0] for line in read_lines(barcodes, max_bytes=max_bytes) if line]
+    X = _read_mtx(matrix, max_bytes, (len(table), len(cells)))
+    ids = [row[0] for row in table]
+    names = [row[1] if len(row) > 1 and row[1] else row[0] for row in table]
+    kinds = [row[2] if len(row) > 2 else _EXPRESSION for row in table]
+    keep, notes = _expression_only(kinds, path)
+    return Source(
+        path=path,
+        format="10x_mtx",
+        cells=checked_names(cells, "cell", barcodes),
+        genes=checked_names((names[i] for i in keep), "gene", features),
+        blocks=in_memory(X if keep.size == len(names) else X[:, keep]),
+        gene_ids=checked_names((ids[i] for i in keep), "gene", features),
+        slot=matrix.name,
+        notes=notes,
+        files=(matrix, features, barcodes),
+    )
+
+
+def _mtx_files(path: Path) -> tuple[Path, Path, Path]:
+    if not path.exists():
+        msg = f"{path} is not there"
+        raise InputError(msg, fix="check the path")
+    folder = path if path.is_dir() else path.parent
+    there = sorted(entry.name for entry in folder.iterdir() if entry.is_file())
+    found = [n for n in there if n.removesuffix(".gz").endswith("matrix.mtx")]
+    if path.is_file():
+        found = [path.name]
+    if len(found) != 1:
+        msg = f"{folder} holds {len(found)} files named matrix.mtx or matrix.mtx.gz"
+        raise InputError(
+            msg, fix=f"one is expected; files there: {', '.join(there[:10]) or 'none'}"
+        )
+    prefix = found[0].removesuffix(".gz").removesuffix("matrix.mtx")
+
+    def beside(*stems: str) -> Path:
+        for name in (f"{prefix}{stem}{end}" for stem in stems for end in (".tsv.gz", ".tsv")):
+            if name in there:
+                return folder / name
+        wanted = " or ".join(f"{prefix}{stem}.tsv(.gz)" for stem in stems)
+        msg = f"{folder} has a matrix but no {wanted}"
+        raise InputError(msg, fix="copy the three files of the matrix together")
+
+    return folder / found[0], beside("features", "genes"), beside("barcodes")
+
+
+def _read_mtx(path: Path, max_bytes: int, shape: tuple[int, int]) -> sparse.csr_matrix:
+    _check_mtx_header(path, max_bytes, shape)
+    try:
+        with open_text(path, max_bytes=max_bytes) as handle:
+            X = scipy_io.mmread(handle, spmatrix=True)
+    except (ValueError, OverflowError, TypeError) as error:
+        msg = f"{path} is damaged or cut short ({' '.join(str(error).split())[:200]})"
+        raise InputError(msg, fix="copy or download it again") from error
+    return sparse.csr_matrix(X.T if X.shape == shape else X)
+
+
+def _check_mtx_header(path: Path, max_bytes: int, shape: tuple[int, int]) -> None:
+    """Refuse a header that does not fit, before anything is allocated on its word."""
+    with open_text(path, max_bytes=max_bytes) as handle:
+        words = handle.readline(1024).decode("latin-1").lower().split()
+        size = handle.readline(1 << 16).decode("latin-1")
+        while size.startswith("%") or size == "\n":
+            size = handle.readline(1 << 16).decode("latin-1")
+    numbers = size.split()
+    good = words[:3] == ["%%matrixmarket", "matrix", "coordinate"] and len(numbers) == 3
+    if not good or not all(n.isdecimal() for n in numbers) or words[3:4] == ["complex"]:
+        msg = f"{path} does not begin as a coordinate matrix in Matrix Market format"
+        raise InputError(msg, fix="check that the file is whole and not another one renamed")
+    rows, columns, entries = map(int, numbers)
+    if (rows, columns) not in (shape, shape[::-1]):
+        msg = (
+            f"{path} is {rows} x {columns}, but there are {shape[0]} features and "
+            f"{shape[1]} barcodes"
+        )
+        raise InputError(msg, fix="copy the three files of one matrix together")
+    room = path.stat().st_size * (_GZIP_AT_BEST if path.suffix == ".gz" else 1)
+    if entries > room // _SMALLEST_ENTRY + 1:
+        msg = f"{path} promises {entries:,} entries, more than its size can hold"
+        raise InputError(msg, fix="it is cut short: copy or download it again")
+
+
+def _expression_only(kinds: list[str], path: Path) -> tuple[np.ndarray, list[str]]:
+    keep = np.flatnonzero([kind == _EXPRESSION for kind in kinds])
+    if not keep.size:
+        msg = f"{path} has no feature of type {_EXPRESSION!r}: {sorted(set(kinds))[:5]}"
+        raise InputError(msg, fix="give the gene expression library")
+    others = sorted({kind for kind in kinds if kind != _EXPRESSION})
+    left = [f"{kinds.count(kind)} features of type {kind!r} left out" for kind in others]
+    return keep, left
+
+
+def read_10x_h5(path: Path) -> Source:
+    """Read the .h5 of Cell Ranger (v2: a group for each genome; v3: a group ``matrix``).
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    Cells x genes, in memory. Features other than genes are left out.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, no 10x file, or holds several genomes.
+    """
+    with open_h5(path) as file:
+        try:
+            return _read_10x_h5(file, path)
+        except H5_ERRORS as error:
+            raise damaged(path, error) from error
+
+
+def _read_10x_h5(file: h5py.File, path: Path) -> Source:
+    group = _genome_group(file, path)
+    features = child(group, "features")
+    if isinstance(features, h5py.Group):  # v3
+        names, ids = _texts(features, "name"), _texts(features, "id")
+        kinds = _texts(features, "feature_type")
+        genomes = set(_texts(features, "genome")) - {""} if "genome" in features else set()
+    else:
+        names, ids = _texts(group, "gene_names"), _texts(group, "genes")
+        kinds, genomes = [_EXPRESSION] * len(names), set()
+    cells = _texts(group, "barcodes")
+    if len(genomes) > 1:
+        raise _several_genomes(path, sorted(genomes))
+    shape = tuple(np.asarray(group["shape"][:]).tolist())
+    if shape != (len(names), len(cells)) or not len(ids) == len(kinds) == len(names):
+        msg = f"{path}: the parts of {group.name} do not fit together"
+        raise InputError(msg, fix="the file is damaged: copy or download it again")
+    # Genes x cells by columns is cells x genes by rows.
+    turned = Matrix(group, "csr", len(cells), len(names))
+    check_parts(turned, f"{path}: {group.name}")
+    blocks = [block.to_csr() for block in iter_matrix(turned)]
+    X = sparse.vstack(blocks, format="csr") if blocks else sparse.csr_matrix((0, len(names)))
+    keep, notes = _expression_only(kinds, path)
+    return Source(
+        path=path,
+        format="10x_h5",
+        cells=checked_names(cells, "cell", path),
+        genes=checked_names((names[i] for i in keep), "gene", path),
+        blocks=in_memory(X if keep.size == len(names) else X[:, keep]),
+        gene_ids=checked_names((ids[i] for i in keep), "gene", path),
+        slot=group.name.strip("/"),
+        notes=notes,
+        files=(path,),
+    )
+
+
+def _genome_group(file: h5py.File, path: Path) -> h5py.Group:
+    groups = [name for name in file if isinstance(child(file, name), h5py.Group)]
+    tens = [name for name in groups if {"barcodes", "indptr", "shape"} <= set(file[name])]
+    if len(tens) > 1:
+        raise _several_genomes(path, tens)
+    if not tens:
+        msg = f"{path} is no matrix of 10x Genomics (groups: {', '.join(groups) or 'none'})"
+        raise InputError(msg, fix="give filtered_feature_bc_matrix.h5, or an .h5ad")
+    return file[tens[0]]
+
+
+def _several_genomes(path: Path, genomes: list[str]) -> InputError:
+    msg = f"{path} holds several genomes: {', '.join(genomes)}"
+    return InputError(msg, fix="split it into one file a species, with only cells of that species")
+
+
+def _texts(group: h5py.Group, name: str) -> list[str]:
+    node = child(group, name)
+    if not isinstance(node, h5py.Dataset) or node.ndim != 1:
+        msg = f"{group.file.filename}: {group.name}/{name} is missing"
+        raise InputError(msg, fix="the file is damaged or no 10x file")
+    return [
+        value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+        for value in node[:]
+    ]

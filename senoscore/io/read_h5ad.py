@@ -1,0 +1,231 @@
+"""AnnData files: which slot holds what, without reading more than is needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import h5py
+import pandas as pd
+
+from senoscore._keys import COUNTS
+from senoscore.errors import InputError
+from senoscore.io._h5 import H5_ERRORS, Matrix, child, damaged, describe, open_h5
+from senoscore.io.blocks import iter_matrix, prefetch
+from senoscore.io.source import Source, checked_names
+from senoscore.io.values import ValueFacts, guess_values, scan_values
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+    from pathlib import Path
+
+    from senoscore.io.blocks import Block
+
+__all__ = ["list_obs_columns", "read_h5ad"]
+
+_PROBE: Final = 256  # cells looked at in three places of a slot
+_ID_COLUMNS: Final = ("ensembl_id", "gene_ids", "gene_id", "ensembl", "feature_id", "ensembl_ids")
+_NAME_COLUMNS: Final = ("feature_name", "gene_name", "gene_symbol", "gene_symbols", "symbol")
+
+
+class _Slot(NamedTuple):
+    name: str  # X | layers[...] | raw.X
+    keys: tuple[str, ...]  # the way to it in the file
+    facts: ValueFacts
+    n_genes: int
+
+    @property
+    def kind(self) -> str:
+        return "unusable" if self.facts.bad or not self.facts.n_stored else guess_values(self.facts)
+
+
+def read_h5ad(path: Path, *, layer: str | None, values: str, columns: Sequence[str] = ()) -> Source:
+    """Open an .h5ad file: names and the obs columns asked for in memory, values in blocks.
+
+    Parameters
+    ----------
+    path
+        The file.
+    layer
+        Layer that holds the values; ``X`` and ``raw.X`` are understood; None looks for it:
+        counts first, wherever they are with the most genes, else X.
+    values
+        What was declared; unless ``auto`` or ``counts``, X is taken without looking further.
+    columns
+        Columns of obs to read.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, a slot or column is not there, or barcodes are not unique.
+    """
+    with open_h5(path) as file:
+        try:
+            slot, notes = _choose(file, layer, values)
+            raw = slot.keys[0] == "raw"
+            genes, ids = _genes(_frame(child(file, "raw") if raw else file, "var", path))
+            cells = _index(_frame(file, "obs", path))
+            obs = _obs_columns(_frame(file, "obs", path), columns, path)
+            matrix = describe(_walk(file, slot.keys))
+        except H5_ERRORS as error:
+            raise damaged(path, error) from error
+    if (matrix.n_rows, matrix.n_columns) != (len(cells), len(genes)):
+        shape = f"{matrix.n_rows} x {matrix.n_columns}"
+        msg = f"{path}: {slot.name} is {shape} but there are {len(cells)} cells, {len(genes)} genes"
+        raise InputError(msg, fix="the file is damaged: write it again with anndata")
+
+    def passes() -> Iterator[Block]:
+        return prefetch(_pass(path, slot.keys))
+
+    return Source(
+        path=path,
+        format="h5ad",
+        cells=checked_names(cells, "cell", path),
+        genes=checked_names(genes, "gene", path),
+        blocks=passes,
+        gene_ids=None if ids is None else checked_names(ids, "gene", path),
+        obs=obs,
+        slot=slot.name,
+        notes=notes,
+        files=(path,),
+    )
+
+
+def list_obs_columns(path: Path) -> list[str]:
+    """Names of the obs columns of an .h5ad file, in their order.
+
+    Raises
+    ------
+    InputError
+        The file is missing or damaged.
+    """
+    with open_h5(path) as file:
+        return _column_names(_frame(file, "obs", path))
+
+
+def _pass(path: Path, keys: tuple[str, ...]) -> Generator[Block]:
+    with open_h5(path) as file:
+        yield from iter_matrix(describe(_walk(file, keys)))
+
+
+def _walk(file: h5py.File, keys: tuple[str, ...]) -> h5py.Group | h5py.Dataset | None:
+    node: Any = file
+    for key in keys:
+        node = child(node, key)
+    return node
+
+
+def _candidates(file: h5py.File) -> list[tuple[str, tuple[str, ...]]]:
+    layers = child(file, "layers")
+    names = sorted(layers) if isinstance(layers, h5py.Group) else []
+    ways = [("X", ("X",)), *((f"layers[{name!r}]", ("layers", name)) for name in names)]
+    ways.append(("raw.X", ("raw", "X")))
+    return [(name, keys) for name, keys in ways if _walk(file, keys) is not None]
+
+
+def _choose(file: h5py.File, layer: str | None, values: str) -> tuple[_Slot, list[str]]:
+    ways = _candidates(file)
+    if layer is not None:
+        named = [way for way in ways if layer in (way[0], way[1][-1] if len(way[1]) == 2 else "")]
+        named = [way for way in named if way[0] == layer or way[1][0] == "layers"]
+        if not named:
+            msg = f"{file.filename} has no layer {layer!r}"
+            raise InputError(msg, fix=f"there are: {', '.join(name for name, _ in ways) or 'none'}")
+        return _probe(file, *named[0]), []
+    if not ways:
+        msg = f"{file.filename} holds no matrix (neither X, layers nor raw)"
+        raise InputError(msg, fix="check that it is an .h5ad file with values in it")
+    if values not in ("auto", COUNTS):
+        return _probe(file, *ways[0]), []
+    slots = [_probe(file, *way) for way in ways]
+    best = max(slots, key=_preference)  # the first of equals: X, then layers by name, then raw.X
+    return best, _explain(best, slots)
+
+
+def _preference(slot: _Slot) -> tuple[int, int]:
+    if slot.kind == COUNTS:
+        return 2, slot.n_genes
+    return (0 if slot.kind == "unusable" else 1), 0
+
+
+def _explain(best: _Slot, slots: list[_Slot]) -> list[str]:
+    found = "; ".join(f"{s.name}: {s.kind} ({s.facts.evidence}, {s.n_genes} genes)" for s in slots)
+    return [f"values taken from {best.name}; found {found}"] if len(slots) > 1 else []
+
+
+def _probe(file: h5py.File, name: str, keys: tuple[str, ...]) -> _Slot:
+    matrix = describe(_walk(file, keys))
+    return _Slot(name, keys, scan_values(_sample(matrix), sums=False), matrix.n_columns)
+
+
+def _sample(matrix: Matrix) -> Iterator[Block]:
+    if matrix.layout == "csc":  # cannot be read in parts
+        yield from iter_matrix(matrix, max(1, matrix.n_rows))
+        return
+    last = max(0, matrix.n_rows - _PROBE)
+    for start in sorted({0, last // 2, last}):
+        yield from iter_matrix(matrix, _PROBE, slice(start, start + _PROBE))
+
+
+def _frame(parent: Any, name: str, path: Path) -> h5py.Group | h5py.Dataset:
+    node = child(parent, name)
+    if node is None:
+        msg = f"{path} has no {name}"
+        raise InputError(msg, fix="check that it is an .h5ad file")
+    return node
+
+
+def _index(frame: h5py.Group | h5py.Dataset) -> list[str]:
+    if isinstance(frame, h5py.Dataset):
+        return list(map(str, _old_frame(frame).index))
+    return _column(frame, _index_name(frame)).astype(str).tolist()
+
+
+def _index_name(frame: h5py.Group) -> str:
+    name = str(frame.attrs.get("_index", "_index"))
+    return name if name in frame else "index"
+
+
+def _column_names(frame: h5py.Group | h5py.Dataset) -> list[str]:
+    if isinstance(frame, h5py.Dataset):
+        return list(map(str, _old_frame(frame).columns))
+    return [str(name) for name in frame.attrs.get("column-order", [])]
+
+
+def _column(frame: h5py.Group | h5py.Dataset, name: str) -> pd.Series:
+    from anndata.io import read_elem
+
+    if isinstance(frame, h5py.Dataset):
+        return _old_frame(frame)[name].reset_index(drop=True)
+    node = child(frame, name)
+    if "__categories" in frame:  # before anndata 0.8 the categories lay apart
+        return read_elem(frame)[name].reset_index(drop=True)
+    return pd.Series(read_elem(node))
+
+
+def _old_frame(frame: h5py.Dataset) -> pd.DataFrame:
+    from anndata.io import read_elem
+
+    table = read_elem(frame)
+    return table if isinstance(table, pd.DataFrame) else pd.DataFrame(table).set_index("index")
+
+
+def _genes(frame: h5py.Group | h5py.Dataset) -> tuple[list[str], list[str] | None]:
+    names = _index(frame)
+    there = _column_names(frame)
+    lower = {name.lower(): name for name in there}
+    column = next((lower[name] for name in (*_ID_COLUMNS, *_NAME_COLUMNS) if name in lower), None)
+    if column is None:
+        return names, None
+    ids = _column(frame, column).astype(object)
+    return names, ids.where(ids.notna(), "").astype(str).tolist()
+
+
+def _obs_columns(
+    frame: h5py.Group | h5py.Dataset, columns: Sequence[str], path: Path
+) -> pd.DataFrame:
+    there = _column_names(frame)
+    missing = [name for name in columns if name not in there]
+    if missing:
+        msg = f"{path} has no obs column {', '.join(map(repr, missing))}"
+        raise InputError(msg, fix=f"columns there: {', '.join(there) or 'none'}")
+    return pd.DataFrame({name: _column(frame, name) for name in dict.fromkeys(columns)})

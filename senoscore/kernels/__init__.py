@@ -1,0 +1,67 @@
+"""Compiled loops over CSR buffers. Nothing here knows AnnData, pandas or gene names.
+
+Compiled code is cached between runs. Where the package folder cannot be written to (a shared
+or read-only installation), the cache goes to the user's cache folder, or as a last resort to a
+private temporary one; the variable ``NUMBA_CACHE_DIR`` overrules both. The choice is made here,
+before numba is imported by any of the kernels.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+__all__ = ["cache_folder", "warm"]
+
+
+def _is_writable(folder: Path) -> bool:
+    """Whether files can be made in a folder, which is created if missing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def cache_folder(package: Path = Path(__file__).parent) -> Path | None:
+    """Folder for compiled code, or None if numba's own choice (beside the source) works.
+
+    Parameters
+    ----------
+    package
+        Folder of the kernels' source.
+    """
+    if os.environ.get("NUMBA_CACHE_DIR") or _is_writable(package / "__pycache__"):
+        return None
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")  # noqa: PTH111, PTH118  Path.expanduser raises without a home
+    user = Path(base) / "senoscore" / "numba"
+    if _is_writable(user):
+        return user
+    # Of this user only: a folder that others can write to could be fed with foreign code.
+    return Path(tempfile.mkdtemp(prefix="senoscore-numba-"))
+
+
+def _choose_cache() -> None:
+    folder = cache_folder()
+    if folder is None:
+        return
+    os.environ["NUMBA_CACHE_DIR"] = str(folder)
+    if "numba" in sys.modules:  # it read its settings already
+        sys.modules["numba"].config.CACHE_DIR = str(folder)
+
+
+_choose_cache()
+
+
+def warm() -> None:
+    """Compile the kernels for the types of the canonical matrices and fill the cache.
+
+    Counts (int32, float32) and log-normalised values (float32) with 32-bit indices. Takes some
+    ten seconds once; afterwards every process loads the compiled code.
+    """
+    from senoscore.kernels.rank_warm import warm_rank
+
+    warm_rank()

@@ -1,0 +1,264 @@
+"""Kernels of the mean-based scores: sums over CSR rows and columns, nothing densified.
+
+Every kernel walks ``indptr, indices, data`` of a block of cells and knows arrays only.
+Stored order inside a row does not matter and explicit zeros count as zeros; a column stored
+twice in one row must have been summed before (the readers do).
+
+Kernels release the GIL and work on the rows ``first`` to ``stop``; :func:`run_rows` spreads them
+over threads. Rows do not depend on each other, so threads change nothing but the time.
+
+``normalise`` is the one transform applied on the way: 0 takes the values as they are, any
+other value is the target total ``T`` of ``log(1 + x T / sum_j x_j)``. It is evaluated per
+stored value, because ``log(1 + 0) = 0`` keeps implicit zeros zero.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numba import njit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "TARGET_SUM",
+    "add_counts",
+    "add_gene_moments",
+    "lognormalise_rows",
+    "longest_row",
+    "run_rows",
+    "weighted_sums_dense",
+    "weighted_sums_lists",
+]
+
+TARGET_SUM = 10_000.0
+"""Counts per cell after normalisation (the customary counts per ten thousand)."""
+
+_CHUNK = 256  # rows a thread takes at a time
+_LUT = 256  # counts below this share one logarithm per distinct value and cell
+
+
+def run_rows(work: Callable[[int, int], None], n_rows: int, *, n_threads: int = 1) -> None:
+    """Call ``work(first, stop)`` on all rows, in chunks over threads if there are several."""
+    if n_threads <= 1 or n_rows <= _CHUNK:
+        work(0, n_rows)
+        return
+    starts = range(0, n_rows, _CHUNK)
+    with ThreadPoolExecutor(n_threads) as pool:
+        list(pool.map(work, starts, (min(at + _CHUNK, n_rows) for at in starts)))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _row_total(data, lo, hi):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for k in range(lo, hi):
+        total += data[k]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _row_values(data, lo, hi, normalise, row, lut, stamp, out):  # type: ignore[no-untyped-def]
+    """Write the values of one row as float64, normalised if asked, into ``out``.
+
+    Counts repeat: two thirds of the stored values of a cell are ones. One logarithm per
+    distinct small count and row replaces one per stored value; ``stamp`` says for which row
+    an entry of ``lut`` was computed, so the table is never cleared.
+    """
+    if normalise == 0.0:
+        for k in range(lo, hi):
+            out[k - lo] = data[k]
+        return
+    total = _row_total(data, lo, hi)
+    scale = normalise / total if total > 0.0 else 0.0
+    for k in range(lo, hi):
+        value = data[k]
+        count = np.int64(value)
+        if count == value and 0 <= count < _LUT:
+            if stamp[count] != row:
+                lut[count] = np.log1p(count * scale)
+                stamp[count] = row
+            out[k - lo] = lut[count]
+        else:
+            out[k - lo] = np.log1p(value * scale)
+
+
+@njit(cache=True, nogil=True)
+def longest_row(indptr, first, stop):  # type: ignore[no-untyped-def]
+    """Return the most values stored in any of the rows ``first`` to ``stop``, at least 1."""
+    longest = 1
+    for i in range(first, stop):
+        longest = max(longest, indptr[i + 1] - indptr[i])
+    return longest
+
+
+@njit(cache=True, nogil=True)
+def lognormalise_rows(indptr, data, normalise, first, stop, out):  # type: ignore[no-untyped-def]
+    """Log-normalise the stored values of the rows ``first`` to ``stop``.
+
+    Parameters
+    ----------
+    indptr
+        Row pointers, shape (n_rows + 1,).
+    data
+        Stored values, non-negative, shape (n_stored,).
+    normalise
+        Target total, or 0 to copy.
+    first, stop
+        Rows to do.
+    out
+        Float array of shape (n_stored,), written for these rows.
+    """
+    lut, stamp = np.empty(_LUT), np.full(_LUT, -1, np.int64)
+    values = np.empty(longest_row(indptr, first, stop))
+    for i in range(first, stop):
+        lo, hi = indptr[i], indptr[i + 1]
+        _row_values(data, lo, hi, normalise, i, lut, stamp, values)
+        for k in range(lo, hi):
+            out[k] = values[k - lo]
+
+
+@njit(cache=True, nogil=True)
+def add_counts(indices, data, total, n_detected):  # type: ignore[no-untyped-def]
+    """Add integer column sums and detection counts of a block; exact, so order is free.
+
+    Parameters
+    ----------
+    indices, data
+        Column index and integer value of every stored entry.
+    total, n_detected
+        int64 accumulators of shape (n_vars,), updated in place.
+    """
+    for k in range(data.size):
+        j = np.uint64(indices[k])
+        total[j] += np.int64(data[k])
+        n_detected[j] += data[k] != 0
+
+
+@njit(cache=True, nogil=True)
+def add_gene_moments(indptr, indices, data, normalise, moments, n_detected):  # type: ignore[no-untyped-def]
+    r"""Add column sums, sums of squares and detection counts of a block of rows.
+
+    Floating-point sums depend on their order, so the order is fixed: every gene adds its
+    cells one by one, first to last, into the running total. The next block carries on where
+    the last one stopped, hence the block size cannot change a bit, and one thread does the
+    work (it runs at memory speed). This is also the order of ``scanpy.tl.score_genes``.
+
+    Parameters
+    ----------
+    indptr, indices, data
+        Block of rows in CSR form.
+    normalise
+        Target total, or 0 for values as they are.
+    moments
+        float64 accumulator, :math:`\sum_i x_{ij}` and :math:`\sum_i x_{ij}^2` side by side
+        (one cache line a gene), shape (n_vars, 2).
+    n_detected
+        int64 accumulator, number of cells with :math:`x_{ij} \ne 0`, shape (n_vars,).
+    """
+    lut, stamp = np.empty(_LUT), np.full(_LUT, -1, np.int64)
+    values = np.empty(longest_row(indptr, 0, indptr.size - 1))
+    for i in range(indptr.size - 1):
+        lo, hi = indptr[i], indptr[i + 1]
+        _row_values(data, lo, hi, normalise, i, lut, stamp, values)
+        for k in range(lo, hi):
+            j = np.uint64(indices[k])
+            value = values[k - lo]
+            moments[j, 0] += value
+            moments[j, 1] += value * value
+            n_detected[j] += value != 0.0
+
+
+@njit(cache=True, nogil=True)
+def _add_dense_row(indices, lo, hi, values, weight, acc):  # type: ignore[no-untyped-def]
+    """Add ``sum_j x_j w_j`` of one row to ``acc``, four genes a step.
+
+    Taking four genes at a time quarters the loads and stores of ``acc``. The grouping follows
+    the position in the row, so it is the same whatever the block or thread.
+    """
+    n_sets = acc.size
+    k = lo
+    while k + 3 < hi:
+        x0, x1 = values[k - lo], values[k - lo + 1]
+        x2, x3 = values[k - lo + 2], values[k - lo + 3]
+        w0, w1 = weight[np.uint64(indices[k])], weight[np.uint64(indices[k + 1])]
+        w2, w3 = weight[np.uint64(indices[k + 2])], weight[np.uint64(indices[k + 3])]
+        for p in range(n_sets):
+            acc[p] += (x0 * w0[p] + x1 * w1[p]) + (x2 * w2[p] + x3 * w3[p])
+        k += 4
+    while k < hi:
+        x0, w0 = values[k - lo], weight[np.uint64(indices[k])]
+        for p in range(n_sets):
+            acc[p] += x0 * w0[p]
+        k += 1
+
+
+@njit(cache=True, nogil=True)
+def weighted_sums_dense(  # type: ignore[no-untyped-def]
+    indptr, indices, data, normalise, weight, first, stop, out
+):
+    r"""Weighted row sums :math:`s_{ip} = \sum_j x_{ij} w_{jp}` with one dense weight row a gene.
+
+    Best where a gene belongs to many sets (control-gene scores): the inner loop runs over
+    contiguous weights and vectorises. Measured at 20,000 genes, 2,200 stored values a cell and
+    32 columns, this beats lists once more than about one weight in twenty is not zero.
+
+    Parameters
+    ----------
+    indptr, indices, data
+        Block of rows in CSR form.
+    normalise
+        Target total, or 0 for values as they are.
+    weight
+        float64, C order, shape (n_vars, n_sets).
+    first, stop
+        Rows to do.
+    out
+        float64, shape (n_rows, n_sets), overwritten in these rows.
+    """
+    lut, stamp = np.empty(_LUT), np.full(_LUT, -1, np.int64)
+    values, acc = np.empty(longest_row(indptr, first, stop)), np.empty(out.shape[1])
+    for i in range(first, stop):
+        lo, hi = indptr[i], indptr[i + 1]
+        _row_values(data, lo, hi, normalise, i, lut, stamp, values)
+        acc[:] = 0.0
+        _add_dense_row(indices, lo, hi, values, weight, acc)
+        out[i] = acc
+
+
+@njit(cache=True, nogil=True)
+def weighted_sums_lists(  # type: ignore[no-untyped-def]
+    indptr, indices, data, normalise, gene_ptr, gene_set, gene_weight, first, stop, out
+):
+    r"""Weighted row sums :math:`s_{ip} = \sum_j x_{ij} w_{jp}` with a list of sets per gene.
+
+    Best where most genes are in no set (signatures alone): a gene in no set costs one look.
+
+    Parameters
+    ----------
+    indptr, indices, data
+        Block of rows in CSR form.
+    normalise
+        Target total, or 0 for values as they are.
+    gene_ptr, gene_set, gene_weight
+        CSR of the weights by gene: gene ``j`` has weight ``gene_weight[q]`` in set
+        ``gene_set[q]`` for ``q`` in ``gene_ptr[j]:gene_ptr[j + 1]``.
+    first, stop
+        Rows to do.
+    out
+        float64, shape (n_rows, n_sets), overwritten in these rows.
+    """
+    lut, stamp = np.empty(_LUT), np.full(_LUT, -1, np.int64)
+    values, acc = np.empty(longest_row(indptr, first, stop)), np.empty(out.shape[1])
+    for i in range(first, stop):
+        lo, hi = indptr[i], indptr[i + 1]
+        _row_values(data, lo, hi, normalise, i, lut, stamp, values)
+        acc[:] = 0.0
+        for k in range(lo, hi):
+            j = np.uint64(indices[k])
+            value = values[k - lo]
+            for q in range(gene_ptr[j], gene_ptr[j + np.uint64(1)]):
+                acc[np.uint64(gene_set[q])] += value * gene_weight[q]
+        out[i] = acc

@@ -1,0 +1,314 @@
+r"""Rank scores with ties broken by position, number for number as two packages compute them.
+
+``decoupler`` 2.x, AUCell: genes that no cell of the data set expresses are dropped, the rest is
+put in the order of one shuffle with a fixed seed, and genes of equal value are ranked in that
+order. ``gseapy`` 1.3.x, ssGSEA: genes of equal value are ranked by position, the last gene of
+the matrix first, while their weights use the mean rank of the ties.
+
+A rank is then the number of genes of larger value, plus the number of genes of equal value that
+come earlier in the order. The stored genes of a cell are visited in that order with a bit set
+over the positions; for a zero, the genes before it follow from the number of set bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numba import njit
+
+from senoscore.kernels.rank import aucell_limit, kernel_data, kernel_indices, largest_lead, run_chunks
+from senoscore.kernels.rank_values import (
+    BAD_DUPLICATE,
+    OK,
+    SMALL,
+    code_counts,
+    code_floats,
+    has_duplicates,
+    hash_size,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["OrdinalPlan", "plan_decoupler", "plan_gseapy", "score_ordinal"]
+
+_DEBRUIJN: Final = 0x03F79D71B4CB0A89
+_BIT: Final = np.zeros(64, np.int64)
+for _i in range(64):
+    _BIT[((_DEBRUIJN << _i) & (2**64 - 1)) >> 58] = _i
+
+
+@dataclass(frozen=True)
+class OrdinalPlan:
+    """Sets and order of genes for :func:`score_ordinal`."""
+
+    n_vars: int
+    n_ranked: int
+    place: NDArray[np.uint32]
+    """Position of each gene in the order, plus 1; 0: not ranked. Shape (n_vars + 1,)."""
+    set_ptr: NDArray[np.int64]
+    set_place: NDArray[np.int64]
+    """Positions of the ranked genes of each set."""
+    is_ssgsea: bool
+    limit: int
+    max_lead: NDArray[np.float64]
+    empty_is_nan: bool
+
+
+def _ordinal_plan(
+    indptr: NDArray[np.integer],
+    gene_idx: NDArray[np.integer],
+    order: NDArray[np.integer],
+    n_vars: int,
+    *,
+    is_ssgsea: bool,
+) -> OrdinalPlan:
+    place = np.zeros(n_vars + 1, np.uint32)
+    place[order] = np.arange(1, len(order) + 1)
+    at = place[gene_idx].astype(np.int64) - 1
+    set_of = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))[at >= 0]
+    size = np.bincount(set_of, minlength=len(indptr) - 1)
+    limit = aucell_limit(len(order))
+    return OrdinalPlan(
+        n_vars,
+        len(order),
+        place,
+        np.concatenate([[0], np.cumsum(size)]).astype(np.int64),
+        at[at >= 0],
+        is_ssgsea,
+        limit,
+        largest_lead(size, limit),
+        not is_ssgsea,
+    )
+
+
+def plan_decoupler(
+    indptr: NDArray[np.integer],
+    gene_idx: NDArray[np.integer],
+    n_vars: int,
+    expressed: NDArray[np.bool_],
+) -> OrdinalPlan:
+    """Prepare AUCell as decoupler 2.0 to 2.3 computes it for an AnnData in memory.
+
+    Parameters
+    ----------
+    indptr, gene_idx
+        Genes of each set in CSR form.
+    n_vars
+        Genes of the matrix.
+    expressed
+        Whether any cell of the data set has the gene, shape (n_vars,).
+    """
+    genes = np.flatnonzero(expressed)
+    order = genes[np.random.default_rng(0).choice(len(genes), len(genes), replace=False)]
+    return _ordinal_plan(indptr, gene_idx, order, n_vars, is_ssgsea=False)
+
+
+def plan_gseapy(
+    indptr: NDArray[np.integer], gene_idx: NDArray[np.integer], n_vars: int
+) -> OrdinalPlan:
+    """Prepare ssGSEA as gseapy 1.3 computes ``ES`` (rank normalisation, weight 0.25)."""
+    return _ordinal_plan(indptr, gene_idx, np.arange(n_vars)[::-1], n_vars, is_ssgsea=True)
+
+
+@njit(cache=True, nogil=True)
+def _rank_stored(  # type: ignore[no-untyped-def]
+    hit_slot, hit_code, n_hits, start, bits, before, code_at, rank_at
+):
+    """Rank the stored genes of one cell in order of position within equal values.
+
+    ``start`` holds the genes ahead of each group and is used up; ``before`` receives the number
+    of stored genes ahead of each word of the bit set, ``rank_at`` the rank at each position.
+    """
+    for i in range(n_hits):
+        if hit_code[i] != 0 and hit_slot[i] != 0:
+            at = hit_slot[i] - 1
+            bits[at >> 6] |= np.uint64(1) << np.uint64(at & 63)
+            code_at[at] = hit_code[i]
+    seen = 0
+    for word in range(len(bits)):
+        before[word] = seen
+        left = bits[word]
+        while left != 0:
+            lowest = left & (~left + np.uint64(1))
+            at = (word << 6) + _BIT[(lowest * np.uint64(_DEBRUIJN)) >> np.uint64(58)]
+            code = code_at[at]
+            start[code] += 1
+            rank_at[at] = start[code]
+            seen += 1
+            left ^= lowest
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _ones(word):  # type: ignore[no-untyped-def]
+    """Count the set bits of a word."""
+    word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    word = (word & np.uint64(0x3333333333333333)) + (
+        (word >> np.uint64(2)) & np.uint64(0x3333333333333333)
+    )
+    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
+
+
+@njit(cache=True, nogil=True)
+def _finish_row(  # type: ignore[no-untyped-def]
+    set_ptr, set_place, bits, before, code_at, rank_at, zero_ahead, weight, n_ranked,
+    is_ssgsea, limit, max_lead, out,
+):  # fmt: skip
+    for s in range(len(set_ptr) - 1):
+        n = set_ptr[s + 1] - set_ptr[s]
+        lead = 0.0
+        weights = 0.0
+        weighted = 0.0
+        for q in range(set_ptr[s], set_ptr[s + 1]):
+            at = set_place[q]
+            word = bits[at >> 6]
+            bit = np.uint64(1) << np.uint64(at & 63)
+            if word & bit:
+                rank = rank_at[at]
+                code = code_at[at]
+            else:
+                rank = zero_ahead + 1 + at - before[at >> 6] - _ones(word & (bit - np.uint64(1)))
+                code = 0
+            if is_ssgsea:
+                behind = float(n_ranked + 1 - rank)
+                weights += weight[code]
+                weighted += weight[code] * behind
+                lead += behind
+            elif rank < limit:
+                lead += limit - rank
+        if n == 0:
+            out[s] = np.nan
+        elif not is_ssgsea:
+            out[s] = lead / max_lead[s] if max_lead[s] > 0 else np.nan
+        elif n == n_ranked:
+            out[s] = np.nan
+        else:
+            everything = 0.5 * n_ranked * (n_ranked + 1.0)
+            out[s] = weighted / weights - (everything - lead) / (n_ranked - n)
+
+
+@njit(cache=True, nogil=True)
+def _ordinal_rows(  # type: ignore[no-untyped-def]
+    indptr, indices, data, first, last, sign, infinite, place, n_ranked, set_ptr,
+    set_place, is_ssgsea, limit, max_lead, empty_is_nan, table_size, out,
+):  # fmt: skip
+    """Score rows ``first:last``; returns (status, row) of the first bad row, or (0, -1)."""
+    n_vars = len(place) - 1
+    longest = 1
+    for row in range(first, last):
+        longest = max(longest, indptr[row + 1] - indptr[row])
+    hist = np.zeros((2, SMALL), np.int32)
+    hit_slot = np.empty(longest + 1, np.int64)
+    hit_code = np.empty(longest + 1, np.int64)
+    group_code = np.empty(longest + SMALL + 1, np.int64)
+    group_n = np.empty(longest + SMALL + 1, np.int64)
+    shift = np.uint64(64)
+    size = table_size
+    while size > 1:
+        size >>= 1
+        shift -= np.uint64(1)
+    work = (
+        np.zeros(table_size, np.int32), np.empty(longest + 1, np.uint64),
+        np.empty(longest + 1, np.int32), np.empty(longest + 1, np.int64),
+        np.empty(longest + 1, np.int64), np.empty(longest + 1, np.int64),
+        np.empty(2048, np.int64), shift,
+    )  # fmt: skip
+    stamp = np.full(n_vars, -1, np.int64)
+    start = np.zeros(longest + SMALL + 1, np.int64)
+    weight = np.zeros(longest + SMALL + 1)
+    bits = np.zeros((n_ranked >> 6) + 1, np.uint64)
+    before = np.zeros(len(bits), np.int64)
+    code_at = np.zeros(n_ranked + 1, np.int64)
+    rank_at = np.zeros(n_ranked + 1, np.int64)
+    for row in range(first, last):
+        lo, hi = indptr[row], indptr[row + 1]
+        if sign is not None:  # decided when compiled: one kind of values per version
+            status, n_hits, n_groups, ascending = code_floats(
+                indices, data, lo, hi, n_vars, place, sign, infinite,
+                hit_slot, hit_code, group_code, group_n, work,
+            )  # fmt: skip
+        else:
+            status, n_hits, n_groups, ascending = code_counts(
+                indices, data, lo, hi, n_vars, place, hist,
+                hit_slot, hit_code, group_code, group_n, work,
+            )  # fmt: skip
+        if status != OK:
+            return status, row
+        if not ascending and has_duplicates(indices, lo, hi, stamp, row):
+            return BAD_DUPLICATE, row
+        greater = 0
+        zero_ahead = n_ranked
+        n_zero = 0
+        for i in range(n_groups):
+            n = group_n[i]
+            if group_code[i] == 0:
+                n -= n_vars - n_ranked
+                zero_ahead = greater
+                n_zero = n
+            start[group_code[i]] = greater
+            if is_ssgsea:
+                mean_rank = n_ranked - greater - 0.5 * (n - 1)
+                weight[group_code[i]] = np.sqrt(np.sqrt(1e4 * mean_rank / n_ranked))
+            greater += n
+        bits[:] = 0
+        _rank_stored(hit_slot, hit_code, n_hits, start, bits, before, code_at, rank_at)
+        if empty_is_nan and n_zero == n_ranked:
+            out[row] = np.nan
+            continue
+        _finish_row(
+            set_ptr, set_place, bits, before, code_at, rank_at, zero_ahead, weight, n_ranked,
+            is_ssgsea, limit, max_lead, out[row],
+        )  # fmt: skip
+    return OK, -1
+
+
+def score_ordinal(
+    plan: OrdinalPlan,
+    indptr: NDArray[np.integer],
+    indices: NDArray[np.integer],
+    data: NDArray[Any],
+    *,
+    counts: bool,
+    n_threads: int = 1,
+    first_row: int = 0,
+) -> NDArray[np.float64]:
+    """Score one block of cells with ties broken by position.
+
+    Parameters
+    ----------
+    plan
+        From :func:`plan_decoupler` or :func:`plan_gseapy`.
+    indptr, indices, data, counts, n_threads, first_row
+        As in :func:`senoscore.kernels.rank.score_ranks`.
+
+    Returns
+    -------
+    Scores, shape (n_rows, n_sets). NaN where no gene of a set is ranked; for ssGSEA also where
+    all are, for AUCell also in empty cells, which decoupler leaves out.
+
+    Raises
+    ------
+    InputError
+        As in :func:`senoscore.kernels.rank.score_ranks`.
+    """
+    indptr = np.asarray(indptr, dtype=np.int64)
+    n_rows = len(indptr) - 1
+    out = np.empty((n_rows, len(plan.set_ptr) - 1))
+    if n_rows == 0:
+        return out
+    values, sign, infinite = kernel_data(data, counts=counts)
+    genes = kernel_indices(indices)
+    table_size = hash_size(int(np.diff(indptr).max()))
+
+    def work(first: int, last: int) -> tuple[int, int]:
+        return _ordinal_rows(
+            indptr, genes, values, first, last, sign, infinite,
+            plan.place, plan.n_ranked, plan.set_ptr, plan.set_place, plan.is_ssgsea, plan.limit,
+            plan.max_lead, plan.empty_is_nan, table_size, out,
+        )  # fmt: skip
+
+    run_chunks(work, n_rows, n_threads, first_row)
+    return out

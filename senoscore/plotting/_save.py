@@ -1,0 +1,92 @@
+"""From a chart to files and to markup: SVG, PNG and the plotted numbers."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from senoscore._keys import SEP
+from senoscore.io.atomic import atomic_path
+from senoscore.io.tables import guard_formulas, write_tsv
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import altair as alt
+
+_ID = re.compile(r'\bid="([^"]+)"')
+_ID_USED = re.compile(r'(\bid="|url\(#|href="#)([^")]+)(["\)])')
+
+__all__ = ["save", "to_svg", "to_tsv"]
+
+
+def to_svg(chart: alt.Chart, *, prefix: str = "chart") -> str:
+    """Render a chart to SVG text, without network and without a browser.
+
+    Parameters
+    ----------
+    prefix
+        Begins every id in the SVG, so that several can stand in one page. The renderer numbers
+        ids on from one chart to the next; they are renumbered, so that the same chart gives the
+        same text.
+    """
+    import altair as alt
+    import vl_convert
+
+    with alt.data_transformers.enable("default", max_rows=None):
+        # Validation costs as much as drawing, and every chart here is built by our own code.
+        svg = str(vl_convert.vegalite_to_svg(chart.to_dict(validate=False)))
+    found = dict.fromkeys(_ID.findall(svg))
+    new = {name: f"{prefix}-{number}" for number, name in enumerate(found)}
+    return _ID_USED.sub(lambda m: f"{m[1]}{new.get(m[2], m[2])}{m[3]}", svg)
+
+
+def to_tsv(table: pd.DataFrame) -> str:
+    """Write a table as text for a download: floats to 6 digits, formulas defused.
+
+    The same guard as :func:`senoscore.io.write_tsv`: an apostrophe before a text that a
+    spreadsheet would run.
+    """
+    out = table.copy(deep=False)
+    out.columns = guard_formulas(pd.Series(list(map(str, out.columns)), dtype=object)).tolist()
+    for position in range(out.shape[1]):
+        column = out.iloc[:, position].astype(object)
+        if not pd.api.types.is_numeric_dtype(out.iloc[:, position]):
+            out.isetitem(position, guard_formulas(column).to_numpy(dtype=object))
+    text: str = out.to_csv(None, sep="\t", index=False, lineterminator="\n", float_format="%.6g")
+    return text
+
+
+def save(
+    chart: alt.Chart | str,
+    stem: Path,
+    table: pd.DataFrame | None = None,
+    *,
+    scale: float = 2.0,
+) -> list[Path]:
+    """Write ``stem.svg``, ``stem.png`` and, with the plotted numbers, ``stem.tsv``.
+
+    Parameters
+    ----------
+    chart
+        A chart, or SVG that :func:`to_svg` made of it.
+    table
+        The plotted numbers.
+    scale
+        Pixels of the PNG per pixel of the SVG.
+    """
+    import vl_convert
+
+    svg = chart if isinstance(chart, str) else to_svg(chart)
+    name = stem.name.replace(SEP, "_")
+    written = [stem.with_name(f"{name}.svg"), stem.with_name(f"{name}.png")]
+    with atomic_path(written[0]) as part:
+        part.write_text(svg, encoding="utf-8")
+    with atomic_path(written[1]) as part:
+        part.write_bytes(vl_convert.svg_to_png(svg, scale=scale))
+    if table is not None:
+        written.append(stem.with_name(f"{name}.tsv"))
+        write_tsv(table, written[2], float_format="%.6g")
+    return written

@@ -1,0 +1,345 @@
+"""The first screen: per compartment, is it senescent, how much, since when, with what SASP."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from senoscore import _keys as k
+from senoscore.errors import InputError
+from senoscore.plotting import _theme as theme
+from senoscore.plotting import _tidy as tidy
+from senoscore.plotting import heatmap_table, sasp_families
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from senoscore.report._load import Run
+
+__all__ = ["Answer", "answers", "headline"]
+
+_Points: TypeAlias = tuple[tuple[float, float], ...]
+YES: Final = "above control"
+NO: Final = "not detected"
+UNTESTED: Final = "not testable"
+UNKNOWN: Final = "not assessable"
+_SMALL: Final = 0.2
+"""Mean difference under which an untested SASP family is not worth naming (control SD)."""
+_QUESTION = "irradiated_vs_control"
+_FRACTION = "fraction_senescent"
+_FRACTION_UNITS = {"fraction", "proportion", "probability", ""}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the page says of one compartment, each field a finished text."""
+
+    compartment: str
+    name: str
+    verdict: str
+    amount: str
+    amount_note: str
+    since: str
+    since_note: str
+    sasp: tuple[str, ...]
+    sasp_note: str
+    animals: str
+    animals_note: str
+    spark: _Points = ()
+    spark_line: _Points = ()
+
+
+def answers(run: Run, *, control: str = k.CONTROL, alpha: float = 0.05) -> list[Answer]:
+    """One answer per compartment, those compared most first; empty without a burden table."""
+    burden = run.get("burden")
+    if burden is None:
+        return []
+    table = tidy.with_defaults(burden)
+    trend = run.get("trend")
+    order = theme.known_first(table[k.COMPARTMENT], theme.COMPARTMENT_COLOURS)
+    order = [name for name in order if name != k.UNASSIGNED]
+    return [_answer(name, table, trend, control=control, alpha=alpha) for name in order]
+
+
+def headline(found: Sequence[Answer]) -> str:
+    """Say in one or two sentences which compartments are above control, and since when."""
+    groups = {v: [a for a in found if a.verdict == v] for v in (YES, NO, UNTESTED, UNKNOWN)}
+    if not found:
+        return "This run has no burden table yet: nothing can be said about senescence."
+    parts = []
+    if groups[YES]:
+        names = [f"{_lower(a.name)} ({a.since})" for a in groups[YES]]
+        parts.append(f"Senescence above the unirradiated controls holds in {_join(names)}.")
+    if groups[NO]:
+        lead = (
+            "None was detected in" if groups[YES] else "No senescence above control was detected in"
+        )
+        parts.append(f"{lead} {_join([_lower(a.name) for a in groups[NO]])}.")
+    if groups[UNTESTED]:
+        parts.append(f"Not testable: {_join([_lower(a.name) for a in groups[UNTESTED]])}.")
+    if groups[UNKNOWN]:
+        parts.append(f"Not assessable: {_join([_lower(a.name) for a in groups[UNKNOWN]])}.")
+    return " ".join(parts)
+
+
+def _lower(name: str) -> str:
+    return name[:1].lower() + name[1:] if name[1:2].islower() else name
+
+
+def _join(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _measures(part: pd.DataFrame) -> tuple[str, set[str]]:
+    """Column of the burden table to speak of, and its names in the trend table."""
+    if part["fraction"].notna().any():
+        return "fraction", {_FRACTION, "fraction"}
+    return "index_mean", {"index_mean"}
+
+
+def _answer(
+    name: str, table: pd.DataFrame, trend: pd.DataFrame | None, *, control: str, alpha: float
+) -> Answer:
+    part = table[table[k.COMPARTMENT] == name]
+    column, measures = _measures(part)
+    part = part.assign(value=tidy.column(part, column), control=tidy.is_control(part, control))
+    rows = _contrasts(trend, name, measures)
+    held = rows[(rows["q"] <= alpha) & (rows["estimate"] > 0)]
+    treated = part[~part["control"] & part["value"].notna()]
+    if treated.empty:
+        return _nothing(name, part)
+    peak = _peak(held if not held.empty else rows, treated)
+    verdict = _verdict(rows, held)
+    amount, amount_note = _amount(part, treated, peak, column)
+    since, since_note = _since(rows, held)
+    families, sasp_note = _sasp(table, trend, name, peak[k.DAYS], control=control, alpha=alpha)
+    animals, animals_note = _animals(rows, held, peak)
+    points, line = _spark(treated, _top(table, column, control))
+    return Answer(
+        name, theme.pretty(name), verdict, amount, amount_note, since, since_note,
+        families, sasp_note, animals, animals_note, points, line,
+    )  # fmt: skip
+
+
+def _contrasts(trend: pd.DataFrame | None, name: str, measures: set[str]) -> pd.DataFrame:
+    columns = [k.DAYS, "estimate", "ci_lo", "ci_hi", "p", "q", "n_control", "n_treated"]
+    if trend is None:
+        return pd.DataFrame(columns=[*columns, "status", "reason", "unit", "contrast"])
+    mine = (trend[k.COMPARTMENT] == name) & (trend["question"] == _QUESTION)
+    rows = trend[mine & trend["measure"].isin(measures)].copy()
+    for c in columns:
+        rows[c] = tidy.column(rows, c)
+    for c in ("status", "reason", "unit", "contrast"):
+        values = rows[c] if c in rows else pd.Series("", index=rows.index)
+        rows[c] = values.astype(object).where(values.notna(), "").astype(str)
+    return rows
+
+
+def _nothing(name: str, part: pd.DataFrame) -> Answer:
+    """Word the answer of a compartment without any assessable irradiated sample."""
+    reasons = part.loc[part["status"] != "ok", "status"].value_counts()
+    why = str(reasons.index[0]).replace("_", " ") if len(reasons) else "no value"
+    notes = [n for n in part["note"].unique() if n]
+    note = notes[0] if notes else f"{why} in {part[k.SAMPLE].nunique()} samples"
+    return Answer(name, theme.pretty(name), UNKNOWN, "–", note, "–", "", (), "", "–", "")
+
+
+def _verdict(rows: pd.DataFrame, held: pd.DataFrame) -> str:
+    if not held.empty:
+        return YES
+    return NO if rows["q"].notna().any() else UNTESTED
+
+
+def _peak(rows: pd.DataFrame, treated: pd.DataFrame) -> dict[str, Any]:
+    """Contrast with the largest estimate; without any, the time with the largest mean."""
+    usable = rows[rows["estimate"].notna()]
+    if not usable.empty:
+        return dict(usable.iloc[int(usable["estimate"].to_numpy().argmax())])
+    means = treated.groupby(k.DAYS)["value"].mean()
+    day = float(means.index[int(means.to_numpy().argmax())]) if len(means) else np.nan
+    return {
+        k.DAYS: day,
+        "estimate": np.nan,
+        "ci_lo": np.nan,
+        "ci_hi": np.nan,
+        "unit": "",
+        "reason": "",
+    }
+
+
+def _amount(
+    part: pd.DataFrame, treated: pd.DataFrame, peak: dict[str, Any], column: str
+) -> tuple[str, str]:
+    """Excess over control at the peak: mean of the samples, and the interval of the contrast."""
+    at = _samples_at(treated, peak)
+    base = part.loc[part["control"], "value"].dropna()
+    mean, control = at["value"].mean(), base.mean()
+    day = tidy.day_label(peak[k.DAYS])
+    unit = str(peak.get("unit", ""))
+    plain = column == "fraction" and unit in _FRACTION_UNITS
+    if column == "fraction":
+        excess = mean - control if len(base) else np.nan
+        if plain and np.isfinite(peak["estimate"]):
+            excess = peak["estimate"]
+        amount = (
+            f"{100 * excess:+.1f} points".replace("-", "−")
+            if np.isfinite(excess)
+            else tidy.percent(mean)
+        )
+        note = f"{tidy.percent(mean)} at {day} against {tidy.percent(control)} in controls"
+        scale, words = 100.0, " points"
+    else:
+        excess = mean - control if len(base) else mean
+        amount = _signed(excess)
+        note = (
+            f"mean index at {day}, difference from controls"
+            if len(base)
+            else f"mean index at {day}"
+        )
+        scale, words, plain = 1.0, "", True
+    if np.isfinite(peak["ci_lo"]):
+        scale = scale if plain else 1.0
+        low, high = (_rounded(scale * peak[c], scale) for c in ("ci_lo", "ci_hi"))
+        note += f"; 95 % CI {low} to {high}{words if plain else f' ({unit})'}"
+    else:
+        note += "; no interval"
+    cells = at["n_assessable"].sum()
+    counted = f", {tidy.number(cells)} cells" if column == "fraction" and cells > 0 else ""
+    return (
+        amount,
+        f"{note}; {at[k.SAMPLE].nunique()} irradiated, {base.size} control samples{counted}",
+    )
+
+
+def _rounded(value: float, scale: float) -> str:
+    return f"{value:.1f}".replace("-", "−") if scale > 1 else tidy.number(value)
+
+
+def _samples_at(treated: pd.DataFrame, peak: dict[str, Any]) -> pd.DataFrame:
+    """Find the samples behind a contrast: its day and, where its name says one, its dose."""
+    if not np.isfinite(peak[k.DAYS]):
+        return treated
+    at = treated[treated[k.DAYS] == peak[k.DAYS]]
+    contrast = str(peak.get("contrast", ""))
+    named = [
+        d for d in at[k.DOSE].dropna().unique() if re.search(rf"(?<![\d.]){d:g} ?Gy", contrast)
+    ]
+    return at[at[k.DOSE].isin(named)] if named else at
+
+
+def _signed(value: float, digits: int = 3) -> str:
+    text = tidy.number(value, digits)
+    return f"+{text}" if value > 0 else text
+
+
+def _since(rows: pd.DataFrame, held: pd.DataFrame) -> tuple[str, str]:
+    if held.empty:
+        tested = int(rows["q"].notna().sum())
+        return (
+            "–",
+            f"holds at none of {tested} tested contrasts" if tested else "no time was testable",
+        )
+    days = sorted(held[k.DAYS].dropna().unique())
+    if not days:
+        return "time not given", ""
+    later = [tidy.day_label(d) for d in sorted(rows[k.DAYS].dropna().unique()) if d > days[-1]]
+    gone = f"; no longer at {later[0]}" if later else ""
+    return (
+        f"from {tidy.day_label(days[0])}",
+        f"first time the contrast holds after BH; at {len(days)} times{gone}",
+    )
+
+
+def _sasp(
+    table: pd.DataFrame,
+    trend: pd.DataFrame | None,
+    name: str,
+    day: float,
+    *,
+    control: str,
+    alpha: float,
+) -> tuple[tuple[str, ...], str]:
+    """Three families furthest above control at the peak, with their q where tested."""
+    families = sasp_families(table)
+    part = table[table[k.COMPARTMENT] == name]
+    try:
+        cells = heatmap_table(part, axes=families, control=control) if families else None
+    except InputError:
+        cells = None
+    if cells is None:
+        return (), "no SASP axis in the tables"
+    whole = [f for f in families if f.removeprefix("z:") == "sasp"]
+    if len(families) > len(whole):
+        cells = cells[~cells["axis"].isin(whole)]
+    near = cells[cells["days"] == day] if np.isfinite(day) else cells
+    top = near[near["difference"] > 0].nlargest(3, "difference")
+    out = []
+    tested = False
+    for row in tidy.rows(top):
+        axis = row.axis.removeprefix("z:")
+        match = _contrasts(trend, name, {axis, f"z:{axis}", f"mean:{axis}"})
+        match = match[match[k.DAYS] == day]
+        q = match["q"].min() if match["q"].notna().any() else np.nan
+        tested |= bool(np.isfinite(q))
+        if (np.isfinite(q) and q > alpha) or (np.isnan(q) and row.difference < _SMALL):
+            continue
+        label = theme.pretty(axis.removeprefix("sasp_"))
+        text = f"{label} {_signed(row.difference, 2)}"
+        shown = f" (q\u00a0{tidy.p_value(q)})" if np.isfinite(q) else ""
+        out.append(text + shown.replace("< ", "<\u00a0"))
+    if not out:
+        return (), f"no family above control at {tidy.day_label(day)}"
+    return tuple(out), f"mean over control at {tidy.day_label(day)}" + (
+        "" if tested else ", not tested"
+    )
+
+
+def _animals(rows: pd.DataFrame, held: pd.DataFrame, peak: dict[str, Any]) -> tuple[str, str]:
+    """Say whether it is real at the level of samples: p, q and n, or why there is none."""
+    tested = rows[rows["q"].notna()]
+    if tested.empty:
+        reasons = [r for r in rows["reason"].unique() if r]
+        return "not testable", reasons[0] if reasons else "no contrast in the trend table"
+    best = (
+        peak
+        if np.isfinite(peak.get("q", np.nan))
+        else dict(tested.iloc[int(tested["q"].to_numpy().argmin())])
+    )
+    n = f"n = {tidy.number(best['n_treated'])} vs {tidy.number(best['n_control'])} samples"
+    note = f"p {_eq(best['p'])}, {n}, {tidy.day_label(best[k.DAYS])}"
+    if min(best["n_treated"], best["n_control"]) <= 2:
+        note += "; 2 or fewer in a group: the interval is very wide"
+    if held.empty:
+        note += "; absence of evidence, not evidence of absence"
+    return f"q {_eq(best['q'])}", note
+
+
+def _eq(value: float) -> str:
+    text = tidy.p_value(value)
+    return text if text.startswith("<") else f"= {text}"
+
+
+def _top(table: pd.DataFrame, column: str, control: str) -> float:
+    """Return the largest value of any compartment: all small curves share one scale."""
+    values = tidy.column(table, column)[~tidy.is_control(table, control)]
+    return max(float(values.max()), 0.02) if values.notna().any() else 0.02
+
+
+def _spark(treated: pd.DataFrame, top: float) -> tuple[_Points, _Points]:
+    """Dots and mean line of a small curve, in a box of 100 x 28 with the origin on top left."""
+    rows = treated[treated[k.DAYS].notna()]
+    if rows.empty:
+        return (), ()
+    x = np.log1p(rows[k.DAYS].clip(lower=0)) / max(np.log1p(rows[k.DAYS].max()), 1e-9)
+    low = min(0.0, rows["value"].min())
+    box = pd.DataFrame({"x": 3 + 94 * x, "y": 25 - 22 * (rows["value"] - low) / (top - low)})
+    line = box.groupby("x", as_index=False).agg(y=("y", "mean"))
+    return _pairs(box), _pairs(line)
+
+
+def _pairs(table: pd.DataFrame) -> _Points:
+    return tuple((round(float(a), 1), round(float(b), 1)) for a, b in table[["x", "y"]].to_numpy())

@@ -1,0 +1,159 @@
+"""What the design and the tables cannot show, worded for the reader."""
+
+from __future__ import annotations
+
+from math import comb
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+
+from senoscore import _keys as k
+from senoscore.plotting import _theme as theme
+from senoscore.plotting import _tidy as tidy
+
+if TYPE_CHECKING:
+    from senoscore.report._load import Run
+
+__all__ = ["NOT_IN_RNA", "design_messages", "not_assessed"]
+
+NOT_IN_RNA: Final = (
+    (
+        "Senescence-associated β-galactosidase",
+        "an enzyme activity; GLB1 expression is only a proxy",
+    ),
+    ("γH2AX and 53BP1 foci", "protein at damage sites; repair signatures are only a proxy"),
+    ("Phosphorylated Rb", "a protein state; the E2F programme stands in for it"),
+    ("p16 against p14ARF", "both come from CDKN2A; 3′ libraries cannot part them"),
+    ("HMGB1 translocation", "a place in the cell, not an amount of RNA"),
+    ("Lipofuscin", "an aggregate; no transcript"),
+    ("Vesicle cargo and miRNA of the SASP", "not in a messenger RNA library"),
+    ("Quiescence against senescence", "cannot be told apart with certainty from RNA alone"),
+)
+_TWO: Final = (
+    "Groups of 2 samples: intervals are very wide (t multiplier 12.7 for one group mean, 4.3 for a "
+    "2-vs-2 difference, less where variance is pooled over all groups)."
+)
+
+
+def design_messages(samples: pd.DataFrame, *, control: str = k.CONTROL) -> list[str]:
+    """Word how far the replication of a design carries."""
+    table = tidy.with_defaults(samples).drop_duplicates(k.SAMPLE)
+    is_control = tidy.is_control(table, control)
+    controls, treated = table[is_control], table[~is_control]
+    out = []
+    if controls.empty:
+        out.append(
+            "No unirradiated sample: senescence calls need controls of the same compartment; "
+            "scores and the matched-gene null only."
+        )
+    elif len(controls) == 1:
+        out.append("One control sample: the variability of controls is unknown.")
+    elif _distinct(controls) == 1 and _distinct(treated) > 1:
+        day = tidy.day_label(controls[k.DAYS].dropna().iloc[0])
+        out.append(
+            f"Controls were collected at {day} only: ageing and radiation are confounded at "
+            "other times."
+        )
+    if not treated.empty:
+        groups = treated.groupby([k.TREATMENT, k.DOSE, k.DAYS], dropna=False).size()
+        if groups.max() == 1 and len(groups) > 1:
+            out.append(
+                "1 sample per time point: differences between times cannot be separated from "
+                "animal-to-animal differences. Only the overall trend is tested."
+            )
+        elif groups.max() == 1:
+            out.append(
+                "No replication: no p-value or interval can be computed. Cells are not replicates."
+            )
+        elif groups.min() <= 2:
+            out.append(_TWO)
+        n, m = int(groups.max()), len(controls)
+        floor = 2 / comb(n + m, n) if n > 1 and m > 1 else 0.0
+        if floor > 0.05:
+            out.append(
+                f"A permutation test of {n} vs {m} samples cannot reach p = 0.05: its floor is "
+                f"{tidy.p_value(floor)}."
+            )
+    out += _subject_messages(table)
+    return out
+
+
+def _distinct(table: pd.DataFrame) -> int:
+    return len(set(table[k.DAYS].dropna()))
+
+
+def _subject_messages(table: pd.DataFrame) -> list[str]:
+    named = table[table[k.SUBJECT] != ""]
+    repeats = named[k.SUBJECT].value_counts()
+    if named.empty:
+        return ["No subject column: every sample is taken as a subject of its own."]
+    if (repeats > 1).any():
+        return [
+            f"{int((repeats > 1).sum())} subjects were sampled more than once: a repeated design."
+        ]
+    return [
+        "Every subject was sampled once: a cross-sectional design, different animals at each time."
+    ]
+
+
+def not_assessed(run: Run) -> pd.DataFrame:
+    """List what this run could not assess: what, where, why (one row each, most general first)."""
+    rows: list[dict[str, object]] = []
+    coverage = run.get("coverage")
+    if coverage is not None:
+        for r in tidy.rows(coverage[coverage["gate"].astype(str) != "pass"]):
+            why = (
+                f"{r.n_found} of {r.n_listed} genes in the matrix: below the gate, score left empty"
+            )
+            rows.append(
+                {"what": f"signature {r.signature} ({r.direction})", "where": r.dataset, "why": why}
+            )
+    burden = run.get("burden")
+    if burden is not None:
+        rows += _burden_gaps(tidy.with_defaults(burden))
+    trend = run.get("trend")
+    if trend is not None and "status" in trend:
+        rows += _trend_gaps(trend)
+    for name, reason in run.missing.items():
+        if name not in {"samples", "datasets", "readouts"}:
+            rows.append({"what": f"table “{name}”", "where": "this run", "why": reason})
+    return pd.DataFrame(rows, columns=["what", "where", "why"])
+
+
+def _burden_gaps(table: pd.DataFrame) -> list[dict[str, object]]:
+    words = {
+        "few_cells": "too few cells for a fraction",
+        "absent": "no cell found; missing is not zero",
+        "no_control": "no unirradiated sample of this compartment",
+        "not_assessable": "too few axes of evidence could be read",
+    }
+    total = table.groupby(k.COMPARTMENT)[k.SAMPLE].nunique()
+    out: list[dict[str, object]] = []
+    bad = table[table["status"] != "ok"]
+    for (name, status), part in bad.groupby([k.COMPARTMENT, "status"]):
+        samples = list(dict.fromkeys(part[k.SAMPLE]))
+        listed = ", ".join(samples[:6]) + (
+            f" and {len(samples) - 6} more" if len(samples) > 6 else ""
+        )
+        why = words.get(str(status), str(status).replace("_", " "))
+        where = f"{len(samples)} of {total[str(name)]} samples: {listed}"
+        out.append({"what": f"fraction of {theme.pretty(str(name))}", "where": where, "why": why})
+    return out
+
+
+def _trend_gaps(trend: pd.DataFrame) -> list[dict[str, object]]:
+    bad = trend[trend["status"].astype(str) != "tested"]
+    if bad.empty:
+        return []
+    reason = bad["reason"].fillna("") if "reason" in bad else pd.Series("", index=bad.index)
+    bad = bad.assign(
+        why=bad["status"].astype(str).str.replace("_", " ") + ": " + reason.astype(str)
+    )
+    out: list[dict[str, object]] = []
+    for (question, why), part in bad.groupby(["question", "why"]):
+        places = theme.known_first(part[k.COMPARTMENT], theme.COMPARTMENT_COLOURS)
+        where = f"{len(part)} contrasts in {', '.join(theme.pretty(p) for p in places)}"
+        out.append(
+            {"what": theme.pretty(str(question)), "where": where, "why": str(why).rstrip(": ")}
+        )
+    return out

@@ -1,0 +1,224 @@
+"""Sections of results: burden, states, SASP, axes, contrasts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from senoscore import _keys as k
+from senoscore import plotting as pl
+from senoscore.plotting import _theme as theme
+from senoscore.plotting import _tidy as tidy
+from senoscore.report._parts import Item, Options, Section, table_of
+from senoscore.report._tables import view
+from senoscore.report._texts import LEADS
+from senoscore.report.charts import Figure, Gap, figure
+
+if TYPE_CHECKING:
+    from senoscore.report._load import Run
+
+
+def burden(run: Run, options: Options) -> Section:
+    burden, trend = run.get("burden"), run.get("trend")
+    lead = LEADS["burden"]
+    title = "Burden over time"
+    if burden is None:
+        return Section("burden", title, lead, (Gap("Burden over time", run.why_not("burden")),))
+    shown = _comparable(burden, measure="fraction")
+    if shown is None:
+        return _scores_over_time(burden, options)
+    numbers = lambda: pl.timecourse_table(shown, control=options.control)  # noqa: E731
+    drawn = figure(
+        "burden_over_time",
+        lambda layout: pl.timecourse(
+            shown,
+            trend,
+            control=options.control,
+            alpha=options.alpha,
+            phase_cuts=options.phase_cuts,
+            layout=layout,
+        ),
+        numbers,
+        title="Senescent fraction per compartment",
+        caption=(
+            f"Phases are shaded at {_cuts(options)}: our own default bounds, since sources "
+            "disagree. Time is on a log(1 + days) axis."
+        ),
+        alt_text=_burden_alt(numbers()),
+        folder=options.figures,
+    )
+    columns = [
+        k.DATASET,
+        k.SAMPLE,
+        k.COMPARTMENT,
+        k.TREATMENT,
+        k.DOSE,
+        k.DAYS,
+        "n_cells",
+        "n_assessable",
+    ]
+    columns += [
+        "fraction",
+        "fraction_lo",
+        "fraction_hi",
+        "control_fraction",
+        "excess",
+        "index_mean",
+        "status",
+        "note",
+    ]
+    table = view(burden, "burden", title="Burden per sample and compartment", columns=columns)
+    return Section("burden", title, lead, (drawn, table))
+
+
+def _cuts(options: Options) -> str:
+    return " and ".join(tidy.day_label(c) for c in options.phase_cuts)
+
+
+def _comparable(burden: pd.DataFrame, *, measure: str) -> pd.DataFrame | None:
+    """Rows of compartments that have a value; None where none has (bulk, for one)."""
+    if measure not in burden or not tidy.column(burden, measure).notna().any():
+        return None
+    return burden[burden[k.COMPARTMENT].astype(str) != k.UNASSIGNED]
+
+
+def _burden_alt(numbers: pd.DataFrame) -> str:
+    parts = []
+    for name in theme.known_first(numbers[k.COMPARTMENT], theme.COMPARTMENT_COLOURS):
+        rows = numbers[(numbers[k.COMPARTMENT] == name) & ~numbers["control"]]
+        if rows.empty:
+            continue
+        means = rows.groupby("day")["value"].mean()
+        peak = float(means.index[int(means.to_numpy().argmax())])
+        top = tidy.percent(means.max())
+        parts.append(f"{theme.pretty(name)} highest at {tidy.day_label(peak)} with {top}")
+    return "Senescent fraction against time, one panel per compartment. " + "; ".join(parts) + "."
+
+
+def _scores_over_time(burden: pd.DataFrame, options: Options) -> Section:
+    """Bulk and the like: no cells, so no fraction; axis scores of each sample instead."""
+    lead = LEADS["scores"]
+    axes = pl.axes_of(burden)
+    if "index_mean" in burden and tidy.column(burden, "index_mean").notna().any():
+        axes = ["index_mean", *axes]
+    long = [
+        tidy.with_defaults(burden).assign(
+            compartment=a.removeprefix("z:"),
+            value=tidy.column(burden, a if a in burden else f"mean:{a}").to_numpy(),
+        )
+        for a in axes
+    ]
+    if not long:
+        return Section(
+            "burden", "Scores over time", lead, (Gap("Scores over time", "No axis score."),)
+        )
+    table = pd.concat(long, ignore_index=True)
+    names = [a.removeprefix("z:") for a in axes]
+    drawn = figure(
+        "scores_over_time",
+        lambda layout: pl.timecourse(
+            table, measure="value", title="score (control SD)", compartments=names,
+            control=options.control, phase_cuts=options.phase_cuts, layout=layout,
+        ),
+        lambda: pl.timecourse_table(table, measure="value", control=options.control),
+        title="Axis scores per sample",
+        caption="One dot is one sample; grey: unirradiated controls.",
+        alt_text=f"Scores of {len(axes)} axes against time, one dot per sample.",
+        folder=options.figures,
+    )  # fmt: skip
+    return Section(
+        "burden",
+        "Scores over time",
+        lead,
+        (drawn, view(burden, "burden", title="Scores per sample")),
+    )
+
+
+def states(run: Run, options: Options) -> Section:
+    lead = LEADS["states"]
+    item: Figure | Gap
+    burden = run.get("burden")
+    if burden is None:
+        item = Gap("States over time", run.why_not("burden"))
+    else:
+        item = figure(
+            "states_over_time",
+            lambda layout: pl.states(burden, control=options.control, layout=layout),
+            lambda: pl.states_table(burden, control=options.control),
+            title="States per compartment and time",
+            caption="Each bar: mean of the samples of that time; senescent cells at the foot.",
+            alt_text="Stacked bars of cell states against time, one panel per compartment.",
+            folder=options.figures,
+        )
+    return Section("states", "States over time", lead, (item,))
+
+
+def _heat(run: Run, options: Options, *, only_sasp: bool) -> Figure | Gap:
+    name = "sasp_families" if only_sasp else "axes"
+    title = "SASP families over time" if only_sasp else "Axes of evidence over time"
+    burden = run.get("burden")
+    if burden is None:
+        return Gap(title, run.why_not("burden"))
+    axes = pl.sasp_families(burden) if only_sasp else pl.axes_of(burden)
+    if not axes:
+        return Gap(title, "The burden table has no mean score of such an axis.")
+    draw = pl.sasp if only_sasp else pl.heatmap
+    return figure(
+        name,
+        lambda layout: draw(burden, control=options.control, layout=layout),
+        lambda: pl.heatmap_table(burden, axes=axes, control=options.control),
+        title=title,
+        caption="Mean of the irradiated samples minus mean of the controls, within a compartment.",
+        alt_text=f"Heat map of {len(axes)} axes against time, one panel per compartment.",
+        folder=options.figures,
+    )
+
+
+def sasp(run: Run, options: Options) -> Section:
+    lead = LEADS["sasp"]
+    return Section("sasp", "SASP families", lead, (_heat(run, options, only_sasp=True),))
+
+
+def axes(run: Run, options: Options) -> Section:
+    lead = LEADS["axes"]
+    return Section("axes", "Axes of evidence", lead, (_heat(run, options, only_sasp=False),))
+
+
+def contrasts(run: Run, options: Options) -> Section:
+    lead = LEADS["contrasts"]
+    trend = run.get("trend")
+    if trend is None:
+        return Section("contrasts", "Contrasts", lead, (Gap("Contrasts", run.why_not("trend")),))
+    measures = set(trend["measure"])
+    measure = next(
+        (m for m in ("fraction_senescent", "fraction", "index_mean") if m in measures), ""
+    )
+    drawn = figure(
+        "contrasts",
+        lambda layout: pl.forest(trend, measure=measure, alpha=options.alpha, layout=layout),
+        lambda: pl.forest_table(trend, measure=measure, alpha=options.alpha),
+        title=f"Irradiated against control: {theme.pretty(measure)}",
+        caption="Estimate with its 95 % t interval; n counts samples.",
+        alt_text="Forest plot of the contrasts with control, one panel per compartment.",
+        folder=options.figures,
+    )
+    first = trend.assign(_rank=(trend["measure"] != measure).astype(int))
+    ordered = first.sort_values("_rank", kind="stable").drop(columns="_rank")
+    columns = [
+        "question",
+        k.COMPARTMENT,
+        "measure",
+        "contrast",
+        "n_control",
+        "n_treated",
+        "estimate",
+        "ci_lo",
+    ]
+    columns += ["ci_hi", "unit", "p", "q", "p_permutation", "permutation_floor", "status", "reason"]
+    items: list[Item] = [drawn]
+    items.append(view(ordered, "trend", title="All contrasts", columns=columns))
+    items.append(table_of(run, "families", title="Families of tests: what was adjusted together"))
+    if run.get("readouts") is not None:
+        items.append(table_of(run, "readouts", title="Peak, persistence, decline"))
+    return Section("contrasts", "Contrasts", lead, tuple(items))

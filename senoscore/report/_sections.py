@@ -1,0 +1,49 @@
+"""The sections of the report, in reading order: results first, then what they rest on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from senoscore.plotting import _theme as theme
+from senoscore.report import _inputs, _results
+from senoscore.report._parts import Options, Section
+from senoscore.report._tables import view
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from senoscore.report._load import Run
+
+__all__ = ["sections"]
+
+_BUILDERS: Final[tuple[Callable[[Run, Options], Section], ...]] = (
+    _results.burden,
+    _results.states,
+    _results.sasp,
+    _results.axes,
+    _results.contrasts,
+    _inputs.design,
+    _inputs.qc,
+    _inputs.genes,
+    _inputs.compartments,
+    _inputs.calibration,
+    _inputs.labels,
+    _inputs.confounders,
+    _inputs.gaps,
+)
+
+
+def sections(run: Run, options: Options) -> list[Section]:
+    """Build every section; each says so where its table is missing."""
+    built = [build(run, options) for build in _BUILDERS]
+    further = _further(run)
+    return [*built[:-1], further, built[-1]] if further.items else built
+
+
+def _further(run: Run) -> Section:
+    items = tuple(
+        view(t, f"summary_{n}", title=theme.pretty(n))
+        for n, t in run.further.items()
+        if not t.empty
+    )
+    return Section("further", "Further tables", "Other summaries of this run.", items)

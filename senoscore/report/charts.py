@@ -1,0 +1,109 @@
+"""A figure of the page: two static SVGs (wide, narrow), files beside the report, the numbers.
+
+Static SVG, because the page must run no code that a content security policy would have to
+allow to build code from text, must print, and must be readable without any script. Each mark
+carries a sentence; a small script shows it as a tooltip.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from senoscore.errors import InputError
+from senoscore.plotting import save, to_svg
+from senoscore.report._tables import TableView, clean, view
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import altair as alt
+    import pandas as pd
+
+    from senoscore.plotting._theme import Layout
+
+__all__ = ["Figure", "Gap", "figure"]
+
+_SIZE = re.compile(r'^<svg ([^>]*?)width="([\d.]+)" height="([\d.]+)"')
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawn figure with its alternative text and its numbers."""
+
+    id: str
+    title: str
+    caption: str
+    alt: str
+    wide: Markup
+    narrow: Markup
+    table: TableView
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What stands where a figure or table could not be made, and why."""
+
+    title: str
+    reason: str
+
+
+def figure(
+    name: str,
+    draw: Callable[[Layout], alt.Chart],
+    numbers: Callable[[], pd.DataFrame],
+    *,
+    title: str,
+    caption: str,
+    alt_text: str,
+    folder: Path | None = None,
+) -> Figure | Gap:
+    """Draw a figure twice and save it; a :class:`Gap` where its table does not allow it.
+
+    Parameters
+    ----------
+    draw
+        Returns the chart for a layout.
+    numbers
+        Returns the plotted numbers.
+    folder
+        Where ``name.svg``, ``name.png`` and ``name.tsv`` go; None writes none.
+    """
+    try:
+        table = numbers().drop(columns=["text"], errors="ignore")
+        wide = _drawn(draw, "wide", f"{name}-w")
+        narrow = _drawn(draw, "narrow", f"{name}-n")
+    except InputError as error:
+        return Gap(title, error.message)
+    written = [] if folder is None else save(wide, folder / name, table)
+    return Figure(
+        id=name,
+        title=title,
+        caption=caption,
+        alt=alt_text,
+        wide=inline(wide),
+        narrow=inline(narrow),
+        table=view(table, f"figure_{name}", title=f"Numbers of the figure “{title}”"),
+        files=tuple(p.name for p in written),
+    )
+
+
+def _drawn(draw: Callable[[Layout], alt.Chart], layout: Layout, prefix: str) -> str:
+    return to_svg(draw(layout), prefix=prefix)
+
+
+def inline(svg: str) -> Markup:
+    """Make an SVG fit to stand inside a page: no style attribute, no hidden characters.
+
+    The text of an SVG comes from the renderer, which escapes every user string in it.
+    """
+    svg = clean(re.sub(r' style="[^"]*"', "", svg))
+    svg = _SIZE.sub(
+        r'<svg \1width="\2" height="\3" focusable="false" aria-hidden="true"', svg, count=1
+    )
+    return Markup(svg)  # noqa: S704 - escaped by the renderer, tested with hostile names

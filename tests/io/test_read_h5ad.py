@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import anndata as ad
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from senoscore.errors import InputError
+from senoscore.io.readers import open_source
+
+RNG = np.random.default_rng(2)
+COUNTS = RNG.poisson(1.0, (20, 6)).astype(np.float32)
+LOG = np.log1p(COUNTS / 3).astype(np.float32)
+GENES = ["TP53", "CDKN1A", "MKI67", "CCNB1", "LMNB1", "IL6"]
+
+
+def _adata(X, **layers):
+    adata = ad.AnnData(
+        sparse.csr_matrix(X), layers={k: sparse.csr_matrix(v) for k, v in layers.items()}
+    )
+    adata.var_names = GENES[: X.shape[1]]
+    adata.obs_names = [f"c{i}" for i in range(20)]
+    return adata
+
+
+def _open(tmp_path, adata, **options):
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    return open_source(tmp_path / "a.h5ad", **options)
+
+
+def _dense(source):
+    return sparse.vstack([b.to_csr() for b in source.blocks()]).toarray()
+
+
+def test_counts_are_found_wherever_they_are(tmp_path):
+    source = _open(tmp_path, _adata(COUNTS))
+    assert source.slot == "X"
+    assert source.notes == []
+    source = _open(tmp_path, _adata(LOG, spliced=LOG, umi=COUNTS))
+    assert source.slot == "layers['umi']"
+    np.testing.assert_array_equal(_dense(source), COUNTS)
+    assert "X: lognorm" in source.notes[0]
+    assert "layers['umi']: counts" in source.notes[0]
+
+
+def test_raw_with_its_own_genes(tmp_path):
+    adata = _adata(COUNTS)
+    adata.raw = adata.copy()
+    adata = adata[:, :3].copy()
+    source = _open(tmp_path, adata)
+    assert source.slot == "raw.X"  # both are counts, raw has more genes
+    assert source.genes == GENES
+    np.testing.assert_array_equal(_dense(source), COUNTS)
+
+
+def test_scaled_x_gives_way_to_log_values(tmp_path):
+    adata = _adata(LOG)
+    adata.raw = adata.copy()
+    adata.X = sparse.csr_matrix(LOG - 1)
+    assert _open(tmp_path, adata).slot == "raw.X"
+
+
+def test_named_slots(tmp_path):
+    adata = _adata(COUNTS, log=LOG)
+    adata.raw = adata.copy()
+    for name, slot in (("log", "layers['log']"), ("X", "X"), ("raw.X", "raw.X")):
+        assert _open(tmp_path, adata, layer=name).slot == slot
+    assert _open(tmp_path, _adata(LOG, c=COUNTS), values="lognorm").slot == "X"
+    with pytest.raises(InputError, match=r"no layer 'nope' — there are: X, layers\['log'\], raw.X"):
+        _open(tmp_path, adata, layer="nope")
+
+
+def test_second_names_and_obs(tmp_path):
+    adata = _adata(COUNTS)
+    adata.var["gene_ids"] = [f"ENSG{i:011d}" for i in range(6)]
+    adata.obs["s"] = pd.Categorical(["a", "b"] * 10)
+    adata.obs["n"] = range(20)
+    source = _open(tmp_path, adata, columns=["s", "n"])
+    assert source.gene_ids == adata.var["gene_ids"].tolist()
+    assert source.obs["s"].tolist() == ["a", "b"] * 10
+    assert source.obs["n"].tolist() == list(range(20))
+    with pytest.raises(InputError, match="no obs column 'x' — columns there: s, n"):
+        _open(tmp_path, adata, columns=["x"])
+
+
+def test_dense_and_csc(tmp_path):
+    for X in (COUNTS, sparse.csc_matrix(COUNTS)):
+        adata = _adata(COUNTS)
+        adata.X = X
+        np.testing.assert_array_equal(_dense(_open(tmp_path, adata)), COUNTS)
+
+
+@pytest.mark.filterwarnings("ignore:Observation names are not unique")
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (["a", "a", "b"], "duplicate barcodes: 1 cell ids come more than once: 'a' .2 times"),
+        (["a", "", "b"], "cell 2 has no name"),
+        (["a", "b\nc", "d"], "is no name"),
+        (["a", "x" * 10_000, "d"], "is no name"),
+    ],
+)
+def test_bad_barcodes(tmp_path, cells, said):
+    adata = _adata(COUNTS)
+    adata.obs_names = [*cells, *[f"c{i}" for i in range(17)]]
+    with pytest.raises(InputError, match=said):
+        _open(tmp_path, adata)
+
+
+def test_a_bomb_stops_at_the_limit(tmp_path):
+    _adata(COUNTS).write_h5ad(tmp_path / "a.h5ad")
+    with h5py.File(tmp_path / "a.h5ad", "r+") as file:
+        file["uns"].create_dataset("x", (10**13,), "i1", chunks=(1000,))
+    with pytest.raises(InputError, match=r"unfolds to 10,000,000,\d{3},\d{3} bytes"):
+        open_source(tmp_path / "a.h5ad")
+
+
+@pytest.mark.parametrize("name", ["obs", "var", "X"])
+def test_missing_parts(tmp_path, name):
+    _adata(COUNTS).write_h5ad(tmp_path / "a.h5ad")
+    with h5py.File(tmp_path / "a.h5ad", "r+") as file:
+        del file[name]
+    with pytest.raises(InputError, match=f"no {name}|holds no matrix|no matrix of 10x"):
+        open_source(tmp_path / "a.h5ad", format="h5ad")
+
+
+def test_a_shorter_obs_is_found(tmp_path):
+    _adata(COUNTS).write_h5ad(tmp_path / "a.h5ad")
+    _adata(COUNTS)[:5].copy().write_h5ad(tmp_path / "b.h5ad")
+    with h5py.File(tmp_path / "a.h5ad", "r+") as a, h5py.File(tmp_path / "b.h5ad") as b:
+        del a["obs"]
+        b.copy("obs", a)
+    with pytest.raises(InputError, match="X is 20 x 6 but there are 5 cells"):
+        open_source(tmp_path / "a.h5ad")

@@ -1,0 +1,217 @@
+"""Figures draw the numbers of the tables, in the right place, with a sentence on each mark."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import senoscore.plotting as pl
+from senoscore.errors import InputError
+from senoscore.plotting import _theme as theme
+from senoscore.plotting import _tidy as tidy
+from tests import fake_run
+
+
+@pytest.fixture(scope="module")
+def burden() -> pd.DataFrame:
+    return fake_run.burden(np.random.default_rng(7))
+
+
+@pytest.fixture(scope="module")
+def trend(burden: pd.DataFrame) -> pd.DataFrame:
+    return fake_run.trend(burden)
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of an sRGB colour (WCAG 2.2)."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+@pytest.mark.parametrize("colour", [*theme.COMPARTMENT_COLOURS.values(), "#b3304f"])
+def test_colours_are_seen_on_white_and_on_the_dark_page(colour: str) -> None:
+    ours = luminance(colour)
+    assert (1.05) / (ours + 0.05) >= 3
+    assert (ours + 0.05) / (luminance("#171b21") + 0.05) >= 2.5
+
+
+def test_colours_differ_between_compartments_and_between_states() -> None:
+    for palette in (theme.COMPARTMENT_COLOURS, theme.STATE_COLOURS):
+        assert len(set(palette.values())) == len(palette)
+
+
+def test_timecourse_draws_one_dot_per_sample(burden: pd.DataFrame) -> None:
+    rows = pl.timecourse_table(burden)
+    astrocyte = rows[rows["compartment"] == "astrocyte"]
+    assert len(astrocyte) == burden["sample"].nunique()
+    assert (astrocyte.loc[astrocyte["control"], "day"] == 0).all()  # controls without a time
+    few = burden[(burden["n_cells"] < 30)]
+    assert len(rows) == len(burden) - len(few)  # a compartment with few cells has no dot
+
+
+def test_timecourse_marks_only_times_that_hold(burden: pd.DataFrame, trend: pd.DataFrame) -> None:
+    svg = pl.to_svg(pl.timecourse(burden, trend, compartments=["astrocyte"]))
+    mine = trend[(trend["compartment"] == "astrocyte") & (trend["measure"] == "fraction_senescent")]
+    held = set(mine.loc[mine["q"] <= 0.05, "days_post_rt"])
+    assert held
+    assert held != set(mine["days_post_rt"])
+    for day in set(mine["days_post_rt"]):
+        assert (f"holds at {day:g} d after BH" in svg) == (day in held)
+    assert "irr_4Gy_d7_1: " in svg  # each dot says which sample it is
+    assert "acute" in svg
+    assert "chronic" in svg
+
+
+def test_time_axis_is_log1p() -> None:
+    spec = pl.timecourse(
+        fake_run.burden(np.random.default_rng(1)), compartments=["tumour"]
+    ).to_dict()
+    text = str(spec)
+    assert "'type': 'symlog'" in text
+    assert "'constant': 1" in text
+
+
+def test_states_are_means_over_samples(burden: pd.DataFrame) -> None:
+    rows = pl.states_table(burden)
+    totals = rows.groupby(["compartment", "time"])["share"].sum()
+    np.testing.assert_allclose(totals, 1.0, atol=1e-12)
+    part = burden[(burden["compartment"] == "tumour") & (burden["days_post_rt"] == 14)]
+    expected = (part["n_senescent"] / part["n_cells"]).mean()
+    mask = (
+        (rows["compartment"] == "tumour")
+        & (rows["time"] == "14 d")
+        & (rows["state"] == "senescent")
+    )
+    assert rows.loc[mask, "share"].item() == pytest.approx(expected)
+
+
+def test_heatmap_is_difference_from_controls(burden: pd.DataFrame) -> None:
+    rows = pl.heatmap_table(burden, axes=["sasp"])
+    part = burden[burden["compartment"] == "fibroblast"]
+    control = part.loc[part["treatment"] == "control", "mean:sasp"].mean()
+    day = part.loc[part["days_post_rt"] == 7, "mean:sasp"].mean()
+    mask = (rows["compartment"] == "fibroblast") & (rows["time"] == "7 d")
+    assert rows.loc[mask, "difference"].item() == pytest.approx(day - control)
+
+
+def test_axes_leave_single_signatures_out(burden: pd.DataFrame) -> None:
+    table = burden.assign(**{"mean:ucell:senmayo": 0.1})
+    assert "ucell:senmayo" not in pl.axes_of(table)
+    assert pl.sasp_families(table)[0] == "sasp"
+    assert all(name.startswith("sasp") for name in pl.sasp_families(table))
+
+
+def test_forest_fills_only_what_holds(trend: pd.DataFrame) -> None:
+    rows = pl.forest_table(trend)
+    assert rows["holds"].sum() == (rows["q"] <= 0.05).sum()
+    assert not rows.groupby("compartment")["label"].apply(lambda s: s.duplicated().any()).any()
+    assert "7 d · 2 Gy" in set(rows["label"])
+    nothing = trend.assign(q=np.nan, p=np.nan, ci_lo=np.nan, ci_hi=np.nan, status="not_testable")
+    assert "not testable" in pl.to_svg(pl.forest(nothing, compartments=["tumour"]))
+
+
+def test_design_counts_samples_and_keeps_empty_combinations() -> None:
+    rows = pl.design_table(fake_run.samples())
+    assert rows["n"].sum() == len(fake_run.samples())
+    cell = rows[(rows["group"] == "irradiated 2 Gy") & (rows["time"] == "1 d")]
+    assert cell["n"].item() == 0
+
+
+def test_qc_shares_add_up() -> None:
+    sheet = fake_run.samples()
+    rows = pl.qc_table(fake_run.qc_samples(sheet, np.random.default_rng(3)))
+    np.testing.assert_allclose(rows.groupby("sample")["share"].sum(), 1.0)
+
+
+def test_qc_counts_a_cell_lost_for_two_reasons_once() -> None:
+    table = pd.DataFrame(
+        {"sample": ["a"], "n_cells": [10], "n_kept": [7], "lost_low": [2], "lost_mt": [2]}
+    )
+    rows = pl.qc_table(table).set_index("reason")["cells"].to_dict()
+    assert rows == {"kept": 7, "low": 2, "mt": 1}
+
+
+def test_coverage_puts_failures_first() -> None:
+    rows = pl.coverage_table(fake_run.coverage())
+    assert rows["label"].iloc[0] == "sahf"
+    assert rows["count"].iloc[0] == "5/13"
+
+
+def test_calibration_draws_each_control_sample() -> None:
+    rates = pd.DataFrame(
+        {"compartment": ["tumour"] * 2, "sample": ["a", "b"], "rate": [0.01, np.nan]}
+    )
+    assert len(pl.calibration_table(rates)) == 1
+    assert "a, Tumour: 1.0 % called" in pl.to_svg(pl.calibration(rates, target=0.02))
+
+
+@pytest.mark.parametrize(
+    ("draw", "table"),
+    [
+        (pl.timecourse, pd.DataFrame({"sample": ["a"], "x": [1]})),
+        (pl.timecourse, pd.DataFrame({"sample": ["a"], "fraction": [np.nan]})),
+        (pl.states, pd.DataFrame({"sample": ["a"], "n_senescent": [0]})),
+        (pl.heatmap, pd.DataFrame({"sample": ["a"]})),
+        (pl.sasp, pd.DataFrame({"sample": ["a"], "mean:ddr": [1.0]})),
+        (pl.forest, pd.DataFrame({"question": ["x"]})),
+        (pl.design_map, pd.DataFrame({"sample": ["a"]})),
+        (pl.qc, pd.DataFrame({"sample": ["a"]})),
+        (pl.composition, pd.DataFrame({"sample": ["a"], "n_cells": [0]})),
+        (pl.coverage, pd.DataFrame({"signature": ["a"]})),
+        (pl.calibration, pd.DataFrame({"compartment": ["a"], "sample": ["a"], "rate": [np.nan]})),
+    ],
+)
+def test_unfit_tables_are_clear_errors(draw, table: pd.DataFrame) -> None:
+    with pytest.raises(InputError):
+        draw(table)
+
+
+def test_svg_is_the_same_each_time_and_ids_carry_the_prefix(burden: pd.DataFrame) -> None:
+    chart = pl.heatmap(burden, axes=["sasp", "ddr"], compartments=["tumour"])
+    first, second = pl.to_svg(chart, prefix="one"), pl.to_svg(chart, prefix="one")
+    assert first == second
+    assert 'id="one-0"' in first
+    assert "url(#one-0)" in first
+
+
+def test_save_writes_three_files(burden: pd.DataFrame, tmp_path) -> None:
+    chart = pl.composition(burden[burden["compartment"] == "tumour"])
+    written = pl.save(chart, tmp_path / "deep" / "figure", pl.composition_table(burden))
+    assert [p.name for p in written] == ["figure.svg", "figure.png", "figure.tsv"]
+    assert written[1].read_bytes().startswith(b"\x89PNG")
+    assert len(pd.read_csv(written[2], sep="\t")) == len(pl.composition_table(burden))
+
+
+def test_download_text_defuses_formulas() -> None:
+    table = pd.DataFrame(
+        {"a": ["=1+1", "-3", "x"], "b": [-1.5, np.nan, 1 / 3], "=c": ["@x", "", "y"]}
+    )
+    lines = pl.to_tsv(table).splitlines()
+    assert lines[0] == "a\tb\t'=c"
+    assert lines[1] == "'=1+1\t-1.5\t'@x"
+    assert lines[2].startswith("-3\t\t")
+    assert lines[3] == "x\t0.333333\ty"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("t_cell", "T cell"),
+        ("acute_damage_response", "Acute damage response"),
+        ("sasp_growth_factor", "SASP growth factor"),
+        ("nfkb_targets", "NF-κB targets"),
+        ("p53_targets", "p53 targets"),
+        ("", ""),
+    ],
+)
+def test_keys_become_words(name: str, expected: str) -> None:
+    assert theme.pretty(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("days", "label"), [(0.25, "6 h"), (7.0, "7 d"), (0, "0 d"), (np.nan, "no time")]
+)
+def test_days_become_words(days: float, label: str) -> None:
+    assert tidy.day_label(days) == label

@@ -1,0 +1,37 @@
+"""Read and validate config and sheets; input functions. No rules."""
+
+import json
+
+from senoscore import __version__ as SENOSCORE_VERSION
+from senoscore.config import validate_config
+from senoscore.design import check_sheets, read_datasets, read_samples
+
+config = validate_config(config, source="the config given to Snakemake")
+
+DATASETS = read_datasets(config["datasets"]).set_index("dataset", drop=False)
+check_sheets(DATASETS, read_samples(config["samples"]))
+
+
+wildcard_constraints:
+    dataset="|".join(map(re.escape, DATASETS.index)),
+
+
+def settings(*sections):
+    """The config sections a command needs, as JSON: a change in another section re-runs nothing."""
+    return json.dumps({name: config[name] for name in sections}, sort_keys=True)
+
+
+def dataset_row(wildcards):
+    """The sheet's row as JSON: a change in another row re-runs nothing."""
+    return DATASETS.loc[wildcards.dataset].to_json()
+
+
+def dataset_files(wildcards):
+    """The input of one dataset: a file, or every file of a 10x folder."""
+    path = Path(DATASETS.loc[wildcards.dataset, "path"])
+    return sorted(map(str, path.iterdir())) if path.is_dir() else str(path)
+
+
+def matrix_mb(factor, base):
+    """Memory in MB that grows with the input and with each attempt."""
+    return lambda wildcards, input, attempt: int((base + factor * input.size_mb) * attempt)

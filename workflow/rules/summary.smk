@@ -1,0 +1,124 @@
+# From cells to samples to answers. The sample is the unit from here on.
+
+
+rule burden:
+    """One row per sample and compartment: cells, states, excess over control, mean scores."""
+    input:
+        calls=expand("results/calls/{dataset}.parquet", dataset=DATASETS.index),
+        scores=expand("results/scores/{dataset}.parquet", dataset=DATASETS.index),
+        qc=expand("results/cells/{dataset}.qc.parquet", dataset=DATASETS.index),
+        samples=config["samples"],
+    output:
+        "results/summary/burden.tsv",
+    log:
+        "logs/burden.log",
+    benchmark:
+        "logs/benchmarks/burden.tsv"
+    params:
+        datasets=list(DATASETS.index),
+        settings=settings("burden", "control_treatment"),
+        version=SENOSCORE_VERSION,
+    resources:
+        mem_mb=matrix_mb(factor=8, base=2000),
+    shell:
+        r"""
+        senoscore burden \
+            --samples {input.samples:q} \
+            --settings {params.settings:q} \
+            --results results \
+            {params.datasets:q} \
+            &> {log:q}
+        """
+
+
+rule trend:
+    """Contrasts and trends at the level of samples, with the label check."""
+    input:
+        burden="results/summary/burden.tsv",
+        samples=config["samples"],
+    output:
+        trend="results/summary/trend.tsv",
+        families="results/summary/families.tsv",
+        readouts="results/summary/readouts.tsv",
+        labels="results/summary/label_check.tsv",
+    log:
+        "logs/trend.log",
+    benchmark:
+        "logs/benchmarks/trend.tsv"
+    params:
+        settings=settings("trend", "control_treatment"),
+        version=SENOSCORE_VERSION,
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+    shell:
+        r"""
+        senoscore trend \
+            --samples {input.samples:q} \
+            --settings {params.settings:q} \
+            --results results \
+            &> {log:q}
+        """
+
+
+rule export:
+    """One AnnData with every per-cell result, to join with the matrices in a notebook."""
+    input:
+        calls=expand("results/calls/{dataset}.parquet", dataset=DATASETS.index),
+        scores=expand("results/scores/{dataset}.parquet", dataset=DATASETS.index),
+        qc=expand("results/cells/{dataset}.qc.parquet", dataset=DATASETS.index),
+    output:
+        "results/senoscore.h5ad",
+    log:
+        "logs/export.log",
+    benchmark:
+        "logs/benchmarks/export.tsv"
+    params:
+        datasets=list(DATASETS.index),
+        version=SENOSCORE_VERSION,
+    resources:
+        mem_mb=matrix_mb(factor=8, base=2000),
+    shell:
+        r"""
+        senoscore export \
+            --results results \
+            {params.datasets:q} \
+            &> {log:q}
+        """
+
+
+rule report:
+    """One self-contained page, figures as files, and where every number came from."""
+    input:
+        genes=expand("results/matrix/{dataset}.genes.tsv", dataset=DATASETS.index),
+        qc=expand("results/cells/{dataset}.qc_samples.tsv", dataset=DATASETS.index),
+        coverage=expand("results/scores/{dataset}.coverage.tsv", dataset=DATASETS.index),
+        calibration="results/calibration.parquet",
+        rates="results/calibration_rates.tsv",
+        calls=expand("results/calls/{dataset}.parquet", dataset=DATASETS.index),
+        burden="results/summary/burden.tsv",
+        trend="results/summary/trend.tsv",
+        labels="results/summary/label_check.tsv",
+        samples=config["samples"],
+    output:
+        report="results/report.html",
+        provenance="results/provenance.json",
+        figures=directory("results/figures"),
+    log:
+        "logs/report.log",
+    benchmark:
+        "logs/benchmarks/report.tsv"
+    params:
+        datasets=list(DATASETS.index),
+        settings=settings(*config),
+        version=SENOSCORE_VERSION,
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+    shell:
+        r"""
+        senoscore report \
+            --samples {input.samples:q} \
+            --settings {params.settings:q} \
+            --results results \
+            {params.datasets:q} \
+            &> {log:q}
+        """
