@@ -62,9 +62,13 @@ def bias(_folder: Path, *, quick: bool) -> list[Row]:
             for against in (depth, n_genes)
         ]
         moved = np.abs(mixed[method][:n] - alone[method]).mean(axis=0) / alone[method].std(axis=0)
-        note = (
-            f"{np.quantile(rho[0], 0.1):+.2f} to {np.quantile(rho[0], 0.9):+.2f}"
-            f"|{np.median(np.abs(rho[0])):.2f}|{np.median(rho[1]):+.2f}|{np.median(moved):.2f}"
-        )
-        rows.append(Row(method, n, float(np.median(rho[0])), "rho", note=note))
+        extra = {
+            "low": np.quantile(rho[0], 0.1),
+            "high": np.quantile(rho[0], 0.9),
+            "size": np.median(np.abs(rho[0])),
+            "genes": np.median(rho[1]),
+            "moved": np.median(moved),
+        }
+        extra = {name: float(value) for name, value in extra.items()}
+        rows.append(Row(method, n, float(np.median(rho[0])), "rho", extra=extra))
     return rows

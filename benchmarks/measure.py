@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ class Row:
     target: str = ""
     met: bool | None = None
     note: str = ""
+    extra: dict[str, float] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
         return asdict(self)
@@ -47,11 +48,11 @@ def timed(work: Callable[[], Any], *, repeat: int = 1) -> Clock:
 
 
 def at_least(what: str, cells: int, value: float, unit: str, target: float, note: str = "") -> Row:
-    return Row(what, cells, value, unit, f">= {target:g}", value >= target, note)
+    return Row(what, cells, value, unit, f">= {target:,.6g}", value >= target, note)
 
 
 def at_most(what: str, cells: int, value: float, unit: str, target: float, note: str = "") -> Row:
-    return Row(what, cells, value, unit, f"<= {target:g}", value <= target, note)
+    return Row(what, cells, value, unit, f"<= {target:,.4g}", value <= target, note)
 
 
 def peak_rss_mb() -> float:

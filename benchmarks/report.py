@@ -62,11 +62,12 @@ BIAS = """## What else is in a score
 
 All cells of this simulation have **one and the same expression profile** and differ in depth
 only (log-normal, sd 0.6), so each correlation is bias. Spearman correlation over cells; median of
-30 random sets, in brackets the 10 % and 90 % quantiles over sets. The last column: after as many
+30 random sets, in brackets the 10 % and 90 % quantiles over sets; then the median of its absolute
+value. The last column: after as many
 cells of another kind join the data set, how far the score of the first cells moves, in standard
 deviations of that score between cells (0 = a function of the cell alone).
 
-| method | rho(score, depth) | absolute value, median | rho(score, genes detected) | moved by other cells, sd |
+| method | rho(score, depth) | absolute | rho(score, genes detected) | moved, sd |
 |---|---|---|---|---|
 """
 
@@ -107,18 +108,24 @@ def measured_bias(result: dict[str, Any]) -> dict[str, str]:
     """Numbers for the text: spread of rho and movement of every method."""
     words = {}
     for row in result["rows"]:
-        spread, _, _, moved = row["note"].split("|")
-        words |= {row["what"]: spread, f"{row['what']}_moved": moved}
+        extra = row["extra"]
+        words[row["what"]] = f"{extra['low']:+.2f} to {extra['high']:+.2f}"
+        words[f"{row['what']}_moved"] = f"{extra['moved']:.2f}"
     return words
 
 
 def bias_table(result: dict[str, Any]) -> str:
-    lines = []
+    lines, spread = [], measured_bias(result)
     for row in result["rows"]:
-        spread, size, genes, moved = row["note"].split("|")
-        lines.append(
-            f"| `{row['what']}` | {row['value']:+.2f} ({spread}) | {size} | {genes} | {moved} |"
+        name, extra = row["what"], row["extra"]
+        fields = (
+            f"`{name}`",
+            f"{row['value']:+.2f} ({spread[name]})",
+            f"{extra['size']:.2f}",
+            f"{extra['genes']:+.2f}",
+            spread[f"{name}_moved"],
         )
+        lines.append(f"| {' | '.join(fields)} |")
     return BIAS + "\n".join(lines) + f"\n\n{result['rows'][0]['cells']:,} cells.\n"
 
 

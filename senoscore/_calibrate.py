@@ -189,7 +189,8 @@ class _Controls:
             return CompartmentCalibration(name, "none", "not_assessable", short, n_cells=counts)
         every = np.ones(n_samples, dtype=bool)
         levels = {"": self.fit(every, across)}
-        if n_samples > 1:
+        # Two bulk samples cannot spare one: a scale needs two.
+        if n_samples > (2 if self.bulk else 1):
             for i, sample in enumerate(self.names.tolist()):
                 levels[sample] = self.fit(np.arange(n_samples) != i, across)
         mode = "bulk" if self.bulk else "cells"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from senoscore._calibrate_baseline import Floats
     from senoscore.panel import Panel
+
+_INDEX_Z_MAX: Final = 3.0
 
 __all__ = ["Reader", "fit_levels", "null_levels"]
 
@@ -61,10 +63,13 @@ class Reader:
         return raw
 
     def index(self, z: Floats) -> Floats:
-        """Raw index: sum of w z over sum of |w|, over the axes that are there. Shape (cells, 1)."""
+        """Raw index: sum of w z over sum of |w|, over the axes that are there. Shape (cells, 1).
+
+        z is clipped at +-3 here, so that one axis, such as SASP, cannot carry the index.
+        """
         weight = np.array([axis.signed_weight for axis in self.panel.axes])
         used = weight != 0
-        own, w = z[:, used], weight[used]
+        own, w = np.clip(z[:, used], -_INDEX_Z_MAX, _INDEX_Z_MAX), weight[used]
         there = ~np.isnan(own)
         total = there @ np.abs(w)
         value = np.where(there, own, 0.0) @ w / np.where(total > 0, total, 1.0)

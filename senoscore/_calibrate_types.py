@@ -92,10 +92,10 @@ class Calibration:
     def to_frame(self) -> pd.DataFrame:
         """Everything as one long table.
 
-        Columns ``compartment``, ``kind`` (signature, axis, index, null, cut), ``name``, ``left_out``
-        (the control sample left out; "" for none), ``centre``, ``scale``, ``n_ctrl_samples``,
-        ``n_ctrl_cells``, ``z_cut``, ``alpha``, ``rate_loso``, ``mode``, ``status``, ``note``. A
-        ``null`` row has the index of one control cell in ``centre``.
+        Columns ``compartment``, ``kind`` (signature, axis, index, null, cut), ``name``,
+        ``left_out`` (the control sample left out; "" for none), ``centre``, ``scale``,
+        ``n_ctrl_samples``, ``n_ctrl_cells``, ``z_cut``, ``alpha``, ``rate_loso``, ``mode``,
+        ``status``, ``note``. A ``null`` row has the index of one control cell in ``centre``.
         """
         parts: list[pd.DataFrame] = []
         for name, own in self.by_compartment.items():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,26 +9,19 @@ import numpy as np
 import pandas as pd
 
 from senoscore import _keys
-from senoscore._methods import METHODS, check_methods, parse_exact
-from senoscore._score_engine import Engine, normalisation, prepare
-from senoscore._score_inputs import Matrix, from_anndata, from_file, from_frame
-from senoscore._signatures import Gate, SignatureSet, align
-from senoscore._signatures import signatures as collect_signatures
-from senoscore.controls import Reference, gene_reference, matched_sets
-from senoscore.errors import InputError, MethodError, SignatureError
+from senoscore._score_inputs import from_anndata, from_file, from_frame
+from senoscore._score_run import Run
+from senoscore.errors import InputError
 from senoscore.io.atomic import atomic_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from anndata import AnnData
-    from numpy.typing import NDArray
 
-    from senoscore._methods import Exact
+    from senoscore._signatures import Gate
 
 __all__ = ["score", "score_file"]
-
-logger = logging.getLogger(__name__)
 
 _BLOCK: Final = 4096
 
@@ -79,6 +70,8 @@ def score(
         Number R of random sets per gene list, of its size and matched on mean expression, to
         place each score: z against their mean and standard deviation, and the empirical
         p = (1 + sets that score at least as high) / (R + 1), never below 1 / (R + 1).
+        All sets are scored in the same pass: with 30 signatures, R = 100 was measured to cost
+        about 25 times the rank scores alone (0.35 ms a cell for UCell), not 100 times.
     seed
         Of random sets and drawn control genes.
     block_size
@@ -114,7 +107,7 @@ def score(
     if is_frame and layer is not None:
         raise InputError("a DataFrame has no layers", fix="leave layer out")
     matrix = from_frame(data) if isinstance(data, pd.DataFrame) else from_anndata(data, layer)
-    run = _Run(
+    run = Run(
         matrix, signatures, methods, exact, gate, null, seed, block_size, n_threads, reference=None
     )
     scores = run.collect(None)
@@ -188,7 +181,7 @@ def score_file(
         As in :func:`score`; also if ``controls`` is of another matrix.
     """
     matrix = from_file(path)
-    run = _Run(
+    run = Run(
         matrix, signatures, methods, exact, gate, null, seed, block_size, n_threads,
         reference=None if controls is None else Path(controls),
     )  # fmt: skip
@@ -202,7 +195,7 @@ def score_file(
         write_tsv(coverage, coverage_out)
 
 
-def _write_scores(run: _Run, samples: pd.Series | None, rows: slice | None, out: Path) -> None:
+def _write_scores(run: Run, samples: pd.Series | None, rows: slice | None, out: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -240,151 +233,3 @@ def _samples(path: Path) -> pd.Series | None:
         if _keys.SAMPLE not in file["obs"]:
             return None
         return pd.Series(np.asarray(read_elem(file["obs"][_keys.SAMPLE])).astype(object))
-
-
-class _Run:
-    """One call: checked arguments, the first pass if needed, and the engine."""
-
-    def __init__(
-        self,
-        matrix: Matrix,
-        signatures: Any,
-        methods: str | Iterable[str],
-        exact: str | Mapping[str, str] | None,
-        gate: Gate | None,
-        null: int,
-        seed: int,
-        block_size: int,
-        n_threads: int | None,
-        *,
-        reference: Path | None,
-    ) -> None:
-        self.matrix = matrix
-        self.methods = check_methods(methods)
-        self.exact = parse_exact(exact, self.methods)
-        self.gate = Gate() if gate is None else gate
-        self.null, self.seed, self.block_size = null, seed, block_size
-        self.n_threads = n_threads or len(os.sched_getaffinity(0))
-        _check_numbers(null, seed, block_size, self.n_threads)
-        self.sigs = _checked_signatures(signatures)
-        index, self.coverage = align(self.sigs, matrix.var_names, gate=self.gate)
-        if not len(index.gene_idx):
-            msg = f"{matrix.where}: no gene of any signature is among its {matrix.n_vars} genes"
-            example = ", ".join(map(str, matrix.var_names[:3]))
-            raise InputError(msg, fix=f"use symbols of the same organism (genes here: {example})")
-        failed = [n for n, ok in zip(index.names, index.passed, strict=True) if not ok]
-        if failed:
-            logger.warning("%s: too few genes found for %s: NaN", matrix.where, ", ".join(failed))
-        logger.info("%s: values are %s (%s)", matrix.where, matrix.values, matrix.values_from)
-        self.engine = self._engine(index, reference)
-
-    def _engine(self, index: Any, path: Path | None) -> Engine:
-        needs = self.null > 0 or any(
-            METHODS[name].needs_controls and name != "jasmine" or _needs_all(self.exact.get(name))
-            for name in self.methods
-        )
-        reference = self._reference(path) if needs else None
-        drawn = None
-        if self.null and reference is not None:
-            drawn = matched_sets(index, reference.mean, self.null, self.seed)
-        missing = {gene for genes in self.coverage["missing"] for gene in genes.split()}
-        return prepare(
-            self.sigs,
-            index,
-            self.methods,
-            self.exact,
-            values=self.matrix.values,
-            n_vars=self.matrix.n_vars,
-            n_missing=len(missing),
-            blocks=lambda: self.matrix.blocks(self.block_size, None),
-            reference=reference,
-            null=drawn,
-            seed=self.seed,
-            n_threads=self.n_threads,
-        )
-
-    def _reference(self, path: Path | None) -> Reference:
-        """Moments of the genes over all cells, from a file if it is there."""
-        names, normalise = self.matrix.var_names, normalisation(self.matrix.values)
-        if path is not None and path.exists():
-            reference = Reference.load(path)
-            same = len(names) == len(reference.var_names) and bool(
-                (np.asarray(names, dtype=np.str_) == reference.var_names).all()
-            )
-            if not same or reference.normalise != normalise:
-                msg = f"{path} is the first pass of another matrix than {self.matrix.where}"
-                raise InputError(msg, fix="delete it, or name another file")
-            return reference
-        logger.info("%s: first pass over all cells", self.matrix.where)
-        reference = gene_reference(
-            self.matrix.blocks(self.block_size, None), list(names), normalise=normalise
-        )
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            reference.save(path)
-        return reference
-
-    def blocks(
-        self, rows: slice | None
-    ) -> Iterator[tuple[int, int, dict[str, dict[str, NDArray[np.float32]]]]]:
-        """Score block by block: start, stop, and float32 columns per method."""
-        for block in self.matrix.blocks(self.block_size, rows):
-            scores = self.engine.columns(block)
-            yield (
-                block.start,
-                block.stop,
-                {
-                    key: {name: values.astype(np.float32) for name, values in table.items()}
-                    for key, table in scores.items()
-                },
-            )
-
-    def collect(self, rows: slice | None) -> dict[str, dict[str, NDArray[np.float32]]]:
-        """Scores of all blocks together."""
-        parts = [scores for _, _, scores in self.blocks(rows)]
-        return {
-            key: {name: np.concatenate([part[key][name] for part in parts]) for name in table}
-            for key, table in parts[0].items()
-        }
-
-    def record(self, layer: str | None) -> dict[str, dict[str, str | int | float]]:
-        """What was done, per method, as plain values that .h5ad can hold."""
-        from senoscore import __version__
-
-        return {
-            method: {
-                "version": __version__,
-                "layer": "X" if layer is None else layer,
-                "values": self.matrix.values,
-                "values_from": self.matrix.values_from,
-                "exact": str(self.exact.get(method, "")),
-                "signatures_sha256": self.sigs.sha256,
-                "n_genes": self.matrix.n_vars,
-                "gate_min_fraction": float(self.gate.min_fraction),
-                "gate_min_genes": int(self.gate.min_genes),
-                "null": int(self.null),
-                "seed": int(self.seed),
-            }
-            for method in self.methods
-        }
-
-
-def _needs_all(twin: Exact | None) -> bool:
-    return twin is not None and twin.name == "decoupler"
-
-
-def _check_numbers(null: int, seed: int, block_size: int, n_threads: int) -> None:
-    if null < 0 or null == 1:
-        msg = f"null is {null}"
-        raise MethodError(msg, fix="use 0 for none, or at least 2 random sets")
-    if seed < 0 or block_size < 1 or n_threads < 1:
-        msg = f"seed is {seed}, block_size {block_size}, n_threads {n_threads}"
-        raise MethodError(msg, fix="use seed >= 0, block_size >= 1 and n_threads >= 1")
-
-
-def _checked_signatures(signatures: Any) -> SignatureSet:
-    several = isinstance(signatures, list | tuple)
-    found = collect_signatures(*signatures) if several else collect_signatures(signatures)
-    if len(found) == 0:
-        raise SignatureError("no signatures were given", fix="name at least one")
-    return found

@@ -33,11 +33,12 @@ if TYPE_CHECKING:
 
     from senoscore._methods import Exact
     from senoscore._signatures import SignatureSet
+    from senoscore.controls._linear import Linear
 
 __all__ = ["Engine", "normalisation", "prepare"]
 
 _NULL_BYTES: Final = 64 << 20  # scores of random sets held at a time
-_LINEAR: Final = ("seurat", "score_genes", "ans", "zscore", "wmean")
+_LINEAR: Final[tuple[Linear, ...]] = ("seurat", "score_genes", "ans", "zscore", "wmean")
 
 
 def normalisation(values: str) -> float:
@@ -62,7 +63,7 @@ class Engine:
     jasmine: JasmineSets | None = None
     limits: JasmineLimits | None = None
 
-    def columns(self, block: Block) -> dict[str, dict[str, NDArray[np.float64]]]:
+    def columns(self, block: Block) -> dict[str, dict[str, NDArray[np.floating]]]:
         """Score one block.
 
         Returns
@@ -82,8 +83,8 @@ class Engine:
             for key, columns in parts[0].items()
         }
 
-    def _columns(self, block: Block) -> dict[str, dict[str, NDArray[np.float64]]]:
-        out: dict[str, dict[str, NDArray[np.float64]]] = {}
+    def _columns(self, block: Block) -> dict[str, dict[str, NDArray[np.floating]]]:
+        out: dict[str, dict[str, NDArray[np.floating]]] = {}
         sets = self.sets(block)
         for method in self.methods:
             scores = sets[method]
@@ -102,7 +103,7 @@ class Engine:
         """Scores of the parts, then of their random sets: per method, (n_rows, n_sets)."""
         out: dict[str, NDArray[np.float64]] = {}
         rows: tuple[Any, ...] = (block.indptr, block.indices, block.data)
-        options = {
+        options: dict[str, Any] = {
             "counts": self.values == _keys.COUNTS,
             "n_threads": self.n_threads,
             "first_row": block.start,
@@ -115,9 +116,14 @@ class Engine:
             out[method] = score_ordinal(ordinal, *rows, **options)
         normalise = normalisation(self.values)
         for method, linear in self.linear.items():
-            out[method] = linear_sums(block, linear, normalise=normalise)
+            out[method] = linear_sums(
+                block,  # type: ignore[arg-type]
+                linear,
+                normalise=normalise,
+                n_threads=self.n_threads,
+            )
         if self.jasmine is not None and self.limits is not None:
-            out["jasmine"] = self.limits.scale(jasmine_components(block, self.jasmine))
+            out["jasmine"] = self.limits.scale(jasmine_components(block, self.jasmine))  # type: ignore[arg-type]
         return out
 
 
@@ -135,10 +141,11 @@ def _rows(block: Block, first: int, last: int) -> Block:
 
 
 def _against_null(
-    observed: Mapping[str, NDArray[np.float64]], null: Mapping[str, NDArray[np.float64]]
-) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
+    observed: Mapping[str, NDArray[np.floating]], null: Mapping[str, NDArray[np.floating]]
+) -> tuple[dict[str, NDArray[np.floating]], dict[str, NDArray[np.floating]]]:
     """Place scores (n_rows,) among those of random sets (n_rows, R): z and upper-tail p."""
-    z, p = {}, {}
+    z: dict[str, NDArray[np.floating]] = {}
+    p: dict[str, NDArray[np.floating]] = {}
     for name, score in observed.items():
         random = null[name]
         sd = random.std(axis=1, ddof=1)
@@ -229,12 +236,12 @@ def prepare(
         ordinal["aucell"] = plan_decoupler(*lists, reference.n_detected > 0)
     if "ssgsea" in exact:
         ordinal["ssgsea"] = plan_gseapy(*lists)
-    linear = {
+    linear: dict[str, LinearScore] = {
         method: linear_score(
             method, index if null is None else sets, n_vars=n_vars, reference=reference, seed=seed
-        )  # type: ignore[arg-type]
-        for method in methods
-        if method in _LINEAR
+        )
+        for method in _LINEAR
+        if method in methods
     }
     jasmine = JasmineSets.of(index, n_vars=n_vars) if "jasmine" in methods else None
     return Engine(
@@ -273,7 +280,7 @@ def _jasmine_limits(blocks: Iterable[Block], sets: JasmineSets) -> JasmineLimits
     """Smallest and largest components over all cells: a pass of its own."""
     limits: JasmineLimits | None = None
     for block in blocks:
-        here = JasmineLimits.of(jasmine_components(block, sets))
+        here = JasmineLimits.of(jasmine_components(block, sets))  # type: ignore[arg-type]
         limits = here if limits is None else limits.merge(here)
     assert limits is not None
     return limits

@@ -154,7 +154,7 @@ def from_anndata(adata: AnnData, layer: str | None) -> Matrix:
 def _stated(adata: AnnData, layer: str | None) -> object:
     """Kind of values that the file of an earlier stage states for its X."""
     entry = adata.uns.get(_keys.UNS) if layer is None else None
-    return entry.get("values") if hasattr(entry, "get") else None
+    return entry.get("values") if entry is not None and hasattr(entry, "get") else None
 
 
 def from_file(path: str | Path) -> Matrix:

@@ -142,6 +142,11 @@ def load_panel(
     SignatureError
         A part names a signature that is not in ``known_signatures``, or an axis is empty.
     """
+    if known_signatures is None:
+        if isinstance(source, Panel):
+            return source
+        if source == "default":
+            return _default()
     if isinstance(source, Panel):
         content: Mapping[str, Any] = source.raw
         where = f"panel {source.name!r}"
@@ -153,6 +158,15 @@ def load_panel(
     _validate(content, where)
     lint(content, where, known_signatures=known_signatures)
     return source if isinstance(source, Panel) else _build(content)
+
+
+@cache
+def _default() -> Panel:
+    """The shipped panel, which every calibration asks for: read and linted once."""
+    content, where = _read(_find("default")), "panel default.yaml"
+    _validate(content, where)
+    lint(content, where)
+    return _build(content)
 
 
 def _find(source: str | Path) -> Path:

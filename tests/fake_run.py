@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 COMPARTMENTS = ["astrocyte", "fibroblast", "macrophage", "tumour", "endothelial", "t_cell"]
@@ -70,11 +71,13 @@ def _shape(compartment: str, day: float) -> float:
     return float(rise * (1 - fall))
 
 
-def burden(rng: np.random.Generator) -> pd.DataFrame:
+def burden(
+    rng: np.random.Generator, compartments: Sequence[str] = tuple(COMPARTMENTS)
+) -> pd.DataFrame:
     rows = []
     for sheet in samples().to_dict("records"):
         treated = sheet["treatment"] != "control"
-        for c in COMPARTMENTS:
+        for c in compartments:
             n = int(rng.integers(150, 500)) if c != "t_cell" else int(rng.integers(12, 90))
             level = _shape(c, sheet["days_post_rt"]) if treated else 0.0
             level *= 0.5 if sheet["dose_gy"] == 2 else 1.0
@@ -124,7 +127,7 @@ def burden(rng: np.random.Generator) -> pd.DataFrame:
 
 def trend(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
-    for c in COMPARTMENTS:
+    for c in dict.fromkeys(table["compartment"]):
         part = table[table["compartment"] == c]
         control = part[part["treatment"] == "control"]
         for (day, dose), group in part[part["treatment"] != "control"].groupby(
@@ -200,14 +203,16 @@ def coverage() -> pd.DataFrame:
     )
 
 
-def write_run(folder: Path, *, seed: int = 7, config: dict[str, object] | None = None) -> Path:
+def write_run(
+    folder: Path, *, seed: int = 7, compartments: Sequence[str] = tuple(COMPARTMENTS)
+) -> Path:
     """Write a whole run folder and return it."""
     rng = np.random.default_rng(seed)
     for name in ("matrix", "cells", "scores", "calls", "summary"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     sheet = samples()
     sheet.to_csv(folder / "summary" / "samples.tsv", sep="\t", index=False)
-    table = burden(rng)
+    table = burden(rng, compartments)
     table.to_csv(folder / "summary" / "burden.tsv", sep="\t", index=False)
     contrasts = trend(table)
     contrasts.to_csv(folder / "summary" / "trend.tsv", sep="\t", index=False)
@@ -252,7 +257,7 @@ def write_run(folder: Path, *, seed: int = 7, config: dict[str, object] | None =
         ]
     )
     rates.to_csv(folder / "calibration_rates.tsv", sep="\t", index=False)
-    (folder / "provenance.json").write_text(json.dumps(provenance(config), indent=1))
+    (folder / "provenance.json").write_text(json.dumps(provenance(), indent=1))
     return folder
 
 
@@ -287,15 +292,14 @@ def genes() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["input", "symbol", "ensembl_id", "status", "note"])
 
 
-def provenance(config: dict[str, object] | None = None) -> dict[str, object]:
+def provenance() -> dict[str, object]:
     return {
         "created": "2026-11-23T14:00:00+00:00",
         "senoscore": "0.1.0",
         "python": "3.11.9",
         "platform": "Linux-x86_64",
         "versions": {"anndata": "0.12.0", "numpy": "2.4.0", "pandas": "2.3.3"},
-        "config": config
-        or {"phases": {"scheme": "three", "cuts_days": [3, 28]}, "stats": {"fdr": 0.05}},
+        "config": {"phases": {"scheme": "three", "cuts_days": [3, 28]}, "stats": {"fdr": 0.05}},
         "inputs": [{"file": "demo.h5ad", "bytes": 123456, "sha256": "ab" * 32}],
         "signatures": {"sha256": "cd" * 32, "n": 10},
         "seeds": {"seed": 0},

@@ -158,9 +158,7 @@ def test_tumour_veto_is_stricter() -> None:
     assert panel.thresholds_of("tumour", 1.3)["up"] == 1.3
 
 
-@pytest.mark.parametrize(
-    ("text", "says"), [("- 1\n", "no mapping"), ("a: [", "not YAML")]
-)
+@pytest.mark.parametrize(("text", "says"), [("- 1\n", "no mapping"), ("a: [", "not YAML")])
 def test_bad_files(tmp_path: Any, text: str, says: str) -> None:
     path = tmp_path / "p.yaml"
     path.write_text(text)

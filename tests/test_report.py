@@ -84,8 +84,16 @@ def small(run: Path) -> dict[str, pd.DataFrame]:
 
 
 @pytest.fixture(scope="module")
-def html(run: Path) -> str:
-    out = render(run, run / "report.html", figures=run / "figures", tables=run / "tables")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a run of two compartments: one with senescence, one with few cells and none."""
+    folder = tmp_path_factory.mktemp("drawn")
+    return fake_run.write_run(folder, compartments=["astrocyte", "t_cell"])
+
+
+@pytest.fixture(scope="module")
+def html(drawn: Path) -> str:
+    figures, tables = drawn / "figures", drawn / "tables"
+    out = render(drawn, drawn / "report.html", figures=figures, tables=tables)
     return out.read_text(encoding="utf-8")
 
 
@@ -146,12 +154,12 @@ def test_time_stamp_is_that_of_the_provenance(html: str) -> None:
     assert stamps == {"2026-11-23T14:00:00+00:00"}
 
 
-def test_every_figure_has_alternative_text_numbers_and_files(run: Path, html: str) -> None:
+def test_every_figure_has_alternative_text_numbers_and_files(drawn: Path, html: str) -> None:
     plots = [a for a in Page(html).all("div") if a.get("class") == "plot"]
     assert len(plots) >= 8
     assert all(a["role"] == "img" and len(a["aria-label"] or "") > 20 for a in plots)
     for suffix in ("svg", "png", "tsv"):
-        names = {p.stem for p in (run / "figures").glob(f"*.{suffix}")}
+        names = {p.stem for p in (drawn / "figures").glob(f"*.{suffix}")}
         assert len(names) == len(plots)
     assert html.count('id="fig-') == len(plots)
     assert html.count("Numbers of the figure") >= len(plots)
@@ -159,13 +167,13 @@ def test_every_figure_has_alternative_text_numbers_and_files(run: Path, html: st
     assert len(ids) == len(set(ids))
 
 
-def test_download_holds_the_whole_table(run: Path, html: str) -> None:
+def test_download_holds_the_whole_table(drawn: Path, html: str) -> None:
     (href,) = [a["href"] or "" for a in Page(html).all("a") if a.get("download") == "burden.tsv"]
     text = base64.b64decode(href.split("base64,")[1]).decode()
-    burden = pd.read_csv(run / "summary" / "burden.tsv", sep="\t")
+    burden = pd.read_csv(drawn / "summary" / "burden.tsv", sep="\t")
     assert len(text.splitlines()) == len(burden) + 1
     assert text.splitlines()[0].split("\t") == list(burden.columns)
-    assert (run / "tables" / "burden.tsv").is_file()
+    assert (drawn / "tables" / "burden.tsv").is_file()
 
 
 def test_answers_repeat_the_trend_table(run: Path) -> None:
@@ -211,6 +219,17 @@ def test_one_animal_per_group_gives_no_p_but_says_why(run: Path, tmp_path: Path)
     assert "above control" not in [
         a.verdict for a in answers(load({"burden": one, "trend": trend}))
     ]
+
+
+def test_one_animal_per_time_tests_only_the_trend(small: dict[str, pd.DataFrame]) -> None:
+    trend = small["trend"].assign(p=np.nan, q=np.nan, status="not_testable", reason="n = 1")
+    slope = trend[trend["measure"] == "fraction_senescent"].head(1)
+    slope = slope.assign(question="trend_log1p_days", estimate=0.07, p=0.012, status="tested")
+    tables = {"burden": small["burden"], "trend": pd.concat([trend, slope])}
+    (answer,) = answers(load(tables))
+    assert answer.verdict == "not testable"
+    assert answer.animals == "overall trend only"
+    assert "+0.07, p = 0.012" in answer.animals_note
 
 
 @pytest.mark.usefixtures("no_drawing")

@@ -62,8 +62,12 @@ class LinearScore:
     def layout(self) -> _Layout:
         """Arrange the weights for the kernels, once for all blocks."""
         n_vars, n_columns = self.weight.shape
-        filled = np.bincount(self.weight.indices, minlength=n_columns) > _DENSE_FROM * n_vars
-        many, few = np.flatnonzero(filled), np.flatnonzero(~filled)
+        filled = np.bincount(self.weight.indices, minlength=n_columns)
+        order = np.argsort(-filled, kind="stable")
+        n_dense = int((filled > _DENSE_FROM * n_vars).sum())
+        # A started tile costs as much as a full one: fill it with the next columns.
+        n_dense = min(-(-n_dense // _WIDTH) * _WIDTH, n_columns)
+        many, few = np.sort(order[:n_dense]), np.sort(order[n_dense:])
         lists = sparse.csr_array(self.weight[:, few])
         return _Layout(
             [

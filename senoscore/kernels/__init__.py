@@ -59,9 +59,11 @@ _choose_cache()
 def warm() -> None:
     """Compile the kernels for the types of the canonical matrices and fill the cache.
 
-    Counts (int32, float32) and log-normalised values (float32) with 32-bit indices. Takes some
-    ten seconds once; afterwards every process loads the compiled code.
+    Counts (int32, float32) and log-normalised values (float32) with 32-bit indices. Takes a
+    minute once; afterwards every process loads the compiled code.
     """
+    from senoscore.kernels.mean_warm import warm_mean
     from senoscore.kernels.rank_warm import warm_rank
 
     warm_rank()
+    warm_mean()

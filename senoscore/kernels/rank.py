@@ -39,26 +39,16 @@ entry is kept relative to that of a zero, so that only stored genes of a set are
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import njit
 
-from senoscore.errors import InputError
-from senoscore.kernels.rank_tables import (
-    UCELL_NEUTRAL,
-    UCELL_PYUCELL,
-    UCELL_R,
-    fill_tables,
-    finish_scores,
-)
+from senoscore.kernels.rank_plan import RANK_METHODS, RankPlan, plan_ranks
+from senoscore.kernels.rank_run import kernel_data, kernel_indices, run_chunks
+from senoscore.kernels.rank_tables import fill_tables, finish_scores
 from senoscore.kernels.rank_values import (
     BAD_DUPLICATE,
-    BAD_INDEX,
-    BAD_NOT_COUNT,
-    BAD_NOT_FINITE,
     OK,
     SMALL,
     code_counts,
@@ -68,147 +58,9 @@ from senoscore.kernels.rank_values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
-__all__ = ["RANK_METHODS", "RankPlan", "aucell_limit", "plan_ranks", "score_ranks"]
-
-RANK_METHODS: Final = ("ucell", "aucell", "ssgsea", "singscore")
-_UCELL_RULES: Final = {
-    None: UCELL_NEUTRAL,
-    "pyucell": UCELL_PYUCELL,
-    "ucell-r": UCELL_R,
-}
-_CHUNK: Final = 512  # rows a thread takes at a time
-
-
-@dataclass(frozen=True)
-class RankPlan:
-    """What does not change from block to block: sets, methods, constants."""
-
-    methods: tuple[str, ...]
-    n_vars: int
-    n_sets: int
-    slot: NDArray[np.unsignedinteger]
-    """Row of each gene in the membership lists; 0: in no set. Shape (n_vars + 1,)."""
-    member_ptr: NDArray[np.int64]
-    member_set: NDArray[np.int32]
-    column: NDArray[np.int64]
-    place: NDArray[np.int64]
-    set_n: NDArray[np.int64]
-    set_listed: NDArray[np.int64]
-    max_lead: NDArray[np.float64]
-    mode: int
-    cap: int
-    limit: int
-    alpha: float
-    extra_zeros: int
-
-
-def aucell_limit(n_vars: int, fraction: float = 0.05) -> int:
-    """Rank at which the recovery curve ends: the top fraction of the universe, at least 2."""
-    return int(np.clip(np.ceil(fraction * n_vars), 2, max(n_vars, 2)))
-
-
-def largest_lead(set_n: NDArray[np.int64], limit: int) -> NDArray[np.float64]:
-    """Sum of leads of a set whose genes are on top: the largest area, shape (n_sets,)."""
-    inside = np.minimum(set_n, limit - 1).astype(np.float64)
-    return inside * limit - inside * (inside + 1) / 2
-
-
-def memberships(
-    indptr: NDArray[np.integer], gene_idx: NDArray[np.integer], n_vars: int
-) -> tuple[NDArray[np.unsignedinteger], NDArray[np.int64], NDArray[np.int32]]:
-    """Turn sets of genes into lists of sets per gene.
-
-    Returns
-    -------
-    ``slot`` (n_vars + 1,), ``member_ptr`` and ``member_set``: the sets of gene ``g`` are
-    ``member_set[member_ptr[slot[g]]:member_ptr[slot[g] + 1]]``; slot 0 has none.
-    """
-    set_of = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
-    order = np.lexsort((set_of, gene_idx))
-    genes, counts = np.unique(np.asarray(gene_idx)[order], return_counts=True)
-    slot = np.zeros(n_vars + 1, np.uint16 if len(genes) < 2**16 - 1 else np.uint32)
-    slot[genes] = np.arange(1, len(genes) + 1)
-    member_ptr = np.zeros(len(genes) + 2, np.int64)
-    np.cumsum(counts, out=member_ptr[2:])
-    return slot, member_ptr, set_of[order].astype(np.int32)
-
-
-def plan_ranks(
-    methods: Sequence[str],
-    indptr: NDArray[np.integer],
-    gene_idx: NDArray[np.integer],
-    n_vars: int,
-    *,
-    n_listed: NDArray[np.integer] | None = None,
-    ucell_rule: str | None = None,
-    max_rank: int = 1500,
-    auc_fraction: float = 0.05,
-    alpha: float = 0.25,
-    extra_zeros: int = 0,
-) -> RankPlan:
-    """Prepare sets for :func:`score_ranks`.
-
-    Parameters
-    ----------
-    methods
-        Of :data:`RANK_METHODS`, each once.
-    indptr, gene_idx
-        Genes (columns) of each set in CSR form, each gene once a set; indptr of shape
-        (n_sets + 1,).
-    n_vars
-        Genes of the universe.
-    n_listed
-        Genes listed per set, found or not, shape (n_sets,). Used by the exact UCell rules,
-        which rank missing genes last.
-    ucell_rule
-        None (tie-neutral), ``pyucell`` (stored values ranked, mean ranks above the limit and
-        zeros set to it) or ``ucell-r`` (all genes ranked, mean ranks capped).
-    max_rank
-        Limit of UCell.
-    auc_fraction
-        Share of the universe under the recovery curve of AUCell.
-    alpha
-        Exponent of ssGSEA.
-    extra_zeros
-        Missing genes that ``ucell-r`` adds to the universe as zeros.
-    """
-    methods = tuple(methods)
-    column = np.full(5, -1, np.int64)
-    wanted = [
-        "ucell" in methods,
-        "aucell" in methods,
-        "ssgsea" in methods or "singscore" in methods,
-        "ssgsea" in methods,
-        "ssgsea" in methods,
-    ]
-    column[wanted] = np.arange(sum(wanted))
-    place = [methods.index(m) if m in methods else -1 for m in RANK_METHODS]
-    slot, member_ptr, member_set = memberships(indptr, gene_idx, n_vars)
-    set_n = np.diff(indptr).astype(np.int64)
-    limit = aucell_limit(n_vars, auc_fraction)
-    exact = ucell_rule is not None and n_listed is not None
-    return RankPlan(
-        methods=methods,
-        n_vars=n_vars,
-        n_sets=len(set_n),
-        slot=slot,
-        member_ptr=member_ptr,
-        member_set=member_set,
-        column=column,
-        place=np.array(place, np.int64),
-        set_n=set_n,
-        set_listed=np.asarray(n_listed, np.int64) if exact else set_n,
-        max_lead=largest_lead(set_n, limit),
-        mode=_UCELL_RULES[ucell_rule],
-        cap=max_rank if ucell_rule == "pyucell" else min(max_rank, n_vars + extra_zeros),
-        limit=limit,
-        alpha=alpha,
-        extra_zeros=extra_zeros,
-    )
+__all__ = ["RANK_METHODS", "RankPlan", "plan_ranks", "score_ranks"]
 
 
 @njit(cache=True, nogil=True)
@@ -223,9 +75,9 @@ def _score_rows(  # type: ignore[no-untyped-def]
     longest = 1
     for row in range(first, last):
         longest = max(longest, indptr[row + 1] - indptr[row])
-    hist = np.zeros((2, SMALL), np.int32)
-    hit_slot = np.empty(longest + 1, np.int64)
-    hit_code = np.empty(longest + 1, np.int64)
+    hist = np.zeros(4 * SMALL, np.int32)
+    hit_slot = np.empty(longest + 1, np.uint32)
+    hit_code = np.empty(longest + 1, np.uint32)
     group_code = np.empty(longest + SMALL + 1, np.int64)
     group_n = np.empty(longest + SMALL + 1, np.int64)
     shift = np.uint64(64)
@@ -291,88 +143,37 @@ def _sum_over_sets(  # type: ignore[no-untyped-def]
     """Add the table rows of the stored genes to the sums of the sets they belong to."""
     n_columns = sums.shape[1]
     sums[:] = 0.0
+    one = np.uint64(1)
     if n_columns == 1:
         only = sums[:, 0]
-        for i in range(n_hits):
-            value = table[hit_code[i], 0]
-            at = hit_slot[i]
-            for q in range(member_ptr[at], member_ptr[at + 1]):
+        column = table[:, 0]
+        for i in range(np.uint64(n_hits)):
+            value = column[hit_code[i]]
+            at = np.uint64(hit_slot[i])
+            for q in range(np.uint64(member_ptr[at]), np.uint64(member_ptr[at + one])):
                 only[member_set[q]] += value
         return
-    for i in range(n_hits):
-        code = hit_code[i]
-        at = hit_slot[i]
-        for q in range(member_ptr[at], member_ptr[at + 1]):
-            s = member_set[q]
-            for w in range(n_columns):
+    if n_columns == 5:  # all methods, written out: a loop this short costs more than its body
+        for i in range(np.uint64(n_hits)):
+            code = np.uint64(hit_code[i])
+            at = np.uint64(hit_slot[i])
+            a, b, c = table[code, 0], table[code, 1], table[code, 2]
+            d, e = table[code, 3], table[code, 4]
+            for q in range(np.uint64(member_ptr[at]), np.uint64(member_ptr[at + one])):
+                s = np.uint64(member_set[q])
+                sums[s, 0] += a
+                sums[s, 1] += b
+                sums[s, 2] += c
+                sums[s, 3] += d
+                sums[s, 4] += e
+        return
+    for i in range(np.uint64(n_hits)):
+        code = np.uint64(hit_code[i])
+        at = np.uint64(hit_slot[i])
+        for q in range(np.uint64(member_ptr[at]), np.uint64(member_ptr[at + one])):
+            s = np.uint64(member_set[q])
+            for w in range(np.uint64(n_columns)):
                 sums[s, w] += table[code, w]
-
-
-_PROBLEMS: Final = {
-    BAD_INDEX: ("names a gene beyond the last", "the matrix is damaged: write it again"),
-    BAD_NOT_COUNT: (
-        "holds a value that is no count (negative, not a whole number, or missing)",
-        "pass raw counts, or values that are log-normalised throughout",
-    ),
-    BAD_NOT_FINITE: ("holds NaN or infinite values", "set them to 0 or remove the cell"),
-    BAD_DUPLICATE: ("stores a gene twice", "call sum_duplicates() on the matrix"),
-}
-
-
-def kernel_indices(indices: NDArray[Any]) -> NDArray[np.integer]:
-    """Gene indices as unsigned 32-bit integers, without a copy if they are 32 bits wide.
-
-    A negative index becomes a huge one, which is out of range all the same.
-    """
-    indices = np.ascontiguousarray(indices)
-    if indices.dtype.itemsize == 4:  # noqa: PLR2004
-        return indices.view(np.uint32)
-    wide = indices.astype(np.int64, copy=False).view(np.uint64)
-    return np.minimum(wide, 2**32 - 1).astype(np.uint32)
-
-
-def kernel_data(
-    data: NDArray[Any], *, counts: bool
-) -> tuple[NDArray[Any], np.uint64 | None, np.uint64 | None]:
-    """Values in one of the types the kernels are compiled for.
-
-    Returns
-    -------
-    Counts as they are (int32, int64, float32 or float64) and twice None; other values as the
-    bit patterns of floats, with the patterns of the sign and of infinity.
-    """
-    data = np.ascontiguousarray(data)
-    if data.dtype.kind in "bu" or data.dtype.itemsize < 4:  # noqa: PLR2004
-        narrow = data.dtype.itemsize < 4  # noqa: PLR2004
-        wide = np.float64 if data.dtype == np.uint64 else np.int64
-        data = data.astype(np.float32 if narrow else wide)  # exact for 8 and 16 bits
-    if counts:
-        return data, None, None
-    if data.dtype.kind in "iu":
-        data = data.astype(np.float64)
-    if data.dtype == np.float32:
-        return data.view(np.uint32), np.uint64(1 << 31), np.uint64(0x7F800000)
-    bits = data.astype(np.float64, copy=False).view(np.uint64)
-    return bits, np.uint64(1 << 63), np.uint64(0x7FF << 52)
-
-
-def run_chunks(work: Any, n_rows: int, n_threads: int, first_row: int) -> None:
-    """Run ``work(first, last)`` over chunks of rows in threads and raise what it reports.
-
-    The kernels release the GIL and rows do not depend on each other, so threads change nothing
-    but the time.
-    """
-    bounds = [(at, min(at + _CHUNK, n_rows)) for at in range(0, n_rows, _CHUNK)]
-    if n_threads > 1 and len(bounds) > 1:
-        with ThreadPoolExecutor(min(n_threads, len(bounds))) as pool:
-            reports = list(pool.map(lambda bound: work(*bound), bounds))
-    else:
-        reports = [work(*bound) for bound in bounds]
-    for status, row in reports:
-        if status != OK:
-            what, fix = _PROBLEMS[status]
-            msg = f"cell {first_row + row} (counted from 0) {what}"
-            raise InputError(msg, fix=fix)
 
 
 def score_ranks(

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numba import njit
 
-from senoscore.kernels.rank import aucell_limit, kernel_data, kernel_indices, largest_lead, run_chunks
+from senoscore.kernels.rank_plan import aucell_limit, largest_lead
+from senoscore.kernels.rank_run import kernel_data, kernel_indices, run_chunks
 from senoscore.kernels.rank_values import (
     BAD_DUPLICATE,
     OK,
@@ -122,19 +123,21 @@ def _rank_stored(  # type: ignore[no-untyped-def]
     ``start`` holds the genes ahead of each group and is used up; ``before`` receives the number
     of stored genes ahead of each word of the bit set, ``rank_at`` the rank at each position.
     """
-    for i in range(n_hits):
+    one = np.uint64(1)
+    six = np.uint64(6)
+    for i in range(np.uint64(n_hits)):
         if hit_code[i] != 0 and hit_slot[i] != 0:
-            at = hit_slot[i] - 1
-            bits[at >> 6] |= np.uint64(1) << np.uint64(at & 63)
+            at = np.uint64(hit_slot[i]) - one
+            bits[at >> six] |= one << (at & np.uint64(63))
             code_at[at] = hit_code[i]
     seen = 0
-    for word in range(len(bits)):
+    for word in range(np.uint64(len(bits))):
         before[word] = seen
         left = bits[word]
         while left != 0:
-            lowest = left & (~left + np.uint64(1))
-            at = (word << 6) + _BIT[(lowest * np.uint64(_DEBRUIJN)) >> np.uint64(58)]
-            code = code_at[at]
+            lowest = left & (~left + one)
+            at = (word << six) + np.uint64(_BIT[(lowest * np.uint64(_DEBRUIJN)) >> np.uint64(58)])
+            code = np.uint64(code_at[at])
             start[code] += 1
             rank_at[at] = start[code]
             seen += 1
@@ -200,9 +203,9 @@ def _ordinal_rows(  # type: ignore[no-untyped-def]
     longest = 1
     for row in range(first, last):
         longest = max(longest, indptr[row + 1] - indptr[row])
-    hist = np.zeros((2, SMALL), np.int32)
-    hit_slot = np.empty(longest + 1, np.int64)
-    hit_code = np.empty(longest + 1, np.int64)
+    hist = np.zeros(4 * SMALL, np.int32)
+    hit_slot = np.empty(longest + 1, np.uint32)
+    hit_code = np.empty(longest + 1, np.uint32)
     group_code = np.empty(longest + SMALL + 1, np.int64)
     group_n = np.empty(longest + SMALL + 1, np.int64)
     shift = np.uint64(64)

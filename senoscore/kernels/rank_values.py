@@ -9,6 +9,9 @@ A *group* is one distinct value with its number of genes. All scores are functio
 groups in descending order, with the implicit zeros of the cell as one group among them.
 """
 
+# Types inside the kernels are numba's to infer.
+# mypy: disable-error-code="assignment"
+
 from __future__ import annotations
 
 import numpy as np
@@ -50,18 +53,18 @@ def _find(key, table, keys, n_keys, home, shift):  # type: ignore[no-untyped-def
     ``table`` holds position + 1 (0: free); ``home`` remembers the slots in use, so that they
     can be freed without clearing the whole table.
     """
-    mask = len(table) - 1
-    slot = np.int64((key * np.uint64(0x9E3779B97F4A7C15)) >> shift)
+    mask = np.uint64(len(table) - 1)
+    slot = (key * np.uint64(0x9E3779B97F4A7C15)) >> shift
     while True:
         at = table[slot]
         if at == 0:
             table[slot] = n_keys + 1
             keys[n_keys] = key
             home[n_keys] = slot
-            return n_keys
-        if keys[at - 1] == key:
-            return at - 1
-        slot = (slot + 1) & mask
+            return np.int64(n_keys)
+        if keys[np.uint64(at - 1)] == key:
+            return np.int64(at - 1)
+        slot = (slot + np.uint64(1)) & mask
 
 
 @njit(cache=True, nogil=True)
@@ -131,7 +134,7 @@ def code_counts(  # type: ignore[no-untyped-def]
     slot
         Row of each gene in the membership lists, 0 for genes of no set; shape (n_vars + 1,).
     hist
-        Zeroed counters, int32, shape (2, SMALL); zeroed again on return.
+        Zeroed counters, int32, shape (4 * SMALL,); zeroed again on return.
     hit_slot, hit_code
         Receive slot and code of each stored gene that belongs to a set.
     group_code, group_n
@@ -144,33 +147,37 @@ def code_counts(  # type: ignore[no-untyped-def]
     Status, number of hits, number of groups, whether the indices ascend strictly.
     """
     table, keys, home, count, order, swap, bins, shift = work
-    n_hits = 0
+    n_hits = np.uint64(0)
     n_keys = 0
     bad = False
     ascending = True
-    before = -1
-    for k in range(lo, hi):
-        gene = np.int64(indices[k])
-        if gene < 0 or gene >= n_vars:
+    before = np.int64(-1)
+    end = np.uint64(n_vars)
+    # Unsigned positions spare a test for negative ones at every access.
+    for k in range(np.uint64(lo), np.uint64(hi)):
+        gene = np.uint64(indices[k])
+        if gene >= end:
             return BAD_INDEX, 0, 0, False
-        ascending &= gene > before
-        before = gene
+        ascending &= np.int64(gene) > before
+        before = np.int64(gene)
         value = data[k]
-        code = np.int64(value)  # of NaN and infinity: some integer, which they do not equal
-        bad |= code != value or code < 0
-        if 0 <= code < SMALL:
-            hist[k & 1, code] += 1
+        signed = np.int64(value)  # of NaN and infinity: some integer, which they do not equal
+        bad |= signed != value or signed < 0
+        code = np.uint64(signed)
+        if code < np.uint64(SMALL):
+            # Four counters a value: equal neighbours, the rule, need not wait for each other.
+            hist[((k & np.uint64(3)) << np.uint64(8)) | code] += np.int32(1)
         else:
-            at = _find(np.uint64(code), table, keys, n_keys, home, shift)
+            at = _find(code, table, keys, n_keys, home, shift)
             if at == n_keys:
                 n_keys += 1
                 count[at] = 0
             count[at] += 1
-            code = SMALL + at
+            code = np.uint64(SMALL + at)
         here = slot[gene]
         hit_slot[n_hits] = here
         hit_code[n_hits] = code
-        n_hits += here != 0
+        n_hits += np.uint64(here != 0)
     n_groups = 0
     if n_keys:
         _sort_descending(keys, n_keys, order, swap, bins)
@@ -183,7 +190,9 @@ def code_counts(  # type: ignore[no-untyped-def]
     for i in range(n_groups):
         stored += group_n[i]
     for code in range(SMALL - 1, 0, -1):
-        here = hist[0, code] + hist[1, code]
+        here = np.int64(0)
+        for lane in range(4):
+            here += hist[lane * SMALL + code]
         if here:
             group_code[n_groups] = code
             group_n[n_groups] = here
@@ -194,7 +203,7 @@ def code_counts(  # type: ignore[no-untyped-def]
         group_code[n_groups] = 0
         group_n[n_groups] = n_vars - stored
         n_groups += 1
-    return BAD_NOT_COUNT if bad else OK, n_hits, n_groups, ascending
+    return BAD_NOT_COUNT if bad else OK, np.int64(n_hits), n_groups, ascending
 
 
 @njit(cache=True, nogil=True)
@@ -209,19 +218,20 @@ def code_floats(  # type: ignore[no-untyped-def]
     to ascend with the value, so negative values are ranked below zero.
     """
     table, keys, home, count, order, swap, bins, shift = work
-    n_hits = 0
+    n_hits = np.uint64(0)
     n_keys = 0
     n_zero = n_vars - (hi - lo)
     bad = False
     ascending = True
-    before = -1
+    before = np.int64(-1)
+    end = np.uint64(n_vars)
     everything = sign | (sign - np.uint64(1))
-    for k in range(lo, hi):
-        gene = np.int64(indices[k])
-        if gene < 0 or gene >= n_vars:
+    for k in range(np.uint64(lo), np.uint64(hi)):
+        gene = np.uint64(indices[k])
+        if gene >= end:
             return BAD_INDEX, 0, 0, False
-        ascending &= gene > before
-        before = gene
+        ascending &= np.int64(gene) > before
+        before = np.int64(gene)
         raw = np.uint64(bits[k])
         size = raw & (sign - np.uint64(1))
         bad |= size >= infinite
@@ -239,7 +249,7 @@ def code_floats(  # type: ignore[no-untyped-def]
         here = slot[gene]
         hit_slot[n_hits] = here
         hit_code[n_hits] = code
-        n_hits += here != 0
+        n_hits += np.uint64(here != 0)
     _sort_descending(keys, n_keys, order, swap, bins)
     _free(table, home, n_keys)
     n_groups = 0
@@ -257,4 +267,4 @@ def code_floats(  # type: ignore[no-untyped-def]
         group_code[n_groups] = 0
         group_n[n_groups] = n_zero
         n_groups += 1
-    return BAD_NOT_FINITE if bad else OK, n_hits, n_groups, ascending
+    return BAD_NOT_FINITE if bad else OK, np.int64(n_hits), n_groups, ascending

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from senoscore.errors import InputError
 from senoscore.plotting import _theme as theme
 from senoscore.plotting import _tidy as tidy
 from senoscore.plotting import heatmap_table, sasp_families
+from senoscore.report._spark import Points, curve, highest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "answers", "headline"]
 
-_Points: TypeAlias = tuple[tuple[float, float], ...]
 YES: Final = "above control"
 NO: Final = "not detected"
 UNTESTED: Final = "not testable"
@@ -49,8 +49,9 @@ class Answer:
     sasp_note: str
     animals: str
     animals_note: str
-    spark: _Points = ()
-    spark_line: _Points = ()
+    by_index: bool = False
+    spark: Points = ()
+    spark_line: Points = ()
 
 
 def answers(run: Run, *, control: str = k.CONTROL, alpha: float = 0.05) -> list[Answer]:
@@ -73,7 +74,8 @@ def headline(found: Sequence[Answer]) -> str:
     parts = []
     if groups[YES]:
         names = [f"{_lower(a.name)} ({a.since})" for a in groups[YES]]
-        parts.append(f"Senescence above the unirradiated controls holds in {_join(names)}.")
+        what = "A senescence index" if groups[YES][0].by_index else "Senescence"
+        parts.append(f"{what} above the unirradiated controls holds in {_join(names)}.")
     if groups[NO]:
         lead = (
             "None was detected in" if groups[YES] else "No senescence above control was detected in"
@@ -118,10 +120,12 @@ def _answer(
     since, since_note = _since(rows, held)
     families, sasp_note = _sasp(table, trend, name, peak[k.DAYS], control=control, alpha=alpha)
     animals, animals_note = _animals(rows, held, peak)
-    points, line = _spark(treated, _top(table, column, control))
+    if animals == UNTESTED:
+        animals, animals_note = _overall(trend, name, measures) or (animals, animals_note)
+    points, line = curve(treated, highest(table, column, control))
     return Answer(
         name, theme.pretty(name), verdict, amount, amount_note, since, since_note,
-        families, sasp_note, animals, animals_note, points, line,
+        families, sasp_note, animals, animals_note, column != "fraction", points, line,
     )  # fmt: skip
 
 
@@ -318,28 +322,20 @@ def _animals(rows: pd.DataFrame, held: pd.DataFrame, peak: dict[str, Any]) -> tu
     return f"q {_eq(best['q'])}", note
 
 
+def _overall(trend: pd.DataFrame | None, name: str, measures: set[str]) -> tuple[str, str] | None:
+    """Word the trend in log(1 + days): all that one sample per time can test."""
+    if trend is None:
+        return None
+    mine = (trend[k.COMPARTMENT] == name) & (trend["question"] == "trend_log1p_days")
+    rows = trend[mine & trend["measure"].isin(measures)]
+    tested = rows[tidy.column(rows, "p").notna()]
+    if tested.empty:
+        return None
+    row = tested.iloc[0]
+    note = f"no single time is testable; slope over log(1 + days) {_signed(row['estimate'])}"
+    return "overall trend only", f"{note}, p {_eq(row['p'])}"
+
+
 def _eq(value: float) -> str:
     text = tidy.p_value(value)
     return text if text.startswith("<") else f"= {text}"
-
-
-def _top(table: pd.DataFrame, column: str, control: str) -> float:
-    """Return the largest value of any compartment: all small curves share one scale."""
-    values = tidy.column(table, column)[~tidy.is_control(table, control)]
-    return max(float(values.max()), 0.02) if values.notna().any() else 0.02
-
-
-def _spark(treated: pd.DataFrame, top: float) -> tuple[_Points, _Points]:
-    """Dots and mean line of a small curve, in a box of 100 x 28 with the origin on top left."""
-    rows = treated[treated[k.DAYS].notna()]
-    if rows.empty:
-        return (), ()
-    x = np.log1p(rows[k.DAYS].clip(lower=0)) / max(np.log1p(rows[k.DAYS].max()), 1e-9)
-    low = min(0.0, rows["value"].min())
-    box = pd.DataFrame({"x": 3 + 94 * x, "y": 25 - 22 * (rows["value"] - low) / (top - low)})
-    line = box.groupby("x", as_index=False).agg(y=("y", "mean"))
-    return _pairs(box), _pairs(line)
-
-
-def _pairs(table: pd.DataFrame) -> _Points:
-    return tuple((round(float(a), 1), round(float(b), 1)) for a, b in table[["x", "y"]].to_numpy())

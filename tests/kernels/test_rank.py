@@ -51,9 +51,7 @@ def test_equals_the_mean_over_all_orders_of_ties(dtype, index, counts):
     cells = np.minimum(CELLS, 65_535) if dtype == np.uint16 else CELLS
     X = sparse.csr_array(cells.astype(dtype))
     plan = plan_of(SETS, 7, max_rank=4, auc_fraction=0.5)
-    got = score_ranks(
-        plan, X.indptr.astype(index), X.indices.astype(index), X.data, counts=counts
-    )
+    got = score_ranks(plan, X.indptr.astype(index), X.indices.astype(index), X.data, counts=counts)
     assert got.shape == (5, 4, 5)
     for i, cell in enumerate(cells):
         for s, genes in enumerate(SETS):
@@ -110,7 +108,7 @@ def test_explicit_zeros_and_unsorted_indices_change_nothing():
 def test_counts_and_their_floats_agree_bit_for_bit_across_methods():
     rng = np.random.default_rng(0)
     X = rng.poisson(1.0, (50, 400))
-    sets = [list(range(0, 40)), list(range(100, 300))]
+    sets = [list(range(40)), list(range(100, 300))]
     together = run(plan_of(sets, 400), X)
     for m, method in enumerate(RANK_METHODS):
         alone = run(plan_of(sets, 400, methods=[method]), X)
@@ -191,7 +189,7 @@ def test_no_cells_and_input_unchanged():
     for array in (X.indptr, X.indices, X.data):
         array.flags.writeable = False
     run(plan, X)
-    assert (X != before).nnz == 0
+    assert not (before != X).nnz
 
 
 def test_ucell_of_the_r_package():

@@ -48,7 +48,9 @@ def test_ucell_equals_pyucell_0_8_0(counts, sets, kind):
     if kind == "lognorm":
         X.data = np.log1p(X.data)
     names = [f"g{i}" for i in range(N_VARS)]
-    adata = ad.AnnData(X, var=pd.DataFrame(index=names), obs=pd.DataFrame(index=map(str, range(25))))
+    adata = ad.AnnData(
+        X, var=pd.DataFrame(index=names), obs=pd.DataFrame(index=map(str, range(25)))
+    )
     listed = {
         f"s{i}": [names[g] for g in genes] + [f"absent{j}" for j in range(i)]
         for i, genes in enumerate(sets)
@@ -109,7 +111,7 @@ def test_ssgsea_equals_gseapy_1_3(counts, sets, kind):
             table, {f"s{i}": list(names[g]) for i, g in enumerate(sets)}, min_size=1,
             sample_norm_method="rank", correl_norm_type="rank", outdir=None, threads=1,
         ).res2d  # fmt: skip
-    wide = result.pivot(index="Name", columns="Term", values="ES").astype(float)
+    wide = result.astype({"ES": float}).pivot_table("ES", index="Name", columns="Term")
     expected = wide.loc[table.columns, [f"s{i}" for i in range(4)]].to_numpy()
     plan = plan_gseapy(*lists(sets), N_VARS)
     got = score_ordinal(plan, X.indptr, X.indices, X.data, counts=kind == "counts")

@@ -1,0 +1,220 @@
+"""From cells to samples: one row per sample and compartment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from senoscore import _keys as k
+from senoscore.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+__all__ = ["STATES", "burden", "wilson"]
+
+STATES: Final = (
+    "senescent",
+    "senescent_candidate",
+    "acute_damage_response",
+    "quiescent",
+    "cycling",
+    "escaped",
+    "other",
+    "not_assessable",
+)
+"""States a cell can have, in the order of their columns."""
+
+_COVARIATES: Final = {
+    "n_counts": "median_counts",
+    "n_genes": "median_genes",
+    "pct_mt": "median_pct_mt",
+}
+_DESIGN: Final = (k.SUBJECT, k.TREATMENT, k.DOSE, k.DAYS, k.BATCH, "region")
+
+
+def burden(
+    data: pd.DataFrame | AnnData,
+    *,
+    samples: pd.DataFrame | None = None,
+    sample: str = k.SAMPLE,
+    compartment: str = k.COMPARTMENT,
+    control: str = k.CONTROL,
+    min_cells: int = 30,
+) -> pd.DataFrame:
+    """Summarise cells to one row per sample and compartment.
+
+    Parameters
+    ----------
+    data
+        Called cells: a table with sample, compartment, ``senescence_state``,
+        ``senescence_index`` and any ``z:<axis>`` and ``<method>:<signature>`` columns, or an
+        AnnData after :func:`senoscore.call`. Cells whose ``keep`` is false do not count.
+    samples
+        Samples sheet (subject, treatment, dose_gy, days_post_rt, batch, region); None takes
+        those columns from the cells. A sample without cells still has its rows.
+    sample, compartment
+        Columns.
+    control
+        Treatment that means not irradiated.
+    min_cells
+        Assessable cells below which a sample gives no fraction (status ``few_cells``).
+
+    Returns
+    -------
+    Every sample x every compartment seen anywhere: design columns, ``n_cells`` (kept),
+    ``n_assessable``, ``n_<state>``, ``fraction`` (senescent of assessable, 0..1) with
+    ``fraction_lo`` and ``fraction_hi`` (95 % Wilson interval over the cells of this sample only:
+    it says nothing of other animals), ``control_fraction`` (mean over control samples),
+    ``excess`` (fraction - control_fraction, a lower bound on the share of cells that irradiation
+    made senescent, because the cut has a miss rate), ``share`` (of the sample's kept cells),
+    medians of depth, ``index_mean``, ``mean:<column>``, ``status`` (ok, few_cells, absent,
+    no_control, not_assessable, profile) and ``note``. ``profile``: the sample is one bulk
+    profile; it has means and no fractions.
+
+    Raises
+    ------
+    InputError
+        A column is missing, or a sample of the cells is not in ``samples``.
+    """
+    cells = data if isinstance(data, pd.DataFrame) else _from_anndata(data)
+    _check(cells, (sample, compartment, k.STATE, k.INDEX))
+    sheet = _design(cells, samples, sample)
+    kept = cells
+    if k.KEEP in cells:
+        kept = cells[cells[k.KEEP].fillna(value=False).astype(bool)]
+    by = [kept[sample].astype(str), kept[compartment].astype(str)]
+    index = pd.MultiIndex.from_product(
+        [sheet[k.SAMPLE], sorted(cells[compartment].astype(str).unique())],
+        names=[k.SAMPLE, k.COMPARTMENT],
+    )
+    table = _counts(kept, by).reindex(index, fill_value=0)
+    table = table.join(_means(kept, by)).reset_index()
+    table = sheet.merge(table, on=k.SAMPLE, how="right", validate="one_to_many")
+    total = table.groupby(k.SAMPLE)["n_cells"].transform("sum")
+    table["share"] = table["n_cells"] / total.where(total > 0)
+    profiles = cells.groupby(cells[sample].astype(str)).size()
+    is_profile = table[k.SAMPLE].map(profiles).eq(1)
+    _fractions(table, is_profile, control=control, min_cells=min_cells)
+    return _ordered(table)
+
+
+def wilson(successes: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.float64]:
+    """95 % Wilson interval of a fraction; NaN where n is 0. Shape (len, 2).
+
+    References
+    ----------
+    Wilson 1927, J Am Stat Assoc 22:209.
+    """
+    z = 1.959963984540054
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p = successes / n
+        centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+        half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return np.stack([centre - half, centre + half], axis=1)
+
+
+def _from_anndata(adata: AnnData) -> pd.DataFrame:
+    parts = [adata.obs]
+    for key, table in adata.obsm.items():
+        if not isinstance(table, pd.DataFrame):
+            continue
+        if key == k.OBSM_EVIDENCE:
+            parts.append(table.add_prefix("z:"))
+        elif key.startswith("score_") and not key.endswith(("_z", "_p")):
+            parts.append(table.add_prefix(key.removeprefix("score_") + k.SEP))
+    return pd.concat(parts, axis=1)
+
+
+def _check(cells: pd.DataFrame, needed: Sequence[str]) -> None:
+    missing = [name for name in needed if name not in cells]
+    if missing:
+        msg = f"the cells have no column {', '.join(map(repr, missing))}"
+        raise InputError(msg, fix="call the cells first (sen.call), and name the columns")
+
+
+def _design(cells: pd.DataFrame, samples: pd.DataFrame | None, sample: str) -> pd.DataFrame:
+    """One row a sample with dataset and design columns; missing ones are empty."""
+    own = cells.groupby(cells[sample].astype(str), sort=True)
+    if samples is None:
+        there = [name for name in _DESIGN if name in cells]
+        sheet = own[there].first().reset_index(names=k.SAMPLE)
+    else:
+        unknown = sorted(set(map(str, own.groups)) - set(samples[k.SAMPLE]))
+        if unknown:
+            msg = f"the samples sheet has no row for {', '.join(map(repr, unknown[:5]))}"
+            raise InputError(msg, fix="add the rows")
+        sheet = samples[[c for c in (k.SAMPLE, *_DESIGN) if c in samples]].copy()
+    for name in _DESIGN:
+        if name not in sheet:
+            sheet[name] = np.nan if name in (k.DOSE, k.DAYS) else ""
+    if k.DATASET in cells:
+        sheet.insert(0, k.DATASET, sheet[k.SAMPLE].map(own[k.DATASET].first()).fillna(""))
+    else:
+        sheet.insert(0, k.DATASET, "")
+    return sheet
+
+
+def _counts(kept: pd.DataFrame, by: list[pd.Series]) -> pd.DataFrame:
+    states = pd.Categorical(kept[k.STATE].astype(str), categories=list(STATES))
+    table = pd.crosstab([by[0].rename(k.SAMPLE), by[1].rename(k.COMPARTMENT)], states, dropna=False)
+    table = table.reindex(columns=list(STATES), fill_value=0).add_prefix("n_")
+    table.columns.name = None
+    table.insert(0, "n_cells", table.sum(axis=1))
+    table.insert(1, "n_assessable", table["n_cells"] - table["n_not_assessable"])
+    return table
+
+
+def _means(kept: pd.DataFrame, by: list[pd.Series]) -> pd.DataFrame:
+    scores = [
+        name
+        for name in kept.columns
+        if isinstance(name, str) and k.SEP in name and pd.api.types.is_numeric_dtype(kept[name])
+    ]
+    names = [by[0].rename(k.SAMPLE), by[1].rename(k.COMPARTMENT)]
+    means = kept[[k.INDEX, *scores]].astype(float).groupby(names).mean()
+    means = means.rename(columns={k.INDEX: "index_mean", **{n: f"mean:{n}" for n in scores}})
+    present = {name: new for name, new in _COVARIATES.items() if name in kept}
+    medians = kept[list(present)].astype(float).groupby(names).median().rename(columns=present)
+    return medians.join(means)
+
+
+def _fractions(table: pd.DataFrame, is_profile: pd.Series, *, control: str, min_cells: int) -> None:
+    enough = (table["n_assessable"] >= min_cells) & ~is_profile
+    n = table["n_assessable"].where(enough).to_numpy(dtype=float)
+    called = table["n_senescent"].to_numpy(dtype=float)
+    table["fraction"] = called / n
+    table[["fraction_lo", "fraction_hi"]] = wilson(called, n)
+    is_control = table[k.TREATMENT] == control
+    baseline = table[is_control].groupby(k.COMPARTMENT)["fraction"].mean()
+    table["control_fraction"] = table[k.COMPARTMENT].map(baseline)
+    table["excess"] = table["fraction"] - table["control_fraction"]
+    has_control = table[k.COMPARTMENT].map(
+        table[is_control & (table["n_cells"] > 0)].groupby(k.COMPARTMENT).size()
+    )
+    cells = table["n_cells"].astype(str)
+    rules = [
+        (table["n_cells"] == 0, "absent", "no cell of this compartment; absent is not zero"),
+        (is_profile, "profile", "one profile of a whole sample: means, no fraction"),
+        (has_control.isna(), "no_control", "no control sample has this compartment: no call"),
+        (table["n_assessable"] == 0, "not_assessable", "no cell could be assessed"),
+        (~enough, "few_cells", cells + f" cells, {min_cells} assessable ones are needed"),
+    ]
+    conditions = [rule[0].to_numpy(dtype=bool) for rule in rules]
+    table["status"] = np.select(conditions, [rule[1] for rule in rules], default="ok")
+    notes = [pd.Series(rule[2], index=table.index).to_numpy(dtype=object) for rule in rules]
+    lower_bound = "excess is a lower bound on prevalence"
+    table["note"] = np.select(conditions, notes, default=lower_bound)
+
+
+def _ordered(table: pd.DataFrame) -> pd.DataFrame:
+    front = [k.DATASET, k.SAMPLE, *_DESIGN, k.COMPARTMENT, "n_cells", "n_assessable"]
+    front += [f"n_{state}" for state in STATES]
+    front += ["fraction", "fraction_lo", "fraction_hi", "control_fraction", "excess", "share"]
+    rest = [name for name in table if name not in (*front, "status", "note")]
+    return table[[*front, *rest, "status", "note"]].reset_index(drop=True)

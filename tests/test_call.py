@@ -1,0 +1,351 @@
+"""The call: rules on single cells, the null, planted cells, what bulk may claim."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from senoscore._calibrate import Calibration, calibrate
+from senoscore._call import call, explain
+from senoscore._call_conformal import benjamini_hochberg, conformal_p
+from senoscore.errors import ConfigError, InputError
+from senoscore.panel import load_panel
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+PANEL = load_panel()
+REALDATA = Path(__file__).parents[1].parent / "shared" / "realdata"
+SENESCENT = {
+    "p53_targets": 1.8,
+    "p21": 1.8,
+    "chromatin_nuclear": 1.5,
+    "sasp_secreted": 1.8,
+    "senmayo": 1.8,
+    "lysosome": 1.4,
+    "proliferation": -1.5,
+}
+
+
+def tissue(
+    rng: np.random.Generator,
+    *,
+    n_control: int = 3,
+    n_treated: int = 4,
+    n: int = 200,
+    burden: float = 0.0,
+    skewed: bool = False,
+    compartment: str = "fibroblast",
+    day: float = 14.0,
+    shift: dict[str, float] | None = None,
+) -> pd.DataFrame:
+    """Scores with donor SD 0.33 and correlated signatures; ``truth`` marks the planted cells."""
+    names = PANEL.signatures
+    parts = []
+    for i in range(n_control + n_treated):
+        own = rng.normal(size=(n, len(names)))
+        if skewed:
+            own = (rng.gamma(2, 1, own.shape) - 2) / np.sqrt(2)
+        x = 0.55 * rng.normal(size=(n, 1)) + 0.84 * own + rng.normal(0, 0.33, len(names))
+        truth = (rng.random(n) < burden) & (i >= n_control)
+        for name, size in (SENESCENT if shift is None else shift).items():
+            x[truth, names.index(name)] += size
+        table = pd.DataFrame(x, columns=[f"ucell:{s}" for s in names])
+        table["cell"] = [f"{compartment}{i}_{j}" for j in range(n)]
+        table["sample"] = f"s{i}"
+        table["compartment"] = compartment
+        table["treatment"] = "irradiated" if i >= n_control else "control"
+        table["days_post_rt"] = day if i >= n_control else np.nan
+        table["truth"] = truth
+        parts.append(table)
+    return pd.concat(parts, ignore_index=True)
+
+
+@cache
+def calibrated(compartment: str) -> tuple[pd.DataFrame, Calibration]:
+    data = tissue(np.random.default_rng(1), n=200, n_treated=1, compartment=compartment)
+    return data, calibrate(data)
+
+
+def one_cell(
+    compartment: str = "fibroblast", *, day: float = 14.0, **z: float
+) -> dict[str, object]:
+    """State row of one treated cell with these signature scores, in control SDs."""
+    data, calibration = calibrated(compartment)
+    cell = data.iloc[[-1]].copy()
+    levels = calibration.by_compartment[compartment].levels[""]
+    for name, centre, scale in zip(
+        PANEL.signatures, levels.signature.centre, levels.signature.scale, strict=True
+    ):
+        cell[f"ucell:{name}"] = centre + scale * z.get(name, 0.0)
+    cell["days_post_rt"] = day
+    return call(cell, calibration).iloc[0].to_dict()
+
+
+FULL = dict.fromkeys(("p53_targets", "p21", "sasp_secreted", "senmayo", "lysosome"), 4.0) | {
+    "chromatin_nuclear": 3.0,
+    "proliferation": -2.0,
+}
+SASP = {s: 8.0 for s in PANEL.signatures if s.startswith("sasp")} | {"senmayo": 8.0}
+
+
+@pytest.mark.parametrize(
+    ("compartment", "day", "z", "state"),
+    [
+        ("fibroblast", 14, FULL, "senescent"),
+        ("fibroblast", 3, FULL, "acute_damage_response"),
+        ("fibroblast", 7, FULL, "senescent"),
+        ("fibroblast", np.nan, FULL, "senescent_candidate"),
+        ("fibroblast", 14, {**FULL, "proliferation": 4.0}, "escaped"),
+        ("fibroblast", 14, {"proliferation": 4.0}, "cycling"),
+        ("fibroblast", 1, {"p53_targets": 5.0, "p21": 5.0, "ddr": 5.0}, "acute_damage_response"),
+        ("fibroblast", 14, {"p53_targets": 5.0, "p21": 5.0, "ddr": 5.0}, "other"),
+        ("fibroblast", 14, {"p21": 9.0}, "other"),
+        ("fibroblast", 14, {"p53_targets": 9.0}, "other"),
+        ("fibroblast", 14, SASP, "other"),
+        (
+            "fibroblast",
+            14,
+            {"quiescence": 4.0, "proliferation": -2.0, "chromatin_nuclear": 3.0, "p21": 3.0},
+            "quiescent",
+        ),
+        (
+            "fibroblast",
+            14,
+            {"p21": 4.0, "chromatin_nuclear": 4.0, "lysosome": 4.0, "quiescence": 4.0},
+            "quiescent",
+        ),
+        ("astrocyte", 14, {**FULL, "proliferation": 4.0}, "senescent"),
+        ("macrophage", 14, {**SASP, "p16_p15": 9.0, "lysosome": 9.0}, "other"),
+        (
+            "macrophage",
+            14,
+            {**SASP, "p16_p15": 9.0, "lysosome": 9.0, "chromatin_nuclear": 5.0},
+            "other",
+        ),
+        ("macrophage", 14, FULL, "senescent"),
+        ("tumour", 14, {**FULL, "proliferation": 1.0}, "escaped"),
+        ("tumour", 14, FULL, "senescent"),
+    ],
+)
+def test_states(compartment: str, day: float, z: dict[str, float], state: str) -> None:
+    row = one_cell(compartment, day=day, **z)
+    assert row["senescence_state"] == state
+    if state == "senescent":
+        assert {"arrest_p53", "sasp"} <= set(row["axes_up"].split(";"))
+        assert row["reason"] == ""
+    if state == "senescent_candidate":
+        assert row["reason"] == "day after irradiation missing"
+
+
+def test_index_is_in_control_sds_and_rises_with_evidence() -> None:
+    data = tissue(np.random.default_rng(2), burden=0.3, n=400)
+    result = call(data)
+    control = result.loc[(data["treatment"] == "control").to_numpy(), "senescence_index"]
+    assert abs(control.median()) < 0.3
+    assert 0.7 < stats.median_abs_deviation(control, scale="normal") < 1.5
+    index, truth = result["senescence_index"], data["truth"].to_numpy()
+    assert index[truth].median() > 1.5
+
+
+@pytest.mark.parametrize("skewed", [False, True])
+def test_null_tissue_is_not_called(skewed: bool) -> None:
+    positive, called, total = 0, 0, 0
+    for seed in range(4):
+        data = tissue(np.random.default_rng(100 + seed), skewed=skewed, n_treated=3)
+        result = call(data, fdr=0.1)
+        treated = (data["treatment"] == "irradiated").to_numpy()
+        total += int(treated.sum())
+        positive += int(result["panel_positive"][treated].sum())
+        called += int((result["senescence_state"] == "senescent")[treated].sum())
+    # Between-animal variation widens the rate beyond the binomial; 2 points are allowed for it.
+    assert positive / total <= 0.07
+    assert positive > 0
+    assert called <= stats.binom.ppf(0.999, total, 0.005)
+
+
+def test_planted_cells_are_recovered_and_the_fdr_holds() -> None:
+    found, false, excess = 0, 0, []
+    truth = 0
+    for seed in range(4):
+        data = tissue(np.random.default_rng(200 + seed), burden=0.2)
+        calibration = calibrate(data)
+        result = call(data, calibration, fdr=0.1)
+        treated = (data["treatment"] == "irradiated").to_numpy()
+        mine = (result["senescence_state"] == "senescent").to_numpy() & treated
+        truth += int(data["truth"].sum())
+        found += int((mine & data["truth"]).sum())
+        false += int((mine & ~data["truth"]).sum())
+        control_rate = calibration.rates["rate"].mean()
+        excess.append(result["panel_positive"][treated].mean() - control_rate)
+    assert found / truth > 0.4
+    assert false / (found + false) <= 0.15
+    assert 0.4 * 0.2 <= np.mean(excess) <= 1.05 * 0.2
+
+
+@pytest.mark.parametrize("only", [("p21",), ("senmayo", "sasp_secreted")])
+def test_one_gene_or_sasp_alone_is_not_called(only: tuple[str, ...]) -> None:
+    data = tissue(np.random.default_rng(9), burden=0.4, shift=dict.fromkeys(only, 6.0))
+    result = call(data)
+    assert (result["senescence_state"] == "senescent")[data["truth"]].mean() < 0.05
+
+
+def test_samples_are_judged_apart_and_order_does_not_matter() -> None:
+    data = tissue(np.random.default_rng(10), burden=0.2)
+    calibration = calibrate(data)
+    result = call(data, calibration)
+    part = data[data["sample"].isin(["s5", "s1"])]
+    pd.testing.assert_frame_equal(call(part, calibration), result.loc[part.index])
+    shuffled = data.sample(frac=1, random_state=3)
+    again = call(shuffled).sort_index()
+    pd.testing.assert_frame_equal(again, result)
+
+
+def test_no_controls_give_a_candidate_at_most() -> None:
+    data = tissue(np.random.default_rng(11), burden=0.2, n_control=0)
+    data = data.rename(columns=lambda c: c.replace("ucell:", "ucell_z:")).assign()
+    for s in PANEL.signatures:
+        data[f"ucell_z:{s}"] *= 2
+    result = call(data)
+    assert "senescent" not in set(result["senescence_state"])
+    candidates = result["senescence_state"] == "senescent_candidate"
+    assert candidates.any()
+    assert set(result.loc[candidates, "reason"]) == {"no control samples"}
+    assert result["senescence_fdr"].isna().all()
+
+
+def test_not_assessable_says_why() -> None:
+    data = tissue(np.random.default_rng(12), n=60)
+    data["keep"] = data.index != 400
+    data.loc[401, [f"ucell:{s}" for s in ("p21", "p53_targets")]] = np.nan
+    data.loc[402, "compartment"] = None
+    result = call(data)
+    assert result.loc[400, "reason"] == "failed quality control"
+    assert result.loc[401, "reason"] == "too few axes of evidence"
+    assert result.loc[402, "reason"] == "0 control cells, 100 needed"
+    assert set(result.loc[400:402, "senescence_state"]) == {"not_assessable"}
+    few = call(tissue(np.random.default_rng(12), n=20))
+    assert set(few["reason"]) == {"60 control cells, 100 needed"}
+
+
+def test_zero_of_p16_is_missing_evidence() -> None:
+    data = tissue(np.random.default_rng(13))
+    data["ucell:p16_p15"] = np.where(np.arange(len(data)) % 20 == 0, 0.9, 0.0)
+    result = call(data)
+    has = data["ucell:p16_p15"] > 0
+    assert result.loc[~has, "z:arrest_p16"].isna().all()
+    assert (result.loc[has, "z:arrest_p16"] > 1).all()
+
+
+def test_bulk_is_a_candidate_at_most_and_needs_three_controls() -> None:
+    rng = np.random.default_rng(14)
+    data = tissue(rng, n=1, n_control=5, n_treated=5, burden=1.0, shift=dict.fromkeys(FULL, 8.0))
+    data["ucell:proliferation"] -= 10 * data["truth"]
+    result = call(data)
+    states = set(result.loc[data["truth"], "senescence_state"])
+    assert states == {"senescent_candidate"}
+    assert set(result.loc[data["truth"], "reason"]) == {"a bulk sample is a mixture"}
+    two = call(data[data["sample"].isin(["s0", "s1", "s7", "s8"])])
+    assert set(two["senescence_state"]) == {"not_assessable"}
+    assert set(two["reason"]) == {"2 control samples, 3 needed"}
+    assert two["senescence_index"].notna().all()
+
+
+def test_conformal_p_and_bh_against_other_implementations() -> None:
+    null = {"a": np.array([1.0, 2.0]), "b": np.array([3.0])}
+    n = {"a": 10, "b": 10}
+    got = conformal_p(np.array([0.0, 2.0, 5.0]), null, n)
+    np.testing.assert_allclose(got, np.array([1 + 3, 1 + 2, 1]) / 21)
+    p = np.random.default_rng(0).uniform(size=30) ** 3
+    expected = stats.false_discovery_control(np.concatenate([p, np.ones(70)]))[:30]
+    np.testing.assert_allclose(benjamini_hochberg(p, n_tests=100), expected)
+
+
+def anndata_of(data: pd.DataFrame) -> AnnData:
+    import anndata as ad
+
+    scores = [c for c in data if c.startswith("ucell:")]
+    obs = data.drop(columns=scores).set_index("cell", drop=True)
+    table = data[scores].set_axis([c.removeprefix("ucell:") for c in scores], axis=1)
+    table.index = pd.Index(obs.index)
+    return ad.AnnData(np.zeros((len(data), 1), np.float32), obs=obs, obsm={"score_ucell": table})
+
+
+def test_anndata_and_table_agree_and_explain() -> None:
+    data = tissue(np.random.default_rng(15), burden=0.3)
+    expected = call(data)
+    adata = anndata_of(data)
+    other = call(adata, copy=True)
+    assert "senescence_state" not in adata.obs
+    assert call(adata) is None
+    for column in ("senescence_state", "senescence_index", "senescence_fdr"):
+        assert list(adata.obs[column].astype(str)) == list(expected[column].astype(str))
+    assert other.uns["senoscore"]["call"]["panel"] == "default"
+    cell = expected.loc[expected["senescence_state"] == "senescent", "cell"].iloc[0]
+    small, large = explain(expected, cell), explain(adata, cell)
+    np.testing.assert_allclose(small["z"], large["z"])
+    assert list(small["cut"]) == list(large["cut"])
+    assert small.loc[small["decided"], "direction"].eq("up").all()
+    assert large.attrs["senescence_state"] == "senescent"
+    with pytest.raises(InputError, match="no cell 'x'"):
+        explain(adata, "x")
+    with pytest.raises(InputError, match="has no calls"):
+        explain(data, "x")
+
+
+def test_calibration_from_a_file_calls_alike(tmp_path: Path) -> None:
+    data = tissue(np.random.default_rng(16), burden=0.2, n=120)
+    made = calibrate(data)
+    made.save(tmp_path / "c.parquet")
+    pd.testing.assert_frame_equal(
+        call(data, Calibration.read(tmp_path / "c.parquet")), call(data, made)
+    )
+    with pytest.raises(ConfigError, match="fdr is 1"):
+        call(data, made, fdr=1.0)
+
+
+def scored(folder: str, table: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores and sample sheet of a bulk set."""
+    from senoscore._score import score
+    from senoscore._signatures import signatures
+
+    if not (REALDATA / folder).is_dir():
+        pytest.skip(f"shared/realdata/{folder} is not here")
+    values = pd.read_csv(REALDATA / folder / table, sep="\t", index_col=0).T
+    sheet = pd.read_csv(REALDATA / folder / "samples.tsv", sep="\t", index_col=0)
+    scores = score(values, signatures(*PANEL.signatures))
+    scores["cell"] = scores["sample"] = values.index
+    scores["compartment"] = "bulk"
+    return scores, sheet.reindex(values.index)
+
+
+@pytest.mark.realdata
+def test_senescent_fibroblasts_are_ranked_above_proliferating_ones() -> None:
+    scores, sheet = scored("gse63577_fibroblasts_replicative_bulk", "normalised.tsv.gz")
+    old = (sheet["Condition"] == "Senescent").to_numpy()
+    scores["treatment"] = np.where(old, "irradiated", "control")
+    scores["days_post_rt"] = np.where(old, 30.0, np.nan)
+    result = call(scores)
+    index = result["senescence_index"]
+    auroc = stats.mannwhitneyu(index[old], index[~old]).statistic / (old.sum() * (~old).sum())
+    assert auroc > 0.9
+    assert "senescent" not in set(result["senescence_state"])
+    assert not result["panel_positive"][~old].any()
+
+
+@pytest.mark.realdata
+def test_acute_p53_response_of_molt4_is_not_senescence() -> None:
+    scores, sheet = scored("molt4_irradiated_timecourse_array", "intensity.tsv.gz")
+    scores["treatment"] = sheet["treatment"]
+    scores["days_post_rt"] = sheet["time_post_rt"] / 24
+    result = call(scores)
+    assert set(result["senescence_state"]) <= {"acute_damage_response", "other"}
+    high = ((sheet["dose_gy"] == 5) & (sheet["time_post_rt"] >= 2)).to_numpy()
+    assert (result["senescence_state"] == "acute_damage_response")[high].mean() > 0.8
+    assert (result["z:arrest_p53"][high] > 5).all()
