@@ -30,6 +30,7 @@ STATES: Final = (
 )
 """States a cell can have, in the order of their columns."""
 
+POSITIVE: Final = "panel_positive"
 _COVARIATES: Final = {
     "n_counts": "median_counts",
     "n_genes": "median_genes",
@@ -46,6 +47,7 @@ def burden(
     compartment: str = k.COMPARTMENT,
     control: str = k.CONTROL,
     min_cells: int = 30,
+    min_days_stable: float = 7.0,
 ) -> pd.DataFrame:
     """Summarise cells to one row per sample and compartment.
 
@@ -64,18 +66,23 @@ def burden(
         Treatment that means not irradiated.
     min_cells
         Assessable cells below which a sample gives no fraction (status ``few_cells``).
+    min_days_stable
+        Days after irradiation before which the pattern is an acute damage response (status
+        ``acute``).
 
     Returns
     -------
     Every sample x every compartment seen anywhere: design columns, ``n_cells`` (kept),
-    ``n_assessable``, ``n_<state>``, ``fraction`` (senescent of assessable, 0..1) with
-    ``fraction_lo`` and ``fraction_hi`` (95 % Wilson interval over the cells of this sample only:
-    it says nothing of other animals), ``control_fraction`` (mean over control samples),
-    ``excess`` (fraction - control_fraction, a lower bound on the share of cells that irradiation
-    made senescent, because the cut has a miss rate), ``share`` (of the sample's kept cells),
-    medians of depth, ``index_mean``, ``mean:<column>``, ``status`` (ok, few_cells, absent,
-    no_control, not_assessable, profile) and ``note``. ``profile``: the sample is one bulk
-    profile; it has means and no fractions.
+    ``n_assessable``, ``n_<state>``, ``n_positive``: cells that fulfil the panel's composite rule,
+    whatever the clock and the per-cell FDR say (``n_senescent`` are those that FDR lets one point
+    at). ``fraction`` = n_positive / n_assessable (0..1) with ``fraction_lo`` and ``fraction_hi``
+    (95 % Wilson interval over the cells of this sample only: it says nothing of other animals),
+    ``control_fraction`` (mean over control samples: the rule's own error rate), ``excess``
+    (fraction - control_fraction, a lower bound on the share of cells that irradiation changed,
+    because the cut has a miss rate), ``share`` (of the sample's kept cells), medians of depth,
+    ``index_mean``, ``mean:<column>``, ``status`` and ``note``. Status is ok, acute (before
+    ``min_days_stable``: not senescence yet), few_cells, absent, no_control, not_assessable, or
+    profile (the sample is one bulk profile: means and no fraction).
 
     Raises
     ------
@@ -83,6 +90,7 @@ def burden(
         A column is missing, or a sample of the cells is not in ``samples``.
     """
     cells = data if isinstance(data, pd.DataFrame) else _from_anndata(data)
+    cells = cells.reset_index(drop=True)
     _check(cells, (sample, compartment, k.STATE, k.INDEX))
     sheet = _design(cells, samples, sample)
     kept = cells
@@ -101,6 +109,7 @@ def burden(
     profiles = cells.groupby(cells[sample].astype(str)).size()
     is_profile = table[k.SAMPLE].map(profiles).eq(1)
     _fractions(table, is_profile, control=control, min_cells=min_cells)
+    _status(table, is_profile, control=control, min_cells=min_cells, stable=min_days_stable)
     return _ordered(table)
 
 
@@ -167,6 +176,12 @@ def _counts(kept: pd.DataFrame, by: list[pd.Series]) -> pd.DataFrame:
     table.columns.name = None
     table.insert(0, "n_cells", table.sum(axis=1))
     table.insert(1, "n_assessable", table["n_cells"] - table["n_not_assessable"])
+    if POSITIVE in kept:
+        positive = kept[POSITIVE].fillna(value=False).astype(bool)
+    else:
+        positive = kept[k.STATE].astype(str).isin(["senescent", "senescent_candidate"])
+    names = [by[0].rename(k.SAMPLE), by[1].rename(k.COMPARTMENT)]
+    table["n_positive"] = positive.groupby(names).sum()
     return table
 
 
@@ -187,34 +202,47 @@ def _means(kept: pd.DataFrame, by: list[pd.Series]) -> pd.DataFrame:
 def _fractions(table: pd.DataFrame, is_profile: pd.Series, *, control: str, min_cells: int) -> None:
     enough = (table["n_assessable"] >= min_cells) & ~is_profile
     n = table["n_assessable"].where(enough).to_numpy(dtype=float)
-    called = table["n_senescent"].to_numpy(dtype=float)
-    table["fraction"] = called / n
-    table[["fraction_lo", "fraction_hi"]] = wilson(called, n)
-    is_control = table[k.TREATMENT] == control
-    baseline = table[is_control].groupby(k.COMPARTMENT)["fraction"].mean()
+    positive = table["n_positive"].to_numpy(dtype=float)
+    table["fraction"] = positive / n
+    table[["fraction_lo", "fraction_hi"]] = wilson(positive, n)
+    baseline = table[table[k.TREATMENT] == control].groupby(k.COMPARTMENT)["fraction"].mean()
     table["control_fraction"] = table[k.COMPARTMENT].map(baseline)
     table["excess"] = table["fraction"] - table["control_fraction"]
-    has_control = table[k.COMPARTMENT].map(
-        table[is_control & (table["n_cells"] > 0)].groupby(k.COMPARTMENT).size()
-    )
-    cells = table["n_cells"].astype(str)
+
+
+def _status(
+    table: pd.DataFrame, is_profile: pd.Series, *, control: str, min_cells: int, stable: float
+) -> None:
+    is_control = table[k.TREATMENT] == control
+    counted = table[is_control & (table["n_cells"] > 0)].groupby(k.COMPARTMENT).size()
+    few = table["n_assessable"] < min_cells
+    cells = table["n_assessable"].astype(str) + f" assessable cells, {min_cells} are needed"
     rules = [
         (table["n_cells"] == 0, "absent", "no cell of this compartment; absent is not zero"),
         (is_profile, "profile", "one profile of a whole sample: means, no fraction"),
-        (has_control.isna(), "no_control", "no control sample has this compartment: no call"),
+        (
+            ~table[k.COMPARTMENT].isin(counted.index),
+            "no_control",
+            "no control sample has this compartment: no call",
+        ),
         (table["n_assessable"] == 0, "not_assessable", "no cell could be assessed"),
-        (~enough, "few_cells", cells + f" cells, {min_cells} assessable ones are needed"),
+        (few, "few_cells", cells),
+        (
+            ~is_control & (table[k.DAYS] < stable),
+            "acute",
+            f"before {stable:g} d the pattern is an acute damage response, not senescence",
+        ),
     ]
     conditions = [rule[0].to_numpy(dtype=bool) for rule in rules]
-    table["status"] = np.select(conditions, [rule[1] for rule in rules], default="ok")
     notes = [pd.Series(rule[2], index=table.index).to_numpy(dtype=object) for rule in rules]
+    table["status"] = np.select(conditions, [rule[1] for rule in rules], default="ok")
     lower_bound = "excess is a lower bound on prevalence"
     table["note"] = np.select(conditions, notes, default=lower_bound)
 
 
 def _ordered(table: pd.DataFrame) -> pd.DataFrame:
     front = [k.DATASET, k.SAMPLE, *_DESIGN, k.COMPARTMENT, "n_cells", "n_assessable"]
-    front += [f"n_{state}" for state in STATES]
+    front += [f"n_{state}" for state in STATES] + ["n_positive"]
     front += ["fraction", "fraction_lo", "fraction_hi", "control_fraction", "excess", "share"]
     rest = [name for name in table if name not in (*front, "status", "note")]
     return table[[*front, *rest, "status", "note"]].reset_index(drop=True)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["Calibration", "CompartmentCalibration"]
 
 _META: Final = b"senoscore"
+_COLUMNS: Final = (
+    "kind", "name", "left_out", "centre", "scale", "n_ctrl_samples", "n_ctrl_cells",
+)  # fmt: skip
 _KINDS: Final = ("signature", "axis", "index")
 
 
@@ -100,6 +103,7 @@ class Calibration:
         parts: list[pd.DataFrame] = []
         for name, own in self.by_compartment.items():
             table = pd.concat([*_level_rows(self.panel, own), *_null_rows(own)], ignore_index=True)
+            table = table.reindex(columns=list(_COLUMNS))  # without controls there are no levels
             table.insert(0, "compartment", name)
             for column in ("z_cut", "alpha", "rate_loso", "mode", "status", "note"):
                 table[column] = getattr(own, column)

@@ -146,6 +146,7 @@ def score_file(
     exact: str | Mapping[str, str] | None = None,
     gate: Gate | None = None,
     null: int = 0,
+    null_for: Mapping[str, Iterable[str]] | None = None,
     seed: int = 0,
     rows: slice | None = None,
     controls: str | Path | None = None,
@@ -163,6 +164,8 @@ def score_file(
         Canonical .h5ad; X is scored.
     signatures, methods, exact, gate, null, seed, block_size, n_threads
         As in :func:`score`.
+    null_for
+        Method -> signatures to calibrate against random sets; None calibrates all of them.
     out
         Parquet file: ``cell``, ``sample`` if the file names samples, then float32 columns
         ``<method>:<x>`` (and ``<method>_z:<x>``, ``<method>_p:<x>``). Written whole or not at
@@ -183,7 +186,7 @@ def score_file(
     matrix = from_file(path)
     run = Run(
         matrix, signatures, methods, exact, gate, null, seed, block_size, n_threads,
-        reference=None if controls is None else Path(controls),
+        reference=None if controls is None else Path(controls), null_for=null_for,
     )  # fmt: skip
     samples = _samples(Path(path))
     _write_scores(run, samples, rows, Path(out))

@@ -45,6 +45,7 @@ class Run:
         n_threads: int | None,
         *,
         reference: Path | None,
+        null_for: Mapping[str, Iterable[str]] | None = None,
     ) -> None:
         self.matrix = matrix
         self.methods = check_methods(methods)
@@ -63,23 +64,42 @@ class Run:
         if failed:
             logger.warning("%s: too few genes found for %s: NaN", matrix.where, ", ".join(failed))
         logger.info("%s: values are %s (%s)", matrix.where, matrix.values, matrix.values_from)
-        self.engine = self._engine(index, reference)
-
-    def _engine(self, index: Any, path: Path | None) -> Engine:
-        needs = self.null > 0 or any(
+        needs = null > 0 or any(
             (METHODS[name].needs_controls and name != "jasmine") or _needs_all(self.exact.get(name))
             for name in self.methods
         )
-        reference = self._reference(path) if needs else None
+        first_pass = self._reference(reference) if needs else None
+        chosen = null > 0 and null_for is not None
+        self.engine = self._engine(
+            self.sigs, index, self.methods, first_pass, with_null=null > 0 and not chosen
+        )
+        self.null_engines: list[Engine] = []
+        for method, names in (null_for or {}).items() if chosen else ():
+            some = SignatureSet([self.sigs[name] for name in names], lost=self.sigs.lost)
+            part, _ = align(some, matrix.var_names, gate=self.gate)
+            calibrated = check_methods(method)
+            self.null_engines.append(
+                self._engine(some, part, calibrated, first_pass, with_null=True)
+            )
+
+    def _engine(
+        self,
+        sigs: SignatureSet,
+        index: Any,
+        methods: tuple[str, ...],
+        reference: Reference | None,
+        *,
+        with_null: bool,
+    ) -> Engine:
         drawn = None
-        if self.null and reference is not None:
+        if with_null and reference is not None:
             drawn = matched_sets(index, reference.mean, self.null, self.seed)
         missing = {gene for genes in self.coverage["missing"] for gene in genes.split()}
         return prepare(
-            self.sigs,
+            sigs,
             index,
-            self.methods,
-            self.exact,
+            methods,
+            {name: twin for name, twin in self.exact.items() if name in methods},
             values=self.matrix.values,
             n_vars=self.matrix.n_vars,
             n_missing=len(missing),
@@ -119,6 +139,9 @@ class Run:
         """Score block by block: start, stop, and float32 columns per method."""
         for block in self.matrix.blocks(self.block_size, rows):
             scores = self.engine.columns(block)
+            for engine in self.null_engines:
+                against = engine.columns(block)
+                scores |= {key: table for key, table in against.items() if key not in scores}
             yield (
                 block.start,
                 block.stop,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
-from math import comb
+from functools import lru_cache
+from itertools import combinations, product
+from math import comb, nan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,10 +14,12 @@ from scipy import stats
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Contrast", "Fit", "contrast", "fit", "permutation"]
+__all__ = ["Contrast", "Fit", "contrast", "estimable", "fit", "permutation", "sign_flips"]
 
 _RANK_TOLERANCE = 1e-9
 _MAX_SPLITS = 20_000
+_NO_VARIATION = 1e-12
+"""Residual norm, relative to the values, that rounding alone can leave."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Contrast:
-    """A linear combination of coefficients with its t interval; NaN where df is 0."""
+    """A linear combination of coefficients with its t interval; NaN where none can be had."""
 
     estimate: float
     se: float
@@ -44,14 +47,26 @@ class Contrast:
 
 
 def fit(y: NDArray[np.float64], X: NDArray[np.float64]) -> Fit:
-    """Fit; the minimum-norm solution where columns depend on each other."""
-    bread = np.linalg.pinv(X.T @ X)
-    coefficients = bread @ X.T @ y
-    rank = int(np.linalg.matrix_rank(X))
-    df = len(y) - rank
+    """Fit; the minimum-norm solution where columns depend on each other.
+
+    A residual that is rounding only counts as variance 0.
+    """
+    inverse = np.linalg.pinv(X)
+    coefficients = inverse @ y
+    df = len(y) - int(np.linalg.matrix_rank(X))
     residual = y - X @ coefficients
-    variance = float(residual @ residual / df) if df > 0 else np.nan
-    return Fit(X, coefficients, bread, df, variance)
+    scale = float(np.abs(y).max(initial=0.0))
+    if float(np.abs(residual).max(initial=0.0)) <= _NO_VARIATION * scale:
+        residual = np.zeros_like(residual)
+    variance = float(residual @ residual / df) if df > 0 else nan
+    return Fit(X, coefficients, inverse @ inverse.T, df, variance)
+
+
+def estimable(X: NDArray[np.float64], weights: NDArray[np.float64]) -> bool:
+    """Whether a combination of coefficients is a combination of rows of ``X``."""
+    projected = weights @ np.linalg.pinv(X) @ X
+    largest = max(1.0, float(np.abs(weights).max()))
+    return bool(np.abs(projected - weights).max() <= _RANK_TOLERANCE * largest)
 
 
 def contrast(model: Fit, weights: NDArray[np.float64], *, alpha: float) -> Contrast | None:
@@ -68,26 +83,38 @@ def contrast(model: Fit, weights: NDArray[np.float64], *, alpha: float) -> Contr
 
     Returns
     -------
-    The contrast; None where the design cannot estimate it (it is no combination of rows of X).
+    The contrast; None where the design cannot estimate it. Without degrees of freedom, or where
+    the values do not vary within groups, it is an estimate alone.
     """
-    projected = weights @ np.linalg.pinv(model.X) @ model.X
-    if np.abs(projected - weights).max() > _RANK_TOLERANCE * max(1.0, np.abs(weights).max()):
+    if not estimable(model.X, weights):
         return None
     estimate = float(weights @ model.coefficients)
-    if model.df < 1:
-        nan = float("nan")
-        return Contrast(estimate, nan, nan, nan, 0, nan, nan)
-    se = float(np.sqrt(max(0.0, model.variance * (weights @ model.bread @ weights))))
+    spread = float(weights @ model.bread @ weights)
+    se = float(np.sqrt(max(0.0, model.variance * spread)))
+    if model.df < 1 or se == 0:
+        return Contrast(estimate, se, nan, nan, model.df, nan, nan)
     half = float(stats.t.ppf(1 - alpha / 2, model.df)) * se
-    if se == 0:
-        return Contrast(estimate, se, estimate, estimate, model.df, float("nan"), float("nan"))
     statistic = estimate / se
     p = float(2 * stats.t.sf(abs(statistic), model.df))
     return Contrast(estimate, se, estimate - half, estimate + half, model.df, statistic, p)
 
 
+@lru_cache(maxsize=16)
+def _splits(n: int, n_a: int) -> NDArray[np.intp]:
+    return np.array(list(combinations(range(n), n_a)), dtype=np.intp)
+
+
+@lru_cache(maxsize=16)
+def _signs(n: int) -> NDArray[np.float64]:
+    return np.array(list(product((1.0, -1.0), repeat=n)))
+
+
+def _share(distance: NDArray[np.float64], observed: float, scale: float) -> float:
+    return float(np.mean(distance >= observed - _NO_VARIATION * max(observed, scale)))
+
+
 def permutation(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float, float]:
-    """Exact two-sided permutation test of the difference of means.
+    """Exact two-sided permutation test of the difference of means of two groups.
 
     All splits of the pooled values into groups of these sizes are enumerated.
 
@@ -98,14 +125,27 @@ def permutation(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float, 
     """
     n, n_a = len(a) + len(b), len(a)
     if n_a == 0 or len(b) == 0 or comb(n, n_a) > _MAX_SPLITS:
-        return float("nan"), float("nan")
+        return nan, nan
     pooled = np.concatenate([a, b])
-    splits = np.array(list(combinations(range(n), n_a)))
+    splits = _splits(n, n_a)
     mean_a = pooled[splits].mean(axis=1)
     mean_b = (pooled.sum() - mean_a * n_a) / (n - n_a)
-    distance = np.abs(mean_a - mean_b)
-    observed = abs(a.mean() - b.mean())
-    p = float(np.mean(distance >= observed - 1e-12 * max(1.0, observed)))
+    observed = float(abs(a.mean() - b.mean()))
+    p = _share(np.abs(mean_a - mean_b), observed, float(np.abs(pooled).max()))
     # Groups of equal size can be exchanged as a whole: the mirror image is as extreme.
-    floor = (2 if 2 * n_a == n else 1) / len(splits)
-    return p, floor
+    return p, (2 if 2 * n_a == n else 1) / len(splits)
+
+
+def sign_flips(differences: NDArray[np.float64]) -> tuple[float, float]:
+    """Exact two-sided sign-flip test of the mean of paired differences.
+
+    Returns
+    -------
+    p and its floor, 2 / 2^n; both NaN without pairs or above 14 pairs.
+    """
+    n = len(differences)
+    if n == 0 or 2**n > _MAX_SPLITS:
+        return nan, nan
+    means = np.abs(_signs(n) @ differences) / n
+    observed = float(abs(differences.mean()))
+    return _share(means, observed, float(np.abs(differences).max())), 2 / 2**n

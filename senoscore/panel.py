@@ -17,7 +17,16 @@ from senoscore.panel_rules import Condition, parse
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-__all__ = ["NOT_ASSESSABLE", "STATES", "Axis", "Panel", "Part", "State", "load_panel"]
+__all__ = [
+    "NOT_ASSESSABLE",
+    "STATES",
+    "Axis",
+    "Panel",
+    "Part",
+    "State",
+    "find_panel",
+    "load_panel",
+]
 
 NOT_ASSESSABLE: Final = "not_assessable"
 STATES: Final = (
@@ -151,7 +160,7 @@ def load_panel(
         content: Mapping[str, Any] = source.raw
         where = f"panel {source.name!r}"
     elif isinstance(source, str | Path):
-        path = _find(source)
+        path = find_panel(source)
         content, where = _read(path), f"panel {path.name}"
     else:
         content, where = source, "panel"
@@ -163,13 +172,20 @@ def load_panel(
 @cache
 def _default() -> Panel:
     """The shipped panel, which every calibration asks for: read and linted once."""
-    content, where = _read(_find("default")), "panel default.yaml"
+    content, where = _read(find_panel("default")), "panel default.yaml"
     _validate(content, where)
     lint(content, where)
     return _build(content)
 
 
-def _find(source: str | Path) -> Path:
+def find_panel(source: str | Path) -> Path:
+    """File of a shipped panel (by name) or of your own (by path).
+
+    Raises
+    ------
+    ConfigError
+        There is none.
+    """
     path = Path(source)
     if path.suffix in {".yaml", ".yml"} or "/" in str(source):
         if not path.is_file():

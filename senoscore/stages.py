@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 _HELPERS: Final = ("sex_xist_y", "sex_xist_y_mouse")
 """Signatures of the label check, always scored."""
 
+_TEXT_COLUMNS: Final = dict.fromkeys((k.DATASET, k.SAMPLE, k.SUBJECT, k.BATCH, "region"), str)
+
 _SUMMARISED: Final = ("senmayo", "fridman", "corescence", "p53_targets", "proliferation")
 """Signatures, beside the panel's, whose sample means go into the burden table."""
 
@@ -168,15 +170,20 @@ def score(dataset: str, config: Mapping[str, Any], layout: Layout, *, threads: i
     from senoscore._signatures import signatures as collect
 
     options = config["score"]
+    sigs = collect(
+        SignatureSet.read(layout.signatures), organism=_facts(dataset, layout)["organism"]
+    )
+    panel = _panel(None, config)
     layout.scores(dataset).parent.mkdir(parents=True, exist_ok=True)
     score_file(
         layout.matrix(dataset),
-        collect(SignatureSet.read(layout.signatures), organism=_facts(dataset, layout)["organism"]),
-        methods=options["methods"],
+        sigs,
+        methods=list(dict.fromkeys([*options["methods"], panel.method])),
         out=layout.scores(dataset),
         coverage_out=layout.coverage(dataset),
         gate=Gate(**config["gate"]),
         null=options["null_sets"],
+        null_for={panel.method: [name for name in panel.signatures if name in sigs]},
         seed=options["seed"],
         block_size=options["block_cells"],
         n_threads=threads,
@@ -264,6 +271,7 @@ def call(
         min_days_stable=config["call"]["min_days_stable"],
     )
     layout.calls(dataset).parent.mkdir(parents=True, exist_ok=True)
+    assert isinstance(calls, pd.DataFrame)
     write_parquet(calls, layout.calls(dataset))
     log.info("%s", calls[k.STATE].value_counts().to_dict())
 
@@ -285,6 +293,7 @@ def burden(
         cells,
         samples=sheet[sheet[k.SAMPLE].isin(set(cells[k.SAMPLE]))],
         control=config["control_treatment"],
+        min_days_stable=config["call"]["min_days_stable"],
         **config["burden"],
     )
     layout.summary("burden").parent.mkdir(parents=True, exist_ok=True)
@@ -298,7 +307,7 @@ def _called(dataset: str, sheet: pd.DataFrame, layout: Layout, *, method: str) -
     families = {
         name
         for name in coverage[k.SIGNATURE]
-        if name.startswith("sasp_") or name in (*_SUMMARISED, "sex_xist_y")
+        if name.startswith("sasp_") or name in (*_SUMMARISED, *_HELPERS)
     }
     wanted = [f"{method}{k.SEP}{name}" for name in sorted(families)]
     cells = _cells([dataset], sheet, layout, scores=wanted)
@@ -307,14 +316,50 @@ def _called(dataset: str, sheet: pd.DataFrame, layout: Layout, *, method: str) -
 
 def trend(samples: Path, config: Mapping[str, Any], layout: Layout) -> None:
     """Write contrasts, families, read-outs and the label check."""
-    raise NotImplementedError
+    from senoscore import labels
+    from senoscore._trend import families
+    from senoscore._trend import trend as run
+    from senoscore._trend_readouts import readouts
+    from senoscore.design import read_samples
+
+    table = read_tsv(layout.summary("burden"), dtype=_TEXT_COLUMNS)
+    options, control = config["trend"], config["control_treatment"]
+    shared = {"control": control, "alpha": options["alpha"]}
+    found = run(table, transform=options["transform"], **shared)
+    if options["formula"]:
+        own = run(table, options["formula"], transform=options["transform"], **shared)
+        found = pd.concat([found, own], ignore_index=True)
+    method = config["score"]["methods"][0]
+    p53 = labels.p53_by_sample(table, f"mean:{method}{k.SEP}p53_targets", control=control)
+    checks = [labels.p53_check(p53, control=control)]
+    checks.append(labels.sex_check(_sex(table, read_samples(samples), method)))
+    write_tsv(found, layout.summary("trend"), float_format="%.8g")
+    write_tsv(families(found), layout.summary("families"))
+    course = readouts(table, found, fdr=options["fdr"], **shared)
+    write_tsv(course, layout.summary("readouts"), float_format="%.8g")
+    checked = pd.concat([table for table in checks if len(table)] or checks[:1])
+    write_tsv(checked, layout.summary("label_check"), float_format="%.6g")
+
+
+def _sex(table: pd.DataFrame, sheet: pd.DataFrame, method: str) -> pd.DataFrame:
+    """XIST minus Y per sample, over all its kept cells."""
+    names = [f"mean:{method}{k.SEP}{name}" for name in _HELPERS]
+    score = table[[name for name in names if name in table]].bfill(axis=1)
+    value = score.iloc[:, 0] if score.shape[1] else pd.Series(float("nan"), index=table.index)
+    known = value.notna() & (table["n_cells"] > 0)
+    total = (value * table["n_cells"])[known].groupby(table[k.SAMPLE]).sum()
+    mean = total / table["n_cells"][known].groupby(table[k.SAMPLE]).sum()
+    out = table[[k.DATASET, k.SAMPLE]].drop_duplicates(k.SAMPLE)
+    sex = sheet.set_index(k.SAMPLE)["sex"]
+    return out.assign(sex=out[k.SAMPLE].map(sex), value=out[k.SAMPLE].map(mean))
 
 
 def export(datasets: Sequence[str], layout: Layout) -> None:
     """Write one AnnData with every per-cell result and no matrix."""
     import anndata as ad
 
-    obs, tables = [], {}
+    obs: list[pd.DataFrame] = []
+    tables: dict[str, list[pd.DataFrame]] = {}
     for dataset in datasets:
         calls = read_parquet(layout.calls(dataset))
         quality = read_parquet(layout.qc(dataset)).rename(columns={k.REASON: "qc_reason"})
@@ -326,11 +371,11 @@ def export(datasets: Sequence[str], layout: Layout) -> None:
         cells.insert(0, k.DATASET, dataset)
         obs.append(cells)
         scores = read_parquet(layout.scores(dataset)).drop(columns=[k.CELL, k.SAMPLE])
-        for method in dict.fromkeys(name.split(k.SEP)[0] for name in scores):
+        for method in dict.fromkeys(str(name).split(k.SEP)[0] for name in scores):
             own = scores.filter(regex=f"^{method}{k.SEP}")
-            own.columns = [name.split(k.SEP, 1)[1] for name in own]
+            own.columns = [str(name).split(k.SEP, 1)[1] for name in own]
             tables.setdefault(k.OBSM_SCORE.format(method=method), []).append(own)
-        evidence.columns = [name.removeprefix("z:") for name in evidence]
+        evidence.columns = [str(name).removeprefix("z:") for name in evidence]
         tables.setdefault(k.OBSM_EVIDENCE, []).append(evidence)
     cells = pd.concat(obs, ignore_index=True)
     cells.index = pd.Index((cells[k.DATASET] + "/" + cells[k.CELL]).astype(str), dtype=object)

@@ -99,6 +99,7 @@ def by_mean_ranks(method: str, values: np.ndarray, genes: np.ndarray) -> float:
 
     Each gene's contribution is averaged over the positions its ties occupy.
     """
+    values = values.astype(np.float64)  # newer SciPy ranks float32 in float32
     n = len(values)
     top = rankdata(-values, method="min").astype(int)
     ties = {v: int((values == v).sum()) for v in set(values)}

@@ -117,7 +117,7 @@ rule score:
     benchmark:
         "logs/benchmarks/score/{dataset}.tsv"
     params:
-        settings=settings("score", "gate"),
+        settings=settings("score", "gate", "call"),
         version=SENOSCORE_VERSION,
     threads: 2
     resources:

@@ -1,10 +1,18 @@
 """Read and validate config and sheets; input functions. No rules."""
 
 import json
+import re
+import shlex
+import sys
+from pathlib import Path
 
 from senoscore import __version__ as SENOSCORE_VERSION
 from senoscore.config import validate_config
 from senoscore.design import check_sheets, read_datasets, read_samples
+from senoscore.panel import find_panel
+
+# Commands come from the environment that Snakemake itself runs in, activated or not.
+shell.prefix(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; ')
 
 config = validate_config(config, source="the config given to Snakemake")
 
@@ -35,3 +43,8 @@ def dataset_files(wildcards):
 def matrix_mb(factor, base):
     """Memory in MB that grows with the input and with each attempt."""
     return lambda wildcards, input, attempt: int((base + factor * input.size_mb) * attempt)
+
+
+def panel_file():
+    """The panel's file: a change in its rules re-runs the call."""
+    return str(find_panel(config["call"]["panel"]))

@@ -16,7 +16,7 @@ rule burden:
         "logs/benchmarks/burden.tsv"
     params:
         datasets=list(DATASETS.index),
-        settings=settings("burden", "control_treatment"),
+        settings=settings("burden", "call", "score", "control_treatment"),
         version=SENOSCORE_VERSION,
     resources:
         mem_mb=matrix_mb(factor=8, base=2000),
@@ -46,7 +46,7 @@ rule trend:
     benchmark:
         "logs/benchmarks/trend.tsv"
     params:
-        settings=settings("trend", "control_treatment"),
+        settings=settings("trend", "score", "control_treatment"),
         version=SENOSCORE_VERSION,
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,

@@ -1,0 +1,152 @@
+"""What the models see: one value a subject, treatment, dose and day, and its blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from senoscore import _keys as k
+from senoscore.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["FRACTIONS", "Blocks", "blocks", "main_dose", "prepared", "values", "wanted_measures"]
+
+FRACTIONS: Final = {"fraction_senescent": "ok", "fraction_acute": "acute"}
+"""Status of the treated samples each is of: both count cells that fulfil the panel's rule, after
+and before the day from which the pattern can be senescence. Controls are in both."""
+_DEFAULT_SIGNATURES: Final = ("senmayo", "fridman", "corescence", "p53_targets", "proliferation")
+_MEAN: Final = "mean:"
+_CELL: Final = (k.SUBJECT, k.TREATMENT, k.DOSE, k.DAYS)
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Columns beside the groups: subjects that return, and batches; how, in words."""
+
+    subject: NDArray[np.float64]
+    batch: NDArray[np.float64]
+    said: str
+
+
+def prepared(burden: pd.DataFrame, transform: str, *, control: str) -> pd.DataFrame:
+    """Burden table with fractions on the scale of the model, and unusable values empty.
+
+    Raises
+    ------
+    InputError
+        A column is missing, or the transform is unknown.
+    """
+    needed = [k.SAMPLE, k.COMPARTMENT, k.TREATMENT, "n_assessable", "n_positive", "status"]
+    missing = [name for name in needed if name not in burden]
+    if missing:
+        msg = f"the burden table has no column {missing[0]!r}"
+        raise InputError(msg, fix="make it with senoscore.burden")
+    if transform not in ("logit", "arcsine"):
+        msg = f"transform is {transform!r}, expected logit or arcsine"
+        raise InputError(msg, fix="choose one of the two")
+    table = burden.reset_index(drop=True).copy()
+    n = table["n_assessable"].to_numpy(dtype=float)
+    counted = table["status"].isin(set(FRACTIONS.values()))
+    # One offset for all samples of a compartment: half a cell of the median sample. With an
+    # offset of half a cell of each sample's own, a sample of few cells would have the higher
+    # logit where neither has a senescent cell.
+    median = table["n_assessable"].where(counted).groupby(table[k.COMPARTMENT]).transform("median")
+    half = 0.5 / median.to_numpy(dtype=float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        raw = table["n_positive"].to_numpy(dtype=float) / n
+        logit = np.log((raw + half) / (1 - raw + half))
+    scaled = logit if transform == "logit" else np.arcsin(np.sqrt(raw))
+    is_control = table[k.TREATMENT].eq(control) & counted
+    for name, status in FRACTIONS.items():
+        usable = table["status"].eq(status) | is_control
+        if table["status"].eq(status)[~is_control].any():
+            table[f"raw:{name}"] = np.where(usable, raw, np.nan)
+            table[name] = np.where(usable, scaled, np.nan)
+        else:
+            table[[f"raw:{name}", name]] = np.nan
+    means = [n for n in map(str, table) if n == "index_mean" or n.startswith(_MEAN)]
+    table[means] = table[means].astype(float)
+    readable = table["status"].isin(["ok", "acute", "profile", "no_control", "not_assessable"])
+    table.loc[~readable, means] = np.nan
+    for name in (k.SUBJECT, k.BATCH):
+        own = table[name] if name in table else pd.Series("", index=table.index)
+        table[name] = own.astype(object).where(own.notna(), "").astype(str)
+    table[k.SUBJECT] = table[k.SUBJECT].where(table[k.SUBJECT] != "", table[k.SAMPLE].astype(str))
+    for name in (k.DOSE, k.DAYS):
+        table[name] = pd.to_numeric(table[name]).astype(float) if name in table else np.nan
+    return table.rename(columns={name: str(name).removeprefix(_MEAN) for name in means})
+
+
+def wanted_measures(
+    burden: pd.DataFrame, table: pd.DataFrame, measures: Sequence[str] | None
+) -> list[str]:
+    """Measures to model; by default fractions, the index, axes, SASP families, a few signatures.
+
+    Raises
+    ------
+    InputError
+        A measure is no column.
+    """
+    means = [str(name).removeprefix(_MEAN) for name in burden if str(name).startswith(_MEAN)]
+    own = [*FRACTIONS, *(name for name in ("index_mean",) if name in table), *means]
+    if measures is not None:
+        chosen = [name.removeprefix(_MEAN) for name in measures]
+        missing = [name for name in chosen if name not in own]
+        if missing:
+            msg = f"the burden table has no measure {missing[0]!r}"
+            raise InputError(msg, fix=f"measures: {', '.join(own)}")
+        return chosen
+    return [name for name in own if name not in means or _by_default(name)]
+
+
+def _by_default(name: str) -> bool:
+    method, _, signature = name.partition(k.SEP)
+    part = signature.endswith(("_up", "_down"))
+    family = signature.startswith("sasp_") and not part and not method.endswith("_z")
+    return method == "z" or family or (not part and signature in _DEFAULT_SIGNATURES)
+
+
+def values(own: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """One row a subject, treatment, dose and day: ``y``, ``raw`` (NaN but for fractions), batch.
+
+    Samples of one subject in the same state are averaged: a second library of an animal is no
+    second animal.
+    """
+    raw = f"raw:{measure}"
+    table = own[[*_CELL, k.BATCH, k.SAMPLE]].assign(
+        y=own[measure].astype(float), raw=own.get(raw, np.nan)
+    )
+    table = table[np.isfinite(table["y"])]
+    grouped = table.groupby(list(_CELL), dropna=False, sort=True)
+    out = grouped[["y", "raw"]].mean()
+    out[k.BATCH] = grouped[k.BATCH].agg(lambda b: "+".join(sorted(set(b))))
+    out["n_samples"] = grouped.size()
+    return out.reset_index()
+
+
+def blocks(table: pd.DataFrame) -> Blocks:
+    """Subject columns where a subject is there more than once, batch columns where they group."""
+    none = np.zeros((len(table), 0))
+    subject, batch, said = none, none, []
+    if table[k.SUBJECT].duplicated().any():
+        subject = pd.get_dummies(table[k.SUBJECT], dtype=float).to_numpy()
+        said.append("subjects as blocks")
+    if (table["n_samples"] > 1).any():
+        said.append("samples of a subject averaged")
+    if 1 < table[k.BATCH].nunique() < len(table):
+        batch = pd.get_dummies(table[k.BATCH], dtype=float).to_numpy()
+        batch = batch - batch.mean(axis=0)
+    return Blocks(subject, batch, "; ".join(said))
+
+
+def main_dose(treated: pd.DataFrame) -> float:
+    """Dose most values have, the higher one of two; NaN where no dose is given."""
+    doses = treated[k.DOSE].dropna()
+    return float(doses.mode().max()) if len(doses) else float("nan")

@@ -1,0 +1,102 @@
+"""Do labels agree with the p53 response and with sex? GSE281695 at 24 h does not, at 7 d does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from senoscore.labels import p53_by_sample, p53_check, sex_check
+
+REALDATA = Path(__file__).parents[1].parent / "shared" / "realdata"
+GSE281695 = REALDATA / "gse281695_a20_lymphoma_irradiated_bulk"
+
+
+def table(rows) -> pd.DataFrame:
+    columns = ["sample", "treatment", "days_post_rt", "value"]
+    return pd.DataFrame(rows, columns=columns).assign(dataset="d")
+
+
+PUBLISHED = [
+    ("i1", "irradiated", 1.0, 5.62),
+    ("i2", "irradiated", 1.0, 6.19),
+    ("c1", "control", 1.0, 6.50),
+    ("c2", "control", 1.0, 5.21),
+    ("i3", "irradiated", 7.0, 6.6),
+    ("i4", "irradiated", 7.0, 6.7),
+    ("c3", "control", 7.0, 6.0),
+    ("c4", "control", 7.0, 6.1),
+]
+
+
+def test_the_published_24_h_values_are_flagged_and_7_d_is_silent():
+    found = p53_check(table(PUBLISHED), control="control")
+    flagged = found[found["flag"] == "flag"]
+    assert set(flagged["group"]) == {"1 d"}
+    assert "c1" in set(flagged["sample"])
+    assert set(found.loc[found["group"] == "7 d", "flag"]) == {"ok"}
+
+
+def test_late_times_and_single_samples_are_not_judged():
+    late = [(s, t, 90.0, v) for s, t, _, v in PUBLISHED[:4]]
+    assert set(p53_check(table(late), control="control")["flag"]) == {"not_assessable"}
+    assert set(p53_check(table(PUBLISHED[1:4]), control="control")["flag"]) == {"not_assessable"}
+    assert p53_check(table(PUBLISHED[2:4]), control="control").empty
+
+
+def test_controls_of_another_time_serve_where_there_are_none():
+    rows = [(s, t, 0.0 if t == "control" else d, v) for s, t, d, v in PUBLISHED[4:]]
+    assert set(p53_check(table(rows), control="control")["flag"]) == {"ok"}
+
+
+def test_p53_by_sample_is_free_of_composition():
+    burdens = pd.DataFrame(
+        {
+            "dataset": "d",
+            "sample": ["c", "c", "t"],
+            "treatment": ["control", "control", "irradiated"],
+            "days_post_rt": [0.0, 0.0, 1.0],
+            "compartment": ["tumour", "astrocyte", "astrocyte"],
+            "status": "ok",
+            "mean:p53": [9.0, 1.0, 1.5],
+        }
+    )
+    found = p53_by_sample(burdens, "mean:p53", control="control").set_index("sample")["value"]
+    assert found["c"] == 0
+    assert found["t"] == 0.5
+
+
+def test_sex():
+    values = pd.DataFrame(
+        {
+            "dataset": "d",
+            "sample": list("abcd"),
+            "sex": ["female", "m", "", "f"],
+            "value": [0.4, 0.3, 0.1, np.nan],
+        }
+    )
+    found = sex_check(values).set_index("sample")["flag"].to_dict()
+    assert found == {"a": "ok", "b": "flag", "d": "not_assessable"}
+
+
+@pytest.mark.realdata
+@pytest.mark.skipif(not GSE281695.is_dir(), reason="../shared/realdata is not here")
+def test_gse281695():
+    from senoscore._signatures import signatures
+    from senoscore.genes import canonicalise
+
+    counts = pd.read_csv(GSE281695 / "counts.tsv.gz", sep="\t", index_col=0)
+    sheet = pd.read_csv(GSE281695 / "samples.tsv", sep="\t")
+    sheet = sheet.rename(columns={"sample_id": "sample"})
+    cpm = np.log2(counts / counts.sum() * 1e6 + 1)
+    symbols = canonicalise(list(counts.index.astype(str)), "mouse")["symbol"].to_numpy()
+    genes = signatures("p53_targets", organism="mouse")["p53_targets"].up
+    value = cpm[np.isin(symbols, genes)].mean()
+    hours = sheet["time_post_rt"].to_numpy(dtype=float)
+    days = np.where(sheet["time_unit"] == "h", hours / 24, hours)
+    own = sheet.assign(dataset="d", days_post_rt=days, value=sheet["sample"].map(value))
+    found = p53_check(own, control="control").groupby("group")["flag"].unique()
+    assert "flag" in found["1 d"]
+    assert set(found["7 d"]) == {"ok"}

@@ -1,0 +1,283 @@
+"""Contrasts against R's lm, exact tests by hand, no pseudoreplication, awkward designs."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from senoscore._burden import burden
+from senoscore._trend import families, readouts, trend
+from senoscore._trend_models import permutation, sign_flips
+from senoscore.errors import DesignError, InputError
+
+REFERENCE = pd.read_csv(
+    Path(__file__).parent / "references" / "trend_reference.txt", sep="\t", index_col="name"
+)
+K = [3, 5, 4, 12, 20, 15, 30, 22, 26]
+N = [100, 120, 90, 110, 100, 130, 105, 95, 115]
+DAYS = [0, 0, 0, 7, 7, 7, 28, 28, 28]
+NUMBERS = ["estimate", "ci_lo", "ci_hi", "df", "statistic", "p"]
+
+
+def table(days=DAYS, k=K, n=N, **columns) -> pd.DataFrame:
+    days = np.asarray(days, dtype=float)
+    base = {
+        "sample": [f"s{i}" for i in range(len(days))],
+        "subject": "",
+        "treatment": np.where(days == 0, "control", "irradiated"),
+        "dose_gy": np.where(days == 0, 0.0, 8.0),
+        "days_post_rt": days,
+        "batch": "",
+        "compartment": "astrocyte",
+        "n_assessable": n,
+        "n_positive": k,
+        "status": "ok",
+        "index_mean": np.asarray(k) / np.asarray(n) * 5,
+    }
+    return pd.DataFrame(base | columns)
+
+
+def asked(burdens: pd.DataFrame, question="irradiated_vs_control", **options) -> pd.DataFrame:
+    found = trend(burdens, measures=["fraction_senescent"], **options)
+    return found[found["question"] == question].sort_values("days_post_rt")
+
+
+def agrees(row: pd.Series, name: str) -> None:
+    np.testing.assert_allclose(row[NUMBERS].astype(float), REFERENCE.loc[name, NUMBERS], rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "name"),
+    [
+        ({}, {}, "plain"),
+        ({"batch": ["1", "2", "1", "1", "2", "2", "2", "1", "2"]}, {}, "batch"),
+        ({"subject": ["p", "q", "r"] * 3}, {}, "subject"),
+        ({}, {"transform": "arcsine"}, "arcsine"),
+    ],
+)
+def test_contrasts_equal_lm(columns, options, name):
+    found = asked(table(**columns), **options)
+    agrees(found.iloc[0], f"{name}_b")
+    if name != "arcsine":
+        agrees(found.iloc[1], f"{name}_c")
+    assert ("blocks" in found["method"].iloc[0]) == (name == "subject")
+
+
+def test_dose_response_equals_lm():
+    days = np.full(9, 7.0)
+    dose = np.repeat([0.0, 2.0, 8.0], 3)
+    burdens = table(days, dose_gy=dose, treatment=np.where(dose == 0, "control", "irradiated"))
+    agrees(asked(burdens, "dose_response").iloc[0], "dose")
+
+
+def test_formula_equals_the_contrast():
+    own = trend(table(), "~ C(days_post_rt)", measures=["fraction_senescent"])
+    agrees(own.iloc[0], "plain_b")
+    with pytest.raises(DesignError, match="cannot be used"):
+        trend(table(), "~ nothing_like_it")
+    with pytest.raises(DesignError, match="several samples"):
+        trend(table(subject=["p", "q", "r"] * 3), "~ treatment")
+
+
+def test_permutation_by_hand():
+    a, b = np.array([5.0, 6.0, 9.0]), np.array([1.0, 4.0, 7.0])
+    pooled = np.concatenate([a, b])
+    observed = abs(a.mean() - b.mean())
+    hits = [
+        abs(pooled[list(s)].mean() - np.delete(pooled, list(s)).mean()) >= observed - 1e-9
+        for s in combinations(range(6), 3)
+    ]
+    assert permutation(a, b) == (pytest.approx(sum(hits) / 20), pytest.approx(0.1))
+    # +++ +: only the two all-equal sign patterns reach the mean of 1, 2, 3
+    assert sign_flips(np.array([1.0, 2.0, 3.0])) == (0.25, 0.25)
+    assert np.isnan(permutation(np.zeros(12), np.zeros(12))[0])
+
+
+def cells(rng: np.random.Generator, *, n: int = 80) -> pd.DataFrame:
+    rows = []
+    for i, day in enumerate(DAYS):
+        state = rng.random(n) < (0.05 if day == 0 else 0.2 + 0.02 * i)
+        rows.append(
+            pd.DataFrame(
+                {
+                    "sample": f"s{i}",
+                    "compartment": "astrocyte",
+                    "keep": True,
+                    "senescence_state": np.where(state, "senescent", "other"),
+                    "senescence_index": rng.normal(state, 1),
+                    "treatment": "control" if day == 0 else "irradiated",
+                    "days_post_rt": float(day),
+                    "dose_gy": 0.0 if day == 0 else 8.0,
+                    "subject": "",
+                    "batch": "",
+                }
+            )
+        )
+    return pd.concat(rows, ignore_index=True)
+
+
+@pytest.mark.parametrize("transform", ["logit", "arcsine"])
+def test_cells_are_no_replicates(transform):
+    one = cells(np.random.default_rng(1))
+    first = trend(burden(one), transform=transform)
+    shuffled = trend(burden(one.sample(frac=1, random_state=2)), transform=transform)
+    np.testing.assert_allclose(first["p"], shuffled["p"], rtol=1e-9)
+    twice = trend(burden(pd.concat([one, one])), transform=transform)
+    # The half cell in the logit is the one thing that knows how many cells there are.
+    loose = (first["measure"] == "fraction_senescent") & (transform == "logit")
+    np.testing.assert_allclose(first["p"][~loose], twice["p"][~loose], rtol=1e-9)
+    np.testing.assert_allclose(first["p"][loose], twice["p"][loose], rtol=0.25)
+
+
+def test_a_second_library_of_an_animal_is_no_second_animal():
+    once = table(subject=[f"m{i}" for i in range(9)])
+    double = pd.concat([once, once.assign(sample=once["sample"] + "_2")], ignore_index=True)
+    found = asked(double)
+    agrees(found.iloc[0], "plain_b")
+    assert "averaged" in found["method"].iloc[0]
+
+
+def test_no_subject_effect_where_every_subject_appears_once():
+    found = asked(table(subject=[f"m{i}" for i in range(9)]))
+    agrees(found.iloc[0], "plain_b")
+
+
+def test_one_sample_per_time_tests_the_trend_only():
+    found = trend(table([0, 0, 7, 14, 28, 90], K[:6], N[:6]), measures=["fraction_senescent"])
+    contrasts = found[found["question"] == "irradiated_vs_control"]
+    assert (contrasts["status"] == "not_testable").all()
+    assert contrasts["estimate"].notna().all()
+    assert contrasts[["p", "ci_lo"]].isna().all(axis=None)
+    assert contrasts["reason"].str.contains("Only the overall trend").all()
+    slope = found[found["question"] == "trend_log1p_days"].iloc[0]
+    assert (slope["status"], slope["df"]) == ("tested", 2)
+
+
+def test_one_sample_per_arm_gives_an_estimate_only():
+    found = asked(table([0, 7], K[:2], N[:2])).iloc[0]
+    assert found["status"] == "not_testable"
+    assert "Cells are not replicates" in found["reason"]
+    assert np.isfinite(found["estimate"])
+
+
+def test_no_control():
+    found = asked(table([7] * 3 + [28] * 3, K[3:], N[3:]))
+    assert set(found["status"]) == {"not_estimable"}
+    assert found["reason"].str.contains("no control").all()
+
+
+def test_control_only_at_another_time_is_said():
+    assert "day 0 only" in asked(table())["method"].iloc[0]
+
+
+def test_controls_of_the_same_time_are_used_and_give_the_interaction():
+    days = [7, 7, 7, 7, 28, 28, 28, 28]
+    arm = ["control", "control", "irradiated", "irradiated"] * 2
+    burdens = table(days, K[:8], N[:8], treatment=arm)
+    found = asked(burdens)
+    assert found["method"].str.contains("same time").all()
+    assert (found["n_control"] == 2).all()
+    assert (asked(burdens, "treatment_x_time")["status"] == "tested").all()
+
+
+def test_batch_that_is_treatment_is_refused():
+    found = asked(table(batch=["a"] * 3 + ["b"] * 6))
+    assert set(found["status"]) == {"not_estimable"}
+    assert set(found["reason"]) == {"batch and treatment are the same variable here"}
+    assert found["p"].isna().all()
+    assert found["estimate"].notna().all()
+
+
+def test_batch_that_is_time_refuses_the_trend():
+    burdens = table([0, 0, 7, 7, 14, 14, 28, 28], K[:8], N[:8], batch=list("xxaabbcc"))
+    found = asked(burdens, "trend_log1p_days").iloc[0]
+    assert (found["status"], found["reason"]) == (
+        "not_estimable",
+        "batch and time are the same variable here",
+    )
+
+
+def test_all_zero_burden():
+    found = asked(table(k=[0] * 9))
+    assert (found["estimate"] == 0).all()
+    assert set(found["status"]) == {"not_estimable"}
+    assert found["reason"].str.contains("no cell").all()
+    assert found["p"].isna().all()
+
+
+def test_followed_animals_against_other_controls_are_two_groups():
+    burdens = table(subject=["c1", "c2", "c3", "p", "q", "r", "p", "q", "r"])
+    found = asked(burdens)
+    assert (found["status"] == "tested").all()
+    assert (found["df"] == 4).all()
+    assert found["method"].str.contains("two groups alone").all()
+
+
+def test_absent_and_few_cells_are_left_out_not_zero():
+    status = ["ok"] * 9
+    status[3] = "absent"
+    found = asked(table(status=status))
+    assert found["n_treated"].tolist() == [2, 3]
+
+
+def test_same_subject_with_two_doses_is_a_block():
+    days = np.full(9, 7.0)
+    dose = np.repeat([0.0, 2.0, 8.0], 3)
+    arm = np.where(dose == 0, "control", "irradiated")
+    found = asked(table(days, dose_gy=dose, treatment=arm, subject=["p", "q", "r"] * 3))
+    agrees(found.sort_values("dose_gy").iloc[0], "subject_b")
+    assert (found["permutation_floor"] == 0.25).all()
+
+
+def test_acute_days_are_no_senescence():
+    burdens = table(status=["ok"] * 3 + ["acute"] * 3 + ["ok"] * 3)
+    found = trend(burdens, measures=["fraction_senescent", "fraction_acute"])
+    days = found.groupby("measure")["days_post_rt"].unique().map(list).to_dict()
+    assert days == {"fraction_acute": [7], "fraction_senescent": [28]}
+
+
+def test_families_add_up_and_q_is_of_tested_rows():
+    found = trend(table())
+    counted = families(found)
+    assert counted["n_rows"].sum() == len(found)
+    kinds = ["n_tested", "n_not_testable", "n_not_estimable"]
+    assert (counted[kinds].sum(axis=1) == counted["n_rows"]).all()
+    assert (found["q"].notna() == (found["status"] == "tested")).all()
+    with pytest.raises(InputError, match="no measure"):
+        trend(table(), measures=["nope"])
+
+
+def test_type_one_error():
+    """200 studies without an effect, 2 a group, donors differ: within 99.9 % binomial bounds."""
+    rng = np.random.default_rng(5)
+    hits = 0
+    for _ in range(200):
+        p = rng.beta(0.05 * 19, 0.95 * 19, size=6)
+        burdens = table([0, 0, 7, 7, 28, 28], rng.binomial(200, p), [200] * 6)
+        hits += int(asked(burdens)["p"].iloc[0] < 0.05)
+    assert 2 <= hits <= 21  # qbinom(c(.0005, .9995), 200, .05)
+
+
+def test_readouts_of_a_known_curve():
+    burdens = table([0, 0, 7, 7, 14, 14, 28, 28], [2, 4, 9, 11, 39, 41, 19, 21], [100] * 8)
+    found = readouts(burdens, trend(burdens)).set_index("readout")
+    assert found.loc["peak_days", "value"] == 14
+    assert found.loc["since_days", "value"] == 7
+    np.testing.assert_allclose(found.loc["persistent", "value"], 0.20)
+    np.testing.assert_allclose(found.loc["decline", "value"], 0.20)
+    # trapezoids: 7 d x 25 % + 14 d x 30 % - 21 d x 3 %
+    np.testing.assert_allclose(found.loc["area", "value"], 1.75 + 4.2 - 0.63)
+    # lm: sigma = .01 * sqrt(2) on 4 df in 8 samples, 2 a group; qt(.975, 4) = 2.7764451
+    half = 2.7764451051977987 * 0.01 * np.sqrt(2) / np.sqrt(2)
+    interval = found.loc["persistent", ["ci_lo", "ci_hi"]].astype(float)
+    np.testing.assert_allclose(interval, [0.2 - half, 0.2 + half])
+
+
+def test_readouts_without_replication_have_no_interval():
+    found = readouts(table([0, 7, 14, 28], K[:4], N[:4]))
+    assert set(found["status"]) == {"not_estimable"}
+    assert found[["ci_lo", "ci_hi"]].isna().all(axis=None)
