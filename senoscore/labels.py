@@ -15,8 +15,8 @@ COLUMNS: Final = (
     k.DATASET, "check", "group", k.SAMPLE, "value", "expected", "flag", "note",
 )  # fmt: skip
 
-_DAYS: Final = 8.0
-"""Days after irradiation within which a p53 response is expected in what survives."""
+_DAYS: Final = 3.0
+"""Days after irradiation (the acute phase) within which a p53 response has to be there."""
 
 
 def p53_by_sample(burden: pd.DataFrame, measure: str, *, control: str) -> pd.DataFrame:
@@ -52,9 +52,9 @@ def p53_by_sample(burden: pd.DataFrame, measure: str, *, control: str) -> pd.Dat
 def p53_check(table: pd.DataFrame, *, control: str) -> pd.DataFrame:
     """Flag samples whose p53 response contradicts their label.
 
-    Within a week of irradiation, p53 targets are up. A treated sample is flagged if it lies below
-    the median of the controls it is compared with, a control if it lies above the median of the
-    treated samples of a time. The rule was fixed beforehand and has no threshold that was tuned;
+    Within three days of irradiation (the acute phase), p53 targets are up. A treated sample is
+    flagged if it lies below the median of the controls it is compared with, a control if it lies
+    above the median of the treated samples of a time. The rule was fixed beforehand and has no threshold that was tuned;
     with two samples a side, chance alone flags two of three groups without any response. A flag is
     a question to the laboratory, nothing is relabelled.
 

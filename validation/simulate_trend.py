@@ -60,19 +60,26 @@ def pooled_cells(table: pd.DataFrame) -> float:
     return float(np.mean(hits))
 
 
-def main(replicates: int = 300) -> None:
-    """Print the tables."""
+COLUMNS = (
+    "animals a group", "cells of controls / irradiated", "rho between animals",
+    "fraction: p < 0.05", "index: p < 0.05", "index: 95 % interval covers",
+    "trend in log days: p < 0.05", "any time q <= 0.05", "power, 5 % to 15 %",
+    "cells as replicates (Fisher): p < 0.05",
+)  # fmt: skip
+EQUAL = (200, 200)
+SETTINGS = (
+    (2, 0.02, EQUAL), (3, 0.02, EQUAL), (4, 0.02, EQUAL), (6, 0.02, EQUAL), (3, 0.05, EQUAL),
+    (6, 0.05, EQUAL), (4, 0.02, (400, 60)), (4, 0.02, (60, 400)),
+)  # fmt: skip
+
+
+def main(replicates: int = 150) -> None:
+    """Write the table to standard output."""
     warnings.simplefilter("ignore")
     rng = np.random.default_rng(SEED)
-    print("| animals a group | cells of controls / irradiated | animal-to-animal rho | fraction: "
-          "p < 0.05 | index: p < 0.05 | index: 95 % interval covers | trend in log days: p < 0.05 "
-          "| any time q <= 0.05 | power, 5 % to 15 % | cells as replicates (Fisher): p < 0.05 |")  # fmt: skip
-    print("|" + "---|" * 10)
-    settings = [(2, 0.02, (200, 200)), (3, 0.02, (200, 200)), (4, 0.02, (200, 200)),
-                (6, 0.02, (200, 200)), (3, 0.05, (200, 200)), (6, 0.05, (200, 200)),
-                (4, 0.02, (400, 60)), (4, 0.02, (60, 400))]  # fmt: skip
-    for n, rho, cells in settings:
-        print("| " + " | ".join(_line(rng, replicates, n, rho, cells)) + " |")
+    sys.stdout.write(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|\n")
+    for n, rho, cells in SETTINGS:
+        sys.stdout.write(f"| {' | '.join(_line(rng, replicates, n, rho, cells))} |\n")
         sys.stdout.flush()
 
 

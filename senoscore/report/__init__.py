@@ -41,6 +41,7 @@ def render(
     *,
     title: str = "Radiotherapy-induced senescence",
     samples: pd.DataFrame | None = None,
+    datasets: Sequence[str] | None = None,
     provenance: Mapping[str, Any] | None = None,
     figures: Path | None = None,
     tables: Path | None = None,
@@ -58,10 +59,12 @@ def render(
     samples
         The samples sheet; by default the one in the run folder, else what the burden table
         repeats of it.
+    datasets
+        Datasets of this run; files that others left in the folder are not read. None reads all.
     provenance
         As :func:`senoscore.provenance.collect` returns; by default ``provenance.json`` of
-        the folder. Its ``config`` may hold ``control`` settings, ``phases.cuts_days`` and
-        ``stats.fdr``.
+        the folder. Of its ``config``, ``control_treatment``, ``phases.cuts_days`` and
+        ``trend.fdr`` are used.
     figures
         Folder for every figure as SVG, PNG and TSV; None writes none.
     tables
@@ -76,7 +79,7 @@ def render(
     InputError
         The folder does not exist or a table in it cannot be read.
     """
-    loaded = load(run)
+    loaded = load(run, datasets)
     extra = {} if samples is None else {"samples": samples}
     facts = loaded.provenance if provenance is None else provenance
     missing = {n: why for n, why in loaded.missing.items() if n not in extra}
@@ -94,8 +97,8 @@ def _options(run: Run, figures: Path | None) -> Options:
     """Take the settings that change the page from the configuration of the run."""
     config = run.config
     cuts = _dig(config, "phases", "cuts_days")
-    alpha = _dig(config, "stats", "fdr")
-    control = _dig(config, "control", "treatment") or _dig(config, "design", "control")
+    alpha = _dig(config, "trend", "fdr")
+    control = _dig(config, "control_treatment")
     return Options(
         control=str(control) if isinstance(control, str) else k.CONTROL,
         alpha=float(alpha) if isinstance(alpha, int | float) else 0.05,

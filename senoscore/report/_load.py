@@ -14,7 +14,7 @@ from senoscore.errors import InputError
 from senoscore.io.tables import read_parquet, read_tsv
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["Run", "load"]
 
@@ -90,7 +90,9 @@ class Run:
         return value if isinstance(value, dict) else {}
 
 
-def load(source: Path | Mapping[str, pd.DataFrame]) -> Run:
+def load(
+    source: Path | Mapping[str, pd.DataFrame], datasets: Sequence[str] | None = None
+) -> Run:
     """Read a run folder, or take tables by name.
 
     Parameters
@@ -99,6 +101,8 @@ def load(source: Path | Mapping[str, pd.DataFrame]) -> Run:
         Folder ``results/``, or a mapping with any of the keys ``samples``, ``burden``,
         ``trend``, ``families``, ``label_check``, ``coverage``, ``qc``, ``genes``,
         ``calibration``, ``rates``, ``confounders``, ``readouts``.
+    datasets
+        Datasets whose files are read; None reads all that lie there.
 
     Raises
     ------
@@ -118,7 +122,9 @@ def load(source: Path | Mapping[str, pd.DataFrame]) -> Run:
         if found is not None:
             tables[name] = _read(found)
     for name, pattern in _MANY.items():
-        parts = [_with_dataset(_read(p), p) for p in sorted(folder.glob(pattern))]
+        names = ["*"] if datasets is None else sorted(datasets)
+        paths = [p for n in names for p in sorted(folder.glob(pattern.replace("*", n)))]
+        parts = [_with_dataset(_read(p), p) for p in paths]
         if parts:
             tables[name] = pd.concat(parts, ignore_index=True)
     known = {folder / c for candidates in _ONE.values() for c in candidates}
