@@ -36,7 +36,7 @@ test: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakefmt --no-format-shell --check Snakefile workflow
 	$(BIN)/mypy
 	$(BIN)/senoscore simulate --out demo --seed 1 --if-missing
 	$(BIN)/snakemake --lint
@@ -44,7 +44,7 @@ lint: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/snakefmt Snakefile workflow
+	$(BIN)/snakefmt --no-format-shell Snakefile workflow
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run.py --full --out docs/speed.md

@@ -1,4 +1,4 @@
-"""senoscore: which compartment is senescent after radiotherapy, how much, since when, with what SASP.
+"""Which compartment is senescent after radiotherapy, how much, since when, with what SASP.
 
 A module that would bear the name of a public function starts with an underscore
 (``sen.score`` lives in ``senoscore/_score.py``); public names are imported on first use,

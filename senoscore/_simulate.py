@@ -54,7 +54,7 @@ def design(*, replicates: int = 3, days: tuple[int, ...] = DAYS) -> pd.DataFrame
     Parameters
     ----------
     replicates
-        Irradiated (8 Gy) animals a time point; sham animals at the first, middle and last
+        Irradiated (8 Gy) animals a time point, and sham animals at the first, middle and last
         day; two animals each at 2 and 4 Gy on the middle day.
     days
         Times after irradiation, days; a subset of 1, 3, 7, 14, 28, 90.
@@ -65,7 +65,7 @@ def design(*, replicates: int = 3, days: tuple[int, ...] = DAYS) -> pd.DataFrame
     time_unit, batch, tissue, alpha_beta. Batches are balanced over treatments.
     """
     shams = sorted({days[0], days[len(days) // 2], days[-1]})
-    groups = [("control", day, 0.0, max(2, replicates - 1)) for day in shams]
+    groups = [("control", day, 0.0, replicates) for day in shams]
     groups += [("irradiated", day, _FULL_DOSE, replicates) for day in days]
     groups += [
         ("irradiated", days[len(days) // 2], dose, min(2, replicates)) for dose in (2.0, 4.0)
@@ -252,10 +252,13 @@ def _counts(
     log_p = np.empty((n, n_genes))
     compartment = obs["true_compartment"].map(names.index).to_numpy()
     state = obs["true_state"].to_numpy()
-    for i in range(n):
-        log_p[i] = profiles[state[i]][compartment[i]]
     secreting = np.isin(state, ("senescent", "escaped"))
     strength = rng.uniform(0.5, 1.5, n)
+    graded = secreting | (state == "acute")  # cells are in it more or less deeply
+    for i in range(n):
+        own = profiles[state[i]][compartment[i]]
+        rest = profiles["resting"][compartment[i]]
+        log_p[i] = rest + strength[i] * (own - rest) if graded[i] else own
     for family in tissue.families:
         on = secreting & (rng.random(n) < 0.6)
         log_p[on] += strength[on, None] * tissue.programme[family][compartment[on]]

@@ -1,9 +1,11 @@
 """What the simulated tissue is made of: genes, compartments, states and their programmes.
 
-The programmes are not the signatures. For each gene of a senescence-related set it is drawn
-whether it moves at all (about half do not) and by how much, per compartment; several hundred
-genes outside every set move too; SASP families switch on cell by cell. A method that recovers
-the truth here has recovered a noisy, partial version of what the signatures list.
+The programmes are not the signatures. For each gene of a set it is drawn whether it moves at all
+(of the SASP families, lysosome and others about half do; of p53 targets 70 %, of cell-cycle genes
+90 %) and by how much, per compartment; CDKN1A, CDKN2A, CDKN2B, LMNB1 and HMGB2 always move;
+several hundred genes outside every set move too. Every senescent or acutely stressed cell is in
+its state more or less deeply, and SASP families switch on cell by cell. The truth is thus a noisy,
+partial version of what the signatures list, and recovery on it is optimistic all the same.
 """
 
 from __future__ import annotations

@@ -54,9 +54,9 @@ def p53_check(table: pd.DataFrame, *, control: str) -> pd.DataFrame:
 
     Within three days of irradiation (the acute phase), p53 targets are up. A treated sample is
     flagged if it lies below the median of the controls it is compared with, a control if it lies
-    above the median of the treated samples of a time. The rule was fixed beforehand and has no threshold that was tuned;
-    with two samples a side, chance alone flags two of three groups without any response. A flag is
-    a question to the laboratory, nothing is relabelled.
+    above the median of the treated samples of a time. The rule was fixed beforehand and has no
+    threshold that was tuned; with two samples a side, chance alone flags three of four groups
+    without any response. A flag is a question to the laboratory, nothing is relabelled.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,6 +16,9 @@ from senoscore.design import (
 )
 from senoscore.errors import SheetError
 from senoscore.radiobiology import bed, eqd2, to_days
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SAMPLES = (
     "sample\tsubject\ttreatment\tdose_gy\tn_fractions\ttime_post_rt\ttime_unit\talpha_beta\n"

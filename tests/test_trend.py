@@ -209,6 +209,24 @@ def test_all_zero_burden():
     assert found["p"].isna().all()
 
 
+def test_few_cells_are_no_effect():
+    """Nobody has a positive cell but one sample; irradiated samples are small: no shift."""
+    found = asked(table(k=[0] * 8 + [1], n=[1000, 900, 1100, 40, 50, 60, 45, 55, 1000]))
+    assert abs(found["estimate"].iloc[0]) < 1e-9
+
+
+def test_a_batch_for_each_sample_is_no_batch():
+    agrees(asked(table(batch=list("abcdefghi"))).iloc[0], "plain_b")
+
+
+def test_values_without_variation_give_no_p():
+    flat = table(index_mean=[1.0] * 3 + [2.0] * 3 + [3.0] * 3)
+    found = trend(flat, measures=["index_mean"])
+    row = found[found["question"] == "irradiated_vs_control"].iloc[0]
+    assert (row["status"], row["estimate"]) == ("not_estimable", pytest.approx(1))
+    assert np.isnan(row["p"])
+
+
 def test_followed_animals_against_other_controls_are_two_groups():
     burdens = table(subject=["c1", "c2", "c3", "p", "q", "r", "p", "q", "r"])
     found = asked(burdens)

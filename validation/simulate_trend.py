@@ -1,6 +1,6 @@
 """How often the trend test errs, what its intervals cover, and what cell-level tests would do.
 
-Run ``python validation/simulate_trend.py`` (under 3 minutes) to print the tables of
+Run ``python validation/simulate_trend.py`` (about three minutes) to print the tables of
 docs/statistics.md. Every replicate of a setting is one compartment of one burden table, so what
 is measured is :func:`senoscore.trend` itself, not a copy of its formula.
 """

@@ -297,8 +297,11 @@ def _treated_layers(
         dose=treated[k.DOSE].map(_dose_label),
     )
     order = [_dose_label(d) for d in scales.doses] or [_dose_label(np.nan)]
+    # Before senescence can be claimed the same pattern is acute damage: rings, and no line.
+    acute = scales.is_fraction & dots["status"].eq("acute")
+    early, dots = dots[acute], dots[~acute]
     means = dots.groupby(["dose", "day"], as_index=False, observed=True)["value"].mean()
-    counts = dots.groupby("day", as_index=False).agg(n=(k.SAMPLE, "nunique"))
+    counts = pd.concat([early, dots]).groupby("day", as_index=False).agg(n=(k.SAMPLE, "nunique"))
     counts["value"] = scales.count_at
     counts = counts[counts["day"].isin(_apart(counts["day"], scales))]
     several = len(order) > 1
@@ -326,10 +329,22 @@ def _treated_layers(
         alt.Chart(dots[["day", "value", "dose", "text"]])
         .mark_point(filled=True, size=42, color=colour, opacity=0.8)
         .encode(x=x, y=y, shape=shape, description=alt.Description("text:N")),
+        *_rings(early, x, y),
         alt.Chart(counts)
         .mark_text(fontSize=10, color=theme.CONTROL_INK, aria=False)
         .encode(x=x, y=y, text=alt.Text("n:Q")),
     ]
+
+
+def _rings(early: pd.DataFrame, x: Any, y: Any) -> list[Any]:
+    import altair as alt
+
+    if early.empty:
+        return []
+    points = alt.Chart(early[["day", "value", "text"]]).mark_point(
+        filled=False, size=42, color=theme.STATE_COLOURS["acute_damage_response"], strokeWidth=1.8
+    )
+    return [points.encode(x=x, y=y, description=alt.Description("text:N"))]
 
 
 def _apart(days: pd.Series, scales: _Scales) -> list[float]:

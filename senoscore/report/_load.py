@@ -90,9 +90,7 @@ class Run:
         return value if isinstance(value, dict) else {}
 
 
-def load(
-    source: Path | Mapping[str, pd.DataFrame], datasets: Sequence[str] | None = None
-) -> Run:
+def load(source: Path | Mapping[str, pd.DataFrame], datasets: Sequence[str] | None = None) -> Run:
     """Read a run folder, or take tables by name.
 
     Parameters

@@ -25,6 +25,8 @@ def highest(table: pd.DataFrame, column: str, control: str) -> float:
 def curve(treated: pd.DataFrame, top: float) -> tuple[Points, Points]:
     """Dots and mean line of a small curve, in a box of 100 x 28 with the origin on top left."""
     rows = treated[treated[k.DAYS].notna()]
+    if "status" in rows:  # before senescence can be claimed there is none to draw
+        rows = rows[rows["status"] != "acute"]
     if rows.empty:
         return (), ()
     x = np.log1p(rows[k.DAYS].clip(lower=0)) / max(np.log1p(rows[k.DAYS].max()), 1e-9)

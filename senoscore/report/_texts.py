@@ -11,8 +11,9 @@ LEADS: Final[dict[str, str]] = {
         "One dot is one sample (animal or patient), never a cell. Open grey circles and the "
         "grey band are the unirradiated controls; the line joins sample means; small numbers at "
         "the foot count samples; a triangle on top marks a time at which the contrast with "
-        "control holds after Benjamini–Hochberg. The cut is set on controls, so the excess is a "
-        "lower bound."
+        "control holds after Benjamini–Hochberg. Amber rings are samples before senescence can be "
+        "claimed: there the same pattern is an acute damage response. The cut is set on controls, "
+        "so the excess is a lower bound."
     ),
     "scores": (
         "These samples are whole tissue: there are no cells to count, so no fraction can be "

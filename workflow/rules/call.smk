@@ -18,12 +18,12 @@ rule calibrate:
         "logs/calibrate.log",
     benchmark:
         "logs/benchmarks/calibrate.tsv"
+    resources:
+        mem_mb=matrix_mb(factor=8, base=2000),
     params:
         datasets=list(DATASETS.index),
         settings=settings("calibrate", "control_treatment"),
         version=SENOSCORE_VERSION,
-    resources:
-        mem_mb=matrix_mb(factor=8, base=2000),
     shell:
         r"""
         senoscore calibrate \
@@ -51,11 +51,11 @@ rule call:
         "logs/call/{dataset}.log",
     benchmark:
         "logs/benchmarks/call/{dataset}.tsv"
+    resources:
+        mem_mb=matrix_mb(factor=8, base=2000),
     params:
         settings=settings("call", "control_treatment"),
         version=SENOSCORE_VERSION,
-    resources:
-        mem_mb=matrix_mb(factor=8, base=2000),
     shell:
         r"""
         senoscore call \

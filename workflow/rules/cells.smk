@@ -35,12 +35,12 @@ rule ingest:
         "logs/ingest/{dataset}.log",
     benchmark:
         "logs/benchmarks/ingest/{dataset}.tsv"
+    resources:
+        mem_mb=matrix_mb(factor=12, base=1500),
     params:
         row=dataset_row,
         samples=config["samples"],
         version=SENOSCORE_VERSION,
-    resources:
-        mem_mb=matrix_mb(factor=12, base=1500),
     shell:
         r"""
         senoscore ingest \
@@ -62,11 +62,11 @@ rule qc:
         "logs/qc/{dataset}.log",
     benchmark:
         "logs/benchmarks/qc/{dataset}.tsv"
+    resources:
+        mem_mb=matrix_mb(factor=20, base=2000),
     params:
         settings=settings("qc"),
         version=SENOSCORE_VERSION,
-    resources:
-        mem_mb=matrix_mb(factor=20, base=2000),
     shell:
         r"""
         senoscore qc \
@@ -88,11 +88,11 @@ rule compartments:
         "logs/compartments/{dataset}.log",
     benchmark:
         "logs/benchmarks/compartments/{dataset}.tsv"
+    resources:
+        mem_mb=matrix_mb(factor=20, base=2000),
     params:
         settings=settings("compartments"),
         version=SENOSCORE_VERSION,
-    resources:
-        mem_mb=matrix_mb(factor=20, base=2000),
     shell:
         r"""
         senoscore compartments \
@@ -116,12 +116,12 @@ rule score:
         "logs/score/{dataset}.log",
     benchmark:
         "logs/benchmarks/score/{dataset}.tsv"
-    params:
-        settings=settings("score", "gate", "call"),
-        version=SENOSCORE_VERSION,
     threads: 2
     resources:
         mem_mb=matrix_mb(factor=2, base=2000),
+    params:
+        settings=settings("score", "gate", "call"),
+        version=SENOSCORE_VERSION,
     shell:
         r"""
         senoscore score \

@@ -42,7 +42,9 @@ def dataset_files(wildcards):
 
 def matrix_mb(factor, base):
     """Memory in MB that grows with the input and with each attempt."""
-    return lambda wildcards, input, attempt: int((base + factor * input.size_mb) * attempt)
+    return lambda wildcards, input, attempt: int(
+        (base + factor * input.size_mb) * attempt
+    )
 
 
 def panel_file():

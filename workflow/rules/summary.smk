@@ -14,12 +14,12 @@ rule burden:
         "logs/burden.log",
     benchmark:
         "logs/benchmarks/burden.tsv"
+    resources:
+        mem_mb=matrix_mb(factor=8, base=2000),
     params:
         datasets=list(DATASETS.index),
         settings=settings("burden", "call", "score", "control_treatment"),
         version=SENOSCORE_VERSION,
-    resources:
-        mem_mb=matrix_mb(factor=8, base=2000),
     shell:
         r"""
         senoscore burden \
@@ -45,11 +45,11 @@ rule trend:
         "logs/trend.log",
     benchmark:
         "logs/benchmarks/trend.tsv"
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
     params:
         settings=settings("trend", "score", "control_treatment"),
         version=SENOSCORE_VERSION,
-    resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
     shell:
         r"""
         senoscore trend \
@@ -72,11 +72,11 @@ rule export:
         "logs/export.log",
     benchmark:
         "logs/benchmarks/export.tsv"
+    resources:
+        mem_mb=matrix_mb(factor=8, base=2000),
     params:
         datasets=list(DATASETS.index),
         version=SENOSCORE_VERSION,
-    resources:
-        mem_mb=matrix_mb(factor=8, base=2000),
     shell:
         r"""
         senoscore export \
@@ -107,12 +107,12 @@ rule report:
         "logs/report.log",
     benchmark:
         "logs/benchmarks/report.tsv"
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
     params:
         datasets=list(DATASETS.index),
         settings=settings(*config),
         version=SENOSCORE_VERSION,
-    resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
     shell:
         r"""
         senoscore report \
