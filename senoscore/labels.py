@@ -42,7 +42,7 @@ def p53_by_sample(burden: pd.DataFrame, measure: str, *, control: str) -> pd.Dat
     sheet = burden[keep].drop_duplicates(k.SAMPLE).reset_index(drop=True)
     if measure not in burden:
         return sheet.assign(value=np.nan)
-    usable = burden[burden["status"].isin(["ok", "acute", "bulk"])]
+    usable = burden[burden["status"].isin(["ok", "acute", "profile"])]
     baseline = usable[usable[k.TREATMENT] == control].groupby(k.COMPARTMENT)[measure].mean()
     shifted = usable[measure] - usable[k.COMPARTMENT].map(baseline)
     values = shifted.groupby(usable[k.SAMPLE]).mean()

@@ -1,0 +1,85 @@
+"""The whole workflow on simulated tissue: it runs, re-runs what must be, and finds the truth."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.workflow.conftest import snakemake
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.workflow
+
+
+def jobs(output: str) -> set[str]:
+    return set(re.findall(r"^(?:local)?rule (\w+):", output, flags=re.MULTILINE))
+
+
+def test_second_run_does_nothing(demo: Path) -> None:
+    assert "Nothing to be done" in snakemake(demo, "-n").stderr
+
+
+def test_a_threshold_reruns_the_call_and_what_follows(demo: Path) -> None:
+    done = snakemake(demo, "-n", "--config", 'call={"fdr": 0.2}')
+    assert jobs(done.stdout + done.stderr) == {"call", "burden", "trend", "export", "report", "all"}
+
+
+def test_a_misspelt_key_is_named(demo: Path) -> None:
+    done = snakemake(demo, "-n", "--config", 'call={"frd": 0.2}')
+    assert done.returncode != 0
+    assert "did you mean 'fdr'" in done.stdout + done.stderr
+
+
+def test_burden_follows_the_truth(demo: Path) -> None:
+    burden = pd.read_csv(demo / "results/summary/burden.tsv", sep="\t")
+    truth = pd.read_csv(demo / "truth.tsv", sep="\t")
+    both = burden.merge(truth, on=["sample", "compartment"])
+    both = both[(both["status"] == "ok") & (both["treatment"] != "control")]
+    assert len(both) >= 15
+    assert np.corrcoef(both["excess"], both["senescent_fraction"])[0, 1] > 0.5
+    # A lower bound, and no wild overestimate: the mean excess lies between 0 and the truth.
+    assert 0 < both["excess"].mean() < both["senescent_fraction"].mean() + 0.03
+    controls = burden[(burden["treatment"] == "control") & (burden["status"] == "ok")]
+    assert controls["fraction"].mean() < 0.08
+
+
+def test_nothing_is_senescent_before_it_can_be(demo: Path) -> None:
+    burden = pd.read_csv(demo / "results/summary/burden.tsv", sep="\t")
+    early = burden[(burden["treatment"] != "control") & (burden["days_post_rt"] < 7)]
+    assert early["n_senescent"].sum() == 0
+    assert early["n_acute_damage_response"].sum() > 0
+
+
+def test_report_stands_alone(demo: Path) -> None:
+    html = (demo / "results/report.html").read_text(encoding="utf-8")
+    assert "Content-Security-Policy" in html
+    assert not re.search(r'(?:src|href)="https?://', html)
+    assert "not medical advice" in html
+
+
+def test_annotated_object_holds_every_cell(demo: Path) -> None:
+    adata = ad.read_h5ad(demo / "results/senoscore.h5ad")
+    calls = sum(
+        len(pd.read_parquet(path, columns=["cell"]))
+        for path in (demo / "results/calls").glob("*.parquet")
+    )
+    assert adata.n_obs == calls
+    assert {"senescence_state", "senescence_index", "compartment", "keep"} <= set(adata.obs)
+    assert "score_ucell" in adata.obsm
+
+
+def test_provenance_names_inputs_and_versions(demo: Path) -> None:
+    record = json.loads((demo / "results/provenance.json").read_text())
+    assert {"batch_1.h5ad", "batch_2.h5ad", "matrix.mtx.gz"} <= {
+        i["file"] for i in record["inputs"]
+    }
+    assert record["versions"]["numpy"] == np.__version__
+    assert str(demo) not in json.dumps(record)
