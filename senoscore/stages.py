@@ -163,6 +163,12 @@ def _facts(dataset: str, layout: Layout) -> dict[str, Any]:
     return facts
 
 
+def _panel_method(dataset: str, panel: Panel, config: Mapping[str, Any], layout: Layout) -> str:
+    """Scoring method that the call reads: the panel's for cells, another for whole profiles."""
+    is_profile = _facts(dataset, layout)["assay"] in ("bulk", "array")
+    return str(config["call"]["profile_method"]) if is_profile else panel.method
+
+
 def score(dataset: str, config: Mapping[str, Any], layout: Layout, *, threads: int) -> None:
     """Write scores of every cell, and the coverage of every signature."""
     from senoscore._score import score_file
@@ -174,16 +180,17 @@ def score(dataset: str, config: Mapping[str, Any], layout: Layout, *, threads: i
         SignatureSet.read(layout.signatures), organism=_facts(dataset, layout)["organism"]
     )
     panel = _panel(None, config)
+    method = _panel_method(dataset, panel, config, layout)
     layout.scores(dataset).parent.mkdir(parents=True, exist_ok=True)
     score_file(
         layout.matrix(dataset),
         sigs,
-        methods=list(dict.fromkeys([*options["methods"], panel.method])),
+        methods=list(dict.fromkeys([*options["methods"], method])),
         out=layout.scores(dataset),
         coverage_out=layout.coverage(dataset),
         gate=Gate(**config["gate"]),
         null=options["null_sets"],
-        null_for={panel.method: [name for name in panel.signatures if name in sigs]},
+        null_for={method: [name for name in panel.signatures if name in sigs]},
         seed=options["seed"],
         block_size=options["block_cells"],
         n_threads=threads,
@@ -224,10 +231,25 @@ def _cells(
     return cells.merge(facts, on=k.SAMPLE, how="left", validate="many_to_one")
 
 
-def _panel_scores(panel: Panel) -> list[str]:
-    return [
-        f"{panel.method}{suffix}{k.SEP}{name}" for name in panel.signatures for suffix in ("", "_z")
-    ]
+def _panel_cells(
+    datasets: Sequence[str],
+    samples: pd.DataFrame,
+    panel: Panel,
+    config: Mapping[str, Any],
+    layout: Layout,
+) -> pd.DataFrame:
+    """Cells with the scores of the panel, under the name of the panel's method."""
+    tables = []
+    for dataset in datasets:
+        method = _panel_method(dataset, panel, config, layout)
+        names = {
+            f"{method}{suffix}{k.SEP}{name}": f"{panel.method}{suffix}{k.SEP}{name}"
+            for name in panel.signatures
+            for suffix in ("", "_z")
+        }
+        cells = _cells([dataset], samples, layout, scores=list(names))
+        tables.append(cells.rename(columns=names))
+    return pd.concat(tables, ignore_index=True)
 
 
 def calibrate(
@@ -243,7 +265,7 @@ def calibrate(
     from senoscore.design import read_samples
 
     rules = _panel(panel, config)
-    cells = _cells(datasets, read_samples(samples), layout, scores=_panel_scores(rules))
+    cells = _panel_cells(datasets, read_samples(samples), rules, config, layout)
     calibration = run(
         cells,
         control={k.TREATMENT: config["control_treatment"]},
@@ -263,7 +285,7 @@ def call(
     from senoscore.design import read_samples
 
     rules = _panel(panel, config)
-    cells = _cells([dataset], read_samples(samples), layout, scores=_panel_scores(rules))
+    cells = _panel_cells([dataset], read_samples(samples), rules, config, layout)
     calls = run(
         cells,
         Calibration.read(layout.calibration),
@@ -284,10 +306,8 @@ def burden(
     from senoscore.design import read_samples
 
     sheet = read_samples(samples)
-    method = config["score"]["methods"][0]
     cells = pd.concat(
-        [_called(dataset, sheet, layout, method=method) for dataset in datasets],
-        ignore_index=True,
+        [_called(dataset, sheet, config, layout) for dataset in datasets], ignore_index=True
     )
     table = run(
         cells,
@@ -300,8 +320,12 @@ def burden(
     write_tsv(table, layout.summary("burden"), float_format="%.8g")
 
 
-def _called(dataset: str, sheet: pd.DataFrame, layout: Layout, *, method: str) -> pd.DataFrame:
+def _called(
+    dataset: str, sheet: pd.DataFrame, config: Mapping[str, Any], layout: Layout
+) -> pd.DataFrame:
     """Cells of a dataset with their calls and the scores that are summarised."""
+    is_profile = _facts(dataset, layout)["assay"] in ("bulk", "array")
+    method = config["call"]["profile_method"] if is_profile else config["score"]["methods"][0]
     calls = read_parquet(layout.calls(dataset)).drop(columns=[k.SAMPLE, k.COMPARTMENT])
     coverage = read_tsv(layout.coverage(dataset), columns=[k.SIGNATURE, "gate"])
     families = {
@@ -329,10 +353,14 @@ def trend(samples: Path, config: Mapping[str, Any], layout: Layout) -> None:
     if options["formula"]:
         own = run(table, options["formula"], transform=options["transform"], **shared)
         found = pd.concat([found, own], ignore_index=True)
-    method = config["score"]["methods"][0]
-    p53 = labels.p53_by_sample(table, f"mean:{method}{k.SEP}p53_targets", control=control)
+    methods = [config["score"]["methods"][0], config["call"]["profile_method"]]
+    p53, *others = (
+        labels.p53_by_sample(table, f"mean:{method}{k.SEP}p53_targets", control=control)
+        for method in methods
+    )
+    p53 = p53.combine_first(others[0])
     checks = [labels.p53_check(p53, control=control)]
-    checks.append(labels.sex_check(_sex(table, read_samples(samples), method)))
+    checks.append(labels.sex_check(_sex(table, read_samples(samples), methods)))
     write_tsv(found, layout.summary("trend"), float_format="%.8g")
     write_tsv(families(found), layout.summary("families"))
     course = readouts(table, found, fdr=options["fdr"], **shared)
@@ -341,9 +369,9 @@ def trend(samples: Path, config: Mapping[str, Any], layout: Layout) -> None:
     write_tsv(checked, layout.summary("label_check"), float_format="%.6g")
 
 
-def _sex(table: pd.DataFrame, sheet: pd.DataFrame, method: str) -> pd.DataFrame:
+def _sex(table: pd.DataFrame, sheet: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
     """XIST minus Y per sample, over all its kept cells."""
-    names = [f"mean:{method}{k.SEP}{name}" for name in _HELPERS]
+    names = [f"mean:{method}{k.SEP}{name}" for method in methods for name in _HELPERS]
     score = table[[name for name in names if name in table]].bfill(axis=1)
     value = score.iloc[:, 0] if score.shape[1] else pd.Series(float("nan"), index=table.index)
     known = value.notna() & (table["n_cells"] > 0)

@@ -22,7 +22,7 @@ rule calibrate:
         mem_mb=matrix_mb(factor=8, base=2000),
     params:
         datasets=list(DATASETS.index),
-        settings=settings("calibrate", "control_treatment"),
+        settings=settings("calibrate", "call.profile_method", "control_treatment"),
         version=SENOSCORE_VERSION,
     shell:
         r"""

@@ -13,7 +13,7 @@ rule signatures:
     benchmark:
         "logs/benchmarks/signatures.tsv"
     params:
-        settings=settings("signatures"),
+        settings=settings("signatures", "call.panel"),
         version=SENOSCORE_VERSION,
     shell:
         r"""
@@ -120,7 +120,7 @@ rule score:
     resources:
         mem_mb=matrix_mb(factor=2, base=2000),
     params:
-        settings=settings("score", "gate", "call"),
+        settings=settings("score", "gate", "call.panel", "call.profile_method"),
         version=SENOSCORE_VERSION,
     shell:
         r"""

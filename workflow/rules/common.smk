@@ -24,9 +24,16 @@ wildcard_constraints:
     dataset="|".join(map(re.escape, DATASETS.index)),
 
 
-def settings(*sections):
-    """The config sections a command needs, as JSON: a change in another section re-runs nothing."""
-    return json.dumps({name: config[name] for name in sections}, sort_keys=True)
+def settings(*names):
+    """Config sections or single keys (`call.panel`) as JSON: a change elsewhere re-runs nothing."""
+    chosen = {}
+    for name in names:
+        section, _, key = name.partition(".")
+        if key:
+            chosen.setdefault(section, {})[key] = config[section][key]
+        else:
+            chosen[section] = config[section]
+    return json.dumps(chosen, sort_keys=True)
 
 
 def dataset_row(wildcards):

@@ -48,7 +48,7 @@ rule trend:
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
     params:
-        settings=settings("trend", "score", "control_treatment"),
+        settings=settings("trend", "score", "call.profile_method", "control_treatment"),
         version=SENOSCORE_VERSION,
     shell:
         r"""
