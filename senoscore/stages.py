@@ -327,11 +327,14 @@ def _called(
     is_profile = _facts(dataset, layout)["assay"] in ("bulk", "array")
     method = config["call"]["profile_method"] if is_profile else config["score"]["methods"][0]
     calls = read_parquet(layout.calls(dataset)).drop(columns=[k.SAMPLE, k.COMPARTMENT])
+    panel = _panel(None, config)
     coverage = read_tsv(layout.coverage(dataset), columns=[k.SIGNATURE, "gate"])
     families = {
         name
         for name in coverage[k.SIGNATURE]
-        if name.startswith("sasp_") or name in (*_SUMMARISED, *_HELPERS)
+        # The SASP families of the panel are summarised as its axes.
+        if (name.startswith("sasp_") and name not in panel.signatures)
+        or name in (*_SUMMARISED, *_HELPERS)
     }
     wanted = [f"{method}{k.SEP}{name}" for name in sorted(families)]
     cells = _cells([dataset], sheet, layout, scores=wanted)
