@@ -21,7 +21,10 @@ _NAMES: Final = {
     k.SUBJECT: r"subject|donor|donor_?id|patient|animal|mouse(_?id)?|individual",
     k.TREATMENT: r"treatment|condition|group|arm|irradiat\w*|radiation",
     k.DOSE: r"dose|dose_?gy|gy",
-    k.TIME: r"time|time_?post_?(rt|ir)|day|days|days_?post_?(rt|ir)|dpi|timepoint|time_?point|hours|weeks",
+    k.TIME: (
+        r"time|time_?post_?(rt|ir)|day|days|days_?post_?(rt|ir)|dpi|timepoint|time_?point"
+        r"|hours|weeks"
+    ),
     "time_unit": r"time_?unit",
     k.BATCH: r"batch|lane|run|chip",
     "sex": r"sex|gender",
