@@ -1,0 +1,91 @@
+"""Quality limits by hand, and what is never dropped."""
+
+from __future__ import annotations
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from senoscore import qc
+from senoscore.errors import InputError
+
+
+def matrix(counts: np.ndarray, sample: list[str] | str = "a", **facts: str) -> ad.AnnData:
+    genes = ["MT-CO1", *[f"G{i}" for i in range(counts.shape[1] - 1)]]
+    obs = pd.DataFrame({"sample": sample}, index=[f"c{i}" for i in range(len(counts))])
+    adata = ad.AnnData(sparse.csr_matrix(counts), obs=obs, var=pd.DataFrame(index=genes))
+    adata.uns["senoscore"] = {"values": "counts", "assay": "sc", "organism": "human", **facts}
+    return adata
+
+
+def cells(n: int = 60, n_genes: int = 400, seed: int = 0) -> np.ndarray:
+    counts = np.random.default_rng(seed).poisson(3, (n, n_genes)).astype(np.int32)
+    counts[:, 0] = 20
+    return counts
+
+
+def test_reasons_and_limits_by_hand() -> None:
+    counts = cells()
+    counts[0, 0], counts[0, 50:] = 1, 0  # few counts and few genes
+    counts[1, 0] = 800  # mitochondrial
+    counts[2] *= 20  # large: never dropped for it
+    table, samples = qc(matrix(counts), doublets="off", min_counts=300, min_genes=100)
+    reason = table.set_index("cell")["reason"]
+    assert reason["c0"] == "low_counts;low_genes"
+    assert reason["c1"] == "high_mt"
+    assert table.set_index("cell")["keep"]["c2"]
+    assert table["keep"].sum() == 58
+    mt = 100 * counts[:, 0] / counts.sum(axis=1)
+    spread = max(1.0, 1.4826 * np.median(np.abs(mt - np.median(mt))))
+    assert samples["limit_pct_mt"].iloc[0] == pytest.approx(np.median(mt) + 5 * spread)
+    logged = np.log1p(counts.sum(axis=1))
+    sd = max(0.1, 1.4826 * np.median(np.abs(logged - np.median(logged))))
+    expected = max(300, np.expm1(np.median(logged) - 5 * sd))
+    assert samples["limit_counts"].iloc[0] == pytest.approx(expected)
+    assert samples[["n_kept", "lost_high_mt"]].iloc[0].tolist() == [58, 1]
+
+
+def test_limits_are_of_the_sample() -> None:
+    shallow, deep = cells(seed=1), cells(seed=2) * 10
+    both = np.vstack([shallow, deep])
+    table, _ = qc(matrix(both, ["a"] * 60 + ["b"] * 60), doublets="off", min_genes=100)
+    assert table["keep"].all()
+
+
+def test_identical_cells_lose_nothing() -> None:
+    counts = np.tile(cells(1), (40, 1))
+    table, _ = qc(matrix(counts), doublets="off")
+    assert table["keep"].all()
+
+
+def test_three_cells_are_kept_and_said() -> None:
+    table, samples = qc(matrix(cells(3)), doublets="off")
+    assert table["keep"].all()
+    assert "too few for limits" in samples["note"].iloc[0]
+
+
+@pytest.mark.parametrize("facts", [{"values": "lognorm"}, {"assay": "bulk"}, {"values": "linear"}])
+def test_what_is_not_counts_of_cells_is_kept_with_a_note(facts: dict[str, str]) -> None:
+    table, samples = qc(matrix(cells(5), **facts))
+    assert table["keep"].all()
+    assert "kept" in samples["note"].iloc[0]
+
+
+def test_scrublet_that_finds_doublets_everywhere_is_set_aside() -> None:
+    counts = np.random.default_rng(0).poisson(1.5, (220, 300)).astype(np.int32)
+    table, samples = qc(matrix(counts), min_counts=10, min_genes=10)
+    note = samples["note"].iloc[0]
+    called = table["doublet"].mean()
+    assert called <= 0.06 or "set aside" in note
+    assert np.isfinite(table["doublet_score"]).all()
+
+
+def test_input_is_untouched_and_a_missing_column_is_named() -> None:
+    adata = matrix(cells(5))
+    before = adata.X.copy()
+    qc(adata, doublets="off")
+    assert (before != adata.X).nnz == 0
+    with pytest.raises(InputError, match="no column 'library'"):
+        qc(adata, sample="library")
