@@ -1,6 +1,7 @@
 # Every target sets up what it needs. `make demo` and `make test` are the two commands of the README.
 PYTHON ?= python3
 CORES  ?= 2
+PYTEST_ARGS ?= -n $(CORES) --dist loadfile
 VENV   := .venv
 BIN    := $(VENV)/bin
 SMK    := $(BIN)/snakemake --cores $(CORES)

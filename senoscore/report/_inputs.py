@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
@@ -17,6 +17,9 @@ from senoscore.report.charts import Gap, figure
 
 if TYPE_CHECKING:
     from senoscore.report._load import Run
+
+
+_LEAST_COVERED: Final = 30
 
 
 def design(run: Run, options: Options) -> Section:
@@ -91,11 +94,13 @@ def genes(run: Run, options: Options) -> Section:
         items.append(Gap("Signature coverage", run.why_not("coverage")))
     else:
         failed = int((coverage["gate"].astype(str) != "pass").sum())
+        # Hundreds of full bars say nothing: the figure has the least covered, the table has all.
+        least = coverage.sort_values("fraction", kind="stable").head(_LEAST_COVERED)
         drawn = figure(
             "coverage",
-            lambda layout: pl.coverage(coverage, layout=layout),
+            lambda layout: pl.coverage(least, layout=layout),
             lambda: pl.coverage_table(coverage),
-            title="Genes found per signature",
+            title=f"Genes found: the {len(least)} signature parts with the least coverage",
             caption=f"{failed} of {len(coverage)} signature parts fail the gate.",
             alt_text=f"Share of genes found for {len(coverage)} signature parts; {failed} fail.",
             folder=options.figures,
