@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -29,6 +30,11 @@ _TEXT: Final = (
     "family", "question", k.COMPARTMENT, "measure", "contrast", "unit", "method", "status",
     "reason",
 )  # fmt: skip
+
+
+_CATEGORICAL: Final = re.compile(r"\bC\(\s*[A-Za-z]\w*\s*\)")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_\s~+\-*:()]*")
+_CALL: Final = re.compile(r"[\w)]\s*\(|__")
 
 
 def trend(
@@ -159,6 +165,18 @@ def _adjusted(table: pd.DataFrame) -> pd.Series:
     return q
 
 
+def _check_formula(formula: str) -> None:
+    """Let only names, numbers and ``~ + - * : ( )`` through, and C(name).
+
+    formulaic evaluates what is in a formula as Python, and a config may come from anyone.
+    """
+    rest = _CATEGORICAL.sub(" x ", formula)
+    if not _PLAIN.fullmatch(rest) or _CALL.search(rest):
+        msg = f"formula {formula[:200]!r} has more than names, numbers and ~ + - * : ( )"
+        fix = "functions other than C(name) are not run; use log_days and log_dose"
+        raise DesignError(msg, fix=fix)
+
+
 def _formula_rows(
     of: pd.DataFrame, measure: str, formula: str, options: Options
 ) -> Iterator[dict[str, Any]]:
@@ -166,6 +184,7 @@ def _formula_rows(
     from formulaic import model_matrix
     from formulaic.errors import FormulaicError
 
+    _check_formula(formula)
     own = of[np.isfinite(of[measure].astype(float))]
     if own.empty:
         return

@@ -83,6 +83,26 @@ def test_formula_equals_the_contrast():
         trend(table(subject=["p", "q", "r"] * 3), "~ treatment")
 
 
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "~ __import__('os').system('touch owned')",
+        "~ treatment + open('owned', 'w')",
+        "~ np.log(days_post_rt)",
+        "~ exit ()",
+        "~ {days_post_rt + 1}",
+        "~ `sample`",
+        "~ C(treatment)(1)",
+        "~ __builtins__",
+    ],
+)
+def test_a_formula_is_no_program(formula, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DesignError, match="has more than names"):
+        trend(table(), formula, measures=["fraction_senescent"])
+    assert not list(tmp_path.iterdir())
+
+
 def test_permutation_by_hand():
     a, b = np.array([5.0, 6.0, 9.0]), np.array([1.0, 4.0, 7.0])
     pooled = np.concatenate([a, b])
