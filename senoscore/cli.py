@@ -290,6 +290,15 @@ def methods() -> None:
     typer.echo(table().to_string(index=False))
 
 
+@app.command("list")
+def list_() -> None:
+    """List the signatures that come with senoscore."""
+    from senoscore._signatures import list_signatures
+
+    table = list_signatures()[["signature", "category", "organism", "n_up", "n_down", "title"]]
+    typer.echo(table.to_string(index=False))
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; one line and exit code 2 for what the user can mend."""
     try:
