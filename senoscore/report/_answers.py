@@ -296,7 +296,8 @@ def _sasp(
         shown = f" (q\u00a0{tidy.p_value(q)})" if np.isfinite(q) else ""
         out.append(text + shown.replace("< ", "<\u00a0"))
     if not out:
-        return (), f"no family above control at {tidy.day_label(day)}"
+        said = "no family holds after BH" if tested else "no family above control"
+        return (), f"{said} at {tidy.day_label(day)}"
     return tuple(out), f"mean over control at {tidy.day_label(day)}" + (
         "" if tested else ", not tested"
     )
