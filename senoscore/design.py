@@ -203,9 +203,8 @@ def _checked(
 def _value(
     text: str, column: str, rule: Mapping[str, Any], where: str, *, numeric: bool
 ) -> float | str:
-    if text.lower() in _MISSING and (numeric or text != ""):
-        text = ""
-    if text == "" and "default" in rule:
+    # A required name may well be NA or null; elsewhere these words mean that nothing is given.
+    if text.lower() in _MISSING and "default" in rule:
         return float("nan") if numeric else str(rule["default"] or "")
     if numeric:
         return _number(text, column, rule, where)

@@ -78,9 +78,10 @@ def _cuts(options: Options) -> str:
 
 def _comparable(burden: pd.DataFrame, *, measure: str) -> pd.DataFrame | None:
     """Rows of compartments that have a value; None where none has (bulk, for one)."""
-    if measure not in burden or not tidy.column(burden, measure).notna().any():
+    rows = burden[burden[k.COMPARTMENT].astype(str) != k.UNASSIGNED]
+    if measure not in rows or not tidy.column(rows, measure).notna().any():
         return None
-    return burden[burden[k.COMPARTMENT].astype(str) != k.UNASSIGNED]
+    return rows
 
 
 def _burden_alt(numbers: pd.DataFrame) -> str:
