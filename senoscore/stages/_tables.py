@@ -1,0 +1,74 @@
+"""What several stages read: facts of a dataset, its panel, its table of cells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from senoscore import _keys as k
+from senoscore.errors import InputError
+from senoscore.io.tables import read_parquet
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from senoscore.layout import Layout
+    from senoscore.panel import Panel
+
+__all__ = ["SEX_SIGNATURES", "cell_table", "facts", "panel_method", "panel_of"]
+
+
+SEX_SIGNATURES: Final = ("sex_xist_y", "sex_xist_y_mouse")
+"""Signatures of the label check, always scored."""
+
+
+def facts(dataset: str, layout: Layout) -> dict[str, Any]:
+    """What ingest found out about a dataset: organism, assay, values."""
+    import h5py
+    from anndata.io import read_elem
+
+    with h5py.File(layout.matrix(dataset)) as file:
+        facts: dict[str, Any] = read_elem(file["uns"][k.UNS])
+    return facts
+
+
+def panel_of(panel: Path | None, config: Mapping[str, Any]) -> Panel:
+    from senoscore.panel import load_panel
+
+    return load_panel(config["call"]["panel"] if panel is None else panel)
+
+
+def panel_method(dataset: str, panel: Panel, config: Mapping[str, Any], layout: Layout) -> str:
+    """Scoring method that the call reads: the panel's for cells, another for whole profiles."""
+    is_profile = facts(dataset, layout)["assay"] in ("bulk", "array")
+    return str(config["call"]["profile_method"]) if is_profile else panel.method
+
+
+def cell_table(
+    datasets: Sequence[str], samples: pd.DataFrame, layout: Layout, *, scores: Sequence[str] | None
+) -> pd.DataFrame:
+    """Cells of some datasets with quality, compartment, design and the named scores (None: all)."""
+    tables = []
+    for dataset in datasets:
+        quality = read_parquet(layout.qc(dataset))
+        where = read_parquet(
+            layout.compartments(dataset), columns=[k.CELL, k.COMPARTMENT, k.CONFIDENCE]
+        )
+        values = read_parquet(layout.scores(dataset))
+        if scores is not None:
+            values = values[[k.CELL, *[name for name in scores if name in values]]]
+        values = values.drop(columns=k.SAMPLE, errors="ignore")
+        for other, name in ((where, "compartments"), (values, "scores")):
+            if not other[k.CELL].equals(quality[k.CELL]):
+                msg = f"dataset {dataset}: qc and {name} are not of the same cells"
+                raise InputError(msg, fix="delete results/cells and results/scores and run again")
+        table = pd.concat(
+            [quality, where.drop(columns=k.CELL), values.drop(columns=k.CELL)], axis=1
+        )
+        table.insert(0, k.DATASET, dataset)
+        tables.append(table)
+    cells = pd.concat(tables, ignore_index=True)
+    facts = samples[[k.SAMPLE, k.SUBJECT, k.TREATMENT, k.DOSE, k.DAYS, k.BATCH]]
+    return cells.merge(facts, on=k.SAMPLE, how="left", validate="many_to_one")

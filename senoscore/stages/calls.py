@@ -1,0 +1,90 @@
+"""Calibration over all datasets, then the call of each."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from senoscore import _keys as k
+from senoscore.io.tables import write_parquet, write_tsv
+from senoscore.stages._tables import cell_table, panel_method, panel_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from senoscore.layout import Layout
+    from senoscore.panel import Panel
+
+__all__ = ["calibrate", "call"]
+
+log = logging.getLogger(__name__)
+
+
+def calibrate(
+    datasets: Sequence[str],
+    samples: Path,
+    config: Mapping[str, Any],
+    layout: Layout,
+    *,
+    panel: Path | None,
+) -> None:
+    """Write baselines and cuts, and the call rate of each control sample."""
+    from senoscore._calibrate import calibrate as run
+    from senoscore.design import read_samples
+
+    rules = panel_of(panel, config)
+    cells = _panel_cells(datasets, read_samples(samples), rules, config, layout)
+    calibration = run(
+        cells,
+        control={k.TREATMENT: config["control_treatment"]},
+        panel=rules,
+        **config["calibrate"],
+    )
+    calibration.save(layout.calibration)
+    write_tsv(calibration.rates, layout.calibration_rates, float_format="%.6g")
+
+
+def call(
+    dataset: str, samples: Path, config: Mapping[str, Any], layout: Layout, *, panel: Path | None
+) -> None:
+    """Write state, index, FDR and evidence of every cell of a dataset."""
+    from senoscore._calibrate_types import Calibration
+    from senoscore._call import call as run
+    from senoscore.design import read_samples
+
+    rules = panel_of(panel, config)
+    cells = _panel_cells([dataset], read_samples(samples), rules, config, layout)
+    calls = run(
+        cells,
+        Calibration.read(layout.calibration),
+        fdr=config["call"]["fdr"],
+        min_days_stable=config["call"]["min_days_stable"],
+    )
+    layout.calls(dataset).parent.mkdir(parents=True, exist_ok=True)
+    assert isinstance(calls, pd.DataFrame)
+    write_parquet(calls, layout.calls(dataset))
+    log.info("%s", calls[k.STATE].value_counts().to_dict())
+
+
+def _panel_cells(
+    datasets: Sequence[str],
+    samples: pd.DataFrame,
+    panel: Panel,
+    config: Mapping[str, Any],
+    layout: Layout,
+) -> pd.DataFrame:
+    """Cells with the scores of the panel, under the name of the panel's method."""
+    tables = []
+    for dataset in datasets:
+        method = panel_method(dataset, panel, config, layout)
+        names = {
+            f"{method}{suffix}{k.SEP}{name}": f"{panel.method}{suffix}{k.SEP}{name}"
+            for name in panel.signatures
+            for suffix in ("", "_z")
+        }
+        cells = cell_table([dataset], samples, layout, scores=list(names))
+        tables.append(cells.rename(columns=names))
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,100 @@
+"""From an input file to one row a cell: canonical matrix, quality, compartment, scores."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from senoscore import _keys as k
+from senoscore.errors import InputError
+from senoscore.io.tables import write_parquet, write_tsv
+from senoscore.stages._tables import facts, panel_method, panel_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from senoscore.layout import Layout
+
+__all__ = ["compartments", "ingest", "qc", "score"]
+
+log = logging.getLogger(__name__)
+
+
+def ingest(row: Mapping[str, Any], samples: Path, layout: Layout) -> None:
+    """Write the canonical matrix of a dataset and what its genes became."""
+    from senoscore.design import read_samples
+    from senoscore.ingest import ingest as run
+
+    known = read_samples(samples)[k.SAMPLE].tolist()
+    name = str(row[k.DATASET])
+    layout.matrix(name).parent.mkdir(parents=True, exist_ok=True)
+    found = run(row, samples=known, out=layout.matrix(name), genes_out=layout.genes(name))
+    log.info("%s", found)
+
+
+def qc(dataset: str, config: Mapping[str, Any], layout: Layout) -> None:
+    """Write quality per cell and per sample."""
+    from senoscore._qc import qc as run
+
+    cells, samples = run(_matrix(dataset, layout), **config["qc"])
+    layout.qc(dataset).parent.mkdir(parents=True, exist_ok=True)
+    write_parquet(cells, layout.qc(dataset))
+    write_tsv(samples.assign(dataset=dataset), layout.qc_samples(dataset), float_format="%.6g")
+    log.info("%d of %d cells kept", int(cells[k.KEEP].sum()), len(cells))
+
+
+def compartments(dataset: str, samples: Path, config: Mapping[str, Any], layout: Layout) -> None:
+    """Write the compartment of every cell."""
+    from senoscore._compartments import compartments as run
+    from senoscore.design import read_samples
+
+    adata = _matrix(dataset, layout)
+    column = "compartment_input" if "compartment_input" in adata.obs else None
+    table = run(adata, column=column, **config["compartments"])
+    table.insert(1, k.SAMPLE, adata.obs[k.SAMPLE].astype(str).to_numpy(dtype=object))
+    if (table["compartment_source"].isin(["bulk", "array"])).all():
+        stated = read_samples(samples).set_index(k.SAMPLE)[k.COMPARTMENT]
+        own = table[k.SAMPLE].map(stated).fillna("")
+        table[k.COMPARTMENT] = own.where(own != "", k.BULK)
+    write_parquet(table, layout.compartments(dataset))
+    log.info("%s", table[k.COMPARTMENT].value_counts().to_dict())
+
+
+def score(dataset: str, config: Mapping[str, Any], layout: Layout, *, threads: int) -> None:
+    """Write scores of every cell, and the coverage of every signature."""
+    from senoscore._score import score_file
+    from senoscore._signatures import Gate, SignatureSet
+    from senoscore._signatures import signatures as collect
+
+    options = config["score"]
+    sigs = collect(
+        SignatureSet.read(layout.signatures), organism=facts(dataset, layout)["organism"]
+    )
+    panel = panel_of(None, config)
+    method = panel_method(dataset, panel, config, layout)
+    layout.scores(dataset).parent.mkdir(parents=True, exist_ok=True)
+    score_file(
+        layout.matrix(dataset),
+        sigs,
+        methods=list(dict.fromkeys([*options["methods"], method])),
+        out=layout.scores(dataset),
+        coverage_out=layout.coverage(dataset),
+        gate=Gate(**config["gate"]),
+        null=options["null_sets"],
+        null_for={method: [name for name in panel.signatures if name in sigs]},
+        seed=options["seed"],
+        block_size=options["block_cells"],
+        n_threads=threads,
+    )
+
+
+def _matrix(dataset: str, layout: Layout) -> Any:
+    import anndata as ad
+    import hdf5plugin  # noqa: F401 - registers the codec of the canonical matrix
+
+    path = layout.matrix(dataset)
+    if not path.is_file():
+        msg = f"{path} is not there"
+        raise InputError(msg, fix=f"run senoscore ingest --dataset {dataset}")
+    return ad.read_h5ad(path)

@@ -1,0 +1,44 @@
+"""The report of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from senoscore import _keys as k
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from senoscore.layout import Layout
+
+__all__ = ["report"]
+
+
+def report(
+    datasets: Sequence[str], samples: Path, config: Mapping[str, Any], layout: Layout
+) -> None:
+    """Write provenance, the page and its figures."""
+    from senoscore import provenance
+    from senoscore._signatures import SignatureSet
+    from senoscore.design import read_datasets, read_samples
+    from senoscore.report import render
+
+    sheet = read_datasets(config["datasets"]).set_index(k.DATASET).loc[list(datasets)]
+    resolved = SignatureSet.read(layout.signatures)
+    record = provenance.collect(
+        config=config,
+        inputs=[Path(config["datasets"]), samples, *map(Path, sheet["path"])],
+        signatures={"sha256": resolved.sha256, "n": len(resolved)},
+        seeds={"score": config["score"]["seed"], "qc": config["qc"]["seed"]},
+    )
+    provenance.write(record, layout.results / "provenance.json")
+    render(
+        layout.results,
+        layout.report,
+        title=config["report"]["title"],
+        samples=read_samples(samples),
+        datasets=datasets,
+        provenance=record,
+        figures=layout.results / "figures",
+    )

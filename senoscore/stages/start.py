@@ -1,0 +1,145 @@
+"""What comes before the first stage: simulated data, proposed sheets, checks, signatures."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from senoscore import _keys as k
+from senoscore.errors import ConfigError, InputError, SheetError
+from senoscore.io.tables import write_tsv
+from senoscore.stages._tables import SEX_SIGNATURES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from senoscore._signatures import SignatureSet
+
+__all__ = ["check", "dataset_row", "init", "signatures", "simulate"]
+
+log = logging.getLogger(__name__)
+
+
+def simulate(out: Path, *, seed: int, size: str, if_missing: bool) -> None:
+    """Write a simulated study."""
+    from senoscore._simulate_files import write_study
+
+    if if_missing and (out / "datasets.tsv").is_file():
+        log.info("%s is already there", out)
+        return
+    write_study(out, seed=seed, size=size)
+    log.info("simulated study in %s", out)
+
+
+def init(file: Path, out: Path, *, force: bool) -> list[str]:
+    """Write proposed sheets; return what was guessed."""
+    import anndata as ad
+
+    from senoscore.genes import detect_organism
+    from senoscore.proposal import propose_sheets
+
+    targets = [out / "datasets.tsv", out / "samples.tsv"]
+    there = [str(path) for path in targets if path.exists()]
+    if there and not force:
+        msg = f"{' and '.join(there)} would be replaced"
+        raise SheetError(msg, fix="give another --out, or --force")
+    if not file.is_file():
+        msg = f"{file} is not there"
+        raise InputError(msg, fix="name a merged .h5ad")
+    try:
+        adata = ad.read_h5ad(file, backed="r")
+    except (OSError, KeyError, ValueError) as error:
+        msg = f"{file} is no .h5ad that can be read ({' '.join(str(error).split())[:120]})"
+        raise InputError(msg, fix="write it with adata.write_h5ad") from error
+    organism = detect_organism(adata.var_names.astype(str).tolist()).organism
+    sheets = propose_sheets(adata.obs, file, organism=organism or "human")
+    out.mkdir(parents=True, exist_ok=True)
+    for path, table in zip(targets, sheets[:2], strict=True):
+        write_tsv(table, path)
+    guessed = f"organism: {organism or 'not recognised, human is written: check it'}"
+    written = f"wrote {targets[0]} and {targets[1]}: check them, then `senoscore check`"
+    return [guessed, *sheets[2], written]
+
+
+def check(config_path: Path) -> list[str]:
+    """Validate everything that can be validated without reading a matrix."""
+    from senoscore._methods import check_methods
+    from senoscore.config import load_config
+    from senoscore.design import (
+        check_sheets,
+        describe_design,
+        dose_messages,
+        read_datasets,
+        read_samples,
+    )
+    from senoscore.io.readers import detect_format
+
+    config = load_config(config_path)
+    datasets, samples = read_datasets(config["datasets"]), read_samples(config["samples"])
+    check_sheets(datasets, samples)
+    check_methods(config["score"]["methods"])
+    resolved = _signatures(config)
+    lines = []
+    for row in datasets.to_dict("records"):
+        path = Path(row["path"])
+        if not path.exists():
+            msg = f"dataset {row['dataset']!r}: {path} is not there"
+            raise SheetError(msg, fix="paths are relative to the folder the workflow runs in")
+        kind = row["format"] if row["format"] != "auto" else detect_format(path)
+        lines.append(
+            f"dataset {row['dataset']}: {path} ({kind}, {row['organism']}, {row['assay']})"
+        )
+    control = config["control_treatment"]
+    design = describe_design(samples, control=control)
+    lines += [
+        f"{row['treatment']}, {row['dose_gy']:g} Gy, day {row['days_post_rt']:g}: "
+        f"{row['n_subjects']} subjects: {row['allows']}"
+        for row in design.to_dict("records")
+    ]
+    lines += [f"note: {message}" for message in dose_messages(samples, control=control)]
+    lines.append(f"{len(resolved)} signatures, panel {config['call']['panel']!r}: ok")
+    return lines
+
+
+def dataset_row(row: str | None, dataset: str | None, config: Path) -> dict[str, Any]:
+    """One row of the datasets sheet, from JSON or by name."""
+    from senoscore.config import load_config
+    from senoscore.design import read_datasets
+
+    if row is not None:
+        parsed: dict[str, Any] = json.loads(row)
+        return parsed
+    if dataset is None:
+        msg = "neither --row nor --dataset is given"
+        raise ConfigError(msg, fix="name a dataset of the sheet with --dataset")
+    sheet = read_datasets(load_config(config)["datasets"]).set_index(k.DATASET, drop=False)
+    if dataset not in sheet.index:
+        msg = f"there is no dataset {dataset!r}"
+        raise SheetError(msg, fix=f"datasets: {', '.join(sheet.index)}")
+    return {str(name): value for name, value in sheet.loc[dataset].items()}
+
+
+def signatures(config: Mapping[str, Any], out: Path) -> None:
+    """Resolve the signatures of the run, what the panel needs included."""
+    resolved = _signatures(config)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    resolved.save(out)
+    log.info("%d signatures, sha256 %s", len(resolved), resolved.sha256)
+
+
+def _signatures(config: Mapping[str, Any]) -> SignatureSet:
+    from senoscore._signatures import list_signatures
+    from senoscore._signatures import signatures as collect
+    from senoscore.panel import load_panel
+
+    wanted = config["signatures"]
+    sources: list[Any] = [*wanted["use"], *wanted["files"]]
+    if wanted["custom"]:
+        sources.append(wanted["custom"])
+    named = collect(*sources)
+    known = {*named, *list_signatures()[k.SIGNATURE]}
+    panel = load_panel(config["call"]["panel"], known_signatures=known)
+    needed = (*panel.signatures, *SEX_SIGNATURES)
+    return collect(named, *(name for name in needed if name not in named))

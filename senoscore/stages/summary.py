@@ -1,0 +1,149 @@
+"""From cells to samples: burden, trend, and the one AnnData of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from senoscore import _keys as k
+from senoscore.io.atomic import atomic_path
+from senoscore.io.tables import read_parquet, read_tsv, write_tsv
+from senoscore.stages._tables import SEX_SIGNATURES, cell_table, facts, panel_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from senoscore.layout import Layout
+
+__all__ = ["burden", "export", "trend"]
+
+
+_SUMMARISED: Final = ("senmayo", "fridman", "corescence", "p53_targets", "proliferation")
+"""Signatures, beside the panel's, whose sample means go into the burden table."""
+
+
+_TEXT_COLUMNS: Final = dict.fromkeys((k.DATASET, k.SAMPLE, k.SUBJECT, k.BATCH, "region"), str)
+
+
+def burden(
+    datasets: Sequence[str], samples: Path, config: Mapping[str, Any], layout: Layout
+) -> None:
+    """Write one row per sample and compartment."""
+    from senoscore._burden import burden as run
+    from senoscore.design import read_samples
+
+    sheet = read_samples(samples)
+    cells = pd.concat(
+        [_called(dataset, sheet, config, layout) for dataset in datasets], ignore_index=True
+    )
+    table = run(
+        cells,
+        samples=sheet[sheet[k.SAMPLE].isin(set(cells[k.SAMPLE]))],
+        control=config["control_treatment"],
+        min_days_stable=config["call"]["min_days_stable"],
+        **config["burden"],
+    )
+    layout.summary("burden").parent.mkdir(parents=True, exist_ok=True)
+    write_tsv(table, layout.summary("burden"), float_format="%.8g")
+
+
+def _called(
+    dataset: str, sheet: pd.DataFrame, config: Mapping[str, Any], layout: Layout
+) -> pd.DataFrame:
+    """Cells of a dataset with their calls and the scores that are summarised."""
+    is_profile = facts(dataset, layout)["assay"] in ("bulk", "array")
+    method = config["call"]["profile_method"] if is_profile else config["score"]["methods"][0]
+    calls = read_parquet(layout.calls(dataset)).drop(columns=[k.SAMPLE, k.COMPARTMENT])
+    panel = panel_of(None, config)
+    coverage = read_tsv(layout.coverage(dataset), columns=[k.SIGNATURE, "gate"])
+    families = {
+        name
+        for name in coverage[k.SIGNATURE]
+        # The SASP families of the panel are summarised as its axes.
+        if (name.startswith("sasp_") and name not in panel.signatures)
+        or name in (*_SUMMARISED, *SEX_SIGNATURES)
+    }
+    wanted = [f"{method}{k.SEP}{name}" for name in sorted(families)]
+    cells = cell_table([dataset], sheet, layout, scores=wanted)
+    return pd.concat([cells, calls.drop(columns=[k.CELL, k.REASON])], axis=1)
+
+
+def trend(samples: Path, config: Mapping[str, Any], layout: Layout) -> None:
+    """Write contrasts, families, read-outs and the label check."""
+    from senoscore import labels
+    from senoscore._trend import families
+    from senoscore._trend import trend as run
+    from senoscore._trend_readouts import readouts
+    from senoscore.design import read_samples
+
+    table = read_tsv(layout.summary("burden"), dtype=_TEXT_COLUMNS)
+    options, control = config["trend"], config["control_treatment"]
+    shared = {"control": control, "alpha": options["alpha"]}
+    found = run(table, transform=options["transform"], **shared)
+    if options["formula"]:
+        own = run(table, options["formula"], transform=options["transform"], **shared)
+        found = pd.concat([found, own], ignore_index=True)
+    methods = [config["score"]["methods"][0], config["call"]["profile_method"]]
+    p53, *others = (
+        labels.p53_by_sample(table, f"mean:{method}{k.SEP}p53_targets", control=control)
+        for method in methods
+    )
+    p53 = p53.combine_first(others[0])
+    checks = [labels.p53_check(p53, control=control)]
+    checks.append(labels.sex_check(_sex(table, read_samples(samples), methods)))
+    write_tsv(found, layout.summary("trend"), float_format="%.8g")
+    write_tsv(families(found), layout.summary("families"))
+    course = readouts(table, found, fdr=options["fdr"], **shared)
+    write_tsv(course, layout.summary("readouts"), float_format="%.8g")
+    checked = pd.concat([table for table in checks if len(table)] or checks[:1])
+    write_tsv(checked, layout.summary("label_check"), float_format="%.6g")
+
+
+def _sex(table: pd.DataFrame, sheet: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
+    """XIST minus Y per sample, over all its kept cells."""
+    names = [f"mean:{method}{k.SEP}{name}" for method in methods for name in SEX_SIGNATURES]
+    score = table[[name for name in names if name in table]].bfill(axis=1)
+    value = score.iloc[:, 0] if score.shape[1] else pd.Series(float("nan"), index=table.index)
+    known = value.notna() & (table["n_cells"] > 0)
+    total = (value * table["n_cells"])[known].groupby(table[k.SAMPLE]).sum()
+    mean = total / table["n_cells"][known].groupby(table[k.SAMPLE]).sum()
+    out = table[[k.DATASET, k.SAMPLE]].drop_duplicates(k.SAMPLE)
+    sex = sheet.set_index(k.SAMPLE)["sex"]
+    return out.assign(sex=out[k.SAMPLE].map(sex), value=out[k.SAMPLE].map(mean))
+
+
+def export(datasets: Sequence[str], layout: Layout) -> None:
+    """Write one AnnData with every per-cell result and no matrix."""
+    import anndata as ad
+
+    obs: list[pd.DataFrame] = []
+    tables: dict[str, list[pd.DataFrame]] = {}
+    for dataset in datasets:
+        calls = read_parquet(layout.calls(dataset))
+        quality = read_parquet(layout.qc(dataset)).rename(columns={k.REASON: "qc_reason"})
+        where = read_parquet(layout.compartments(dataset), columns=[k.CONFIDENCE])
+        evidence = calls.filter(regex=r"^z:")
+        cells = pd.concat(
+            [quality, where, calls.drop(columns=[k.CELL, k.SAMPLE, *evidence.columns])], axis=1
+        )
+        cells.insert(0, k.DATASET, dataset)
+        obs.append(cells)
+        scores = read_parquet(layout.scores(dataset)).drop(columns=[k.CELL, k.SAMPLE])
+        for method in dict.fromkeys(str(name).split(k.SEP)[0] for name in scores):
+            own = scores.filter(regex=f"^{method}{k.SEP}")
+            own.columns = [str(name).split(k.SEP, 1)[1] for name in own]
+            tables.setdefault(k.OBSM_SCORE.format(method=method), []).append(own)
+        evidence.columns = [str(name).removeprefix("z:") for name in evidence]
+        tables.setdefault(k.OBSM_EVIDENCE, []).append(evidence)
+    cells = pd.concat(obs, ignore_index=True)
+    cells.index = pd.Index((cells[k.DATASET] + "/" + cells[k.CELL]).astype(str), dtype=object)
+    for column in cells.select_dtypes(["object", "string", "category"]):
+        if column != k.CELL:
+            cells[column] = pd.Categorical(cells[column].astype(object))
+    adata = ad.AnnData(obs=cells)
+    for name, parts in tables.items():
+        adata.obsm[name] = pd.concat(parts).astype("float32").set_axis(cells.index)
+    with atomic_path(layout.annotated) as temporary:
+        adata.write_h5ad(temporary, compression="gzip")
