@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from senoscore._signatures import Gate
 
-__all__ = ["score", "score_file"]
+__all__ = ["first_pass", "score", "score_file"]
 
 _BLOCK: Final = 4096
 
@@ -191,11 +191,55 @@ def score_file(
     samples = _samples(Path(path))
     _write_scores(run, samples, rows, Path(out))
     if coverage_out is not None:
-        from senoscore.io.tables import write_tsv
+        _write_coverage(run, Path(path), coverage_out)
 
-        coverage = run.coverage.copy()
-        coverage.insert(0, _keys.DATASET, Path(path).name.removesuffix(".h5ad"))
-        write_tsv(coverage, coverage_out)
+
+def first_pass(
+    path: str | Path,
+    signatures: Any,
+    *,
+    methods: str | Iterable[str] = "ucell",
+    out: str | Path,
+    coverage_out: str | Path | None = None,
+    exact: str | Mapping[str, str] | None = None,
+    gate: Gate | None = None,
+    null: int = 0,
+    null_for: Mapping[str, Iterable[str]] | None = None,
+    seed: int = 0,
+    block_size: int = _BLOCK,
+    n_threads: int | None = None,
+) -> None:
+    """Make what scores need to know of all cells, for pieces that are scored apart.
+
+    Parameters
+    ----------
+    path, signatures, methods, coverage_out, exact, gate, null, null_for, seed
+        As in :func:`score_file`.
+    block_size, n_threads
+        As in :func:`score_file`.
+    out
+        The file to make; pass it to :func:`score_file` as ``controls``. The limits of JASMINE
+        go beside it (``.jasmine.npz``). Nothing is written where no method needs it.
+
+    Raises
+    ------
+    InputError, MethodError, SignatureError
+        As in :func:`score_file`.
+    """
+    run = Run(
+        from_file(path), signatures, methods, exact, gate, null, seed, block_size, n_threads,
+        reference=Path(out), null_for=null_for,
+    )  # fmt: skip
+    if coverage_out is not None:
+        _write_coverage(run, Path(path), coverage_out)
+
+
+def _write_coverage(run: Run, path: Path, out: str | Path) -> None:
+    from senoscore.io.tables import write_tsv
+
+    coverage = run.coverage.copy()
+    coverage.insert(0, _keys.DATASET, path.name.removesuffix(".h5ad"))
+    write_tsv(coverage, out)
 
 
 def _write_scores(run: Run, samples: pd.Series | None, rows: slice | None, out: Path) -> None:

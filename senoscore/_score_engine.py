@@ -19,6 +19,7 @@ from senoscore.controls import (
     jasmine_components,
     linear_score,
     linear_sums,
+    stack,
 )
 from senoscore.errors import MethodError
 from senoscore.io.blocks import Block
@@ -28,6 +29,7 @@ from senoscore.kernels.rank_exact import OrdinalPlan, plan_decoupler, plan_gseap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -59,7 +61,9 @@ class Engine:
     ranks: RankPlan | None = None
     exact_ranks: RankPlan | None = None
     ordinal: Mapping[str, OrdinalPlan] = field(default_factory=dict)
-    linear: Mapping[str, LinearScore] = field(default_factory=dict)
+    linear: LinearScore | None = None
+    """All mean-based methods side by side: one pass over the cells."""
+    linear_methods: tuple[str, ...] = ()
     jasmine: JasmineSets | None = None
     limits: JasmineLimits | None = None
 
@@ -114,16 +118,25 @@ class Engine:
                 out |= {method: scores[:, i] for i, method in enumerate(plan.methods)}
         for method, ordinal in self.ordinal.items():
             out[method] = score_ordinal(ordinal, *rows, **options)
-        normalise = normalisation(self.values)
-        for method, linear in self.linear.items():
-            out[method] = linear_sums(
-                block,  # type: ignore[arg-type]
-                linear,
-                normalise=normalise,
+        if self.linear is not None:
+            sums = linear_sums(
+                block,  # type: ignore[arg-type]  # a NamedTuple
+                self.linear,
+                normalise=normalisation(self.values),
                 n_threads=self.n_threads,
             )
+            out |= zip(
+                self.linear_methods,
+                np.split(sums, len(self.linear_methods), axis=1),
+                strict=True,
+            )
         if self.jasmine is not None and self.limits is not None:
-            out["jasmine"] = self.limits.scale(jasmine_components(block, self.jasmine))  # type: ignore[arg-type]
+            components = jasmine_components(
+                block,  # type: ignore[arg-type]
+                self.jasmine,
+                n_threads=self.n_threads,
+            )
+            out["jasmine"] = self.limits.scale(components)
         return out
 
 
@@ -197,9 +210,11 @@ def prepare(
     n_missing: int,
     blocks: Callable[[], Iterable[Block]],
     reference: Reference | None,
+    n_detected: NDArray[np.int64] | None,
     null: MatchedSets | None,
     seed: int,
     n_threads: int,
+    limits_file: Path | None = None,
 ) -> Engine:
     """Make the engine of a data set.
 
@@ -211,13 +226,19 @@ def prepare(
         All cells, for JASMINE's limits.
     reference
         First pass over all cells; None if no method needs it.
+    n_detected
+        Cells that express each gene, for the exact AUCell.
     null
         Random sets of each part; None for none.
     seed
         Of drawn control genes.
+    limits_file
+        File of JASMINE's limits: read if it is there, else made.
 
     Raises
     ------
+    InputError
+        ``limits_file`` is of other sets.
     MethodError
         Random sets are asked for a method that cannot score them.
     """
@@ -232,8 +253,8 @@ def prepare(
     lists = (sets.indptr, sets.gene_idx, n_vars)
     ordinal = {}
     if "aucell" in exact:
-        assert reference is not None
-        ordinal["aucell"] = plan_decoupler(*lists, reference.n_detected > 0)
+        assert n_detected is not None
+        ordinal["aucell"] = plan_decoupler(*lists, n_detected > 0)
     if "ssgsea" in exact:
         ordinal["ssgsea"] = plan_gseapy(*lists)
     linear: dict[str, LinearScore] = {
@@ -254,9 +275,10 @@ def prepare(
         ranks=plan_ranks(neutral, *lists) if neutral else None,
         exact_ranks=_exact_ucell(sets, n_vars, n_missing, exact.get("ucell")),
         ordinal=ordinal,
-        linear=linear,
+        linear=stack(linear) if linear else None,
+        linear_methods=tuple(linear),
         jasmine=jasmine,
-        limits=None if jasmine is None else _jasmine_limits(blocks(), jasmine),
+        limits=None if jasmine is None else _jasmine_limits(blocks, jasmine, limits_file),
     )
 
 
@@ -276,11 +298,17 @@ def _exact_ucell(
     )
 
 
-def _jasmine_limits(blocks: Iterable[Block], sets: JasmineSets) -> JasmineLimits:
-    """Smallest and largest components over all cells: a pass of its own."""
+def _jasmine_limits(
+    blocks: Callable[[], Iterable[Block]], sets: JasmineSets, file: Path | None
+) -> JasmineLimits:
+    """Smallest and largest components over all cells: a pass of its own, or its file."""
+    if file is not None and file.exists():
+        return JasmineLimits.load(file, sets)
     limits: JasmineLimits | None = None
-    for block in blocks:
+    for block in blocks():
         here = JasmineLimits.of(jasmine_components(block, sets))  # type: ignore[arg-type]
         limits = here if limits is None else limits.merge(here)
     assert limits is not None
+    if file is not None:
+        limits.save(file, sets)
     return limits

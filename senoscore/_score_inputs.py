@@ -11,12 +11,14 @@ import pandas as pd
 
 from senoscore import _keys
 from senoscore.errors import InputError
-from senoscore.io.blocks import Block, iter_blocks
+from senoscore.io.blocks import iter_blocks, memory_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from anndata import AnnData
+
+    from senoscore.io.blocks import Block
 
     Values = Literal["counts", "lognorm", "linear"]
 
@@ -198,6 +200,8 @@ def _array_blocks(X: Any) -> Callable[[int, slice | None], Iterator[Block]]:
 
     if sparse.issparse(X) and X.format != "csr":
         X = X.tocsr()  # once: rows of CSC cannot be read
+    if sparse.issparse(X) or isinstance(X, np.ndarray):
+        return lambda block_size, rows: memory_blocks(X, block_size, rows)
 
     def blocks(block_size: int, rows: slice | None) -> Iterator[Block]:
         lo, hi, _ = (rows or slice(None)).indices(X.shape[0])
@@ -206,15 +210,9 @@ def _array_blocks(X: Any) -> Callable[[int, slice | None], Iterator[Block]]:
             part = X[start:stop]
             if hasattr(part, "compute"):
                 part = part.compute()
-            yield _to_block(part, start, stop)
+            if not sparse.issparse(part):
+                part = np.asarray(part)
+            [block] = memory_blocks(part, max(stop - start, 1))
+            yield block._replace(start=start, stop=stop)
 
     return blocks
-
-
-def _to_block(part: Any, start: int, stop: int) -> Block:
-    from scipy import sparse
-
-    if not sparse.issparse(part):
-        part = np.asarray(part)
-    csr = sparse.csr_array(part)
-    return Block(start, stop, csr.indptr.astype(np.int64), csr.indices, csr.data, int(csr.shape[1]))

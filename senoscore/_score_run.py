@@ -12,7 +12,7 @@ from senoscore._methods import METHODS, check_methods, parse_exact
 from senoscore._score_engine import Engine, normalisation, prepare
 from senoscore._signatures import Gate, SignatureSet, align
 from senoscore._signatures import signatures as collect_signatures
-from senoscore.controls import Reference, gene_reference, matched_sets
+from senoscore.controls import Reference, gene_reference, genes_detected, matched_sets
 from senoscore.errors import InputError, MethodError, SignatureError
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from senoscore._methods import Exact
     from senoscore._score_inputs import Matrix
 
 __all__ = ["Run"]
@@ -64,15 +63,20 @@ class Run:
         if failed:
             logger.warning("%s: too few genes found for %s: NaN", matrix.where, ", ".join(failed))
         logger.info("%s: values are %s (%s)", matrix.where, matrix.values, matrix.values_from)
-        needs = null > 0 or any(
-            (METHODS[name].needs_controls and name != "jasmine") or _needs_all(self.exact.get(name))
-            for name in self.methods
+        means = null > 0 or any(
+            METHODS[name].needs_controls and name != "jasmine" for name in self.methods
         )
-        first_pass = self._reference(reference) if needs else None
+        detected = any(twin.name == "decoupler" for twin in self.exact.values())
+        # A file serves other calls too; in memory, only what this call needs is collected.
+        whole = means or (detected and reference is not None)
+        first_pass = self._reference(reference) if whole else None
+        self.n_detected = self._detected(first_pass) if detected else None
+        limits = None if reference is None else reference.with_suffix(".jasmine.npz")
         chosen = null > 0 and null_for is not None
         self.engine = self._engine(
-            self.sigs, index, self.methods, first_pass, with_null=null > 0 and not chosen
-        )
+            self.sigs, index, self.methods, first_pass,
+            with_null=null > 0 and not chosen, limits=limits,
+        )  # fmt: skip
         self.null_engines: list[Engine] = []
         for method, names in (null_for or {}).items() if chosen else ():
             some = SignatureSet([self.sigs[name] for name in names], lost=self.sigs.lost)
@@ -90,6 +94,7 @@ class Run:
         reference: Reference | None,
         *,
         with_null: bool,
+        limits: Path | None = None,
     ) -> Engine:
         drawn = None
         if with_null and reference is not None:
@@ -105,9 +110,11 @@ class Run:
             n_missing=len(missing),
             blocks=lambda: self.matrix.blocks(self.block_size, None),
             reference=reference,
+            n_detected=self.n_detected,
             null=drawn,
             seed=self.seed,
             n_threads=self.n_threads,
+            limits_file=limits,
         )
 
     def _reference(self, path: Path | None) -> Reference:
@@ -127,11 +134,19 @@ class Run:
             self.matrix.blocks(self.block_size, None),  # type: ignore[arg-type]  # a NamedTuple
             list(names),
             normalise=normalise,
+            means_only=path is None and "zscore" not in self.methods,
         )
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             reference.save(path)
         return reference
+
+    def _detected(self, reference: Reference | None) -> NDArray[np.int64]:
+        """Count the cells that express each gene."""
+        if reference is not None and reference.n_detected is not None:
+            return reference.n_detected
+        blocks: Any = self.matrix.blocks(self.block_size, None)
+        return genes_detected(blocks, self.matrix.n_vars)
 
     def blocks(
         self, rows: slice | None
@@ -185,10 +200,6 @@ def _cpus() -> int:
     """CPUs this process may use (all of the machine where that cannot be asked)."""
     allowed = getattr(os, "sched_getaffinity", None)
     return len(allowed(0)) if allowed else os.cpu_count() or 1
-
-
-def _needs_all(twin: Exact | None) -> bool:
-    return twin is not None and twin.name == "decoupler"
 
 
 def _check_numbers(null: int, seed: int, block_size: int, n_threads: int) -> None:

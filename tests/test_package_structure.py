@@ -22,7 +22,7 @@ RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 # Each may import only what stands before it (and itself).
 LAYERS = [
     ["errors"],
-    ["_keys", "_resources", "layout", "progress"],
+    ["_atomic", "_keys", "_resources", "layout", "progress"],
     ["kernels"],
     ["genes"],
     ["_signature_types", "_signature_index", "_signature_files", "_signatures"],

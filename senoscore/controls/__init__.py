@@ -37,7 +37,7 @@ from senoscore.controls._linear import (
     stack,
 )
 from senoscore.controls._matched import MatchedSets, matched_sets
-from senoscore.controls._reference import Block, Reference, gene_reference
+from senoscore.controls._reference import Block, Reference, gene_reference, genes_detected
 
 __all__ = [
     "Block",
@@ -50,6 +50,7 @@ __all__ = [
     "ans_controls",
     "choose_controls",
     "gene_reference",
+    "genes_detected",
     "jasmine_components",
     "linear_score",
     "linear_sums",

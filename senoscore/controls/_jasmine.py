@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
+from senoscore.controls._npz import load_npz, save_npz
+from senoscore.errors import InputError
 from senoscore.kernels.jasmine import jasmine_parts
 from senoscore.kernels.mean import run_rows
 
 if TYPE_CHECKING:
+    import os
+
     from numpy.typing import NDArray
 
     from senoscore._signatures import SignatureIndex
     from senoscore.controls._reference import Block
 
 __all__ = ["JasmineLimits", "JasmineSets", "jasmine_components"]
+
+_KIND = "senoscore jasmine limits 1"
 
 
 class JasmineSets(NamedTuple):
@@ -45,6 +52,14 @@ class JasmineSets(NamedTuple):
             size,
             np.asarray(index.passed, dtype=bool) & (size > 0),
         )
+
+    @property
+    def digest(self) -> str:
+        """Hash of which genes are in which part."""
+        whole = hashlib.sha256(f"{self.n_vars} {self.set_size.tolist()}".encode())
+        for part in (self.gene_ptr, self.gene_set, self.scored):
+            whole.update(np.ascontiguousarray(part).tobytes())
+        return whole.hexdigest()
 
 
 def jasmine_components(
@@ -119,6 +134,25 @@ class JasmineLimits:
     def of(cls, components: NDArray[np.float64]) -> JasmineLimits:
         """Limits of one block of components, shape (2, n_rows, n_parts)."""
         return cls(components.min(axis=1, initial=np.inf), components.max(axis=1, initial=-np.inf))
+
+    def save(self, path: str | os.PathLike[str], sets: JasmineSets) -> None:
+        """Write the limits of these sets to an ``.npz`` file, whole or not at all."""
+        save_npz(path, _KIND, sets=np.array(sets.digest), low=self.low, high=self.high)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], sets: JasmineSets) -> JasmineLimits:
+        """Read limits written by :meth:`save`.
+
+        Raises
+        ------
+        InputError
+            The file holds no limits, or those of other sets.
+        """
+        arrays = load_npz(path, _KIND)
+        if str(arrays["sets"]) != sets.digest:
+            msg = f"{path} holds the limits of other signatures or another matrix"
+            raise InputError(msg, fix="delete it and run the first pass again")
+        return cls(arrays["low"], arrays["high"])
 
     def merge(self, other: JasmineLimits) -> JasmineLimits:
         """Limits of both sets of cells together."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from senoscore.errors import MethodError
 from senoscore.kernels import mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -25,57 +25,55 @@ __all__ = ["Linear", "LinearScore", "choose_controls", "linear_score", "linear_s
 
 Linear = Literal["wmean", "zscore", "score_genes", "seurat", "ans"]
 
-_DENSE_FROM = 0.05  # share of non-zero weights from which dense weights win (measured)
-_WIDTH = 32  # dense columns taken at a time: wider weights fall out of the cache
+_LANES = 32  # columns of whole numbers are padded to a multiple: the rest loop is slow
 
 
 class _Layout(NamedTuple):
-    """The weights as the kernels read them: some columns dense, the others as lists."""
+    """The weights as the kernels read them."""
 
-    dense: list[tuple[NDArray[np.int64], NDArray[np.float64]]]
-    """Column numbers and their weights, shape (n_vars, at most 32)."""
-    few: NDArray[np.int64]
-    """Column numbers summed from lists."""
     lists: tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]
-    """Pointer by gene, position in ``few``, weight."""
+    """Pointer by gene, column, weight."""
+    counted: NDArray[np.intp]
+    """Columns with control genes."""
+    times: NDArray[np.int16]
+    """How often a gene counts among the controls, shape (n_vars, at least len(counted))."""
 
 
 @dataclass(frozen=True, eq=False)
 class LinearScore:
-    """Scores that are weighted sums over the genes of a cell, plus a constant.
+    r"""Scores :math:`s_{ip} = \sum_j x_{ij} w_{jp} - c_p \sum_j x_{ij} t_{jp} + o_p`.
 
     Attributes
     ----------
     columns
         Signature part of each column; ``method:part`` once several methods are stacked.
     weight
-        float64, shape (n_vars, n_columns).
+        :math:`w`, the signature genes: float64, shape (n_vars, n_columns).
+    times
+        :math:`t`, how often a gene counts among the controls: int16, shape (n_vars, n_columns).
+    scale
+        :math:`c`, one over the number of controls, 0 where there are none. Shape (n_columns,).
     offset
-        Constant of each column; NaN where the part cannot be scored. Shape (n_columns,).
+        :math:`o`; NaN where the part cannot be scored. Shape (n_columns,).
     """
 
     columns: tuple[str, ...]
     weight: sparse.csr_array
+    times: sparse.csr_array
+    scale: NDArray[np.float64]
     offset: NDArray[np.float64]
 
     @cached_property
     def layout(self) -> _Layout:
         """Arrange the weights for the kernels, once for all blocks."""
-        n_vars, n_columns = self.weight.shape
-        filled = np.bincount(self.weight.indices, minlength=n_columns)
-        order = np.argsort(-filled, kind="stable")
-        n_dense = int((filled > _DENSE_FROM * n_vars).sum())
-        # A started tile costs as much as a full one: fill it with the next columns.
-        n_dense = min(-(-n_dense // _WIDTH) * _WIDTH, n_columns)
-        many, few = np.sort(order[:n_dense]), np.sort(order[n_dense:])
-        lists = sparse.csr_array(self.weight[:, few])
+        counted = np.flatnonzero(np.diff(self.times.tocsc().indptr))
+        times = np.zeros((self.times.shape[0], -(-len(counted) // _LANES) * _LANES), np.int16)
+        times[:, : len(counted)] = self.times[:, counted].toarray()
+        lists = self.weight
         return _Layout(
-            [
-                (columns, np.ascontiguousarray(self.weight[:, columns].toarray()))
-                for columns in (many[at : at + _WIDTH] for at in range(0, len(many), _WIDTH))
-            ],
-            few,
             (lists.indptr.astype(np.int64), lists.indices.astype(np.int32), lists.data),
+            counted,
+            times,
         )
 
 
@@ -93,12 +91,19 @@ def _share(value: NDArray[np.float64], indptr: NDArray[np.int64]) -> NDArray[np.
 def _matrix(
     gene_idx: NDArray[np.int64],
     indptr: NDArray[np.int64],
-    value: NDArray[np.float64],
+    value: NDArray[Any],
     n_vars: int,
 ) -> sparse.csr_array:
     """Genes by parts matrix of one value per member of a part."""
     shape = (n_vars, len(indptr) - 1)
     return sparse.csr_array((value, (np.asarray(gene_idx), _part_of(indptr))), shape=shape)
+
+
+def _without_controls(
+    index: SignatureIndex, weight: sparse.csr_array, offset: NDArray[np.float64]
+) -> LinearScore:
+    none = sparse.csr_array(weight.shape, dtype=np.int16)
+    return LinearScore(tuple(index.names), weight, none, np.zeros(len(index.names)), offset)
 
 
 def _offset(index: SignatureIndex) -> NDArray[np.float64]:
@@ -150,7 +155,7 @@ def choose_controls(
 def _wmean(index: SignatureIndex, n_vars: int) -> LinearScore:
     value = _share(np.asarray(index.weight, dtype=np.float64), index.indptr)
     weight = _matrix(index.gene_idx, index.indptr, value, n_vars)
-    return LinearScore(tuple(index.names), weight, _offset(index))
+    return _without_controls(index, weight, _offset(index))
 
 
 def _zscore(index: SignatureIndex, reference: Reference) -> LinearScore:
@@ -160,18 +165,24 @@ def _zscore(index: SignatureIndex, reference: Reference) -> LinearScore:
     weight = _matrix(index.gene_idx, index.indptr, value, len(reference.var_names))
     usable = np.bincount(_part_of(index.indptr), varies, minlength=len(index.names)) > 0
     offset = np.where(usable, _offset(index), np.nan)
-    return LinearScore(tuple(index.names), weight, offset - weight.T @ reference.mean)
+    return _without_controls(index, weight, offset - weight.T @ reference.mean)
 
 
 def _against_controls(index: SignatureIndex, controls: ControlGenes, n_vars: int) -> LinearScore:
     inside = _share(controls.kept.astype(np.float64), index.indptr)
-    against = _share(controls.times.astype(np.float64), controls.indptr)
-    weight = _matrix(index.gene_idx, index.indptr, inside, n_vars) - _matrix(
-        controls.gene_idx, controls.indptr, against, n_vars
+    n_parts = len(index.names)
+    n_times = np.bincount(_part_of(controls.indptr), controls.times, minlength=n_parts)
+    usable = np.bincount(_part_of(index.indptr), inside, minlength=n_parts) > 0
+    if controls.times.size and controls.times.max() > np.iinfo(np.int16).max:
+        msg = f"a control gene counts {controls.times.max()} times"
+        raise MethodError(msg, fix="split signatures of more than 32,767 genes")
+    return LinearScore(
+        tuple(index.names),
+        _matrix(index.gene_idx, index.indptr, inside, n_vars),
+        _matrix(controls.gene_idx, controls.indptr, controls.times.astype(np.int16), n_vars),
+        np.divide(1.0, n_times, out=np.zeros(n_parts), where=n_times > 0),
+        np.where(usable, _offset(index), np.nan),
     )
-    usable = np.bincount(_part_of(index.indptr), inside, minlength=len(index.names)) > 0
-    offset = np.where(usable, _offset(index), np.nan)
-    return LinearScore(tuple(index.names), sparse.csr_array(weight), offset)
 
 
 def linear_score(
@@ -230,8 +241,11 @@ def stack(scores: Mapping[str, LinearScore]) -> LinearScore:
     """
     return LinearScore(
         tuple(f"{method}:{part}" for method, one in scores.items() for part in one.columns),
-        sparse.csr_array(sparse.hstack([one.weight for one in scores.values()], format="csr")),
-        np.concatenate([one.offset for one in scores.values()]),
+        *(
+            sparse.csr_array(sparse.hstack([getattr(s, w) for s in scores.values()], format="csr"))
+            for w in ("weight", "times")
+        ),
+        *(np.concatenate([getattr(s, w) for s in scores.values()]) for w in ("scale", "offset")),
     )
 
 
@@ -240,8 +254,8 @@ def linear_sums(
 ) -> NDArray[np.float64]:
     """Score one block of cells.
 
-    Columns with few weights are summed from a list of columns per gene, columns with many (the
-    control-gene methods) from dense weights, 32 columns at a time.
+    Signature genes are summed from a list of columns per gene, control genes, of which every
+    column has many, from a dense table of how often each counts.
 
     Parameters
     ----------
@@ -262,20 +276,16 @@ def linear_sums(
     indptr = block.indptr.astype(np.int64, copy=False)
     rows = (indptr, block.indices.astype(np.int32, copy=False), block.data, float(normalise))
     n_rows = len(indptr) - 1
-    out = np.empty((n_rows, len(score.columns)))
     layout = score.layout
-    if layout.few.size:
-        by_list = partial(mean.weighted_sums_lists, *rows, *layout.lists)
-        out[:, layout.few] = _run(by_list, n_rows, len(layout.few), n_threads)
-    for columns, weight in layout.dense:
-        kernel: Any = mean.weighted_sums_dense  # numba types its dispatchers for one call only
-        out[:, columns] = _run(partial(kernel, *rows, weight), n_rows, len(columns), n_threads)
-    return out + score.offset
-
-
-def _run(
-    kernel: Callable[..., None], n_rows: int, n_columns: int, n_threads: int
-) -> NDArray[np.float64]:
-    out = np.empty((n_rows, n_columns))
-    mean.run_rows(lambda first, stop: kernel(first, stop, out), n_rows, n_threads=n_threads)
+    out = np.empty((n_rows, len(score.columns)))
+    controls = np.empty((n_rows, layout.times.shape[1]))
+    kernel: Any = mean.row_sums  # numba types its dispatchers for one call only
+    mean.run_rows(
+        lambda first, stop: kernel(*rows, *layout.lists, layout.times, first, stop, out, controls),
+        n_rows,
+        n_threads=n_threads,
+    )
+    counted = layout.counted
+    out[:, counted] -= controls[:, : counted.size] * score.scale[counted]
+    out += score.offset
     return out

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from senoscore._atomic import atomic_path
 from senoscore.errors import InputError
+
+if TYPE_CHECKING:
+    import os
 
 __all__ = ["load_npz", "save_npz"]
 
 
 def save_npz(path: str | os.PathLike[str], kind: str, **arrays: Any) -> None:
-    """Write arrays beside the target, then rename: a reader never sees half a file."""
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            np.savez_compressed(file, kind=np.array(kind), **arrays)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    """Write arrays, whole or not at all: a reader never sees half a file."""
+    with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, kind=np.array(kind), **arrays)
 
 
 def load_npz(path: str | os.PathLike[str], kind: str) -> dict[str, np.ndarray]:

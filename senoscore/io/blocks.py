@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-__all__ = ["Block", "find_layer", "iter_blocks", "iter_matrix", "prefetch"]
+__all__ = ["Block", "find_layer", "iter_blocks", "iter_matrix", "memory_blocks", "prefetch"]
 
 logger = logging.getLogger(__name__)
 
@@ -165,12 +165,21 @@ def _from_anndata(
         return prefetch(iter_matrix(describe(X.group), block_size, rows))
     if isinstance(X, h5py.Dataset):  # backed and dense
         return prefetch(iter_matrix(describe(X), block_size, rows))
-    return _from_memory(X, block_size, rows)
+    return memory_blocks(X, block_size, rows)
 
 
-def _from_memory(
-    X: np.ndarray | sparse.spmatrix, block_size: int, rows: slice | None
+def memory_blocks(
+    X: np.ndarray | sparse.spmatrix, block_size: int, rows: slice | None = None
 ) -> Iterator[Block]:
+    """Go through a matrix in memory in blocks; those of CSR are views.
+
+    Parameters
+    ----------
+    X
+        Cells by genes; CSC is converted once.
+    block_size, rows
+        As in :func:`iter_blocks`.
+    """
     X = sparse.csr_matrix(X) if sparse.issparse(X) else np.asarray(X)
     lo, hi = _bounds(rows, X.shape[0])
     for start in range(lo, hi, block_size):

@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from senoscore.kernels.jasmine import jasmine_parts
-from senoscore.kernels.mean import add_gene_moments, weighted_sums_dense, weighted_sums_lists
+from senoscore.kernels.mean import (
+    add_detected,
+    add_gene_moments,
+    add_gene_sums,
+    row_sums,
+)
 
 __all__ = ["warm_mean"]
 
@@ -18,6 +23,8 @@ def warm_mean() -> None:
     for dtype in (np.int32, np.float32, np.float64):
         rows = (indptr, indices, np.array([1, 2], dtype))
         add_gene_moments(*rows, 1.0, np.zeros((2, 2)), np.zeros(2, np.int64))
-        weighted_sums_dense(*rows, 1.0, np.ones((2, 1)), 0, 1, out[0])
-        weighted_sums_lists(*rows, 1.0, gene_ptr, gene_set, np.ones(1), 0, 1, out[0])
+        add_detected(*rows[1:], np.zeros(2, np.int64))
+        add_gene_sums(*rows, 1.0, np.zeros(2))
+        lists = (gene_ptr, gene_set, np.ones(1))
+        row_sums(*rows, 1.0, *lists, np.ones((2, 1), np.int16), 0, 1, out[0], out[1])
         jasmine_parts(*rows, 2, gene_ptr, gene_set, np.array([1]), False, 0, 1, out[0], out[1])  # noqa: FBT003

@@ -19,6 +19,7 @@ import numpy as np
 from numba import njit
 
 from senoscore.kernels.rank_plan import aucell_limit, largest_lead
+from senoscore.kernels.rank_recovery import N_BIG, add_leads, count_bits
 from senoscore.kernels.rank_run import kernel_data, kernel_indices, run_chunks
 from senoscore.kernels.rank_values import (
     BAD_DUPLICATE,
@@ -52,6 +53,10 @@ class OrdinalPlan:
     set_ptr: NDArray[np.int64]
     set_place: NDArray[np.int64]
     """Positions of the ranked genes of each set."""
+    in_set: NDArray[np.uint8]
+    member_ptr: NDArray[np.int64]
+    member_set: NDArray[np.int64]
+    """Whether the gene at each position is in a set, and its sets."""
     is_ssgsea: bool
     limit: int
     max_lead: NDArray[np.float64]
@@ -70,6 +75,8 @@ def _ordinal_plan(
     place[order] = np.arange(1, len(order) + 1)
     at = place[gene_idx].astype(np.int64) - 1
     set_of = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))[at >= 0]
+    by_place = np.argsort(at[at >= 0], kind="stable")
+    n_members = np.bincount(at[at >= 0], minlength=len(order))
     size = np.bincount(set_of, minlength=len(indptr) - 1)
     limit = aucell_limit(len(order))
     return OrdinalPlan(
@@ -78,6 +85,9 @@ def _ordinal_plan(
         place,
         np.concatenate([[0], np.cumsum(size)]).astype(np.int64),
         at[at >= 0],
+        (n_members > 0).astype(np.uint8),
+        np.concatenate([[0], np.cumsum(n_members)]).astype(np.int64),
+        set_of[by_place],
         is_ssgsea,
         limit,
         largest_lead(size, limit),
@@ -144,17 +154,6 @@ def _rank_stored(  # type: ignore[no-untyped-def]
             left ^= lowest
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _ones(word):  # type: ignore[no-untyped-def]
-    """Count the set bits of a word."""
-    word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
-    word = (word & np.uint64(0x3333333333333333)) + (
-        (word >> np.uint64(2)) & np.uint64(0x3333333333333333)
-    )
-    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
-
-
 @njit(cache=True, nogil=True)
 def _finish_row(  # type: ignore[no-untyped-def]
     set_ptr, set_place, bits, before, code_at, rank_at, zero_ahead, weight, n_ranked,
@@ -173,7 +172,9 @@ def _finish_row(  # type: ignore[no-untyped-def]
                 rank = rank_at[at]
                 code = code_at[at]
             else:
-                rank = zero_ahead + 1 + at - before[at >> 6] - _ones(word & (bit - np.uint64(1)))
+                rank = (
+                    zero_ahead + 1 + at - before[at >> 6] - count_bits(word & (bit - np.uint64(1)))
+                )
                 code = 0
             if is_ssgsea:
                 behind = float(n_ranked + 1 - rank)
@@ -196,7 +197,8 @@ def _finish_row(  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _ordinal_rows(  # type: ignore[no-untyped-def]
     indptr, indices, data, first, last, sign, infinite, place, n_ranked, set_ptr,
-    set_place, is_ssgsea, limit, max_lead, empty_is_nan, table_size, out,
+    set_place, in_set, member_ptr, member_set, is_ssgsea, limit, max_lead, empty_is_nan,
+    table_size, out,
 ):  # fmt: skip
     """Score rows ``first:last``; returns (status, row) of the first bad row, or (0, -1)."""
     n_vars = len(place) - 1
@@ -226,6 +228,13 @@ def _ordinal_rows(  # type: ignore[no-untyped-def]
     before = np.zeros(len(bits), np.int64)
     code_at = np.zeros(n_ranked + 1, np.int64)
     rank_at = np.zeros(n_ranked + 1, np.int64)
+    way = np.zeros(longest + SMALL + 1, np.int64)
+    big, big_before = (
+        np.zeros((N_BIG, len(bits)), np.uint64),
+        np.zeros((N_BIG, len(bits)), np.int64),
+    )
+    rest_at, rest_code = np.empty(longest + 1, np.int64), np.empty(longest + 1, np.uint32)
+    found = np.empty(longest + 1, np.int64)
     for row in range(first, last):
         lo, hi = indptr[row], indptr[row + 1]
         if sign is not None:  # decided when compiled: one kind of values per version
@@ -256,6 +265,17 @@ def _ordinal_rows(  # type: ignore[no-untyped-def]
                 mean_rank = n_ranked - greater - 0.5 * (n - 1)
                 weight[group_code[i]] = np.sqrt(np.sqrt(1e4 * mean_rank / n_ranked))
             greater += n
+        if not is_ssgsea and zero_ahead + 1 >= limit:
+            for s in range(len(max_lead)):
+                out[row, s] = 0.0
+            add_leads(
+                hit_slot, hit_code, n_hits, group_code, group_n, n_groups, start, limit,
+                in_set, member_ptr, member_set, way, big, big_before, rest_at, rest_code, found,
+                out[row],
+            )  # fmt: skip
+            for s in range(len(max_lead)):
+                out[row, s] = out[row, s] / max_lead[s] if max_lead[s] > 0 else np.nan
+            continue
         bits[:] = 0
         _rank_stored(hit_slot, hit_code, n_hits, start, bits, before, code_at, rank_at)
         if empty_is_nan and n_zero == n_ranked:
@@ -309,8 +329,9 @@ def score_ordinal(
     def work(first: int, last: int) -> tuple[int, int]:
         return _ordinal_rows(
             indptr, genes, values, first, last, sign, infinite,
-            plan.place, plan.n_ranked, plan.set_ptr, plan.set_place, plan.is_ssgsea, plan.limit,
-            plan.max_lead, plan.empty_is_nan, table_size, out,
+            plan.place, plan.n_ranked, plan.set_ptr, plan.set_place, plan.in_set, plan.member_ptr,
+            plan.member_set, plan.is_ssgsea, plan.limit, plan.max_lead, plan.empty_is_nan,
+            table_size, out,
         )  # fmt: skip
 
     run_chunks(work, n_rows, n_threads, first_row)
