@@ -146,7 +146,7 @@ METHODS: Final[Mapping[str, Method]] = {
     ),
     "ans": Method(
         "ans", "Adjusted neighbourhood scoring", -_INF, _INF, _ANY, _LOGGED, "none", "all cells",
-        needs_controls=True, null=False, doi="",
+        needs_controls=True, null=False, doi="10.1101/gr.280926.125",
     ),
     "jasmine": Method(
         "jasmine", "JASMINE", 0.0, 1.0, _ANY, "none", "mean ranks of expressed genes",
@@ -158,7 +158,11 @@ METHODS: Final[Mapping[str, Method]] = {
     ),
     "wmean": Method(
         "wmean", "Weighted mean", -_INF, _INF, _ANY, _LOGGED, "none", "one cell",
-        needs_controls=False, null=True, doi="",
+        needs_controls=False, null=True, doi="10.1093/bioadv/vbac016",
+    ),
+    "gsva": Method(
+        "gsva", "GSVA", -1.0, 1.0, _ANY, _LOGGED, "by gseapy", "all cells",
+        needs_controls=False, null=False, doi="10.1186/1471-2105-14-7",
     ),
 }  # fmt: skip
 """All methods by name."""

@@ -10,7 +10,8 @@ import numpy as np
 
 from senoscore._methods import METHODS, check_methods, parse_exact
 from senoscore._score_engine import Engine, normalisation, prepare
-from senoscore._signatures import Gate, SignatureSet, align
+from senoscore._score_gsva import gsva_parts
+from senoscore._signatures import Gate, SignatureSet, align, combine
 from senoscore._signatures import signatures as collect_signatures
 from senoscore.controls import Reference, gene_reference, genes_detected, matched_sets
 from senoscore.errors import InputError, MethodError, SignatureError
@@ -73,8 +74,10 @@ class Run:
         self.n_detected = self._detected(first_pass) if detected else None
         limits = None if reference is None else reference.with_suffix(".jasmine.npz")
         chosen = null > 0 and null_for is not None
+        block_wise = tuple(name for name in self.methods if name != "gsva")
+        self.gsva = gsva_parts(matrix, index, self.n_threads) if "gsva" in self.methods else None
         self.engine = self._engine(
-            self.sigs, index, self.methods, first_pass,
+            self.sigs, index, block_wise, first_pass,
             with_null=null > 0 and not chosen, limits=limits,
         )  # fmt: skip
         self.null_engines: list[Engine] = []
@@ -154,6 +157,8 @@ class Run:
         """Score block by block: start, stop, and float32 columns per method."""
         for block in self.matrix.blocks(self.block_size, rows):
             scores = self.engine.columns(block)
+            if self.gsva is not None:
+                scores["gsva"] = combine(self.gsva[block.start : block.stop], self.sigs)
             for engine in self.null_engines:
                 against = engine.columns(block)
                 scores |= {key: table for key, table in against.items() if key not in scores}

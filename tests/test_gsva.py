@@ -14,10 +14,12 @@ def expression() -> pd.DataFrame:
     rng = np.random.default_rng(0)
     x = rng.normal(5, 1, (8, 200))
     x[4:, :20] += 2
-    return pd.DataFrame(x, index=[f"s{i}" for i in range(8)], columns=[f"g{j}" for j in range(200)])
+    return pd.DataFrame(
+        x, index=[f"s{i}" for i in range(8)], columns=[f"GENE{j:03d}" for j in range(200)]
+    )
 
 
-SETS = {"a": [f"g{j}" for j in range(20)], "b": [f"g{j}" for j in range(100, 130)]}
+SETS = {"a": [f"GENE{j:03d}" for j in range(20)], "b": [f"GENE{j:03d}" for j in range(100, 130)]}
 
 
 def test_raised_genes_raise_the_score(expression):
@@ -47,3 +49,22 @@ def test_bad_input(expression):
         gsva(expression.iloc[[0, 0, 1]], SETS)
     with pytest.raises(MethodError, match="missing"):
         gsva(expression.mask(expression > expression.max().max() - 1e-9), SETS)
+
+
+def test_score_offers_gsva_of_log_values(expression):
+    import senoscore as sen
+
+    sets = {"both": {"up": SETS["a"], "down": SETS["b"]}, "none": ["nothing"] * 1}
+    got = sen.score(expression, sets, methods=["gsva", "singscore"])
+    own = gsva(expression, SETS)
+    np.testing.assert_allclose(got["gsva:both_up"], own["a"], atol=1e-6)
+    np.testing.assert_allclose(got["gsva:both"], own["a"] - own["b"], atol=1e-6)
+    assert got["gsva:none"].isna().all()
+
+
+def test_score_refuses_gsva_of_many_cells():
+    import senoscore as sen
+
+    many = pd.DataFrame(np.ones((2001, 6)), columns=list("abcdef"))
+    with pytest.raises(MethodError, match="2,001 rows"):
+        sen.score(many, {"s": list("abcdef")}, methods="gsva")

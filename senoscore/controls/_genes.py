@@ -205,7 +205,8 @@ def ans_controls(
 ) -> ControlGenes:
     """Choose the neighbours of every signature gene on the list of genes by mean expression.
 
-    Adjusted neighbourhood scoring (Ciucci et al., Genome Research 2026;36:630), by the
+    Adjusted neighbourhood scoring (Ciernik et al., Genome Research 2026;36:630,
+    doi:10.1101/gr.280926.125), by the
     definition of the authors' package: of all runs of ``n_controls`` consecutive genes outside
     the signature, in order of mean expression, a signature gene gets the run whose mean is
     nearest to its own (the lower one of equals). The score subtracts the mean over all runs, a
