@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from senoscore.errors import InputError, MethodError
+from senoscore.genes import canonicalise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -112,6 +114,11 @@ def align(
     gate
         What must be found for a part to pass.
 
+    Notes
+    -----
+    A gene that is not among ``var_names`` under its canonical symbol is looked for under its
+    other names (previous symbols, aliases, Ensembl ids), so matrices need not be renamed first.
+
     Returns
     -------
     The index of parts, and a coverage table with one row a part: ``signature``, ``direction``,
@@ -131,9 +138,12 @@ def align(
     lost = sigs.lost.groupby(["signature", "direction"])["gene"].agg(list).to_dict()
     columns, weights, rows = [], [], []
     parts = _parts(sigs)
+    others = lru_cache(partial(_other_names, index))  # made only where something is missing
     for _, signature, direction in parts:
         listed = signature.up if direction == "up" else signature.down
         where = index.get_indexer(pd.Index(listed, dtype=object))
+        if (where < 0).any():
+            where = _by_other_names(listed, where, others(signature.organism))
         order = np.argsort(where, kind="stable")
         order = order[where[order] >= 0]
         columns.append(where[order])
@@ -153,6 +163,26 @@ def align(
             passed=coverage["gate"].eq("pass").to_numpy(dtype=bool),
         ),
         coverage,
+    )
+
+
+def _other_names(index: pd.Index, organism: str) -> dict[str, int]:
+    """Column of each canonical symbol that the matrix has under one other name only."""
+    table = canonicalise(index.astype(str).tolist(), organism)
+    renamed = (table["symbol"] != table["input"]).to_numpy()
+    symbols = table["symbol"].where(renamed)
+    once = renamed & ~symbols.duplicated(keep=False).to_numpy()
+    return dict(zip(symbols[once], np.flatnonzero(once).tolist(), strict=True))
+
+
+def _by_other_names(
+    listed: Iterable[str], where: NDArray[np.intp], others: Mapping[str, int]
+) -> NDArray[np.intp]:
+    taken = set(where[where >= 0].tolist())
+    found = [others.get(gene, -1) if at < 0 else at for gene, at in zip(listed, where, strict=True)]
+    return np.array(
+        [-1 if before < 0 and at in taken else at for before, at in zip(where, found, strict=True)],
+        dtype=np.intp,
     )
 
 

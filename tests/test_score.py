@@ -307,3 +307,20 @@ def test_memory_does_not_grow_with_the_cells(tmp_path):
     )  # fmt: skip
     grown_kb = int(done.stdout)
     assert grown_kb * 1024 < (X.data.nbytes + X.indices.nbytes) / 3  # 63 MB in all
+
+
+def test_genes_are_found_under_previous_symbols_and_ensembl_ids():
+    rng = np.random.default_rng(0)
+    names = ["MLL", "IL8", "FAM129A", "TP53", "ENSG00000124762.14", "OTHER"]
+    old = pd.DataFrame(rng.poisson(3, (5, 6)), columns=names)
+    new = old.set_axis(["KMT2A", "CXCL8", "NIBAN1", "TP53", "CDKN1A", "OTHER"], axis=1)
+    genes = ["KMT2A", "CXCL8", "NIBAN1", "TP53", "CDKN1A"]
+    pd.testing.assert_frame_equal(score(old, {"x": genes}), score(new, {"x": genes}))
+
+
+def test_two_other_names_of_one_gene_are_not_chosen_between():
+    table = pd.DataFrame(np.ones((2, 3)), columns=["IL8", "ENSG00000169429", "TP53"])
+    scores = score(table, {"x": ["CXCL8", "TP53"]})
+    assert scores["ucell:x"].isna().all()  # two genes listed, so both are needed
+    named = table.assign(CXCL8=1.0, OTHER=0.0)
+    assert score(named, {"x": ["CXCL8", "TP53"]}).notna().all(axis=None)
