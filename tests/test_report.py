@@ -14,7 +14,7 @@ import pytest
 
 from senoscore.errors import InputError
 from senoscore.report import charts, render
-from senoscore.report._answers import answers, headline
+from senoscore.report._answers import answers, headline, seldom
 from senoscore.report._load import load
 from senoscore.report._messages import design_messages, not_assessed
 from senoscore.report._tables import clean, view
@@ -364,3 +364,17 @@ def test_no_folder_and_damaged_table_are_clear_errors(run: Path, tmp_path: Path)
     with pytest.raises(InputError, match=r"burden\.tsv"):
         render(folder, tmp_path / "r.html")
     assert not (tmp_path / "r.html").exists()
+
+
+def test_compartments_of_a_few_stray_cells_are_named_not_answered(
+    small: dict[str, pd.DataFrame],
+) -> None:
+    stray = small["burden"].head(2).assign(
+        compartment=["b_cell", "neuron"], n_cells=[3, 0], fraction=np.nan,
+        status=["few_cells", "absent"],
+    )  # fmt: skip
+    run = load({"burden": pd.concat([small["burden"], stray]), "trend": small["trend"]})
+    assert {"b_cell", "neuron"}.isdisjoint(a.compartment for a in answers(run))
+    assert seldom(run) == "Too few cells to answer for: B cell (3). Not found: neuron."
+    many = pd.concat([small["burden"], stray.assign(n_cells=300, status="not_assessable")])
+    assert "b_cell" in {a.compartment for a in answers(load({"burden": many}))}

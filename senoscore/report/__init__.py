@@ -22,7 +22,7 @@ from senoscore.io.atomic import atomic_path
 from senoscore.io.tables import write_tsv
 from senoscore.plotting import _theme as theme
 from senoscore.plotting import _tidy as tidy
-from senoscore.report._answers import Answer, answers, headline
+from senoscore.report._answers import Answer, answers, headline, seldom
 from senoscore.report._load import Run, load
 from senoscore.report._parts import Options, samples_of
 from senoscore.report._sections import sections
@@ -144,6 +144,7 @@ def _page(run: Run, options: Options, title: str) -> str:
         created=run.provenance.get("created", ""),
         facts=_facts(run, options, found),
         headline=headline(found),
+        seldom=seldom(run),
         answers=found,
         alpha=options.alpha,
         sections=sections(run, options),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from senoscore.report._load import Run
 
-__all__ = ["Answer", "answers", "headline"]
+__all__ = ["Answer", "answers", "headline", "seldom"]
 
 YES: Final = "above control"
 NO: Final = "not detected"
@@ -29,6 +29,8 @@ UNTESTED: Final = "not testable"
 UNKNOWN: Final = "not assessable"
 _SMALL: Final = 0.2
 """Mean difference under which an untested SASP family is not worth naming (control SD)."""
+_FEW: Final = 30
+"""Cells that no sample reaches in a compartment that is named at the foot and not answered for."""
 _QUESTION = "irradiated_vs_control"
 _FRACTION = "fraction_senescent"
 _FRACTION_UNITS = {"fraction", "proportion", "probability", ""}
@@ -55,15 +57,40 @@ class Answer:
 
 
 def answers(run: Run, *, control: str = k.CONTROL, alpha: float = 0.05) -> list[Answer]:
-    """One answer per compartment, those compared most first; empty without a burden table."""
+    """One answer per compartment, those compared most first; empty without a burden table.
+
+    Compartments that :func:`seldom` names have none.
+    """
     burden = run.get("burden")
     if burden is None:
         return []
     table = tidy.with_defaults(burden)
     trend = run.get("trend")
     order = theme.known_first(table[k.COMPARTMENT], theme.COMPARTMENT_COLOURS)
-    order = [name for name in order if name != k.UNASSIGNED]
+    passed_over = {k.UNASSIGNED, *_seldom(table)}
+    order = [name for name in order if name not in passed_over]
     return [_answer(name, table, trend, control=control, alpha=alpha) for name in order]
+
+
+def seldom(run: Run) -> str:
+    """Name the compartments with too few cells everywhere for an answer; empty if none."""
+    burden = run.get("burden")
+    few = {} if burden is None else _seldom(tidy.with_defaults(burden))
+    seen = [f"{_lower(theme.pretty(name))} ({n:,})" for name, n in few.items() if n]
+    absent = [_lower(theme.pretty(name)) for name, n in few.items() if not n]
+    parts = [f"Too few cells to answer for: {', '.join(seen)}."] if seen else []
+    parts += [f"Not found: {', '.join(absent)}."] if absent else []
+    return " ".join(parts)
+
+
+def _seldom(table: pd.DataFrame) -> dict[str, int]:
+    """Cells of each compartment that is assessable in no sample and nowhere has 30 cells."""
+    cells = tidy.column(table, "n_cells").fillna(0)
+    unusable = table["status"].isin(["absent", "few_cells", "not_assessable"])
+    by = table.assign(cells=cells, unusable=unusable).groupby(k.COMPARTMENT, sort=True)
+    found = by.agg(most=("cells", "max"), total=("cells", "sum"), unusable=("unusable", "all"))
+    found = found[found["unusable"] & (found["most"] < _FEW)]
+    return {str(name): int(n) for name, n in found["total"].items() if name != k.UNASSIGNED}
 
 
 def headline(found: Sequence[Answer]) -> str:
