@@ -129,7 +129,7 @@ def from_anndata(adata: AnnData, layer: str | None) -> Matrix:
     InputError
         There is no such layer (those that exist are listed), or names are not unique.
     """
-    var_names, where = pd.Index(adata.var_names), "AnnData"
+    var_names, where = _as_index(adata.var_names), "AnnData"
     if layer == RAW and RAW not in adata.layers:
         if adata.raw is None:
             raise InputError("the AnnData has no raw", fix="name a layer, or leave layer out")
@@ -148,9 +148,14 @@ def from_anndata(adata: AnnData, layer: str | None) -> Matrix:
     def stored(block_size: int, rows: slice | None) -> Iterator[Block]:
         return iter_blocks(adata, block_size=block_size, layer=layer, rows=rows)
 
-    obs_names = pd.Index(adata.obs_names)
+    obs_names = _as_index(adata.obs_names)
     blocks = stored if X is None else _array_blocks(X)
     return _make(obs_names, var_names, blocks, where, _stated(adata, layer))
+
+
+def _as_index(names: Any) -> pd.Index:
+    """Keep a pandas index as it is: it remembers whether its names are unique."""
+    return names if isinstance(names, pd.Index) else pd.Index(names)
 
 
 def _stated(adata: AnnData, layer: str | None) -> object:

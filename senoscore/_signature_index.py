@@ -130,7 +130,9 @@ def align(
     InputError
         A symbol is there twice.
     """
-    index = pd.Index(list(var_names), dtype=object)
+    index = (
+        var_names if isinstance(var_names, pd.Index) else pd.Index(list(var_names), dtype=object)
+    )
     if not index.is_unique:
         twice = index[index.duplicated()].unique()[:5]
         msg = f"gene names are not unique: {', '.join(map(str, twice))}"
@@ -139,9 +141,12 @@ def align(
     columns, weights, rows = [], [], []
     parts = _parts(sigs)
     others = lru_cache(partial(_other_names, index))  # made only where something is missing
-    for _, signature, direction in parts:
-        listed = signature.up if direction == "up" else signature.down
-        where = index.get_indexer(pd.Index(listed, dtype=object))
+    lists = [s.up if direction == "up" else s.down for _, s, direction in parts]
+    every = index.get_indexer(pd.Index([gene for genes in lists for gene in genes], dtype=object))
+    stops = np.cumsum([len(genes) for genes in lists])[:-1]
+    for (_, signature, direction), listed, where in zip(
+        parts, lists, np.split(every, stops), strict=True
+    ):
         if (where < 0).any():
             where = _by_other_names(listed, where, others(signature.organism))
         order = np.argsort(where, kind="stable")
