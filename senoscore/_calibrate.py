@@ -11,7 +11,7 @@ from scipy import stats
 
 from senoscore import _keys
 from senoscore._calibrate_evidence import Reader, fit_levels, null_levels
-from senoscore._calibrate_input import cell_table, control_mask, kept, score_matrix
+from senoscore._calibrate_input import cell_table, control_mask, kept, log_depth, score_matrix
 from senoscore._calibrate_types import Calibration, CompartmentCalibration
 from senoscore.errors import ConfigError
 from senoscore.panel import load_panel
@@ -53,7 +53,8 @@ def calibrate(
 ) -> Calibration:
     """Learn from unirradiated cells, compartment by compartment, what is unremarkable.
 
-    Per compartment, signature scores become z values against its control cells, axes are means
+    Per compartment, signature scores, at equal depth where the cells have ``n_counts`` (or
+    scanpy's ``total_counts``), become z values against its control cells, axes are means
     of them, and the index a weighted mean of axes. One z cut, shared by all axes, is the lowest
     for which the composite rule of the panel holds in at most ``alpha`` of the control cells,
     each control sample being judged by baselines fitted without it (leave-one-control-sample-out;
@@ -112,9 +113,15 @@ def calibrate(
     has_null = any(f"{method}_z{_keys.SEP}{s}" in table for s in rules.signatures)
     names = table[_keys.COMPARTMENT].astype("string").fillna(_keys.UNASSIGNED).to_numpy(dtype=str)
     samples = table[_keys.SAMPLE].astype(str).to_numpy(dtype=str)
-    use = is_control & kept(table)
+    use, depth = is_control & kept(table), log_depth(table)
     fits = {
-        name: _Controls(Reader(rules, name), scores[own & use], samples[own & use], bulk=bulk)
+        name: _Controls(
+            Reader(rules, name),
+            scores[own & use],
+            samples[own & use],
+            depth[own & use],
+            bulk=bulk,
+        )
         for name, own, bulk in _compartments(names, samples)
     }
     across = _across({n: f for n, f in fits.items() if len(f.scores) >= min_control_cells})
@@ -150,17 +157,25 @@ class _Controls:
     """Control cells of one compartment."""
 
     def __init__(
-        self, reader: Reader, scores: Floats, samples: np.ndarray[Any, Any], *, bulk: bool
+        self,
+        reader: Reader,
+        scores: Floats,
+        samples: np.ndarray[Any, Any],
+        depth: Floats,
+        *,
+        bulk: bool,
     ) -> None:
         self.reader = reader
         # In a fixed order: sums of floats must not depend on the order of the cells.
-        order = np.lexsort((*scores.T, samples)) if len(samples) else np.arange(0)
-        self.scores = scores[order]
+        order = np.lexsort((depth, *scores.T, samples)) if len(samples) else np.arange(0)
+        self.scores, self.depth = scores[order], depth[order]
         self.names, self.codes = np.unique(samples[order], return_inverse=True)
         self.bulk = bulk
 
     def fit(self, use: np.ndarray[Any, Any], across: Floats | None = None) -> Levels:
-        return fit_levels(self.reader, self.scores, self.codes, use, bulk=self.bulk, across=across)
+        return fit_levels(
+            self.reader, self.scores, self.codes, use, self.depth, bulk=self.bulk, across=across
+        )
 
     def calibrate(
         self,
@@ -228,7 +243,8 @@ class _Controls:
         read = {}
         for i, sample in enumerate(self.names.tolist()):
             own = levels.get(sample, levels[""])
-            read[sample] = self.reader.read(self.scores[self.codes == i], own)
+            mine = self.codes == i
+            read[sample] = self.reader.read(self.scores[mine], own, self.depth[mine])
         n = np.bincount(self.codes)
         weight = np.minimum(n, np.median(n))
         floor = 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -12,6 +12,7 @@ from senoscore._calibrate_baseline import (
     Levels,
     baseline,
     bulk_baseline,
+    depth_slope,
     mean_of,
     sample_stats,
     shrink,
@@ -42,13 +43,13 @@ class Reader:
     panel: Panel
     compartment: str
 
-    def axes(self, scores: Floats, by_signature: Baseline) -> Floats:
+    def axes(self, scores: Floats, by_signature: Baseline, log_depth: Floats) -> Floats:
         """Raw axes: the mean of the signed z of the parts. Shape (cells, axes).
 
         Disabled axes are NaN; so is a zero of a part whose zeros are missing evidence.
         """
         column = {name: i for i, name in enumerate(self.panel.signatures)}
-        z = by_signature.z(scores)
+        z = by_signature.z(scores, log_depth)
         raw = np.full((len(scores), len(self.panel.axes)), np.nan)
         for a, axis in enumerate(self.panel.axes):
             if axis.name in self.panel.disabled(self.compartment):
@@ -83,9 +84,9 @@ class Reader:
         some = there[:, [names.index(a) for a in self.panel.assessable_any]].any(axis=1)
         return np.asarray((of >= self.panel.min_axes) & some)
 
-    def read(self, scores: Floats, levels: Levels) -> tuple[Floats, Floats]:
+    def read(self, scores: Floats, levels: Levels, log_depth: Floats) -> tuple[Floats, Floats]:
         """Axis z values, shape (cells, axes), and the index in control SDs, shape (cells,)."""
-        z = levels.axis.z(self.axes(scores, levels.signature))
+        z = levels.axis.z(self.axes(scores, levels.signature, log_depth))
         return z, levels.index.z(self.index(z))[:, 0]
 
     def evidence(self, z: Floats, day: dict[str, NDArray[np.bool_]] | None = None) -> Evidence:
@@ -105,6 +106,7 @@ def fit_levels(
     scores: Floats,
     codes: NDArray[np.int64],
     use: NDArray[np.bool_],
+    log_depth: Floats,
     *,
     bulk: bool,
     across: Floats | None = None,
@@ -121,24 +123,30 @@ def fit_levels(
         Control sample of each cell.
     use
         Control samples to take, shape (samples,).
+    log_depth
+        Natural log of the counts of each cell, NaN where unknown.
     bulk
         Each sample is one row.
     across
         Scale of each signature over the compartments, for shrinkage with few cells.
     """
     kept = use[codes]
-    scores, codes = scores[kept], codes[kept]
+    scores, codes, log_depth = scores[kept], codes[kept], log_depth[kept]
 
     def fit(values: Floats) -> Baseline:
         if bulk:
             return bulk_baseline(values)
         return baseline(sample_stats(values, codes, len(use)), use)
 
-    by_signature = fit(scores)
+    slope, depth = np.zeros(scores.shape[1]), 0.0
+    if not bulk:
+        slope, depth = depth_slope(scores, log_depth, codes)
+    flat = Baseline(np.zeros(scores.shape[1]), np.ones(scores.shape[1]), slope, depth)
+    by_signature = replace(fit(flat.level(scores, log_depth)), slope=slope, depth=depth)
     if across is not None and not bulk:
         by_signature = shrink(by_signature, len(scores), across)
-    by_axis = _fit_axes(reader, reader.axes(scores, by_signature), fit)
-    z = by_axis.z(reader.axes(scores, by_signature))
+    by_axis = _fit_axes(reader, reader.axes(scores, by_signature, log_depth), fit)
+    z = by_axis.z(reader.axes(scores, by_signature, log_depth))
     return Levels(by_signature, by_axis, fit(reader.index(z)))
 
 

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     from senoscore.panel import Panel
 
-__all__ = ["NULL_SUFFIX", "cell_table", "control_mask", "kept", "score_matrix"]
+__all__ = ["NULL_SUFFIX", "cell_table", "control_mask", "kept", "log_depth", "score_matrix"]
 
 NULL_SUFFIX: Final = "_z"
+_DEPTH: Final = ("n_counts", "total_counts")
 
 
 def cell_table(
@@ -94,6 +95,18 @@ def score_matrix(
         if prefix + name in table:
             out[:, i] = table[prefix + name].to_numpy(np.float64, na_value=np.nan)
     return out
+
+
+def log_depth(table: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Natural log of the counts of each cell, NaN where none are stated. Shape (cells,).
+
+    Read from ``n_counts`` or, as scanpy names it, ``total_counts``.
+    """
+    for column in _DEPTH:
+        if column in table:
+            counts = table[column].to_numpy(np.float64, na_value=np.nan)
+            return np.log(np.where(counts > 0, counts, np.nan))
+    return np.full(len(table), np.nan)
 
 
 def control_mask(table: pd.DataFrame, control: Mapping[str, str]) -> np.ndarray[Any, Any]:

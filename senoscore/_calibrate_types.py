@@ -23,7 +23,8 @@ __all__ = ["Calibration", "CompartmentCalibration"]
 
 _META: Final = b"senoscore"
 _COLUMNS: Final = (
-    "kind", "name", "left_out", "centre", "scale", "n_ctrl_samples", "n_ctrl_cells",
+    "kind", "name", "left_out", "centre", "scale", "slope", "depth", "n_ctrl_samples",
+    "n_ctrl_cells",
 )  # fmt: skip
 _KINDS: Final = ("signature", "axis", "index")
 
@@ -96,7 +97,8 @@ class Calibration:
         """Everything as one long table.
 
         Columns ``compartment``, ``kind`` (signature, axis, index, null, cut), ``name``,
-        ``left_out`` (the control sample left out; "" for none), ``centre``, ``scale``,
+        ``left_out`` (the control sample left out; "" for none), ``centre``, ``scale``, ``slope``
+        and ``depth`` (trend with the natural log of a cell's counts, and their middle),
         ``n_ctrl_samples``, ``n_ctrl_cells``, ``z_cut``, ``alpha``, ``rate_loso``, ``mode``,
         ``status``, ``note``. A ``null`` row has the index of one control cell in ``centre``.
         """
@@ -193,6 +195,8 @@ def _level_rows(panel: Panel, own: CompartmentCalibration) -> list[pd.DataFrame]
                         "left_out": left_out,
                         "centre": level.centre,
                         "scale": level.scale,
+                        "slope": level.slope,
+                        "depth": level.depth,
                         "n_ctrl_samples": len(used),
                         "n_ctrl_cells": sum(used.values()),
                     }
@@ -215,11 +219,13 @@ def _restore(frame: pd.DataFrame, about: dict[str, Any]) -> CompartmentCalibrati
     rows = own[own["kind"].isin(_KINDS)]
     for left_out, part in rows.groupby("left_out", sort=False):
         by_kind = {
-            kind: Baseline(
-                part.loc[part["kind"] == kind, "centre"].to_numpy(np.float64),
-                part.loc[part["kind"] == kind, "scale"].to_numpy(np.float64),
+            str(kind): Baseline(
+                mine["centre"].to_numpy(np.float64),
+                mine["scale"].to_numpy(np.float64),
+                mine["slope"].to_numpy(np.float64),
+                float(mine["depth"].iloc[0]),
             )
-            for kind in _KINDS
+            for kind, mine in part.groupby("kind", sort=False)
         }
         levels[str(left_out)] = Levels(**by_kind)
     nulls = own[own["kind"] == "null"]

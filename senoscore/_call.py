@@ -11,7 +11,7 @@ import pandas as pd
 from senoscore import _keys
 from senoscore._calibrate import calibrate
 from senoscore._calibrate_evidence import Reader
-from senoscore._calibrate_input import cell_table, control_mask, kept, score_matrix
+from senoscore._calibrate_input import cell_table, control_mask, kept, log_depth, score_matrix
 from senoscore._call_conformal import benjamini_hochberg, conformal_p
 from senoscore._call_explain import explain
 from senoscore.errors import ConfigError
@@ -134,7 +134,7 @@ def _call_table(
     names = table[_keys.COMPARTMENT].astype("string").fillna(_keys.UNASSIGNED).to_numpy(dtype=str)
     samples = table[_keys.SAMPLE].astype(str).to_numpy(dtype=str)
     days = _day_conditions(table, control_mask(table, calibration.control), min_days)
-    use = kept(table)
+    use, depth = kept(table), log_depth(table)
     out = _Output(
         np.full((n, len(panel.axes)), np.nan, np.float32),
         np.full(n, np.nan, np.float32),
@@ -153,9 +153,8 @@ def _call_table(
             continue
         null = own.mode == "null"
         scores = score_matrix(table.iloc[rows], panel, method=calibration.method, null=null)
-        _judge(
-            out, rows, scores, samples[rows], {k: v[rows] for k, v in days.items()}, own, panel, fdr
-        )
+        when = {k: v[rows] for k, v in days.items()}
+        _judge(out, rows, scores, depth[rows], samples[rows], when, own, panel, fdr)
     columns: dict[str, Any] = {
         _keys.CELL: table[_keys.CELL].to_numpy(),
         _keys.SAMPLE: table[_keys.SAMPLE].to_numpy(),
@@ -192,6 +191,7 @@ def _judge(
     out: _Output,
     rows: np.ndarray[Any, Any],
     scores: Floats,
+    depth: Floats,
     samples: np.ndarray[Any, Any],
     days: dict[str, Bools],
     own: CompartmentCalibration,
@@ -204,7 +204,7 @@ def _judge(
     label = np.where(np.isin(samples, [s for s in own.levels if s]), samples, "")
     for left_out in np.unique(label):
         part = label == left_out
-        z[part], index[part] = reader.read(scores[part], own.levels[str(left_out)])
+        z[part], index[part] = reader.read(scores[part], own.levels[str(left_out)], depth[part])
     out.z[rows], out.index[rows] = z, index
     if not own.assessable:
         out.reason[rows] = own.note

@@ -9,7 +9,14 @@ import pandas as pd
 import pytest
 
 from senoscore._calibrate import Calibration, calibrate
-from senoscore._calibrate_baseline import baseline, bulk_baseline, sample_stats, shrink
+from senoscore._calibrate_baseline import (
+    baseline,
+    bulk_baseline,
+    depth_slope,
+    sample_stats,
+    shrink,
+)
+from senoscore._call import call
 from senoscore.errors import ConfigError, DesignError, InputError
 from senoscore.panel import load_panel
 
@@ -164,3 +171,35 @@ def test_errors() -> None:
     data.loc[0, "sample"] = None
     with pytest.raises(InputError, match="1 cells have no sample"):
         calibrate(data)
+
+
+def test_slope_with_depth_by_hand() -> None:
+    rng = np.random.default_rng(3)
+    codes = np.repeat([0, 1], 100)
+    log_depth = rng.uniform(7, 9, 200)
+    # Samples differ in level; the trend within them is what counts, and one column is missing.
+    values = np.column_stack([0.2 * log_depth + 5.0 * codes, np.full(200, np.nan)])
+    slope, middle = depth_slope(values, log_depth, codes)
+    assert slope[0] == pytest.approx(0.2 * 200 / 250, rel=0.02)  # n / (n + 50)
+    assert slope[1] == 0
+    assert middle == pytest.approx(np.median(log_depth))
+    log_depth[7] = np.nan
+    assert depth_slope(values, log_depth, codes)[0].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("name", ["n_counts", "total_counts"])
+def test_index_of_control_cells_does_not_follow_depth(name: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    cells = controls(rng, n_samples=4, n=300)
+    depth = rng.lognormal(8, 0.5, len(cells))
+    scores = [f"ucell:{s}" for s in PANEL.signatures]
+    cells[scores] = cells[scores].add(-1.0 * np.log(depth), axis=0)
+    index = call(cells, calibrate(cells))["senescence_index"]
+    assert abs(index.corr(pd.Series(depth), method="spearman")) > 0.3
+    cells[name] = depth
+    made = calibrate(cells)
+    made.save(tmp_path / "c.parquet")
+    result = call(cells, Calibration.read(tmp_path / "c.parquet"))
+    pd.testing.assert_frame_equal(result, call(cells, made))
+    levelled = result["senescence_index"]
+    assert abs(levelled.corr(pd.Series(depth), method="spearman")) < 0.1
