@@ -155,7 +155,9 @@ def cuts(size: Size) -> pd.DataFrame:
             for name, part in ours.groupby("compartment", observed=True):
                 treated = part[part["treatment"] == "irradiated"]
                 is_called = (treated["senescence_state"] == "senescent").to_numpy()
-                rows.append(_share("senoscore", "call", treated, is_called, str(name), burden, seed))
+                rows.append(
+                    _share("senoscore", "call", treated, is_called, str(name), burden, seed)
+                )
     return pd.DataFrame(rows)
 
 

@@ -43,7 +43,7 @@ class Size:
     splits: int
 
 
-FULL: Final = Size(seeds=8, cells_per_sample=480, splits=40)
+FULL: Final = Size(seeds=5, cells_per_sample=400, splits=40)
 QUICK: Final = Size(seeds=2, cells_per_sample=240, splits=4)
 
 
@@ -161,7 +161,9 @@ def summarise(rows: pd.DataFrame, by: list[str], values: list[str]) -> pd.DataFr
     return pd.DataFrame(out)
 
 
-def cached(name: str, make: Callable[[], pd.DataFrame], *, quick: bool, fresh: bool) -> pd.DataFrame:
+def cached(
+    name: str, make: Callable[[], pd.DataFrame], *, quick: bool, fresh: bool
+) -> pd.DataFrame:
     """Result of a study, from ``build/validation`` if it is there."""
     path = CACHE / f"{'quick' if quick else 'full'}-{name}.parquet"
     if path.exists() and not fresh:

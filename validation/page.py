@@ -1,0 +1,251 @@
+"""The words and tables of docs/validation.md, from the results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from study import ALPHA, FDR, METHODS, PUBLISHED, interval, summarise
+
+import senoscore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from study import Size
+
+
+def percent(value: float, digits: int = 1) -> str:
+    return "–" if not np.isfinite(value) else f"{100 * value:.{digits}f} %"
+
+
+def _ci(row: Any, name: str, form: Any = percent) -> str:
+    low, high = row[f"{name}_lo"], row[f"{name}_hi"]
+    middle = form(row[name])
+    return middle if not np.isfinite(low) else f"{middle} ({form(low)} to {form(high)})"
+
+
+def _two(value: float) -> str:
+    return "–" if not np.isfinite(value) else f"{value:.2f}"
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def _null(found: Mapping[str, pd.DataFrame]) -> str:
+    parts = [found[n] for n in ("null_simulated", "null_control_splits", "null_real_splits")]
+    rows = pd.concat([p for p in parts if len(p)])
+    rows = rows[rows["compartment"] == "all"]
+    means = summarise(rows, ["what"], ["called", "any_called", "rule", "rule_control"])
+    return table(
+        ["nothing is senescent", "runs", "called senescent (95 % CI)", "runs with any call",
+         "rule holds", "rule holds in controls"],
+        [[r["what"], r["n"], _ci(r, "called", lambda v: percent(v, 2)), percent(r["any_called"], 0),
+          _ci(r, "rule"), percent(r["rule_control"])] for _, r in means.iterrows()],
+    )  # fmt: skip
+
+
+def _burden(rows: pd.DataFrame) -> str:
+    mean = rows.groupby(["what", "planted", "seed"])[
+        ["true", "excess", "called", "false_share", "auroc"]
+    ].mean()
+    means = summarise(
+        mean.reset_index(), ["what", "planted"], ["true", "excess", "called", "false_share"]
+    )
+    return table(
+        ["programme", "true share", "excess (95 % CI)", "excess / true", "called",
+         "of those called, not senescent"],
+        [[r["what"], percent(r["true"]), _ci(r, "excess"),
+          _two(r["excess"] / r["true"]) if r["true"] >= 0.04 else "–", _ci(r, "called"),
+          percent(r["false_share"], 0)] for _, r in means.iterrows()],
+    )  # fmt: skip
+
+
+def _compartments(rows: pd.DataFrame) -> str:
+    rows = rows[rows["planted"] == 0.2]
+    means = summarise(rows, ["what", "compartment"], ["true", "excess", "called", "auroc"])
+    return table(
+        ["programme", "compartment", "true share", "excess (95 % CI)", "excess / true",
+         "AUROC of the index"],
+        [[r["what"], r["compartment"], percent(r["true"]), _ci(r, "excess"),
+          _two(r["excess"] / r["true"]) if r["true"] >= 0.04 else "–", _ci(r, "auroc", _two)]
+         for _, r in means.iterrows()],
+    )  # fmt: skip
+
+
+def _ranking(rows: pd.DataFrame) -> str:
+    by_seed = rows[rows["depth"] == 4000].groupby(["what", "score", "seed"])[["auroc", "auprc"]]
+    means = summarise(by_seed.mean().reset_index(), ["what", "score"], ["auroc", "auprc"])
+    wide = means.set_index(["score", "what"])
+    whats = list(dict.fromkeys(means["what"]))
+    order = wide.xs(whats[-1], level="what")["auroc"].sort_values(ascending=False).index
+    return table(
+        ["score", *(f"AUROC, {w}" for w in whats), *(f"AUPRC, {w}" for w in whats)],
+        [[s, *(_ci(wide.loc[(s, w)], "auroc", _two) for w in whats),
+          *(_two(wide.loc[(s, w), "auprc"]) for w in whats)] for s in order],
+    )  # fmt: skip
+
+
+def _cuts(rows: pd.DataFrame) -> str:
+    by_seed = rows.groupby(["score", "cut", "planted", "seed"])[["called", "false_share", "found"]]
+    means = summarise(by_seed.mean().reset_index(), ["score", "cut", "planted"],
+                      ["called", "false_share", "found"])  # fmt: skip
+    wide = means.set_index(["score", "cut", "planted"])
+    keys = list(dict.fromkeys(zip(means["score"], means["cut"], strict=True)))
+    keys.sort(key=lambda key: wide.loc[(*key, 0.0), "called"])
+    return table(
+        ["score", "cut", "called, nothing planted", "called, 20 % planted", "wrong calls of those",
+         "senescent cells found"],
+        [[s, c, _ci(wide.loc[(s, c, 0.0)], "called"), percent(wide.loc[(s, c, 0.2), "called"]),
+          percent(wide.loc[(s, c, 0.2), "false_share"], 0),
+          percent(wide.loc[(s, c, 0.2), "found"], 0)] for s, c in keys],
+    )  # fmt: skip
+
+
+def _states(rows: pd.DataFrame) -> str:
+    means = summarise(rows, ["what", "true_state"], ["rule", "senescent", "acute", "quiescent"])
+    return table(
+        ["when", "true state", "rule holds", "called senescent (95 % CI)", "acute damage",
+         "quiescent"],
+        [[r["what"], r["true_state"], percent(r["rule"]), _ci(r, "senescent"), percent(r["acute"]),
+          percent(r["quiescent"])] for _, r in means.iterrows()],
+    )  # fmt: skip
+
+
+def _nuisance(found: Mapping[str, pd.DataFrame]) -> str:
+    rho = summarise(found["correlations"], ["compartment"], ["rho_n_counts", "rho_n_genes"])
+    first = table(
+        ["control cells of", "rho(index, counts) (95 % CI)", "rho(index, genes)"],
+        [[r["compartment"], _ci(r, "rho_n_counts", _two), _ci(r, "rho_n_genes", _two)]
+         for _, r in rho.iterrows()],
+    )  # fmt: skip
+    out = found["leave_one_out"].rename(columns={"without": "what"})
+    lost = pd.concat([found["gene_loss"], out.assign(what="without " + out["what"])])
+    means = summarise(lost, ["what"], ["rho_index", "same_state", "kappa_rule"])
+    second = table(
+        ["against the full call", "rho of the index", "same state", "kappa of the rule"],
+        [[r["what"], _ci(r, "rho_index", _two), percent(r["same_state"]), _two(r["kappa_rule"])]
+         for _, r in means.iterrows()],
+    )  # fmt: skip
+    return f"{first}\n\n{second}"
+
+
+def _real(found: Mapping[str, pd.DataFrame], folder: str) -> str:
+    fibroblasts, lymphoma, molt4 = (found[n] for n in ("fibroblasts", "lymphoma", "molt4"))
+    if not len(fibroblasts):
+        return "The matrices are not part of the project, and were not there when this was made."
+    wanted = [f"wmean:{s}" for s in PUBLISHED] + [
+        "senescence_index", "z:arrest_p53", "z:arrest_p21", "z:proliferation", "z:nuclear_loss",
+        "z:sasp", "z:lysosome",
+    ]  # fmt: skip
+    known = fibroblasts.set_index("score").reindex(wanted).sort_values("auroc", ascending=False)
+    first = table(
+        ["score", "AUROC (bootstrap 95 % over samples)"],
+        [[s.replace("wmean:", "").replace("z:", "axis "),
+          _ci(r, "auroc", _two) if np.isfinite(r["auroc"]) else "gate failed"]
+         for s, r in known.iterrows()],
+    )  # fmt: skip
+    second = table(
+        ["after irradiation", "score", "irradiated minus control", "groups apart"],
+        [[r["time"], r["score"], f"{r['difference']:+.3f}",
+          "yes" if r["lowest_treated"] > r["highest_control"] else "no"]
+         for _, r in lymphoma.iterrows()],
+    )  # fmt: skip
+    third = table(
+        ["dose, Gy", "hours", "n", "p53 targets", "called acute", "senescent or candidate"],
+        [[f"{r['dose']:g}", f"{r['hours']:g}", int(r["n"]), _two(r["p53"]), percent(r["acute"], 0),
+          percent(r["senescent"], 0)] for _, r in molt4.iterrows()],
+    )  # fmt: skip
+    return (
+        "**Replicatively senescent against proliferating fibroblasts** (GSE63577, 18 and 21 bulk "
+        "libraries of five strains, normalised; libraries of a strain are not independent, so the "
+        f"intervals are too narrow).\n\n{first}\n\n![AUROC on GSE63577]({folder}/fibroblasts.svg)"
+        "\n\n**Irradiated lymphoma** (GSE281695, mouse bulk, 2 against 2 at each time: directions "
+        "only). The labels of the first day look inconsistent with a p53 response; they are used "
+        f"as they are.\n\n{second}\n\n**An acute p53 response that is not senescence** (MOLT4 T "
+        f"cells, array).\n\n{third}"
+    )
+
+
+def text(found: Mapping[str, pd.DataFrame], size: Size, folder: str) -> str:
+    """The whole page."""
+    runs = f"{size.seeds} seeds, {size.cells_per_sample} cells an animal"
+    null_real = found["null_real_splits"]
+    called = null_real[null_real["compartment"] == "all"]["called"] if len(null_real) else []
+    worst = interval(called)[2] if len(called) else float("nan")
+    worst_text = f" On real cells the upper end of the interval is {percent(worst, 2)}."
+    return f"""# Does the call work?
+
+Made by `make validate` (`validation/run.py`) with senoscore {senoscore.__version__}; edit
+`validation/page.py`, not this page. Simulated tissue: four sham and four irradiated animals,
+{runs}; intervals are over seeds (t, 95 %). Calibration at {percent(ALPHA, 0)} of left-out control
+cells, calls at FDR {FDR:g}. True compartments and good cells are given, so that the call alone is
+judged. No number of the panel was tuned on the seeds or sets below.
+
+**Two programmes.** The tissue of `senoscore simulate` moves, in part, genes that the panel reads:
+recovery there is optimistic. The *random programme* draws, anew in every replicate, 35 % of the
+union of 15 published senescence lists and of cell-cycle genes, with random sizes, plus genes of no
+list (`validation/spike.py`): no list is favoured, and single markers stay silent two times in
+three.
+
+## Nothing is senescent
+
+{_null(found)}
+
+An empty call is a possible answer, and the usual one.{worst_text if len(called) else ""}
+
+## How much of it is found
+
+![Estimated against true share]({folder}/burden.svg)
+
+{_burden(found["burdens"])}
+
+The excess over the controls is a lower bound: with a cut at {percent(ALPHA, 0)} of control cells,
+weakly changed cells stay below it. The called share is lower still. By compartment, 20 % planted
+(the tissue's own programme plants shares that differ between compartments):
+
+{_compartments(found["burdens"])}
+
+## Ranking cells, against single markers and published sets
+
+AUROC and average precision within the irradiated cells of a compartment, 4,000 counts a cell,
+mean over compartments (95 % CI over seeds). Methods: {", ".join(METHODS)}.
+
+![AUROC by depth]({folder}/ranking.svg)
+
+{_ranking(found["depths"])}
+
+## Cutting a score, and calling
+
+What is called when a single score is cut in the usual ways, random programme:
+
+![Called with and without senescence]({folder}/cuts.svg)
+
+{_cuts(found["cuts"])}
+
+## Cells that look senescent and are not
+
+![What each state is called]({folder}/states.svg)
+
+{_states(found["states"])}
+
+Before day 7 nothing can be called senescent; RNA alone does not tell quiescence from senescence
+reliably, and few quiescent cells are named so.
+
+## What the call must not depend on
+
+{_nuisance(found)}
+
+## Real data
+
+{_real(found, folder)}
+
+## Not done
+
+SenePy, DeepScence, SenCID and hUSI were not run: they need environments of their own (see their
+dependencies), and no labelled single-cell set of irradiated tissue was at hand. A labelled .h5ad
+is added by one line in `validation/sets.yaml`.
+"""

@@ -1,0 +1,72 @@
+"""Re-run the validation study and remake docs/validation.md.
+
+    python validation/run.py            # the numbers of the page
+    python validation/run.py --quick    # small sizes, to see that it runs
+
+Results of each part are kept in ``build/validation`` and not computed again; ``--fresh`` forgets
+them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import warnings
+from pathlib import Path
+
+import figures
+import nuisance
+import null
+import page
+import power
+import real
+import specificity
+from study import FULL, QUICK, ROOT, cached
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="small sizes")
+    parser.add_argument("--fresh", action="store_true", help="forget earlier results")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "validation.md")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("validation").setLevel(logging.INFO)
+    logging.getLogger("senoscore").setLevel(logging.ERROR)  # genes that a set lacks, each time
+    warnings.simplefilter("ignore", category=FutureWarning)
+    size = QUICK if options.quick else FULL
+    studies = {
+        "null_simulated": lambda: null.simulated(size),
+        "null_control_splits": lambda: null.control_splits(size),
+        "null_real_splits": lambda: null.real_splits(size),
+        "burdens": lambda: power.burdens(size),
+        "depths": lambda: power.depths(size),
+        "cuts": lambda: power.cuts(size),
+        "states": lambda: specificity.states(size),
+        "correlations": lambda: nuisance.correlations(size),
+        "leave_one_out": lambda: nuisance.leave_one_out(size),
+        "gene_loss": lambda: nuisance.gene_loss(size),
+        "fibroblasts": real.fibroblasts,
+        "lymphoma": real.lymphoma,
+        "molt4": real.molt4,
+        "own_sets": lambda: real.own_sets(Path(__file__).with_name("sets.yaml")),
+    }
+    found = {
+        name: cached(name, make, quick=options.quick, fresh=options.fresh)
+        for name, make in studies.items()
+    }
+    folder = options.out.with_suffix("")
+    folder.mkdir(parents=True, exist_ok=True)
+    figures.burden(found["burdens"], folder / "burden")
+    figures.ranking(found["depths"], folder / "ranking")
+    figures.cuts(found["cuts"], folder / "cuts")
+    figures.states(found["states"], folder / "states")
+    if len(found["fibroblasts"]):
+        figures.fibroblasts(found["fibroblasts"], folder / "fibroblasts")
+    options.out.write_text(page.text(found, size, folder.name), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
