@@ -8,12 +8,16 @@ SMK    := $(BIN)/snakemake --cores $(CORES)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUTF8 := 1
 
-.PHONY: help demo test lint format bench pins clean
+.PHONY: help demo test test-slurm test-faults test-hostile lint format bench validate pins clean
 help:
 	@echo "make demo    simulate an irradiated tissue and run the whole workflow on it"
 	@echo "make test    run the tests"
 	@echo "make lint    ruff, snakefmt, snakemake --lint, mypy"
+	@echo "make test-slurm    the demo through a private SLURM, bit for bit (root, Debian)"
+	@echo "make test-faults   kill jobs, fill disks, skew clocks; then run again"
+	@echo "make test-hostile  bad and hostile input"
 	@echo "make bench   speed and memory against the peers, into docs/speed.md"
+	@echo "make validate  false calls, power, specificity, into docs/validation.md"
 	@echo "make pins    resolve requirements/*.txt anew (needs uv)"
 	@echo "make clean   remove the demo and the caches; results/ and .venv stay"
 
@@ -37,7 +41,7 @@ test: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --no-format-shell --check Snakefile workflow
+	$(BIN)/snakefmt --no-format-shell --check workflow
 	$(BIN)/mypy
 	$(BIN)/senoscore simulate --out demo --seed 1 --if-missing
 	$(BIN)/snakemake --lint
@@ -45,7 +49,13 @@ lint: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/snakefmt --no-format-shell Snakefile workflow
+	$(BIN)/snakefmt --no-format-shell workflow
+
+test-hostile: $(VENV)/.dev
+	$(BIN)/python -m pytest $(PYTEST_ARGS) tests/bad_inputs tests/hostile
+
+validate: $(VENV)/.dev
+	$(BIN)/python validation/run.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run.py --full --out docs/speed.md

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from study import summarise
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pandas as pd
     from matplotlib.axes import Axes
 
 INK = "#22333b"
@@ -89,7 +89,7 @@ def ranking(rows: pd.DataFrame, path: Path) -> None:
 
 def cuts(rows: pd.DataFrame, path: Path) -> None:
     """What usual cuts call where nothing is senescent, and where a fifth is."""
-    table = rows.groupby(["score", "cut", "planted"])["called"].mean().unstack()
+    table = rows.pivot_table("called", index=["score", "cut"], columns="planted", aggfunc="mean")
     table = table.sort_values(0.0)
     labels = [f"{score.replace(':', ' ')}, {cut}" for score, cut in table.index]
     y = np.arange(len(table))

@@ -20,7 +20,6 @@ from study import (
     panel_signatures,
     table,
     tissue,
-    two_arms,
 )
 
 if TYPE_CHECKING:
@@ -44,8 +43,7 @@ def _spiked_tissue(seed: int, size: Size, burden: float, *, depth: float = 4000)
     chosen = treated & (rng.random(adata.n_obs) < burden)
     adata = spiked(adata, chosen, rng=rng)
     adata.obs["truth"] = chosen
-    cells = called(_with_comparators(adata))
-    return cells
+    return called(_with_comparators(adata))
 
 
 def burdens(size: Size) -> pd.DataFrame:

@@ -9,8 +9,7 @@ optionally compartment, sample, treatment).
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anndata as ad
 import numpy as np
@@ -19,6 +18,9 @@ import yaml
 from study import PUBLISHED, REALDATA, auroc, panel_signatures
 
 import senoscore as sen
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 METHOD = "wmean"
 
@@ -38,7 +40,7 @@ def _called(scores: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
     cells = pd.concat([facts, scores], axis=1).assign(compartment="bulk")
     calibration = sen.calibrate(cells, method=METHOD)
     calls = sen.call(cells, calibration)
-    keep = [c for c in calls if c.startswith("z:") or c.startswith(("senescence", "panel"))]
+    keep = [c for c in calls if c.startswith(("z:", "senescence", "panel"))]
     return pd.concat([cells, calls[keep]], axis=1)
 
 
@@ -96,8 +98,8 @@ def lymphoma() -> pd.DataFrame:
         for column in ("p53_targets", "p21", "proliferation", "chromatin_nuclear", "senmayo"):
             x = scores[f"{METHOD}:{column}"]
             a, b = x[treated], x[control]
-            rows.append({"time": f"{time:g} {unit}", "score": column, "difference": a.mean() - b.mean(),
-                         "lowest_treated": a.min(), "highest_control": b.max()})  # fmt: skip
+            row = {"time": f"{time:g} {unit}", "score": column, "difference": a.mean() - b.mean()}
+            rows.append(row | {"lowest_treated": a.min(), "highest_control": b.max()})
     return pd.DataFrame(rows)
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import anndata as ad
 import numpy as np
 import pandas as pd
 from scipy import sparse, stats
@@ -19,6 +18,7 @@ from senoscore.panel import load_panel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    import anndata as ad
     from numpy.typing import NDArray
 
 ROOT: Final = Path(__file__).resolve().parents[1]
