@@ -26,6 +26,15 @@ _PUBLIC = {
     "explain": "_call",
     "burden": "_burden",
     "trend": "_trend",
+    "confounders": "_confounders",
+    "phases": "_phases",
+    "window": "_window",
+    "targets": "_window_targets",
+    "escape": "_window_escape",
+    "plasma": "_plasma",
+    "read_plasma": "_plasma",
+    "crosstalk": "_crosstalk",
+    "group_means": "_crosstalk_expression",
     "simulate": "_simulate",
 }
 _MODULES = {"errors": "errors", "io": "io", "pl": "plotting", "genes": "genes"}

@@ -36,7 +36,14 @@ _COVARIATES: Final = {
     "n_genes": "median_genes",
     "pct_mt": "median_pct_mt",
 }
-_DESIGN: Final = (k.SUBJECT, k.TREATMENT, k.DOSE, k.DAYS, k.BATCH, "region")
+_DESIGN: Final = (
+    k.SUBJECT, k.TREATMENT, k.DOSE, "eqd2_gy", "modality", k.DAYS, k.BATCH, "region",
+)  # fmt: skip
+_NUMBERS: Final = (k.DOSE, "eqd2_gy", k.DAYS)
+_FACTS: Final = (k.DATASET, "assay", "organism")
+_PROFILES: Final = ("bulk", "array")
+_ALIKE: Final = [k.COMPARTMENT, "assay", "organism"]
+"""Rows that may share a control: nuclei are no baseline of cells, mice none of patients."""
 
 
 def burden(
@@ -57,9 +64,14 @@ def burden(
         Called cells: a table with sample, compartment, ``senescence_state``,
         ``senescence_index`` and any ``z:<axis>`` and ``<method>:<signature>`` columns, or an
         AnnData after :func:`senoscore.call`. Cells whose ``keep`` is false do not count.
+        ``dataset``, ``assay`` (sc, sn, bulk, array) and ``organism`` are facts of a sample; where
+        they are given, only samples of the same assay and organism share controls. A ``region``
+        column that differs between cells of a sample makes the rows sample x region x
+        compartment.
     samples
-        Samples sheet (subject, treatment, dose_gy, days_post_rt, batch, region); None takes
-        those columns from the cells. A sample without cells still has its rows.
+        Samples sheet (subject, treatment, dose_gy, eqd2_gy, modality, days_post_rt, batch,
+        region); None takes those columns from the cells. A sample without cells still has its
+        rows.
     sample, compartment
         Columns.
     control
@@ -72,17 +84,18 @@ def burden(
 
     Returns
     -------
-    Every sample x every compartment seen anywhere: design columns, ``n_cells`` (kept),
+    Every sample x every compartment seen anywhere: facts and design, ``n_cells`` (kept),
     ``n_assessable``, ``n_<state>``, ``n_positive``: cells that fulfil the panel's composite rule,
     whatever the clock and the per-cell FDR say (``n_senescent`` are those that FDR lets one point
     at). ``fraction`` = n_positive / n_assessable (0..1) with ``fraction_lo`` and ``fraction_hi``
     (95 % Wilson interval over the cells of this sample only: it says nothing of other animals),
     ``control_fraction`` (mean over control samples: the rule's own error rate), ``excess``
     (fraction - control_fraction, a lower bound on the share of cells that irradiation changed,
-    because the cut has a miss rate), ``share`` (of the sample's kept cells), medians of depth,
-    ``index_mean``, ``mean:<column>``, ``status`` and ``note``. Status is ok, acute (before
-    ``min_days_stable``: not senescence yet), few_cells, absent, no_control, not_assessable, or
-    profile (the sample is one bulk profile: means and no fraction).
+    because the cut has a miss rate), ``share`` (of the kept cells of the sample, or region),
+    medians of depth, ``index_mean``, ``mean:<column>``, ``status`` and ``note``. Status is ok,
+    acute (before ``min_days_stable``: not senescence yet), few_cells, absent, no_control,
+    not_assessable, or profile (the sample is one bulk profile, by its assay: means and no
+    fraction).
 
     Raises
     ------
@@ -92,22 +105,22 @@ def burden(
     cells = data if isinstance(data, pd.DataFrame) else _from_anndata(data)
     cells = cells.reset_index(drop=True)
     _check(cells, (sample, compartment, k.STATE, k.INDEX))
-    sheet = _design(cells, samples, sample)
+    cells[k.SAMPLE] = cells[sample].astype(str)
+    cells[k.COMPARTMENT] = cells[compartment].astype(str)
+    unit = _unit(cells)
+    sheet = _design(cells, samples, unit)
     kept = cells
     if k.KEEP in cells:
         kept = cells[cells[k.KEEP].fillna(value=False).astype(bool)]
-    by = [kept[sample].astype(str), kept[compartment].astype(str)]
-    index = pd.MultiIndex.from_product(
-        [sheet[k.SAMPLE], sorted(cells[compartment].astype(str).unique())],
-        names=[k.SAMPLE, k.COMPARTMENT],
-    )
+    by = [kept[name] for name in (*unit, k.COMPARTMENT)]
+    own = pd.DataFrame({k.COMPARTMENT: sorted(cells[k.COMPARTMENT].unique())})
+    index = pd.MultiIndex.from_frame(sheet[unit].merge(own, how="cross"))
     table = _counts(kept, by).reindex(index, fill_value=0)
     table = table.join(_means(kept, by)).reset_index()
-    table = sheet.merge(table, on=k.SAMPLE, how="right", validate="one_to_many")
-    total = table.groupby(k.SAMPLE)["n_cells"].transform("sum")
+    table = sheet.merge(table, on=unit, how="right", validate="one_to_many")
+    total = table.groupby(unit)["n_cells"].transform("sum")
     table["share"] = table["n_cells"] / total.where(total > 0)
-    profiles = cells.groupby(cells[sample].astype(str)).size()
-    is_profile = table[k.SAMPLE].map(profiles).eq(1)
+    is_profile = _profiles(cells, table)
     _fractions(table, is_profile, control=control, min_cells=min_cells)
     _status(table, is_profile, control=control, min_cells=min_cells, stable=min_days_stable)
     return _ordered(table)
@@ -129,7 +142,9 @@ def wilson(successes: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np
 
 
 def _from_anndata(adata: AnnData) -> pd.DataFrame:
-    parts = [adata.obs]
+    facts = adata.uns.get(k.UNS, {})
+    known = {name: facts[name] for name in _FACTS[1:] if name in facts and name not in adata.obs}
+    parts = [adata.obs.assign(**known)]
     for key, table in adata.obsm.items():
         if not isinstance(table, pd.DataFrame):
             continue
@@ -147,31 +162,54 @@ def _check(cells: pd.DataFrame, needed: Sequence[str]) -> None:
         raise InputError(msg, fix="call the cells first (sen.call), and name the columns")
 
 
-def _design(cells: pd.DataFrame, samples: pd.DataFrame | None, sample: str) -> pd.DataFrame:
-    """One row a sample with dataset and design columns; missing ones are empty."""
-    own = cells.groupby(cells[sample].astype(str), sort=True)
+def _unit(cells: pd.DataFrame) -> list[str]:
+    """Sample; with its region where cells of one sample come from several."""
+    if "region" not in cells or (cells.groupby(k.SAMPLE)["region"].nunique() < 2).all():
+        return [k.SAMPLE]
+    cells["region"] = cells["region"].astype(object).fillna("").astype(str)
+    return [k.SAMPLE, "region"]
+
+
+def _design(cells: pd.DataFrame, samples: pd.DataFrame | None, unit: list[str]) -> pd.DataFrame:
+    """One row a unit with facts and design columns; missing ones are empty."""
+    own = cells.groupby(k.SAMPLE, sort=True)
     if samples is None:
-        there = [name for name in _DESIGN if name in cells]
+        there = [name for name in _DESIGN if name in cells and name not in unit]
         sheet = own[there].first().reset_index(names=k.SAMPLE)
     else:
         unknown = sorted(set(map(str, own.groups)) - set(samples[k.SAMPLE]))
         if unknown:
             msg = f"the samples sheet has no row for {', '.join(map(repr, unknown[:5]))}"
             raise InputError(msg, fix="add the rows")
-        sheet = samples[[c for c in (k.SAMPLE, *_DESIGN) if c in samples]].copy()
+        there = [c for c in (k.SAMPLE, *_DESIGN) if c in samples and c not in unit[1:]]
+        sheet = samples[there].copy()
+    if len(unit) > 1:
+        sheet = sheet.merge(cells[unit].drop_duplicates().sort_values(unit), how="left")
+        sheet["region"] = sheet["region"].fillna("")
     for name in _DESIGN:
         if name not in sheet:
-            sheet[name] = np.nan if name in (k.DOSE, k.DAYS) else ""
-    if k.DATASET in cells:
-        sheet.insert(0, k.DATASET, sheet[k.SAMPLE].map(own[k.DATASET].first()).fillna(""))
-    else:
-        sheet.insert(0, k.DATASET, "")
+            sheet[name] = np.nan if name in _NUMBERS else ""
+    for place, name in enumerate(_FACTS):
+        known = sheet[k.SAMPLE].map(own[name].first()) if name in cells else ""
+        sheet.insert(place, name, pd.Series(known, index=sheet.index, dtype=object).fillna(""))
     return sheet
+
+
+def _profiles(cells: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
+    """Rows of whole profiles: by assay; where that is not given, one row in ``bulk``.
+
+    A sample of which a single cell was left is no profile.
+    """
+    if "assay" in cells:
+        return table["assay"].isin(_PROFILES)
+    rows = cells.groupby(k.SAMPLE)[k.COMPARTMENT].agg(["size", "first"])
+    lone = rows.index[rows["size"].eq(1) & rows["first"].eq(k.BULK)]
+    return table[k.SAMPLE].isin(lone)
 
 
 def _counts(kept: pd.DataFrame, by: list[pd.Series]) -> pd.DataFrame:
     states = pd.Categorical(kept[k.STATE].astype(str), categories=list(STATES))
-    table = pd.crosstab([by[0].rename(k.SAMPLE), by[1].rename(k.COMPARTMENT)], states, dropna=False)
+    table = pd.crosstab(by, states, dropna=False)
     table = table.reindex(columns=list(STATES), fill_value=0).add_prefix("n_")
     table.columns.name = None
     table.insert(0, "n_cells", table.sum(axis=1))
@@ -180,8 +218,7 @@ def _counts(kept: pd.DataFrame, by: list[pd.Series]) -> pd.DataFrame:
         positive = kept[POSITIVE].fillna(value=False).astype(bool)
     else:
         positive = kept[k.STATE].astype(str).isin(["senescent", "senescent_candidate"])
-    names = [by[0].rename(k.SAMPLE), by[1].rename(k.COMPARTMENT)]
-    table["n_positive"] = positive.groupby(names).sum()
+    table["n_positive"] = positive.groupby(by).sum()
     return table
 
 
@@ -191,11 +228,10 @@ def _means(kept: pd.DataFrame, by: list[pd.Series]) -> pd.DataFrame:
         for name in kept.columns
         if isinstance(name, str) and k.SEP in name and pd.api.types.is_numeric_dtype(kept[name])
     ]
-    names = [by[0].rename(k.SAMPLE), by[1].rename(k.COMPARTMENT)]
-    means = kept[[k.INDEX, *scores]].astype(float).groupby(names).mean()
+    means = kept[[k.INDEX, *scores]].astype(float).groupby(by).mean()
     means = means.rename(columns={k.INDEX: "index_mean", **{n: f"mean:{n}" for n in scores}})
     present = {name: new for name, new in _COVARIATES.items() if name in kept}
-    medians = kept[list(present)].astype(float).groupby(names).median().rename(columns=present)
+    medians = kept[list(present)].astype(float).groupby(by).median().rename(columns=present)
     return medians.join(means)
 
 
@@ -205,8 +241,8 @@ def _fractions(table: pd.DataFrame, is_profile: pd.Series, *, control: str, min_
     positive = table["n_positive"].to_numpy(dtype=float)
     table["fraction"] = positive / n
     table[["fraction_lo", "fraction_hi"]] = wilson(positive, n)
-    baseline = table[table[k.TREATMENT] == control].groupby(k.COMPARTMENT)["fraction"].mean()
-    table["control_fraction"] = table[k.COMPARTMENT].map(baseline)
+    baseline = table["fraction"].where(table[k.TREATMENT] == control)
+    table["control_fraction"] = baseline.groupby([table[name] for name in _ALIKE]).transform("mean")
     table["excess"] = table["fraction"] - table["control_fraction"]
 
 
@@ -214,17 +250,14 @@ def _status(
     table: pd.DataFrame, is_profile: pd.Series, *, control: str, min_cells: int, stable: float
 ) -> None:
     is_control = table[k.TREATMENT] == control
-    counted = table[is_control & (table["n_cells"] > 0)].groupby(k.COMPARTMENT).size()
+    counted = (is_control & (table["n_cells"] > 0)).groupby([table[name] for name in _ALIKE])
+    without = ~counted.transform("any")
     few = table["n_assessable"] < min_cells
     cells = table["n_assessable"].astype(str) + f" assessable cells, {min_cells} are needed"
     rules = [
         (table["n_cells"] == 0, "absent", "no cell of this compartment; absent is not zero"),
         (is_profile, "profile", "one profile of a whole sample: means, no fraction"),
-        (
-            ~table[k.COMPARTMENT].isin(counted.index),
-            "no_control",
-            "no control sample has this compartment: no call",
-        ),
+        (without, "no_control", _why_no_control(table, is_control, control)),
         (table["n_assessable"] == 0, "not_assessable", "no cell could be assessed"),
         (few, "few_cells", cells),
         (
@@ -236,12 +269,23 @@ def _status(
     conditions = [rule[0].to_numpy(dtype=bool) for rule in rules]
     notes = [pd.Series(rule[2], index=table.index).to_numpy(dtype=object) for rule in rules]
     table["status"] = np.select(conditions, [rule[1] for rule in rules], default="ok")
-    lower_bound = "excess is a lower bound on prevalence"
-    table["note"] = np.select(conditions, notes, default=lower_bound)
+    table["note"] = np.select(conditions, notes, default="excess is a lower bound on prevalence")
+    bare = table["status"].isin(["ok", "acute"]) & table["control_fraction"].isna()
+    table.loc[bare, "note"] = f"no control sample has {min_cells} assessable cells: no excess"
+
+
+def _why_no_control(table: pd.DataFrame, is_control: pd.Series, control: str) -> pd.Series:
+    """Tell a study without controls from controls elsewhere and controls without such cells."""
+    if not is_control.any():
+        why = f"no sample of this run has treatment {control!r}: no call"
+        return pd.Series(why, index=table.index)
+    same = is_control.groupby([table[name] for name in _ALIKE[1:]]).transform("any")
+    out = pd.Series("no control sample has this compartment: no call", index=table.index)
+    return out.where(same, "no control sample of this assay and organism: no call")
 
 
 def _ordered(table: pd.DataFrame) -> pd.DataFrame:
-    front = [k.DATASET, k.SAMPLE, *_DESIGN, k.COMPARTMENT, "n_cells", "n_assessable"]
+    front = [k.DATASET, k.SAMPLE, *_DESIGN, *_FACTS[1:], k.COMPARTMENT, "n_cells", "n_assessable"]
     front += [f"n_{state}" for state in STATES] + ["n_positive"]
     front += ["fraction", "fraction_lo", "fraction_hi", "control_fraction", "excess", "share"]
     rest = [name for name in table if name not in (*front, "status", "note")]

@@ -15,6 +15,7 @@ from senoscore import _keys as k
 from senoscore._resources import resource
 from senoscore.errors import ConfigError, InputError
 from senoscore.genes import orthologs
+from senoscore.io.blocks import iter_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -59,7 +60,6 @@ _SYNONYMS: Final = {
 _REJECT_Z: Final = 3.0
 """Strength of the answer "none of these", in SD of matched gene sets."""
 
-_BLOCK: Final = 20_000
 _MIN_MARKERS: Final = 3
 
 
@@ -85,8 +85,8 @@ def compartments(
     Parameters
     ----------
     adata
-        Canonical matrix; ``uns["senoscore"]`` says values, assay and organism (without it,
-        counts of human cells are assumed).
+        Canonical matrix, in memory or backed; ``uns["senoscore"]`` says values, assay and
+        organism (without it, counts of human cells are assumed). Read in blocks.
     column
         obs column with labels; None lets the markers decide.
     mapping
@@ -253,8 +253,8 @@ def _from_markers(
 
 def _blocks(adata: ad.AnnData, values: str) -> Iterator[sparse.csr_matrix]:
     """Log-normalised, saturated rows, some thousands at a time."""
-    for start in range(0, adata.n_obs, _BLOCK):
-        block = sparse.csr_matrix(adata.X[start : start + _BLOCK], dtype=np.float64)
+    for stored in iter_blocks(adata):
+        block = stored.to_csr().astype(np.float64)
         if values != k.LOGNORM:
             total = np.asarray(block.sum(axis=1)).ravel()
             factor = np.divide(1e4, total, out=np.zeros_like(total), where=total > 0)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from senoscore import _keys as k
 from senoscore.errors import InputError
+from senoscore.io.blocks import iter_blocks
 
 if TYPE_CHECKING:
     import anndata as ad
@@ -55,8 +57,9 @@ def qc(
     Parameters
     ----------
     adata
-        Canonical matrix; ``uns["senoscore"]`` says values, assay and organism (without it,
-        counts of human cells are assumed).
+        Canonical matrix, in memory or backed; ``uns["senoscore"]`` says values, assay and
+        organism (without it, counts of human cells are assumed). Read in blocks, then one
+        sample at a time for doublets.
     sample
         obs column with the sample.
     mads
@@ -109,22 +112,24 @@ def qc(
 
 
 def _metrics(adata: ad.AnnData, sample: str) -> pd.DataFrame:
-    import scanpy as sc
-
+    """Counts, genes and mitochondrial share of every cell, block by block."""
     mito = np.array([str(name).upper().startswith("MT-") for name in adata.var_names])
-    shell = type(adata)(adata.X, var=pd.DataFrame({"mt": mito}, index=adata.var_names))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a matrix of size 0 or names that are not text
-        measured, _ = sc.pp.calculate_qc_metrics(
-            shell, qc_vars=["mt"], percent_top=None, log1p=False, inplace=False
-        )
-    pct_mt = measured["pct_counts_mt"].to_numpy(dtype=float) if mito.any() else np.nan
+    every = np.stack([np.ones(adata.n_vars), mito], axis=1)
+    total = np.zeros((adata.n_obs, 2))
+    n_genes = np.zeros(adata.n_obs, dtype=np.int64)
+    for block in iter_blocks(adata):
+        X = block.to_csr()
+        total[block.start : block.stop] = X @ every
+        row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+        n_genes[block.start : block.stop] = np.bincount(row[X.data != 0], minlength=X.shape[0])
+    with np.errstate(invalid="ignore"):  # a cell of no counts has no share
+        pct_mt = total[:, 1] / total[:, 0] * 100 if mito.any() else np.nan
     return pd.DataFrame(
         {
             k.CELL: adata.obs_names.astype(str).to_numpy(dtype=object),
             k.SAMPLE: adata.obs[sample].astype(str).to_numpy(dtype=object),
-            "n_counts": measured["total_counts"].to_numpy(dtype=float),
-            "n_genes": measured["n_genes_by_counts"].to_numpy(dtype=np.int64),
+            "n_counts": total[:, 0],
+            "n_genes": n_genes,
             "pct_mt": pct_mt,
             "doublet_score": np.nan,
         }
@@ -173,12 +178,13 @@ def _doublets(adata: ad.AnnData, rows: NDArray[np.int64], *, seed: int) -> tuple
     if len(rows) < _MIN_CELLS_DOUBLETS:
         return np.nan, False, f"doublets not looked for: {len(rows)} cells, 200 are needed"
     import scanpy as sc
+    from threadpoolctl import threadpool_limits
 
     # About 0.8 % of multiplets per 1,000 cells loaded is what droplet methods give.
     expected = min(0.2, max(0.02, 8e-6 * len(rows)))
-    part = adata[rows].copy()
-    part.X = part.X.astype(np.float32)
-    with warnings.catch_warnings():
+    part = _cells(adata, rows)
+    # One thread: a sum shared out among more has other last bits, and so has every score.
+    with warnings.catch_warnings(), threadpool_limits(limits=1):
         warnings.simplefilter("ignore")
         sc.pp.scrublet(
             part, expected_doublet_rate=expected, n_prin_comps=15, random_state=seed, verbose=False
@@ -194,6 +200,18 @@ def _doublets(adata: ad.AnnData, rows: NDArray[np.int64], *, seed: int) -> tuple
         )
         return score, False, said
     return score, called, ""
+
+
+def _cells(adata: ad.AnnData, rows: NDArray[np.int64]) -> ad.AnnData:
+    """Some cells (ascending rows) in memory, as float32; only the stretch that has them is read."""
+    wanted = np.zeros(adata.n_obs, dtype=bool)
+    wanted[rows] = True
+    parts = [
+        block.to_csr()[wanted[block.start : block.stop]].astype(np.float32)
+        for block in iter_blocks(adata, rows=slice(int(rows[0]), int(rows[-1]) + 1))
+    ]
+    var = pd.DataFrame(index=adata.var_names)
+    return type(adata)(sparse.vstack(parts, format="csr"), var=var)
 
 
 def _verdict(

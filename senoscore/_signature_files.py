@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import logging
 import re
-from collections.abc import Hashable, Iterable, Mapping
+import zlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ import yaml
 
 from senoscore import genes
 from senoscore._signature_types import Signature
+from senoscore._yaml import load_yaml
 from senoscore.errors import SignatureError
 
 __all__ = ["from_dict", "from_frame", "read_gmt", "read_signature_file", "read_yaml"]
@@ -24,6 +26,7 @@ SUFFIXES: Final = (".gmt", ".yaml", ".yml", ".tsv", ".csv", ".txt")
 _FIELDS: Final = frozenset(
     {"up", "down", "weights", "organism", "category", "title", "source", "licence", "note"}
 )
+_LARGEST: Final = 100_000_000  # bytes; all of MSigDB is a sixth of it
 _SIDE: Final = re.compile(r"(?i)^(?P<stem>.+)_(?P<side>up|dn|down)$")
 
 
@@ -50,16 +53,22 @@ def read_signature_file(path: str | Path) -> list[Signature]:
 
 def _text(path: Path) -> str:
     try:
-        raw = path.read_bytes()
-        if path.suffix == ".gz":
-            raw = gzip.decompress(raw)
-        return raw.decode("utf-8-sig")
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as handle:
+            raw = handle.read(_LARGEST + 1)
+        text = raw.decode("utf-8-sig")
     except FileNotFoundError as error:
         msg = f"{path}: no such signature file"
-        raise SignatureError(msg) from error
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise SignatureError(msg, fix="check the path") from error
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         msg = f"{path}: cannot be read ({error})"
-        raise SignatureError(msg, fix="save it as UTF-8 text") from error
+        raise SignatureError(msg, fix="save it as UTF-8 text, or download it again") from error
+    if len(raw) > _LARGEST:
+        msg = f"{path}: holds more than {_LARGEST:,} bytes"
+        raise SignatureError(msg, fix="give the gene sets you need only")
+    if "\0" in text:
+        msg = f"{path}: has a NUL byte; it is no text"
+        raise SignatureError(msg, fix="save it as UTF-8 text, or download it again")
+    return text
 
 
 def read_gmt(text: str, where: str = "GMT") -> list[Signature]:
@@ -94,28 +103,11 @@ def read_gmt(text: str, where: str = "GMT") -> list[Signature]:
         entry[side] = listed
     if not entries:
         msg = f"{where}: no gene sets in it"
-        raise SignatureError(msg)
+        raise SignatureError(msg, fix="write name, description and genes, separated by tabs")
     return [
         _build(name, {k: v for k, v in entry.items() if k != "signed"}, where)
         for name, entry in entries.items()
     ]
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice instead of keeping the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
-        """Build a mapping, or say which key is there twice."""
-        seen: set[str] = set()
-        for key_node, _ in node.value:
-            key = str(key_node.value)
-            if key in seen:
-                line = key_node.start_mark.line + 1
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{key!r} is there twice (line {line})", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
 
 
 def read_yaml(text: str, where: str = "YAML") -> list[Signature]:
@@ -127,10 +119,10 @@ def read_yaml(text: str, where: str = "YAML") -> list[Signature]:
         Not YAML, a key twice, an unknown field, or anything :class:`Signature` refuses.
     """
     try:
-        content = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 — a SafeLoader
-    except (yaml.YAMLError, ValueError) as error:
+        content = load_yaml(text)
+    except yaml.YAMLError as error:
         msg = f"{where}: not valid YAML ({error})"
-        raise SignatureError(msg) from error
+        raise SignatureError(msg, fix="check indentation and quotes at the line named") from error
     if not isinstance(content, Mapping) or not content:
         msg = f"{where}: expected signature names, each with its genes"
         raise SignatureError(
@@ -239,11 +231,12 @@ def _read_table(text: str, where: str, separator: str) -> list[Signature]:
     try:
         table = pd.read_csv(StringIO(text), sep=separator, dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        msg = f"{where}: not a table ({error})"
-        raise SignatureError(msg) from error
+        msg = f"{where}: not a table ({' '.join(str(error).split())[:200]})"
+        fix = "give a header and rows of as many fields"
+        raise SignatureError(msg, fix=fix) from error
     if table.empty:
         msg = f"{where}: no rows in it"
-        raise SignatureError(msg)
+        raise SignatureError(msg, fix="write one row a gene")
     return from_frame(table, where)
 
 

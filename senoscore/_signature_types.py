@@ -14,6 +14,7 @@ from typing import Final
 import pandas as pd
 
 from senoscore import genes
+from senoscore._atomic import atomic_path, refuse_cut_text
 from senoscore.errors import SignatureError
 
 __all__ = ["Signature", "SignatureSet"]
@@ -260,11 +261,9 @@ class SignatureSet(Mapping[str, Signature]):
         return hashlib.sha256(json.dumps([content, lost]).encode()).hexdigest()
 
     def save(self, path: str | Path) -> None:
-        """Write all of it as one TSV (long: one row a gene), in place of the file at once."""
-        path = Path(path)
-        draft = path.with_name(f".{path.name}.part")
-        self.to_frame().to_csv(draft, sep="\t", index=False, lineterminator="\n")
-        draft.replace(path)
+        """Write all of it as one TSV (long: one row a gene), whole or not at all."""
+        with atomic_path(path) as temporary:
+            self.to_frame().to_csv(temporary, sep="\t", index=False, lineterminator="\n")
 
     @classmethod
     def read(cls, path: str | Path) -> SignatureSet:
@@ -274,8 +273,11 @@ class SignatureSet(Mapping[str, Signature]):
         ------
         SignatureError
             The file is not there or lacks columns.
+        InputError
+            It is cut short.
         """
         try:
+            refuse_cut_text(Path(path))
             table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
         except (OSError, ValueError) as error:
             msg = f"{path}: cannot be read as a signature table ({error})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import secrets
 import shutil
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +13,7 @@ import pandas as pd
 from senoscore import _keys as k
 from senoscore._simulate import design, simulate
 from senoscore.errors import ConfigError
-from senoscore.io.atomic import atomic_path
+from senoscore.io.atomic import TEMPORARY_PREFIX, atomic_path
 from senoscore.io.tables import write_tsv
 
 if TYPE_CHECKING:
@@ -100,9 +101,7 @@ def _write_h5ad(adata: ad.AnnData, path: Path, keep: list[str], *, logged: bool)
 
 
 def _write_10x(adata: ad.AnnData, folder: Path) -> None:
-    """Cell Ranger's version 3 layout: genes in rows, one-based."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    """Cell Ranger's version 3 layout: genes in rows, one-based. The folder appears whole."""
     coo = adata.X.T.tocoo()
     lines = [
         "%%MatrixMarket matrix coordinate integer general",
@@ -110,10 +109,21 @@ def _write_10x(adata: ad.AnnData, folder: Path) -> None:
     ]
     lines += [f"{r + 1} {c + 1} {v}" for r, c, v in zip(coo.row, coo.col, coo.data, strict=True)]
     features = [f"{name}\t{name}\tGene Expression" for name in adata.var_names]
+    unfinished = folder.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}-{folder.name}")
+    try:
+        _write_folder(unfinished, lines, features, list(adata.obs_names))
+        shutil.rmtree(folder, ignore_errors=True)
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _write_folder(folder: Path, matrix: list[str], features: list[str], cells: list[str]) -> None:
     for name, content in (
-        ("matrix.mtx.gz", lines),
+        ("matrix.mtx.gz", matrix),
         ("features.tsv.gz", features),
-        ("barcodes.tsv.gz", list(adata.obs_names)),
+        ("barcodes.tsv.gz", cells),
     ):
         text = "\n".join(content) + "\n"
-        (folder / name).write_bytes(gzip.compress(text.encode(), compresslevel=6, mtime=0))
+        with atomic_path(folder / name) as temporary:
+            temporary.write_bytes(gzip.compress(text.encode(), compresslevel=6, mtime=0))

@@ -10,9 +10,10 @@ import pandas as pd
 from scipy import stats
 
 from senoscore import _keys as k
-from senoscore._trend_data import prepared, values, wanted_measures
+from senoscore._trend_ask import Options, result
+from senoscore._trend_data import Stratum, prepared, strata, values, wanted_measures
 from senoscore._trend_models import contrast, fit
-from senoscore._trend_questions import Options, questions, result
+from senoscore._trend_questions import questions
 from senoscore._trend_readouts import readouts
 from senoscore.errors import DesignError
 
@@ -22,16 +23,18 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "families", "readouts", "trend"]
 
 COLUMNS: Final = (
-    "family", "question", k.COMPARTMENT, "measure", "contrast", k.DAYS, k.DOSE, "n_control",
-    "n_treated", "estimate", "ci_lo", "ci_hi", "unit", "estimate_fraction", "df", "statistic", "p",
-    "q", "p_permutation", "permutation_floor", "method", "status", "reason",
+    "family", "question", k.COMPARTMENT, "stratum", "measure", "contrast", k.DAYS, k.DOSE,
+    "eqd2_gy", "n_control", "n_treated", "estimate", "ci_lo", "ci_hi", "unit",
+    "estimate_fraction", "df", "statistic", "p", "q", "p_permutation", "permutation_floor",
+    "design", "method", "status", "reason", "note",
 )  # fmt: skip
 _TEXT: Final = (
-    "family", "question", k.COMPARTMENT, "measure", "contrast", "unit", "method", "status",
-    "reason",
+    "family", "question", k.COMPARTMENT, "stratum", "measure", "contrast", "unit", "design",
+    "method", "status", "reason", "note",
 )  # fmt: skip
 
 
+_ELSEWHERE: Final = "controls of this compartment are of another assay or organism"
 _CATEGORICAL: Final = re.compile(r"\bC\(\s*[A-Za-z]\w*\s*\)")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_\s~+\-*:()]*")
 _CALL: Final = re.compile(r"[\w)]\s*\(|__")
@@ -79,11 +82,15 @@ def trend(
     One row a compartment, measure and contrast. ``question`` is ``irradiated_vs_control``
     (each treatment, dose and time), ``trend_log1p_days`` (3 or more times, at the dose most
     samples have), ``dose_response`` (3 or more doses at a time, 0 among them),
-    ``treatment_x_time`` (controls at 2 or more times) or ``formula``. ``status`` is
+    ``treatment_x_time`` (controls at 2 or more times), ``modality`` (at the same dose and time)
+    or ``formula``. ``status`` is
     ``tested``, ``not_testable`` (an estimate, but no replication) or ``not_estimable``, with
     the reason. ``q`` is Benjamini-Hochberg over the tested rows of a ``family``: one
     question and one kind of measure (:func:`families` lists them). ``unit`` says what the
     estimate is in; ``estimate_fraction`` is the difference of mean fractions.
+    ``stratum`` names assay, organism and region where a run has several: they are never compared
+    with each other. ``design`` is ``repeated`` where a subject comes back in another state, else
+    ``cross_sectional``. ``eqd2_gy`` stands beside the dose.
 
     Raises
     ------
@@ -98,22 +105,26 @@ def trend(
     ``method`` says so. Samples of one subject in the same state are averaged. A subject in
     several states is a block (fixed effect); where that leaves a contrast without an estimate
     (other animals are the controls), the two groups are compared alone. A subject effect is never
-    fitted where every subject appears once. Batch is a covariate, and a contrast that it makes
+    fitted where every subject appears once. Batch is a covariate (the data set, where no sample has
+    a batch and data sets hold several samples), and a contrast that it makes
     impossible is ``not_estimable``. ``p_permutation`` is exact, of the difference of group means,
     and cannot be below ``permutation_floor``.
     """
     table = prepared(burden, transform, control=control)
     wanted = wanted_measures(burden, table, measures)
-    options = Options(control, alpha)
     rows: list[dict[str, Any]] = []
-    for compartment, of in table.groupby(k.COMPARTMENT, sort=True):
-        for measure in wanted:
-            asked = (
-                _formula_rows(of, measure, formula, options)
-                if formula
-                else questions(values(of, measure), options)
-            )
-            rows += [{k.COMPARTMENT: compartment, "measure": measure, **row} for row in asked]
+    for compartment, whole in table.groupby(k.COMPARTMENT, sort=True):
+        for part in strata(whole, control=control):
+            head = {k.COMPARTMENT: compartment, "stratum": part.name}
+            options = Options(control, alpha)
+            if part.elsewhere:
+                options = Options(control, alpha, no_control=_ELSEWHERE)
+            for measure in wanted:
+                if formula:
+                    asked = _formula_rows(part.table, measure, formula, options)
+                else:
+                    asked = questions(values(part.table, measure), options)
+                rows += [head | {"measure": measure} | _placed(row, part) for row in asked]
     out = pd.DataFrame(rows, columns=list(COLUMNS))
     out["unit"] = [_unit(name, transform) for name in out["measure"]]
     out["family"] = [
@@ -123,6 +134,16 @@ def trend(
     out[numbers] = out[numbers].astype(float)
     out["q"] = _adjusted(out)
     return out
+
+
+def _placed(row: dict[str, Any], part: Stratum) -> dict[str, Any]:
+    """Name the stratum in the contrast, so that two of them are told apart in every table."""
+    note = "; ".join(filter(None, [part.note, row.get("note", "")]))
+    title = f"{row['contrast']} [{part.name}]" if part.name else row["contrast"]
+    states = part.table[[k.SUBJECT, k.TREATMENT, k.DOSE, k.DAYS]].drop_duplicates()
+    repeated = states[k.SUBJECT].duplicated().any()
+    design = "repeated" if repeated else "cross_sectional"
+    return row | {"contrast": title, "note": note, "design": design}
 
 
 def families(table: pd.DataFrame, *, fdr: float = 0.05) -> pd.DataFrame:
@@ -205,6 +226,9 @@ def _formula_rows(
     if own[k.SUBJECT].duplicated().any() and k.SUBJECT not in formula:
         msg = f"formula {formula!r} has no subject, but subjects have several samples"
         raise DesignError(msg, fix="add subject to the formula, or average the samples first")
+    if not own[k.SUBJECT].duplicated().any() and re.search(rf"\b{k.SUBJECT}\b", formula):
+        msg = f"formula {formula!r} has a subject effect, but every subject appears once"
+        raise DesignError(msg, fix="leave subject out: with one sample each it is the residual")
     for i, name in enumerate(design.columns):
         if name == "Intercept":
             continue

@@ -16,13 +16,25 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["FRACTIONS", "Blocks", "blocks", "main_dose", "prepared", "values", "wanted_measures"]
+__all__ = [
+    "FRACTIONS",
+    "Blocks",
+    "Stratum",
+    "blocks",
+    "main_dose",
+    "prepared",
+    "strata",
+    "values",
+    "wanted_measures",
+]
 
 FRACTIONS: Final = {"fraction_senescent": "ok", "fraction_acute": "acute"}
 """Status of the treated samples each is of: both count cells that fulfil the panel's rule, after
 and before the day from which the pattern can be senescence. Controls are in both."""
 _DEFAULT_SIGNATURES: Final = ("senmayo", "fridman", "corescence", "p53_targets", "proliferation")
 _MEAN: Final = "mean:"
+_KINDS: Final = ("assay", "organism")
+_APART: Final = (*_KINDS, "region", k.DATASET, "modality")
 _CELL: Final = (k.SUBJECT, k.TREATMENT, k.DOSE, k.DAYS)
 
 
@@ -33,6 +45,19 @@ class Blocks:
     subject: NDArray[np.float64]
     batch: NDArray[np.float64]
     said: str
+    batch_is: str
+    """``batch``, or ``dataset`` where the sheet gives no batch."""
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """Samples of a compartment that may be compared: same assay, organism and, mostly, region."""
+
+    name: str
+    table: pd.DataFrame
+    note: str
+    elsewhere: bool
+    """Whether a control of this compartment is in another stratum."""
 
 
 def prepared(burden: pd.DataFrame, transform: str, *, control: str) -> pd.DataFrame:
@@ -57,7 +82,11 @@ def prepared(burden: pd.DataFrame, transform: str, *, control: str) -> pd.DataFr
     # One offset for all samples of a compartment: half a cell of the median sample. With an
     # offset of half a cell of each sample's own, a sample of few cells would have the higher
     # logit where neither has a senescent cell.
-    median = table["n_assessable"].where(counted).groupby(table[k.COMPARTMENT]).transform("median")
+    for name in _APART:
+        own = table[name] if name in table else pd.Series("", index=table.index)
+        table[name] = own.astype(object).where(own.notna(), "").astype(str)
+    alike = [table[name] for name in (k.COMPARTMENT, *_KINDS)]
+    median = table["n_assessable"].where(counted).groupby(alike).transform("median")
     half = 0.5 / median.to_numpy(dtype=float)
     with np.errstate(invalid="ignore", divide="ignore"):
         raw = table["n_positive"].to_numpy(dtype=float) / n
@@ -79,9 +108,49 @@ def prepared(burden: pd.DataFrame, transform: str, *, control: str) -> pd.DataFr
         own = table[name] if name in table else pd.Series("", index=table.index)
         table[name] = own.astype(object).where(own.notna(), "").astype(str)
     table[k.SUBJECT] = table[k.SUBJECT].where(table[k.SUBJECT] != "", table[k.SAMPLE].astype(str))
-    for name in (k.DOSE, k.DAYS):
+    # What was processed together is what the sheet says; where it says nothing, a file.
+    table["batch_is"] = k.BATCH
+    if table[k.BATCH].eq("").all():
+        table[k.BATCH], table["batch_is"] = table[k.DATASET], k.DATASET
+    for name in (k.DOSE, k.DAYS, "eqd2_gy"):
         table[name] = pd.to_numeric(table[name]).astype(float) if name in table else np.nan
     return table.rename(columns={name: str(name).removeprefix(_MEAN) for name in means})
+
+
+def strata(table: pd.DataFrame, *, control: str) -> list[Stratum]:
+    """Split one compartment into samples that may be compared with each other.
+
+    Cells, nuclei, bulk and arrays are never pooled, nor are organisms. Regions are kept apart
+    where each region that was irradiated has controls; else they are averaged, and that is said.
+
+    Parameters
+    ----------
+    table
+        Rows of one compartment, as :func:`prepared` gives them.
+    control
+        Treatment that means not irradiated.
+
+    Returns
+    -------
+    The parts, sorted by name; the name is empty where there is one.
+    """
+    is_control = table[k.TREATMENT] == control
+    regions = set(table.loc[~is_control, "region"])
+    split = regions <= set(table.loc[is_control, "region"])
+    names = [*_KINDS, "region"] if split else list(_KINDS)
+    averaged = "" if split or len(regions) < 2 else f"regions averaged: {_listed(regions)}"
+    telling = [name for name in names if len(set(table[name])) > 1]
+    parts = []
+    for key, of in table.groupby(names, sort=True):
+        said = [str(value) for name, value in zip(names, key, strict=True) if name in telling]
+        own = bool((of[k.TREATMENT] == control).any())
+        name = ", ".join(value or "not given" for value in said)
+        parts.append(Stratum(name, of, averaged, elsewhere=bool(is_control.any()) and not own))
+    return parts
+
+
+def _listed(words: set[str]) -> str:
+    return ", ".join(sorted(word or "not given" for word in words))
 
 
 def wanted_measures(
@@ -114,19 +183,19 @@ def _by_default(name: str) -> bool:
 
 
 def values(own: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """One row a subject, treatment, dose and day: ``y``, ``raw`` (NaN but for fractions), batch.
+    """One row a subject, treatment, dose, day and modality: ``y``, ``raw`` (a fraction), batch.
 
     Samples of one subject in the same state are averaged: a second library of an animal is no
     second animal.
     """
     raw = f"raw:{measure}"
-    table = own[[*_CELL, k.BATCH, k.SAMPLE]].assign(
-        y=own[measure].astype(float), raw=own.get(raw, np.nan)
-    )
+    beside = [k.BATCH, "batch_is", "modality", "eqd2_gy", k.SAMPLE]
+    table = own[[*_CELL, *beside]].assign(y=own[measure].astype(float), raw=own.get(raw, np.nan))
     table = table[np.isfinite(table["y"])]
-    grouped = table.groupby(list(_CELL), dropna=False, sort=True)
-    out = grouped[["y", "raw"]].mean()
+    grouped = table.groupby([*_CELL, "modality"], dropna=False, sort=True)
+    out = grouped[["y", "raw", "eqd2_gy"]].mean()
     out[k.BATCH] = grouped[k.BATCH].agg(lambda b: "+".join(sorted(set(b))))
+    out["batch_is"] = grouped["batch_is"].first()
     out["n_samples"] = grouped.size()
     return out.reset_index()
 
@@ -143,7 +212,8 @@ def blocks(table: pd.DataFrame) -> Blocks:
     if 1 < table[k.BATCH].nunique() < len(table):
         batch = pd.get_dummies(table[k.BATCH], dtype=float).to_numpy()
         batch = batch - batch.mean(axis=0)
-    return Blocks(subject, batch, "; ".join(said))
+    batch_is = str(table["batch_is"].iloc[0]) if "batch_is" in table else k.BATCH
+    return Blocks(subject, batch, "; ".join(said), batch_is)
 
 
 def main_dose(treated: pd.DataFrame) -> float:

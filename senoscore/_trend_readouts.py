@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from senoscore import _keys as k
-from senoscore._trend_data import main_dose, prepared, values
+from senoscore._trend_data import main_dose, prepared, strata, values
 from senoscore._trend_models import contrast, fit
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "readouts"]
 
 COLUMNS: Final = (
-    k.COMPARTMENT, k.TREATMENT, k.DOSE, "measure", "readout", "value", "ci_lo", "ci_hi", "unit",
-    "n_control", "n_treated", "status", "reason", "note",
+    k.COMPARTMENT, "stratum", k.TREATMENT, k.DOSE, "measure", "readout", "value", "ci_lo", "ci_hi",
+    "unit", "n_control", "n_treated", "status", "reason", "note",
 )  # fmt: skip
 _FEW: Final = "fewer than 2 samples at a time: no sample-level interval"
 _GAPS: Final = "subjects return, but not all of them at every time"
@@ -65,7 +65,13 @@ def readouts(
     """
     table = prepared(burden, "arcsine", control=control)
     rows: list[dict[str, Any]] = []
-    for compartment, of in table.groupby(k.COMPARTMENT, sort=True):
+    parts = [
+        (compartment, part)
+        for compartment, whole in table.groupby(k.COMPARTMENT, sort=True)
+        for part in strata(whole, control=control)
+    ]
+    for compartment, part in parts:
+        of = part.table
         measure = "fraction_senescent"
         if not of[f"raw:{measure}"].notna().any():
             measure = "index_mean"
@@ -79,7 +85,8 @@ def readouts(
             dose = main_dose(mine)
             same = mine if np.isnan(dose) else mine[mine[k.DOSE] == dose]
             head = {
-                k.COMPARTMENT: compartment, k.TREATMENT: treatment, k.DOSE: dose,
+                k.COMPARTMENT: compartment, "stratum": part.name, k.TREATMENT: treatment,
+                k.DOSE: dose,
                 "measure": measure, "n_control": controls[k.SUBJECT].nunique(),
                 "n_treated": same[k.SUBJECT].nunique(),
             }  # fmt: skip
@@ -106,6 +113,8 @@ def _since(trend: pd.DataFrame, head: dict[str, Any], *, fdr: float) -> dict[str
         & (trend["measure"] == head["measure"])
         & trend["contrast"].str.startswith(f"{head[k.TREATMENT]} ")
     ]
+    if head["stratum"]:
+        mine = mine[mine["stratum"] == head["stratum"]]
     if not np.isnan(head[k.DOSE]):
         mine = mine[mine[k.DOSE] == head[k.DOSE]]
     tested = mine[mine["status"] == "tested"]

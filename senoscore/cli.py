@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from senoscore import __version__
+from senoscore.cli_shards import add_shard_verbs
 from senoscore.errors import ConfigError, SenoscoreError
 from senoscore.layout import Layout
 
@@ -35,6 +36,7 @@ SamplesSheet = Annotated[Path, typer.Option("--samples", help="The samples sheet
 Dataset = Annotated[str, typer.Option("--dataset", help="Name in the datasets sheet.")]
 Datasets = Annotated[list[str], typer.Argument(help="Names in the datasets sheet.")]
 
+_LONGEST_MESSAGE = 1200
 _CONFIG = Path("config/config.yaml")
 _RESULTS = Path("results")
 _SAMPLES = Path("config/samples.tsv")
@@ -144,6 +146,7 @@ def ingest(
         str | None, typer.Option(help="The dataset's row as JSON (what the workflow passes).")
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Or its name in the sheet.")] = None,
+    settings: Settings = None,
     config: ConfigFile = _CONFIG,
     samples: SamplesSheet = _SAMPLES,
     results: Results = _RESULTS,
@@ -151,7 +154,8 @@ def ingest(
     """Read one input file; write the canonical matrix and what each gene became."""
     from senoscore import stages
 
-    stages.ingest(stages.dataset_row(row, dataset, config), samples, Layout(results))
+    chosen = _settings("{}" if row is not None and settings is None else settings, config)
+    stages.ingest(stages.dataset_row(row, dataset, config), samples, chosen, Layout(results))
 
 
 @app.command()
@@ -246,6 +250,36 @@ def burden(
 
 
 @app.command()
+def confounders(
+    datasets: Datasets,
+    *,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    samples: SamplesSheet = _SAMPLES,
+    results: Results = _RESULTS,
+) -> None:
+    """What travels with the scores besides irradiation: depth, cell cycle, composition."""
+    from senoscore import stages
+
+    stages.confounders(datasets, samples, _settings(settings, config), Layout(results))
+
+
+@app.command()
+def pseudobulk(
+    datasets: Datasets,
+    *,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    samples: SamplesSheet = _SAMPLES,
+    results: Results = _RESULTS,
+) -> None:
+    """Summed counts per sample and compartment, genes that change, sets they belong to."""
+    from senoscore import stages
+
+    stages.pseudobulk(datasets, samples, _settings(settings, config), Layout(results))
+
+
+@app.command()
 def trend(
     *,
     settings: Settings = None,
@@ -257,6 +291,36 @@ def trend(
     from senoscore import stages
 
     stages.trend(samples, _settings(settings, config), Layout(results))
+
+
+@app.command()
+def window(
+    datasets: Datasets,
+    *,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    samples: SamplesSheet = _SAMPLES,
+    results: Results = _RESULTS,
+) -> None:
+    """States, phases, targets, escape and plasma: a research read-out, not medical advice."""
+    from senoscore import stages
+
+    stages.window(datasets, samples, _settings(settings, config), Layout(results))
+
+
+@app.command()
+def crosstalk(
+    datasets: Datasets,
+    *,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    samples: SamplesSheet = _SAMPLES,
+    results: Results = _RESULTS,
+) -> None:
+    """SASP ligands of senescent cells against receptors of other compartments."""
+    from senoscore import stages
+
+    stages.crosstalk(datasets, samples, _settings(settings, config), Layout(results))
 
 
 @app.command()
@@ -282,6 +346,9 @@ def report(
     stages.report(datasets, samples, _settings(settings, config), Layout(results))
 
 
+add_shard_verbs(app, _settings)
+
+
 @app.command()
 def methods() -> None:
     """List the scoring methods."""
@@ -299,12 +366,19 @@ def list_() -> None:
     typer.echo(table.to_string(index=False))
 
 
+def _one_line(error: SenoscoreError) -> str:
+    """One line without control characters: names in it come from files, and terminals obey."""
+    text = " ".join(str(error).split())
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return shown if len(shown) <= _LONGEST_MESSAGE else f"{shown[:_LONGEST_MESSAGE]}…"
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; one line and exit code 2 for what the user can mend."""
     try:
         app(arguments)
     except SenoscoreError as error:
-        typer.echo(f"senoscore: error: {error}", err=True)
+        typer.echo(f"senoscore: error: {_one_line(error)}", err=True)
         sys.exit(2)
 
 

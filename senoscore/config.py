@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import difflib
+import math
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from senoscore._yaml import load_yaml
 from senoscore.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["load_config", "schema", "validate_config"]
 
 _PACKAGE = Path(__file__).resolve().parent
+_SHOWN: Final = 200
 
 
 @cache
@@ -36,20 +39,6 @@ def schema(name: str) -> dict[str, Any]:
             return loaded
     msg = f"schema {file} is not part of this installation"
     raise FileNotFoundError(msg)
-
-
-class _Unique(yaml.SafeLoader):
-    """The safe loader, which lets a second key of one name win in silence; this one refuses."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - the signature is PyYAML's
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, str | int) and key in seen:
-                msg = f"key {key!r} is there twice (line {key_node.start_mark.line + 1})"
-                raise ConfigError(msg, fix="keep one of them")
-            seen.add(key if isinstance(key, str | int) else None)
-        return super().construct_mapping(node, deep)
 
 
 def load_config(path: str | Path) -> dict[str, Any]:
@@ -80,13 +69,10 @@ def load_config(path: str | Path) -> dict[str, Any]:
         msg = f"{path} cannot be read ({error})"
         raise ConfigError(msg, fix="save it as UTF-8 text") from error
     try:
-        content = yaml.load(text, Loader=_Unique)  # noqa: S506 - a SafeLoader
+        content = load_yaml(text)
     except yaml.YAMLError as error:
-        msg = f"{path} is no YAML: {' '.join(str(error).split())}"
+        msg = f"{path} is no YAML that can be used: {error}"
         raise ConfigError(msg, fix="check indentation and quotes at the line named") from error
-    except ConfigError as error:
-        msg = f"{path}: {error.message}"
-        raise ConfigError(msg, fix=error.fix) from error
     return validate_config(content or {}, source=str(path))
 
 
@@ -121,8 +107,21 @@ def validate_config(content: Mapping[str, Any], *, source: str) -> dict[str, Any
     )
     if errors:
         raise _explained(errors[0], source)
+    _refuse_infinite(filled, source)
     _check_phases(filled["phases"], source)
     return filled
+
+
+def _refuse_infinite(value: Any, source: str, where: str = "") -> None:
+    """NaN passes every comparison of a schema."""
+    if isinstance(value, float) and not math.isfinite(value):
+        msg = f"{source}: {where} is {value}, expected a finite number"
+        raise ConfigError(msg, fix="give a number, or leave the key out for its default")
+    parts: list[tuple[Any, Any]] = list(value.items()) if isinstance(value, dict) else []
+    if isinstance(value, list):
+        parts = list(enumerate(value))
+    for key, part in parts:
+        _refuse_infinite(part, source, f"{where}.{key}" if where else str(key))
 
 
 def _filled(value: Any, rules: Mapping[str, Any]) -> Any:
@@ -153,9 +152,12 @@ def _explained(error: Any, source: str) -> ConfigError:
         "maximum": lambda: f"expected {error.validator_value} or less",
         "exclusiveMinimum": lambda: f"expected more than {error.validator_value}",
         "exclusiveMaximum": lambda: f"expected less than {error.validator_value}",
+        "maxLength": lambda: f"expected at most {error.validator_value} characters",
     }.get(error.validator, lambda: error.message)()
-    described = error.schema.get("description")
-    msg = f"{source}: {where} is {error.instance!r}, {expected}"
+    described = error.schema.get("description", "config/README.md explains the keys")
+    found = repr(error.instance)
+    found = found if len(found) <= _SHOWN else f"{found[:_SHOWN]}…"
+    msg = f"{source}: {where} is {found}, {expected}"
     return ConfigError(msg, fix=described)
 
 

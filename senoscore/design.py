@@ -132,7 +132,7 @@ def _raw_sheet(path: str | Path) -> pd.DataFrame:
         raise SheetError(msg, fix="save it as UTF-8, tab-separated") from error
     except OSError as error:
         msg = f"{path} cannot be read ({error.strerror})"
-        raise SheetError(msg) from error
+        raise SheetError(msg, fix="check that it is a file and who may read it") from error
     if "\0" in text:
         msg = f"{path} has a NUL byte; it is no text"
         raise SheetError(msg, fix="save it as UTF-8, tab-separated")

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from senoscore.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["Layout"]
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}|\{dataset\}")
+"""As in the datasets sheet; or the wildcard of the rules."""
+
+
+def _checked(dataset: str) -> str:
+    """Refuse a name that would lead out of the folder, wherever it came from."""
+    if not _NAME.fullmatch(dataset):
+        msg = f"{dataset[:60]!r} cannot be the name of a dataset"
+        fix = "use letters, digits and _ . + -, at most 100, the first a letter or digit"
+        raise ConfigError(msg, fix=fix)
+    return dataset
 
 
 @dataclass(frozen=True)
@@ -25,23 +40,23 @@ class Layout:
 
     def matrix(self, dataset: str) -> Path:
         """Canonical matrix (.h5ad)."""
-        return self.results / "matrix" / f"{dataset}.h5ad"
+        return self.results / "matrix" / f"{_checked(dataset)}.h5ad"
 
     def genes(self, dataset: str) -> Path:
         """What each gene of the input became."""
-        return self.results / "matrix" / f"{dataset}.genes.tsv"
+        return self.results / "matrix" / f"{_checked(dataset)}.genes.tsv"
 
     def qc(self, dataset: str) -> Path:
         """One row a cell: metrics, keep, reason."""
-        return self.results / "cells" / f"{dataset}.qc.parquet"
+        return self.results / "cells" / f"{_checked(dataset)}.qc.parquet"
 
     def qc_samples(self, dataset: str) -> Path:
         """One row a sample: limits and losses."""
-        return self.results / "cells" / f"{dataset}.qc_samples.tsv"
+        return self.results / "cells" / f"{_checked(dataset)}.qc_samples.tsv"
 
     def compartments(self, dataset: str) -> Path:
         """One row a cell: compartment, confidence, source."""
-        return self.results / "cells" / f"{dataset}.compartments.parquet"
+        return self.results / "cells" / f"{_checked(dataset)}.compartments.parquet"
 
     @property
     def signatures(self) -> Path:
@@ -50,11 +65,19 @@ class Layout:
 
     def scores(self, dataset: str) -> Path:
         """One row a cell: a column per method and signature."""
-        return self.results / "scores" / f"{dataset}.parquet"
+        return self.results / "scores" / f"{_checked(dataset)}.parquet"
 
     def coverage(self, dataset: str) -> Path:
         """Genes found and missing per signature."""
-        return self.results / "scores" / f"{dataset}.coverage.tsv"
+        return self.results / "scores" / f"{_checked(dataset)}.coverage.tsv"
+
+    def first_pass(self, dataset: str) -> Path:
+        """Folder of what the pieces of a large data set must know of all its cells."""
+        return self.results / "scores" / f"{_checked(dataset)}.first_pass"
+
+    def shard(self, dataset: str, *, part: int | str, of: int | str) -> Path:
+        """Scores of one piece of a large data set."""
+        return self.results / "scores" / f"{_checked(dataset)}.shards" / f"{part}_of_{of}.parquet"
 
     @property
     def calibration(self) -> Path:
@@ -68,11 +91,21 @@ class Layout:
 
     def calls(self, dataset: str) -> Path:
         """One row a cell: state, index, FDR, evidence."""
-        return self.results / "calls" / f"{dataset}.parquet"
+        return self.results / "calls" / f"{_checked(dataset)}.parquet"
 
     def summary(self, name: str) -> Path:
-        """A sample-level table: burden, trend, families, readouts, label_check, confounders."""
+        """A sample-level table: burden, trend, window, crosstalk and the like."""
         return self.results / "summary" / f"{name}.tsv"
+
+    @property
+    def pseudobulk(self) -> Path:
+        """Summed counts of each sample and compartment."""
+        return self.results / "summary" / "pseudobulk.h5ad"
+
+    @property
+    def de_genes(self) -> Path:
+        """Every gene of every contrast of pseudobulk profiles."""
+        return self.results / "summary" / "de_genes.parquet"
 
     @property
     def annotated(self) -> Path:

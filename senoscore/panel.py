@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from senoscore._resources import resource
+from senoscore._yaml import load_yaml
 from senoscore.errors import ConfigError
 from senoscore.panel_lint import lint
 from senoscore.panel_rules import Condition, parse
@@ -201,10 +202,10 @@ def find_panel(source: str | Path) -> Path:
 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        msg = f"panel {path.name} is not YAML: {error}"
-        raise ConfigError(msg) from error
+        msg = f"panel {path.name} is not YAML that can be used: {error}"
+        raise ConfigError(msg, fix="check indentation and quotes at the line named") from error
     if not isinstance(content, dict):
         msg = f"panel {path.name} holds no mapping"
         raise ConfigError(msg, fix="see resources/panels/default.yaml")

@@ -22,7 +22,7 @@ RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 # Each may import only what stands before it (and itself).
 LAYERS = [
     ["errors"],
-    ["_atomic", "_keys", "_resources", "layout", "progress"],
+    ["_atomic", "_keys", "_resources", "_yaml", "layout", "progress"],
     ["kernels"],
     ["genes"],
     ["_signature_types", "_signature_index", "_signature_files", "_signatures"],
@@ -166,6 +166,10 @@ def test_rules_and_layout_name_the_same_files() -> None:
         layout.calls(of),
         layout.summary("burden"),
         layout.summary("trend"),
+        layout.summary("window"),
+        layout.summary("targets"),
+        layout.summary("plasma"),
+        layout.summary("crosstalk"),
         layout.annotated,
         layout.report,
     ):

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+import scanpy as sc
 from scipy import sparse
 
 from senoscore import qc
 from senoscore.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def matrix(counts: np.ndarray, sample: list[str] | str = "a", **facts: str) -> ad.AnnData:
@@ -89,3 +95,39 @@ def test_input_is_untouched_and_a_missing_column_is_named() -> None:
     assert (before != adata.X).nnz == 0
     with pytest.raises(InputError, match="no column 'library'"):
         qc(adata, sample="library")
+
+
+def test_a_backed_matrix_gives_the_same(tmp_path: Path) -> None:
+    both = np.vstack([cells(230, seed=3), cells(230, seed=4)])
+    adata = matrix(both, ["a", "b"] * 230)
+    adata.write_h5ad(tmp_path / "m.h5ad")
+    expected = qc(adata, min_counts=0, min_genes=0)
+    found = qc(ad.read_h5ad(tmp_path / "m.h5ad", backed="r"), min_counts=0, min_genes=0)
+    assert expected[0]["doublet_score"].notna().any()
+    for one, other in zip(found, expected, strict=True):
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+def test_metrics_are_those_of_scanpy() -> None:
+    adata = matrix(cells())
+    adata.X[5] = 0  # a cell of nothing has no mitochondrial share
+    found = qc(adata, doublets="off")[0]
+    adata.var["mt"] = adata.var_names.str.startswith("MT-")
+    expected = sc.pp.calculate_qc_metrics(adata, qc_vars=["mt"], percent_top=None, log1p=False)[0]
+    for own, name in (
+        ("n_counts", "total_counts"),
+        ("n_genes", "n_genes_by_counts"),
+        ("pct_mt", "pct_counts_mt"),
+    ):
+        np.testing.assert_array_equal(found[own], expected[name])
+
+
+def test_doublet_scores_do_not_hang_on_the_number_of_threads() -> None:
+    from threadpoolctl import threadpool_limits
+
+    adata = matrix(cells(400, seed=5))
+    tables = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            tables.append(qc(adata, min_counts=0, min_genes=0)[0])
+    pd.testing.assert_frame_equal(*tables, check_exact=True)

@@ -33,8 +33,9 @@ HOSTILE = [
     "x" * 10_000,
 ]
 SECTIONS = [
-    "answers", "burden", "states", "sasp", "axes", "contrasts", "design", "qc", "genes",
-    "compartments", "calibration", "labels", "confounders", "gaps", "versions",
+    "answers", "burden", "states", "sasp", "axes", "contrasts", "window", "crosstalk",
+    "plasma", "design", "qc", "genes", "compartments", "calibration",
+    "labels", "confounders", "gaps", "versions",
 ]  # fmt: skip
 
 

@@ -44,6 +44,8 @@ _NUMBER: Final = re.compile(
 _BUFFER: Final = 1 << 20
 _LONGEST_LINE: Final = 1 << 28
 _SNIFFED: Final = 200
+_SNIFFED_BYTES: Final = 1 << 26
+_LONGEST_LIST: Final = 1 << 31
 
 
 class _Bounded(io.RawIOBase):
@@ -65,6 +67,9 @@ class _Bounded(io.RawIOBase):
         if self._left < 0:
             msg = f"{self._path} unfolds to more than {self._limit:,} bytes"
             raise InputError(msg, fix="raise the limit if the file can be trusted")
+        if b"\0" in part:  # text readers would end a field there in silence
+            msg = f"{self._path} has a NUL byte; it is no text"
+            raise InputError(msg, fix="save it as UTF-8 text, or copy it again")
         buffer[: len(part)] = part
         return len(part)
 
@@ -116,14 +121,14 @@ def _refuse_foreign(path: Path, head: bytes) -> None:
 
 
 def read_lines(path: Path, *, max_bytes: int) -> list[str]:
-    """All lines of a small text file, without their ends.
+    """All lines of a text file of at most 2 GiB (names of cells), without their ends.
 
     Raises
     ------
     InputError
         As in :func:`open_text`.
     """
-    with open_text(path, max_bytes=max_bytes) as handle:
+    with open_text(path, max_bytes=min(max_bytes, _LONGEST_LIST)) as handle:
         text = _decode(handle.read())[0]
     return _lines(text)
 
@@ -181,7 +186,7 @@ def sniff(path: Path, *, max_bytes: int) -> Dialect:
         The file cannot be opened, has a header only, or no known separator.
     """
     with open_text(path, max_bytes=max_bytes) as handle:
-        raw = [line for line in (handle.readline(_LONGEST_LINE) for _ in range(_SNIFFED)) if line]
+        raw = list(_first_lines(handle, path))
     text, encoding = _decode(b"".join(raw))
     lines = _lines(text)
     if len(lines) == 1 and "\r" in lines[0]:
@@ -203,6 +208,20 @@ def sniff(path: Path, *, max_bytes: int) -> Dialect:
     if any(numbers) and all(numbers) and len(rows[0]) == len(rows[1]):
         return Dialect(separator, encoding, skip, None, rows)
     return Dialect(separator, encoding, skip, rows[0], rows[1:])
+
+
+def _first_lines(handle: Any, path: Path) -> Iterator[bytes]:
+    """Two lines in any case, and more while they are few bytes."""
+    total = 0
+    for number in range(_SNIFFED):
+        line = handle.readline(_LONGEST_LINE)
+        total += len(line)
+        if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
+            msg = f"{path}: line {number + 1} is longer than {_LONGEST_LINE:,} bytes"
+            raise InputError(msg, fix="check that it is a table; give larger ones as .h5ad")
+        if not line or (number >= 2 and total > _SNIFFED_BYTES):
+            return
+        yield line
 
 
 def _fields(lines: list[str], separator: str, path: Path) -> list[list[str]]:

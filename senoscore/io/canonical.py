@@ -22,7 +22,7 @@ from scipy import sparse
 from senoscore._keys import COUNTS, LINEAR, LOGNORM, UNS
 from senoscore.errors import InputError
 from senoscore.io._h5 import H5_ERRORS, child, damaged, open_h5
-from senoscore.io.atomic import atomic_path
+from senoscore.io._h5_write import create_h5
 from senoscore.io.blocks import Block, find_layer
 
 if TYPE_CHECKING:
@@ -92,10 +92,7 @@ def write_canonical_stream(
     names = pd.Index(list(var_names), dtype=object)
     genes = pd.DataFrame(index=names) if var is None else var.set_axis(names, axis=0)
     dtype = np.dtype(np.int32 if values == COUNTS else np.float32)
-    with (
-        atomic_path(path) as temporary,
-        h5py.File(temporary, "w", rdcc_nbytes=_CHUNK_CACHE) as file,
-    ):
+    with create_h5(path, rdcc_nbytes=_CHUNK_CACHE) as file:
         file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
         n_cells = _write_x(file, blocks, len(names), dtype)
         if obs is not None and len(obs) != n_cells:

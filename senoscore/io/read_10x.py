@@ -23,6 +23,7 @@ __all__ = ["read_10x_h5", "read_10x_mtx"]
 _EXPRESSION: Final = "Gene Expression"
 _SMALLEST_ENTRY: Final = 6  # bytes of "1 1 1\n"
 _GZIP_AT_BEST: Final = 1032
+_DIGITS: Final = 18  # what a 64-bit integer holds for sure
 
 
 def read_10x_mtx(path: Path, *, max_bytes: int) -> Source:
@@ -89,7 +90,17 @@ def _mtx_files(path: Path) -> tuple[Path, Path, Path]:
         msg = f"{folder} has a matrix but no {wanted}"
         raise InputError(msg, fix="copy the three files of the matrix together")
 
-    return folder / found[0], beside("features", "genes"), beside("barcodes")
+    others = beside("features", "genes"), beside("barcodes")
+    for file in others if path.is_file() else (folder / found[0], *others):
+        _refuse_link_out(file)
+    return folder / found[0], *others
+
+
+def _refuse_link_out(file: Path) -> None:
+    """A path the user names may be a link; what is found in its folder may not lead elsewhere."""
+    if file.is_symlink() and file.resolve().parent != file.parent.resolve():
+        msg = f"{file} is a link out of the folder, to {str(file.resolve())[:200]!r}"
+        raise InputError(msg, fix="copy the file into the folder, or give the folder it lies in")
 
 
 def _read_mtx(path: Path, max_bytes: int, shape: tuple[int, int]) -> sparse.csr_matrix:
@@ -100,7 +111,11 @@ def _read_mtx(path: Path, max_bytes: int, shape: tuple[int, int]) -> sparse.csr_
     except (ValueError, OverflowError, TypeError) as error:
         msg = f"{path} is damaged or cut short ({' '.join(str(error).split())[:200]})"
         raise InputError(msg, fix="copy or download it again") from error
-    return sparse.csr_matrix(X.T if X.shape == shape else X)
+    out = sparse.csr_matrix(X.T if X.shape == shape else X)  # adds up what comes twice
+    if out.nnz != X.nnz:
+        msg = f"{path}: {X.nnz - out.nnz} entries come twice (the same gene and cell)"
+        raise InputError(msg, fix="give one value for each gene and cell: write it again")
+    return out
 
 
 def _check_mtx_header(path: Path, max_bytes: int, shape: tuple[int, int]) -> None:
@@ -115,6 +130,9 @@ def _check_mtx_header(path: Path, max_bytes: int, shape: tuple[int, int]) -> Non
     if not good or not all(n.isdecimal() for n in numbers) or words[3:4] == ["complex"]:
         msg = f"{path} does not begin as a coordinate matrix in Matrix Market format"
         raise InputError(msg, fix="check that the file is whole and not another one renamed")
+    if max(map(len, numbers)) > _DIGITS:
+        msg = f"{path} promises a matrix of impossible size ({size[:40]} …)"
+        raise InputError(msg, fix="it is damaged: copy or download it again")
     rows, columns, entries = map(int, numbers)
     if (rows, columns) not in (shape, shape[::-1]):
         msg = (

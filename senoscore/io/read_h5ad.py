@@ -199,7 +199,17 @@ def _column(frame: h5py.Group | h5py.Dataset, name: str) -> pd.Series:
     node = child(frame, name)
     if "__categories" in frame:  # before anndata 0.8 the categories lay apart
         return read_elem(frame)[name].reset_index(drop=True)
-    return pd.Series(read_elem(node))
+    values = None if _is_odd(node) else read_elem(node)
+    if values is None or getattr(values, "ndim", 0) != 1:
+        where = f"{frame.file.filename}: {frame.name.strip('/')} column {name!r}"
+        msg = f"{where} does not hold one value a cell or gene (lists, records or raw bytes)"
+        raise InputError(msg, fix="leave the column out, or write it as text or numbers")
+    return pd.Series(values)
+
+
+def _is_odd(node: Any) -> bool:
+    """Whether a member of a frame cannot be a column: several dimensions, records, raw bytes."""
+    return isinstance(node, h5py.Dataset) and (node.ndim != 1 or node.dtype.kind == "V")
 
 
 def _old_frame(frame: h5py.Dataset) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections import defaultdict
+from math import isinf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -133,7 +134,7 @@ def _not_a_number(path: Path, dialect: Dialect, max_bytes: int, dtype: Any) -> I
                 if number <= dialect.skip + (dialect.header is not None):
                     continue
                 for i, field in enumerate(row):
-                    if dtype[i] is not str and not is_number(field):
+                    if dtype[i] is not str and (not is_number(field) or _too_large(field)):
                         return _bad_field(path, dialect, number, row[0], i, field)
         except csv.Error as error:
             msg = f"{path} cannot be read as a table: {error}"
@@ -142,6 +143,11 @@ def _not_a_number(path: Path, dialect: Dialect, max_bytes: int, dtype: Any) -> I
             text.detach()
     msg = f"{path} cannot be read as a table of numbers"
     return InputError(msg, fix="check its encoding and its separators")
+
+
+def _too_large(field: str) -> bool:
+    """Whether digits mean more than a float64 holds."""
+    return "inf" not in field.lower() and field.strip() not in ("", "NA") and isinf(float(field))
 
 
 def _bad_field(path: Path, dialect: Dialect, line: int, row: str, i: int, field: str) -> InputError:

@@ -43,7 +43,9 @@ def detect_format(path: str | Path) -> str:
     name = where.name.lower().removesuffix(".gz")
     if where.is_dir() or name.endswith(".mtx"):
         return "10x_mtx"
-    if name.endswith((".h5ad", ".h5", ".hdf5")):
+    if name.endswith(".h5ad"):
+        return "h5ad"
+    if name.endswith((".h5", ".hdf5")):
         with open_h5(where) as file:
             return "h5ad" if isinstance(file.get("obs"), h5py.Group | h5py.Dataset) else "10x_h5"
     if name.endswith(_TABLE_ENDS):

@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from senoscore._atomic import refuse_cut_text
 from senoscore.errors import InputError
 from senoscore.io.atomic import atomic_path
 
@@ -135,7 +136,7 @@ def read_tsv(
     Raises
     ------
     InputError
-        The file is missing, not such a table, or lacks a column.
+        The file is missing, cut short, not such a table, or lacks a column.
     """
     where = _existing(path)
     try:
@@ -151,6 +152,7 @@ def read_tsv(
     except (ValueError, OSError, EOFError) as error:  # ParserError is a ValueError
         msg = f"{where} cannot be read as a table: {_one_line(error)}"
         raise InputError(msg, fix="make it again, or restore it") from error
+    refuse_cut_text(where)
     table.columns = pd.Index([_unguard(name) for name in table.columns], dtype=object)
     for position in range(table.shape[1]):
         column = table.iloc[:, position]

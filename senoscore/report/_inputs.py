@@ -191,11 +191,32 @@ def labels(run: Run, _options: Options) -> Section:
     return Section("labels", "Label check", lead, (*notes, item))
 
 
-def confounders(run: Run, _options: Options) -> Section:
+def confounders(run: Run, options: Options) -> Section:
     lead = LEADS["confounders"]
-    return Section(
-        "confounders", "Confounders", lead, (table_of(run, "confounders", title="Confounders"),)
-    )
+    table = run.get("confounders")
+    items: list[Item] = []
+    if table is not None and "check" in table:
+        of_index = table[table["check"].eq("score_in_controls") & table["measure"].eq("index")]
+        if of_index["value"].notna().any():
+            items.append(
+                figure(
+                    "confounding",
+                    lambda layout: pl.confounding(table, layout=layout),
+                    lambda: pl.confounding_table(table),
+                    title="The index and its covariates, in control samples",
+                    caption=(
+                        "Dot: median over control samples; line: their range. The index follows "
+                        "proliferation by construction."
+                    ),
+                    alt_text="Correlation of the index with four covariates, per compartment.",
+                    folder=options.figures,
+                )
+            )
+        flagged = table[table["flag"].astype(str) == "flag"]
+        if len(flagged):
+            items.append(view(flagged, "confounders_flagged", title="Flagged"))
+    items.append(table_of(run, "confounders", title="Confounders"))
+    return Section("confounders", "Confounders", lead, tuple(items))
 
 
 def gaps(run: Run, _options: Options) -> Section:

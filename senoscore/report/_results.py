@@ -8,6 +8,7 @@ import pandas as pd
 
 from senoscore import _keys as k
 from senoscore import plotting as pl
+from senoscore.errors import InputError
 from senoscore.plotting import _theme as theme
 from senoscore.plotting import _tidy as tidy
 from senoscore.report._parts import Item, Options, Section, table_of
@@ -186,6 +187,28 @@ def axes(run: Run, options: Options) -> Section:
     return Section("axes", "Axes of evidence", lead, (_heat(run, options, only_sasp=False),))
 
 
+def _dose(run: Run, options: Options) -> list[Item]:
+    """Dose-response, where three doses have a fraction; with fewer there is none to draw."""
+    burden = run.get("burden")
+    if burden is None:
+        return []
+    try:
+        pl.dose_table(burden, control=options.control)
+    except InputError:
+        return []
+    return [
+        figure(
+            "dose_response",
+            lambda layout: pl.dose_response(burden, control=options.control, layout=layout),
+            lambda: pl.dose_table(burden, control=options.control),
+            title="Senescent fraction against dose",
+            caption="One dot is one sample; lines join the means of a time. Dose is physical.",
+            alt_text="Senescent fraction against dose, one panel per compartment.",
+            folder=options.figures,
+        )
+    ]
+
+
 def contrasts(run: Run, options: Options) -> Section:
     lead = LEADS["contrasts"]
     trend = run.get("trend")
@@ -216,8 +239,18 @@ def contrasts(run: Run, options: Options) -> Section:
         "estimate",
         "ci_lo",
     ]
-    columns += ["ci_hi", "unit", "p", "q", "p_permutation", "permutation_floor", "status", "reason"]
-    items: list[Item] = [drawn]
+    columns += [
+        "ci_hi",
+        "unit",
+        "p",
+        "q",
+        "p_permutation",
+        "permutation_floor",
+        "status",
+        "reason",
+        "note",
+    ]
+    items: list[Item] = [drawn, *_dose(run, options)]
     items.append(view(ordered, "trend", title="All contrasts", columns=columns))
     items.append(table_of(run, "families", title="Families of tests: what was adjusted together"))
     if run.get("readouts") is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from senoscore.plotting import _theme as theme
-from senoscore.report import _inputs, _results
+from senoscore.report import _biology, _inputs, _results
 from senoscore.report._parts import Options, Section
 from senoscore.report._tables import view
 
@@ -22,6 +22,9 @@ _BUILDERS: Final[tuple[Callable[[Run, Options], Section], ...]] = (
     _results.sasp,
     _results.axes,
     _results.contrasts,
+    _biology.window,
+    _biology.crosstalk,
+    _biology.plasma,
     _inputs.design,
     _inputs.qc,
     _inputs.genes,

@@ -38,6 +38,23 @@ LEADS: Final[dict[str, str]] = {
         "A filled dot holds after Benjamini–Hochberg within its named family; a grey one was "
         "not testable."
     ),
+    "window": (
+        "What state a compartment is in at each time, by rules that are data "
+        "(resources/window.yaml) and contrasts that are in the tables: each word names the "
+        "contrasts behind it, and “insufficient evidence” is an answer. A research read-out: not "
+        "medical advice, and no statement about any treatment."
+    ),
+    "crosstalk": (
+        "What senescent cells could say to others: the geometric mean of a SASP ligand in the "
+        "sending cells and its receptor in the receiving ones, compared within samples between "
+        "senescent and other senders. Expression of two genes is no signal sent. Cells were called "
+        "partly by their SASP: where the ligand is in the panel, “circular” says so."
+    ),
+    "plasma": (
+        "Each subject against its own baseline (day 0 or before). Values below the limit of "
+        "detection stand as LOD/√2 and are marked; an analyte with more than half of its values "
+        "below it has no ratio."
+    ),
     "design": (
         "How many samples stand behind each combination. The sample is the unit; cells are "
         "never replicates."

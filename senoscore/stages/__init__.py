@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from senoscore.stages.biology import crosstalk, window
 from senoscore.stages.calls import calibrate, call
 from senoscore.stages.cells import compartments, ingest, qc, score
 from senoscore.stages.page import report
+from senoscore.stages.profiles import pseudobulk
+from senoscore.stages.shards import gather, shard, survey
 from senoscore.stages.start import check, dataset_row, init, signatures, simulate
-from senoscore.stages.summary import burden, export, trend
+from senoscore.stages.summary import burden, confounders, export, trend
 
 __all__ = [
     "burden",
@@ -14,14 +17,21 @@ __all__ = [
     "call",
     "check",
     "compartments",
+    "confounders",
+    "crosstalk",
     "dataset_row",
     "export",
+    "gather",
     "ingest",
     "init",
+    "pseudobulk",
     "qc",
     "report",
     "score",
+    "shard",
     "signatures",
     "simulate",
+    "survey",
     "trend",
+    "window",
 ]

@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from senoscore import _keys as k
 from senoscore.errors import InputError
+from senoscore.io._h5 import H5_ERRORS, damaged
 from senoscore.io.tables import write_parquet, write_tsv
 from senoscore.stages._tables import facts, panel_method, panel_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from senoscore._signatures import SignatureSet
     from senoscore.layout import Layout
 
-__all__ = ["compartments", "ingest", "qc", "score"]
+__all__ = ["compartments", "ingest", "qc", "score", "scoring"]
 
 log = logging.getLogger(__name__)
 
 
-def ingest(row: Mapping[str, Any], samples: Path, layout: Layout) -> None:
+def ingest(
+    row: Mapping[str, Any], samples: Path, config: Mapping[str, Any], layout: Layout
+) -> None:
     """Write the canonical matrix of a dataset and what its genes became."""
     from senoscore.design import read_samples
     from senoscore.ingest import ingest as run
 
     known = read_samples(samples)[k.SAMPLE].tolist()
     name = str(row[k.DATASET])
-    layout.matrix(name).parent.mkdir(parents=True, exist_ok=True)
-    found = run(row, samples=known, out=layout.matrix(name), genes_out=layout.genes(name))
+    found = run(
+        row,
+        samples=known,
+        out=layout.matrix(name),
+        genes_out=layout.genes(name),
+        max_bytes=int(config["ingest"]["max_gb"] * 1e9),
+    )
     log.info("%s", found)
 
 
@@ -37,7 +47,8 @@ def qc(dataset: str, config: Mapping[str, Any], layout: Layout) -> None:
     """Write quality per cell and per sample."""
     from senoscore._qc import qc as run
 
-    cells, samples = run(_matrix(dataset, layout), **config["qc"])
+    with _matrix(dataset, layout) as adata:
+        cells, samples = run(adata, **config["qc"])
     layout.qc(dataset).parent.mkdir(parents=True, exist_ok=True)
     write_parquet(cells, layout.qc(dataset))
     write_tsv(samples.assign(dataset=dataset), layout.qc_samples(dataset), float_format="%.6g")
@@ -49,10 +60,10 @@ def compartments(dataset: str, samples: Path, config: Mapping[str, Any], layout:
     from senoscore._compartments import compartments as run
     from senoscore.design import read_samples
 
-    adata = _matrix(dataset, layout)
-    column = "compartment_input" if "compartment_input" in adata.obs else None
-    table = run(adata, column=column, **config["compartments"])
-    table.insert(1, k.SAMPLE, adata.obs[k.SAMPLE].astype(str).to_numpy(dtype=object))
+    with _matrix(dataset, layout) as adata:
+        column = "compartment_input" if "compartment_input" in adata.obs else None
+        table = run(adata, column=column, **config["compartments"])
+        table.insert(1, k.SAMPLE, adata.obs[k.SAMPLE].astype(str).to_numpy(dtype=object))
     if (table["compartment_source"].isin(["bulk", "array"])).all():
         stated = read_samples(samples).set_index(k.SAMPLE)[k.COMPARTMENT]
         own = table[k.SAMPLE].map(stated).fillna("")
@@ -64,32 +75,46 @@ def compartments(dataset: str, samples: Path, config: Mapping[str, Any], layout:
 def score(dataset: str, config: Mapping[str, Any], layout: Layout, *, threads: int) -> None:
     """Write scores of every cell, and the coverage of every signature."""
     from senoscore._score import score_file
+
+    sigs, options, null_for = scoring(dataset, config, layout)
+    layout.scores(dataset).parent.mkdir(parents=True, exist_ok=True)
+    score_file(
+        layout.matrix(dataset),
+        sigs,
+        out=layout.scores(dataset),
+        coverage_out=layout.coverage(dataset),
+        null_for=null_for,
+        n_threads=threads,
+        **options,
+    )
+
+
+def scoring(
+    dataset: str, config: Mapping[str, Any], layout: Layout
+) -> tuple[SignatureSet, dict[str, Any], dict[str, list[str]]]:
+    """Signatures of a dataset, the scorer's options, and what to place among random sets."""
     from senoscore._signatures import Gate, SignatureSet
     from senoscore._signatures import signatures as collect
 
-    options = config["score"]
+    settings = config["score"]
     sigs = collect(
         SignatureSet.read(layout.signatures), organism=facts(dataset, layout)["organism"]
     )
     panel = panel_of(None, config)
     method = panel_method(dataset, panel, config, layout)
-    layout.scores(dataset).parent.mkdir(parents=True, exist_ok=True)
-    score_file(
-        layout.matrix(dataset),
-        sigs,
-        methods=list(dict.fromkeys([*options["methods"], method])),
-        out=layout.scores(dataset),
-        coverage_out=layout.coverage(dataset),
-        gate=Gate(**config["gate"]),
-        null=options["null_sets"],
-        null_for={method: [name for name in panel.signatures if name in sigs]},
-        seed=options["seed"],
-        block_size=options["block_cells"],
-        n_threads=threads,
-    )
+    options = {
+        "methods": list(dict.fromkeys([*settings["methods"], method])),
+        "gate": Gate(**config["gate"]),
+        "null": settings["null_sets"],
+        "seed": settings["seed"],
+        "block_size": settings["block_cells"],
+    }
+    return sigs, options, {method: [name for name in panel.signatures if name in sigs]}
 
 
-def _matrix(dataset: str, layout: Layout) -> Any:
+@contextmanager
+def _matrix(dataset: str, layout: Layout) -> Iterator[Any]:
+    """The canonical matrix, its values left in the file."""
     import anndata as ad
     import hdf5plugin  # noqa: F401 - registers the codec of the canonical matrix
 
@@ -97,4 +122,11 @@ def _matrix(dataset: str, layout: Layout) -> Any:
     if not path.is_file():
         msg = f"{path} is not there"
         raise InputError(msg, fix=f"run senoscore ingest --dataset {dataset}")
-    return ad.read_h5ad(path)
+    try:
+        adata = ad.read_h5ad(path, backed="r")
+    except H5_ERRORS as error:
+        raise damaged(path, error) from error
+    try:
+        yield adata
+    finally:
+        adata.file.close()

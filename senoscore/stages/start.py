@@ -11,6 +11,7 @@ from senoscore import _keys as k
 from senoscore.errors import ConfigError, InputError, SheetError
 from senoscore.io.tables import write_tsv
 from senoscore.stages._tables import SEX_SIGNATURES
+from senoscore.stages.biology import check_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,6 +54,9 @@ def init(file: Path, out: Path, *, force: bool) -> list[str]:
     except (OSError, KeyError, ValueError) as error:
         msg = f"{file} is no .h5ad that can be read ({' '.join(str(error).split())[:120]})"
         raise InputError(msg, fix="write it with adata.write_h5ad") from error
+    if not adata.n_obs or not adata.n_vars:
+        msg = f"{file} has {adata.n_obs} cells and {adata.n_vars} genes"
+        raise InputError(msg, fix="name a merged .h5ad with cells and genes in it")
     organism = detect_organism(adata.var_names.astype(str).tolist()).organism
     sheets = propose_sheets(adata.obs, file, organism=organism or "human")
     out.mkdir(parents=True, exist_ok=True)
@@ -99,6 +103,7 @@ def check(config_path: Path) -> list[str]:
         for row in design.to_dict("records")
     ]
     lines += [f"note: {message}" for message in dose_messages(samples, control=control)]
+    lines += check_settings(config, samples)
     lines.append(f"{len(resolved)} signatures, panel {config['call']['panel']!r}: ok")
     return lines
 
@@ -109,8 +114,7 @@ def dataset_row(row: str | None, dataset: str | None, config: Path) -> dict[str,
     from senoscore.design import read_datasets
 
     if row is not None:
-        parsed: dict[str, Any] = json.loads(row)
-        return parsed
+        return _parsed_row(row)
     if dataset is None:
         msg = "neither --row nor --dataset is given"
         raise ConfigError(msg, fix="name a dataset of the sheet with --dataset")
@@ -119,6 +123,20 @@ def dataset_row(row: str | None, dataset: str | None, config: Path) -> dict[str,
         msg = f"there is no dataset {dataset!r}"
         raise SheetError(msg, fix=f"datasets: {', '.join(sheet.index)}")
     return {str(name): value for name, value in sheet.loc[dataset].items()}
+
+
+def _parsed_row(row: str) -> dict[str, Any]:
+    try:
+        parsed = json.loads(row)
+    except (json.JSONDecodeError, RecursionError) as error:
+        msg = f"--row is no JSON ({error})"
+        raise ConfigError(msg, fix="pass an object, or name the dataset by --dataset") from error
+    needed = (k.DATASET, "path", "organism")
+    lacking = [n for n in needed if not isinstance(parsed, dict) or n not in parsed]
+    if lacking:
+        msg = f"--row has no {', '.join(lacking)}"
+        raise ConfigError(msg, fix="pass an object with dataset, path and organism")
+    return parsed
 
 
 def signatures(config: Mapping[str, Any], out: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from senoscore import _keys as k
-from senoscore.io.atomic import atomic_path
+from senoscore.io._h5_write import create_h5
 from senoscore.io.tables import read_parquet, read_tsv, write_tsv
 from senoscore.stages._tables import SEX_SIGNATURES, cell_table, facts, panel_of
 
@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 
     from senoscore.layout import Layout
 
-__all__ = ["burden", "export", "trend"]
+__all__ = ["TEXT_COLUMNS", "burden", "confounders", "export", "trend"]
 
 
 _SUMMARISED: Final = ("senmayo", "fridman", "corescence", "p53_targets", "proliferation")
 """Signatures, beside the panel's, whose sample means go into the burden table."""
 
 
-_TEXT_COLUMNS: Final = dict.fromkeys((k.DATASET, k.SAMPLE, k.SUBJECT, k.BATCH, "region"), str)
+TEXT_COLUMNS: Final = dict.fromkeys(
+    (k.DATASET, k.SAMPLE, k.SUBJECT, k.BATCH, "region", "modality", "assay", "organism"), str
+)
 
 
 def burden(
@@ -32,6 +34,7 @@ def burden(
 ) -> None:
     """Write one row per sample and compartment."""
     from senoscore._burden import burden as run
+    from senoscore._burden_tissue import tissue_burden
     from senoscore.design import read_samples
 
     sheet = read_samples(samples)
@@ -47,13 +50,16 @@ def burden(
     )
     layout.summary("burden").parent.mkdir(parents=True, exist_ok=True)
     write_tsv(table, layout.summary("burden"), float_format="%.8g")
+    whole = tissue_burden(table, control=config["control_treatment"])
+    write_tsv(whole, layout.summary("burden_tissue"), float_format="%.8g")
 
 
 def _called(
     dataset: str, sheet: pd.DataFrame, config: Mapping[str, Any], layout: Layout
 ) -> pd.DataFrame:
     """Cells of a dataset with their calls and the scores that are summarised."""
-    is_profile = facts(dataset, layout)["assay"] in ("bulk", "array")
+    known = facts(dataset, layout)
+    is_profile = known["assay"] in ("bulk", "array")
     method = config["call"]["profile_method"] if is_profile else config["score"]["methods"][0]
     calls = read_parquet(layout.calls(dataset)).drop(columns=[k.SAMPLE, k.COMPARTMENT])
     panel = panel_of(None, config)
@@ -67,7 +73,24 @@ def _called(
     }
     wanted = [f"{method}{k.SEP}{name}" for name in sorted(families)]
     cells = cell_table([dataset], sheet, layout, scores=wanted)
-    return pd.concat([cells, calls.drop(columns=[k.CELL, k.REASON])], axis=1)
+    cells = pd.concat([cells, calls.drop(columns=[k.CELL, k.REASON])], axis=1)
+    return cells.assign(assay=known["assay"], organism=known["organism"])
+
+
+def confounders(
+    datasets: Sequence[str], samples: Path, config: Mapping[str, Any], layout: Layout
+) -> None:
+    """Write what travels with the scores besides irradiation."""
+    from senoscore._confounders import confounders as run
+    from senoscore.design import read_samples
+
+    sheet = read_samples(samples)
+    cells = pd.concat(
+        [_called(dataset, sheet, config, layout) for dataset in datasets], ignore_index=True
+    )
+    table = read_tsv(layout.summary("burden"), dtype=TEXT_COLUMNS)
+    options = {"control": config["control_treatment"], "alpha": config["trend"]["alpha"]}
+    write_tsv(run(cells, table, **options), layout.summary("confounders"), float_format="%.6g")
 
 
 def trend(samples: Path, config: Mapping[str, Any], layout: Layout) -> None:
@@ -76,9 +99,10 @@ def trend(samples: Path, config: Mapping[str, Any], layout: Layout) -> None:
     from senoscore._trend import families
     from senoscore._trend import trend as run
     from senoscore._trend_readouts import readouts
+    from senoscore._trend_sensitivity import sensitivity
     from senoscore.design import read_samples
 
-    table = read_tsv(layout.summary("burden"), dtype=_TEXT_COLUMNS)
+    table = read_tsv(layout.summary("burden"), dtype=TEXT_COLUMNS)
     options, control = config["trend"], config["control_treatment"]
     shared = {"control": control, "alpha": options["alpha"]}
     found = run(table, transform=options["transform"], **shared)
@@ -94,6 +118,8 @@ def trend(samples: Path, config: Mapping[str, Any], layout: Layout) -> None:
     checks = [labels.p53_check(p53, control=control)]
     checks.append(labels.sex_check(_sex(table, read_samples(samples), methods)))
     write_tsv(found, layout.summary("trend"), float_format="%.8g")
+    beside = sensitivity(table, control=control)
+    write_tsv(beside, layout.summary("sensitivity"), float_format="%.6g")
     write_tsv(families(found), layout.summary("families"))
     course = readouts(table, found, fdr=options["fdr"], **shared)
     write_tsv(course, layout.summary("readouts"), float_format="%.8g")
@@ -117,6 +143,7 @@ def _sex(table: pd.DataFrame, sheet: pd.DataFrame, methods: Sequence[str]) -> pd
 def export(datasets: Sequence[str], layout: Layout) -> None:
     """Write one AnnData with every per-cell result and no matrix."""
     import anndata as ad
+    from anndata.io import write_elem
 
     obs: list[pd.DataFrame] = []
     tables: dict[str, list[pd.DataFrame]] = {}
@@ -145,5 +172,5 @@ def export(datasets: Sequence[str], layout: Layout) -> None:
     adata = ad.AnnData(obs=cells)
     for name, parts in tables.items():
         adata.obsm[name] = pd.concat(parts).astype("float32").set_axis(cells.index)
-    with atomic_path(layout.annotated) as temporary:
-        adata.write_h5ad(temporary, compression="gzip")
+    with create_h5(layout.annotated) as file:
+        write_elem(file, "/", adata, dataset_kwargs={"compression": "gzip"})

@@ -37,14 +37,17 @@ rule ingest:
         "logs/benchmarks/ingest/{dataset}.tsv"
     resources:
         mem_mb=matrix_mb(factor=12, base=1500),
+        runtime=minutes(per_gb=10, base=60),
     params:
         row=dataset_row,
         samples=config["samples"],
+        settings=settings("ingest"),
         version=SENOSCORE_VERSION,
     shell:
         r"""
         senoscore ingest \
             --row {params.row:q} \
+            --settings {params.settings:q} \
             --samples {params.samples:q} \
             --results results \
             &> {log:q}
@@ -63,7 +66,8 @@ rule qc:
     benchmark:
         "logs/benchmarks/qc/{dataset}.tsv"
     resources:
-        mem_mb=matrix_mb(factor=20, base=2000),
+        mem_mb=matrix_mb(factor=12, base=2000),  # doublets: one sample in memory
+        runtime=minutes(per_gb=20, base=60),
     params:
         settings=settings("qc"),
         version=SENOSCORE_VERSION,
@@ -89,7 +93,8 @@ rule compartments:
     benchmark:
         "logs/benchmarks/compartments/{dataset}.tsv"
     resources:
-        mem_mb=matrix_mb(factor=20, base=2000),
+        mem_mb=matrix_mb(factor=0.5, base=2000),
+        runtime=minutes(per_gb=10, base=60),
     params:
         settings=settings("compartments"),
         version=SENOSCORE_VERSION,
@@ -116,9 +121,12 @@ rule score:
         "logs/score/{dataset}.log",
     benchmark:
         "logs/benchmarks/score/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(name for name, of in SHARDS.items() if of == 1),
     threads: 2
     resources:
-        mem_mb=matrix_mb(factor=2, base=2000),
+        mem_mb=matrix_mb(factor=0.3, base=2000),
+        runtime=minutes(per_gb=60, base=60),
     params:
         settings=settings("score", "gate", "call.panel", "call.profile_method"),
         version=SENOSCORE_VERSION,
@@ -128,6 +136,101 @@ rule score:
             --dataset {wildcards.dataset:q} \
             --settings {params.settings:q} \
             --threads {threads} \
+            --results results \
+            &> {log:q}
+        """
+
+
+# A dataset above `score.shard_cells` takes these three in place of `score`, for the same bytes.
+
+
+rule survey:
+    """First pass over all cells of a large dataset: what each of its pieces must know of them."""
+    input:
+        matrix="results/matrix/{dataset}.h5ad",
+        signatures="results/signatures.tsv",
+    output:
+        first_pass=directory("results/scores/{dataset}.first_pass"),
+        coverage="results/scores/{dataset}.coverage.tsv",
+    log:
+        "logs/survey/{dataset}.log",
+    benchmark:
+        "logs/benchmarks/survey/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(name for name, of in SHARDS.items() if of > 1),
+    threads: 2
+    resources:
+        mem_mb=matrix_mb(factor=0.3, base=2000),
+        runtime=minutes(per_gb=10, base=60),
+    params:
+        settings=settings("score", "gate", "call.panel", "call.profile_method"),
+        version=SENOSCORE_VERSION,
+    shell:
+        r"""
+        senoscore survey \
+            --dataset {wildcards.dataset:q} \
+            --settings {params.settings:q} \
+            --threads {threads} \
+            --results results \
+            &> {log:q}
+        """
+
+
+rule shard:
+    """Score the cells of one piece of a large dataset."""
+    input:
+        matrix="results/matrix/{dataset}.h5ad",
+        signatures="results/signatures.tsv",
+        first_pass="results/scores/{dataset}.first_pass",
+    output:
+        temp("results/scores/{dataset}.shards/{part}_of_{of}.parquet"),
+    log:
+        "logs/shard/{dataset}/{part}_of_{of}.log",
+    benchmark:
+        "logs/benchmarks/shard/{dataset}/{part}_of_{of}.tsv"
+    threads: 2
+    resources:
+        mem_mb=matrix_mb(factor=0.3, base=2000),
+        runtime=lambda wildcards, attempt: 120 * attempt,
+    params:
+        settings=settings("score", "gate", "call.panel", "call.profile_method"),
+        version=SENOSCORE_VERSION,
+    shell:
+        r"""
+        senoscore shard \
+            --dataset {wildcards.dataset:q} \
+            --part {wildcards.part} \
+            --of {wildcards.of} \
+            --settings {params.settings:q} \
+            --threads {threads} \
+            --results results \
+            &> {log:q}
+        """
+
+
+rule gather:
+    """Put the pieces of a large dataset together, row group by row group."""
+    input:
+        matrix="results/matrix/{dataset}.h5ad",
+        shards=shards,
+    output:
+        "results/scores/{dataset}.parquet",
+    log:
+        "logs/gather/{dataset}.log",
+    benchmark:
+        "logs/benchmarks/gather/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(name for name, of in SHARDS.items() if of > 1),
+    resources:
+        runtime=minutes(per_gb=5, base=30),
+    params:
+        of=lambda wildcards: SHARDS[wildcards.dataset],
+        version=SENOSCORE_VERSION,
+    shell:
+        r"""
+        senoscore gather \
+            --dataset {wildcards.dataset:q} \
+            --of {params.of} \
             --results results \
             &> {log:q}
         """

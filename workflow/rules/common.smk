@@ -9,6 +9,8 @@ from pathlib import Path
 from senoscore import __version__ as SENOSCORE_VERSION
 from senoscore.config import validate_config
 from senoscore.design import check_sheets, read_datasets, read_samples
+from senoscore.io.atomic import TEMPORARY_PREFIX
+from senoscore.io.shards import count_cells, count_shards
 from senoscore.panel import find_panel
 
 # Commands come from the environment that Snakemake itself runs in, activated or not.
@@ -20,8 +22,25 @@ DATASETS = read_datasets(config["datasets"]).set_index("dataset", drop=False)
 check_sheets(DATASETS, read_samples(config["samples"]))
 
 
+# Pieces that each dataset is scored in. Only time hangs on it: results are the same bits.
+SHARDS = {
+    row.dataset: count_shards(
+        count_cells(row.path, format=row.format),
+        max(config["score"]["shard_cells"], config["score"]["block_cells"]),
+    )
+    for row in DATASETS.itertuples()
+}
+
+
+def one_of(names):
+    """A wildcard pattern for these names; for none of them one that matches nothing."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
 wildcard_constraints:
-    dataset="|".join(map(re.escape, DATASETS.index)),
+    dataset=one_of(DATASETS.index),
+    part=r"\d+",
+    of=r"\d+",
 
 
 def settings(*names):
@@ -47,11 +66,25 @@ def dataset_files(wildcards):
     return sorted(map(str, path.iterdir())) if path.is_dir() else str(path)
 
 
-def matrix_mb(factor, base):
-    """Memory in MB that grows with the input and with each attempt."""
+def matrix_mb(factor, base, most=64_000):
+    """Memory in MB that grows with the input, up to a limit, and with each attempt."""
     return lambda wildcards, input, attempt: int(
-        (base + factor * input.size_mb) * attempt
+        min(base + factor * input.size_mb, most) * attempt
     )
+
+
+def minutes(per_gb, base):
+    """Wall time in minutes, likewise."""
+    return lambda wildcards, input, attempt: int(
+        (base + per_gb * input.size_mb / 1000) * attempt
+    )
+
+
+def shards(wildcards):
+    """The pieces of one dataset, in order."""
+    of = SHARDS[wildcards.dataset]
+    piece = f"results/scores/{wildcards.dataset}.shards/{{part}}_of_{of}.parquet"
+    return expand(piece, part=range(of))
 
 
 def panel_file():

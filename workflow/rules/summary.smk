@@ -9,7 +9,8 @@ rule burden:
         qc=expand("results/cells/{dataset}.qc.parquet", dataset=DATASETS.index),
         samples=config["samples"],
     output:
-        "results/summary/burden.tsv",
+        burden="results/summary/burden.tsv",
+        tissue="results/summary/burden_tissue.tsv",
     log:
         "logs/burden.log",
     benchmark:
@@ -31,6 +32,75 @@ rule burden:
         """
 
 
+rule confounders:
+    """What travels with the scores besides irradiation: depth, cell cycle, composition."""
+    input:
+        calls=expand("results/calls/{dataset}.parquet", dataset=DATASETS.index),
+        scores=expand("results/scores/{dataset}.parquet", dataset=DATASETS.index),
+        qc=expand("results/cells/{dataset}.qc.parquet", dataset=DATASETS.index),
+        burden="results/summary/burden.tsv",
+        samples=config["samples"],
+    output:
+        "results/summary/confounders.tsv",
+    log:
+        "logs/confounders.log",
+    benchmark:
+        "logs/benchmarks/confounders.tsv"
+    resources:
+        mem_mb=matrix_mb(factor=8, base=2000),
+    params:
+        datasets=list(DATASETS.index),
+        settings=settings("trend", "call", "score", "control_treatment"),
+        version=SENOSCORE_VERSION,
+    shell:
+        r"""
+        senoscore confounders \
+            --samples {input.samples:q} \
+            --settings {params.settings:q} \
+            --results results \
+            {params.datasets:q} \
+            &> {log:q}
+        """
+
+
+rule pseudobulk:
+    """Summed counts, genes that change, and their signatures; minutes, so only if asked for."""
+    input:
+        matrix=expand("results/matrix/{dataset}.h5ad", dataset=DATASETS.index),
+        compartments=expand(
+            "results/cells/{dataset}.compartments.parquet", dataset=DATASETS.index
+        ),
+        qc=expand("results/cells/{dataset}.qc.parquet", dataset=DATASETS.index),
+        scores=expand("results/scores/{dataset}.parquet", dataset=DATASETS.index),
+        signatures="results/signatures.tsv",
+        burden="results/summary/burden.tsv",
+        samples=config["samples"],
+    output:
+        profiles="results/summary/pseudobulk.h5ad",
+        contrasts="results/summary/de.tsv",
+        genes="results/summary/de_genes.parquet",
+        enrichment="results/summary/enrichment.tsv",
+    log:
+        "logs/pseudobulk.log",
+    benchmark:
+        "logs/benchmarks/pseudobulk.tsv"
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+    params:
+        datasets=list(DATASETS.index),
+        settings=settings("burden", "trend", "score", "control_treatment"),
+        version=SENOSCORE_VERSION,
+    shell:
+        r"""
+        senoscore pseudobulk \
+            --samples {input.samples:q} \
+            --settings {params.settings:q} \
+            --results results \
+            {params.datasets:q} \
+            &> {log:q}
+        """
+
+
 rule trend:
     """Contrasts and trends at the level of samples, with the label check."""
     input:
@@ -40,6 +110,7 @@ rule trend:
         trend="results/summary/trend.tsv",
         families="results/summary/families.tsv",
         readouts="results/summary/readouts.tsv",
+        sensitivity="results/summary/sensitivity.tsv",
         labels="results/summary/label_check.tsv",
     log:
         "logs/trend.log",
@@ -98,6 +169,10 @@ rule report:
         burden="results/summary/burden.tsv",
         trend="results/summary/trend.tsv",
         labels="results/summary/label_check.tsv",
+        confounders="results/summary/confounders.tsv",
+        window="results/summary/window.tsv",
+        targets="results/summary/targets.tsv",
+        crosstalk="results/summary/crosstalk.tsv",
         samples=config["samples"],
     output:
         report="results/report.html",

@@ -1,0 +1,282 @@
+"""What senescent cells of a compartment could say to others: SASP ligands to receptors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from senoscore import _keys as k
+from senoscore._crosstalk_expression import ALL, with_all
+from senoscore._crosstalk_pairs import directions as known_directions
+from senoscore._crosstalk_pairs import pairs as curated_pairs
+from senoscore._phases import phases
+from senoscore._window_tests import against_control, bh, paired
+from senoscore.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["COLUMNS", "crosstalk"]
+
+COLUMNS: Final = (
+    "question", "sender", "receiver", "known", "ligand", "receptor", "ligand_family",
+    k.TREATMENT, k.DOSE, k.DAYS, "phase", "ligand_senescent", "ligand_other", "receptor_mean",
+    "ligand_detected", "receptor_detected", "n_control", "n_treated", "estimate", "ci_lo", "ci_hi",
+    "df", "statistic", "p", "q", "family", "method", "status", "reason", "circular", "source",
+)  # fmt: skip
+_NUMBERS: Final = (
+    "estimate", "ci_lo", "ci_hi", "df", "statistic", "p", "ligand_senescent", "ligand_other",
+    "receptor_mean", "ligand_detected", "receptor_detected", "n_control", "n_treated", k.DOSE,
+    k.DAYS,
+)  # fmt: skip
+_PAIRED: Final = "senescent_vs_other"
+_OVER_TIME: Final = "irradiated_vs_control"
+
+
+@dataclass(frozen=True)
+class _Options:
+    control: str
+    stable: float
+    scheme: str
+    cuts: Sequence[float] | None
+    min_cells: int
+    min_detected: float
+    alpha: float
+
+
+def crosstalk(
+    expression: pd.DataFrame,
+    samples: pd.DataFrame,
+    *,
+    pairs: pd.DataFrame | None = None,
+    directions: pd.DataFrame | None = None,
+    only_known: bool = False,
+    panel_genes: Iterable[str] = (),
+    control: str = k.CONTROL,
+    min_days_stable: float = 7.0,
+    scheme: str = "three",
+    cuts_days: Sequence[float] | None = None,
+    min_cells: int = 5,
+    min_detected: float = 0.1,
+    alpha: float = 0.05,
+) -> pd.DataFrame:
+    r"""Score ligands of senescent cells against receptors of other compartments, over time.
+
+    For a sample, the score of a pair from compartment :math:`s` to :math:`r` is
+    :math:`\sqrt{\bar L_s\,\bar R_r}`, the geometric mean of the ligand's mean log-normalised
+    expression in the sending cells and the receptor's in all receiving cells; a receptor of several
+    chains counts as its lowest chain. Expression of two genes is not a signal that was sent: a
+    score says what could be.
+
+    Parameters
+    ----------
+    expression
+        As :func:`senoscore.group_means` gives it, of all samples.
+    samples
+        Samples sheet: sample, subject, treatment, dose_gy, days_post_rt, batch.
+    pairs
+        ligand, receptor (chains joined by ``+``), family, source; None: the curated SASP pairs.
+    directions
+        sender, receiver, what, source of the directions that were expected beforehand; None: those
+        of the review. They are families of tests of their own, and each is in the table.
+    only_known
+        Ask these directions only, not every pair of compartments.
+    panel_genes
+        Genes by which cells were called: where the ligand is one, its cells were partly called by
+        it, and ``circular`` says so.
+    control
+        Treatment that means not irradiated.
+    min_days_stable
+        Days from which a cell can be senescent.
+    scheme, cuts_days
+        As in :func:`senoscore.phases`.
+    min_cells
+        Cells of each kind that a sample needs (5 is LIANA's default too).
+    min_detected
+        Share of cells (0..1) in which a ligand must be found, among the senescent or among all
+        sending cells, and each receptor chain among the receiving ones, all samples together. The
+        gate does not know the treatment, so that it cannot make a difference.
+    alpha
+        1 - confidence of the intervals.
+
+    Returns
+    -------
+    One row a question, direction and pair. ``senescent_vs_other``: score with senescent senders
+    less score with the other cells of the same compartment and sample, one number a subject, per
+    treatment and phase (t test of paired differences). ``irradiated_vs_control``: score of all
+    sending cells, per treatment, dose and day, as :func:`senoscore.trend` contrasts it. ``q`` is
+    Benjamini-Hochberg within ``family``: a question and whether the direction was expected.
+
+    Raises
+    ------
+    InputError
+        A table lacks a column.
+
+    References
+    ----------
+    Score: the geometric mean of ligand and receptor, as in SingleCellSignalR's regularised product
+    (Cabello-Aguilar 2020, NAR 48:e55) without its regularisation; lowest chain: CellPhoneDB
+    (Efremova 2020, Nat Protoc 15:1484).
+    """
+    needed = [k.SAMPLE, k.COMPARTMENT, "kind", "n_cells", "gene", "mean", "detected"]
+    missing = [c for c in needed if c not in expression]
+    if missing:
+        msg = f"the expression table has no column {missing[0]!r}"
+        raise InputError(msg, fix="make it with senoscore.group_means")
+    options = _Options(control, min_days_stable, scheme, cuts_days, min_cells, min_detected, alpha)
+    wanted = curated_pairs() if pairs is None else pairs
+    expected = known_directions() if directions is None else directions
+    what = {(r.sender, r.receiver): r.what for r in expected.itertuples()}
+    cube = _Cube(with_all(expression), samples)
+    rows: list[dict[str, Any]] = []
+    names = [c for c in cube.compartments if c != k.UNASSIGNED]
+    asked = list(what) + [
+        (a, b) for a in names for b in names if a != b and (a, b) not in what and not only_known
+    ]
+    for sender, receiver in asked:
+        head = {"sender": sender, "receiver": receiver, "known": what.get((sender, receiver), "")}
+        found = list(_direction(cube, sender, receiver, wanted, options))
+        if not found and head["known"]:
+            found = [_untested(cube, sender, receiver)]
+        rows += [head | row for row in found]
+    out = pd.DataFrame(rows, columns=list(COLUMNS))
+    out[list(_NUMBERS)] = out[list(_NUMBERS)].astype(float)
+    kind = np.where(out["known"] != "", "known directions", "other directions")
+    out["family"] = "crosstalk/" + out["question"] + "/" + kind
+    out["q"] = bh(out)
+    out["circular"] = np.where(out["ligand"].isin(set(panel_genes)), "ligand is in the panel", "")
+    first = out.assign(_first=out["known"] != "").sort_values(
+        ["question", "_first", "p"], ascending=[False, False, True], kind="stable"
+    )
+    return first.drop(columns="_first").reset_index(drop=True)
+
+
+class _Cube:
+    """Means and detection as arrays: samples x genes, per compartment and kind."""
+
+    def __init__(self, expression: pd.DataFrame, samples: pd.DataFrame) -> None:
+        self.genes = sorted(expression["gene"].unique())
+        self.column = {gene: i for i, gene in enumerate(self.genes)}
+        there = set(expression[k.SAMPLE])
+        self.samples = samples[samples[k.SAMPLE].isin(there)].reset_index(drop=True)
+        for name in (k.SUBJECT, k.BATCH):
+            there_is = name in self.samples
+            self.samples[name] = self.samples[name].fillna("").astype(str) if there_is else ""
+        empty = self.samples[k.SUBJECT] == ""
+        self.samples[k.SUBJECT] = self.samples[k.SUBJECT].mask(empty, self.samples[k.SAMPLE])
+        self.compartments = sorted(expression[k.COMPARTMENT].unique())
+        row = {name: i for i, name in enumerate(self.samples[k.SAMPLE])}
+        self._tables: dict[tuple[str, str], tuple[NDArray[np.float64], ...]] = {}
+        for (compartment, kind), of in expression.groupby([k.COMPARTMENT, "kind"]):
+            mean = np.full((len(row), len(self.genes)), np.nan)
+            found, n = mean.copy(), np.zeros(len(row))
+            own = of[of[k.SAMPLE].isin(row)]
+            i = own[k.SAMPLE].map(row).to_numpy(dtype=int)
+            j = own["gene"].map(self.column).to_numpy(dtype=int)
+            mean[i, j], found[i, j] = own["mean"], own["detected"]
+            n[i] = own["n_cells"]
+            self._tables[str(compartment), str(kind)] = mean, found, n
+
+    def of(
+        self, compartment: str, kind: str
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Mean, detection (samples x genes) and number of cells (samples)."""
+        shape = (len(self.samples), len(self.genes))
+        empty = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape[0])
+        return self._tables.get((compartment, kind), empty)  # type: ignore[return-value]
+
+    def detected(self, compartment: str, kind: str) -> NDArray[np.float64]:
+        """Share of cells of all samples together in which each gene is found."""
+        _, found, n = self.of(compartment, kind)
+        total = max(n.sum(), 1.0)
+        return np.asarray((np.nan_to_num(found) * n[:, None]).sum(axis=0) / total)
+
+
+def _untested(cube: _Cube, sender: str, receiver: str) -> dict[str, Any]:
+    absent = [c for c in (sender, receiver) if c not in cube.compartments]
+    why = (
+        f"no {' and no '.join(absent)} cells in this run"
+        if absent
+        else "no pair passes the detection gate with enough cells of both compartments"
+    )
+    return {"question": _PAIRED, "status": "not_estimable", "reason": why}
+
+
+def _direction(
+    cube: _Cube, sender: str, receiver: str, pairs: pd.DataFrame, options: _Options
+) -> Iterator[dict[str, Any]]:
+    sent = np.maximum(cube.detected(sender, "senescent"), cube.detected(sender, ALL))
+    got = cube.detected(receiver, ALL)
+    passed: list[tuple[dict[str, str], int, list[int]]] = []
+    columns = ("ligand", "receptor", "family", "source")
+    for values in pairs[list(columns)].astype(str).itertuples(index=False, name=None):
+        row = dict(zip(columns, values, strict=True))
+        genes = [row["ligand"], *row["receptor"].split("+")]
+        if not set(genes) <= set(cube.column):
+            continue
+        ligand, *chains = (cube.column[gene] for gene in genes)
+        if min(sent[ligand], got[chains].min()) >= options.min_detected:
+            passed.append((row, ligand, chains))
+    if not passed:
+        return
+    ligands = [ligand for _, ligand, _ in passed]
+    mean, _, n = cube.of(receiver, ALL)
+    receptor = np.column_stack([mean[:, chains].min(axis=1) for _, _, chains in passed])
+    receptor[n < options.min_cells] = np.nan
+    level = {}
+    for kind in ("senescent", "other", ALL):
+        sent_mean, _, count = cube.of(sender, kind)
+        enough = (count >= options.min_cells)[:, None]
+        level[kind] = np.where(enough, sent_mean[:, ligands], np.nan)
+    facts: list[dict[str, Any]] = [
+        {
+            "ligand": row["ligand"], "receptor": row["receptor"], "ligand_family": row["family"],
+            "source": row["source"], "ligand_detected": sent[ligand],
+            "receptor_detected": got[chains].min(),
+        }
+        for row, ligand, chains in passed
+    ]  # fmt: skip
+    for i, own in _paired_rows(cube.samples, level, receptor, options):
+        yield facts[i] | own
+    scores = pd.DataFrame(np.sqrt(level[ALL] * receptor))
+    found = against_control(cube.samples, scores, control=options.control, alpha=options.alpha)
+    for i, contrast in zip(found.pop("measure"), found.to_dict("records"), strict=True):
+        numbers = {str(name): value for name, value in contrast.items()}
+        yield facts[int(i)] | {"question": _OVER_TIME} | numbers
+
+
+def _paired_rows(
+    samples: pd.DataFrame, level: dict[str, NDArray[np.float64]],
+    receptor: NDArray[np.float64], options: _Options,
+) -> Iterator[tuple[int, dict[str, Any]]]:  # fmt: skip
+    """Senescent against other senders of the same sample, per treatment and phase."""
+    delta = np.sqrt(level["senescent"] * receptor) - np.sqrt(level["other"] * receptor)
+    days = pd.to_numeric(samples[k.DAYS]).astype(float)
+    use = (samples[k.TREATMENT] != options.control) & ~(days < options.stable)
+    phase = phases(days, scheme=options.scheme, cuts_days=options.cuts)["phase"].to_numpy()
+    chosen = samples[use].assign(phase=phase[use.to_numpy()])
+    for key, of in chosen.groupby([k.TREATMENT, "phase"], sort=True):
+        rows = of.index.to_numpy()
+        there = np.isfinite(delta[rows]).all(axis=1)
+        mine = rows[there]
+        subjects = samples[k.SUBJECT].to_numpy()[mine]
+        one_each = pd.DataFrame(delta[mine]).groupby(subjects).mean().to_numpy(dtype=float)
+        for i in range(delta.shape[1]):
+            per_subject = one_each[:, i]
+            yield i, {
+                "question": _PAIRED, k.TREATMENT: key[0], "phase": key[1],
+                "n_treated": len(per_subject), "n_control": 0,
+                "ligand_senescent": _mean(level["senescent"][mine, i]),
+                "ligand_other": _mean(level["other"][mine, i]),
+                "receptor_mean": _mean(receptor[mine, i]),
+                "method": "t test of differences within samples, one a subject",
+            } | paired(per_subject, alpha=options.alpha)  # fmt: skip
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(values.mean()) if len(values) else float("nan")

@@ -1,0 +1,314 @@
+"""State of every compartment over time, and what that leaves open: a read-out, never advice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from senoscore import _keys as k
+from senoscore._phases import PhaseRules, phases
+from senoscore._window_contrasts import (
+    Key,
+    by_key,
+    evidence,
+    key_of,
+    same,
+    testable,
+    verdict,
+    window_contrasts,
+)
+from senoscore._window_course import Course, course, persistent_at
+from senoscore._window_phases import by_phase
+from senoscore._window_rules import ADVICE, Options, load_rules
+from senoscore.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["ADVICE", "COLUMNS", "Window", "window"]
+
+COLUMNS: Final = (
+    k.COMPARTMENT, k.TREATMENT, k.DOSE, k.DAYS, "phase", "phase_boundary", "n_control",
+    "n_treated", "fraction", "excess", "burden", "state", "readout", "flags", "opens_at_days",
+    "peak_days", "peak_set_days", "timing", "evidence", "note",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Window:
+    """What :func:`window` gives.
+
+    ``times`` has one row a compartment, treatment, dose and day; ``phases`` one a compartment,
+    treatment, dose and phase with its read-out; ``contrasts`` every contrast that was read.
+    """
+
+    times: pd.DataFrame
+    phases: pd.DataFrame
+    contrasts: pd.DataFrame
+
+
+def window(
+    burden: pd.DataFrame,
+    trend: pd.DataFrame,
+    *,
+    targets: pd.DataFrame | None = None,
+    control: str = k.CONTROL,
+    scheme: str = "three",
+    cuts_days: Sequence[float] | None = None,
+    min_days_stable: float = 7.0,
+    alpha: float = 0.05,
+    fdr: float = 0.05,
+    min_excess: float = 0.05,
+    consecutive: int = 2,
+    min_cells: int = 30,
+    transform: str = "logit",
+    rules: Path | None = None,
+) -> Window:
+    """Read the state of every compartment at every time off contrasts with control.
+
+    Research use, not medical advice. Nothing is estimated here that is not in the contrasts: a
+    state or word holds where its rule does, and names the contrasts behind it.
+
+    Parameters
+    ----------
+    burden
+        As :func:`senoscore.burden` gives it. Scores that the rules ask for and that have no
+        ``mean:`` column count as absent.
+    trend
+        As :func:`senoscore.trend` gives it.
+    targets
+        As :func:`senoscore.targets` gives it, to stand beside ``senolytic_candidate``.
+    control
+        Treatment that means not irradiated.
+    scheme, cuts_days
+        As in :func:`senoscore.phases`.
+    min_days_stable
+        Days before which the pattern is an acute damage response.
+    alpha
+        1 - confidence of intervals.
+    fdr
+        q at or below which a contrast holds.
+    min_excess
+        Difference of mean fractions (0..1) below which a burden does not count as raised.
+    consecutive
+        Times in a row at which a burden must hold to be persistent before the chronic phase.
+    min_cells
+        Cells below which a group of compartments (NK and T cells) is not read in a sample.
+    transform
+        Scale of the fractions, as in the trend.
+    rules
+        Another file in place of the shipped ``window.yaml``.
+
+    Returns
+    -------
+    A :class:`Window`.
+
+    Raises
+    ------
+    InputError
+        A table lacks a column.
+    ConfigError
+        The phases or the rules file are wrong.
+
+    Notes
+    -----
+    The window opens (``opens_at_days``) at the first time at which the contrast of the burden
+    with control, variance pooled over all groups of the compartment, is above 0 and holds after
+    Benjamini-Hochberg. ``peak_set_days`` are the times that cannot be told from the highest one:
+    a peak is never one day.
+    """
+    for name, table, needed in (
+        ("burden", burden, (k.SAMPLE, k.COMPARTMENT, k.TREATMENT, k.DOSE, k.DAYS, "status")),
+        ("trend", trend, ("question", "measure", "contrast", "status", "q")),
+    ):
+        missing = [c for c in needed if c not in table]
+        if missing:
+            msg = f"the {name} table has no column {missing[0]!r}"
+            raise InputError(msg, fix=f"make it with senoscore.{name}")
+    options = Options(
+        load_rules(rules), PhaseRules.of(scheme, cuts_days), control, alpha, fdr,
+        min_days_stable, min_excess, consecutive, min_cells, transform,
+    )  # fmt: skip
+    readable = _readable(burden)
+    found = window_contrasts(readable, trend, options, named="window_time")
+    rows: list[dict[str, Any]] = []
+    named = readable[readable[k.COMPARTMENT] != k.UNASSIGNED]
+    for compartment, of in named.groupby(k.COMPARTMENT, sort=True):
+        rows += _compartment(str(compartment), of, found, options)
+    times = pd.DataFrame(rows, columns=list(COLUMNS))
+    by, phased = by_phase(readable, times, targets, options)
+    where = [k.COMPARTMENT, k.TREATMENT, k.DOSE, "phase"]
+    last = dict(zip(_keys_of(by, where), by["readout"], strict=True))
+    times["readout"] = [last.get(key, "") for key in _keys_of(times, where)]
+    return Window(times, by, pd.concat([found, phased], ignore_index=True))
+
+
+def _readable(burden: pd.DataFrame) -> pd.DataFrame:
+    """Rows of compartments that have a value in some sample; the others have no window."""
+    empty = burden["status"].isin(["absent", "not_assessable"])
+    known = burden[k.COMPARTMENT][~empty].unique()
+    return burden[burden[k.COMPARTMENT].isin(known)]
+
+
+def _compartment(
+    name: str, of: pd.DataFrame, contrasts: pd.DataFrame, options: Options
+) -> list[dict[str, Any]]:
+    treated = of[of[k.TREATMENT] != options.control]
+    wanted = treated[[k.TREATMENT, k.DOSE, k.DAYS]].drop_duplicates()
+    keys = sorted(
+        {key_of(*row) for row in wanted.itertuples(index=False)},
+        key=lambda key: tuple((v is None, v if v is not None else 0) for v in key),
+    )
+    table = by_key(name, contrasts, options.rules)
+    rows: list[dict[str, Any]] = []
+    for arm in dict.fromkeys(key[:2] for key in keys):
+        mine = [key for key in keys if key[:2] == arm]
+        rows += _arm(name, of, {key: table.get(key, {}) for key in mine}, options)
+    return rows
+
+
+def _arm(
+    name: str, of: pd.DataFrame, found: Mapping[Key, dict[str, pd.Series]], options: Options
+) -> list[dict[str, Any]]:
+    """Rows of one compartment, treatment and dose, in order of time."""
+    treatment, dose, _ = next(iter(found))
+    stages = phases(
+        [np.nan if key[2] is None else key[2] for key in found],
+        scheme=options.scheme.scheme, cuts_days=options.scheme.cuts,
+    )  # fmt: skip
+    phase_of = {key: str(p) for key, p in zip(found, stages["phase"], strict=True)}
+    verdicts = {
+        key: {
+            fact: verdict(rows.get(fact), fdr=options.fdr,
+                          min_excess=options.min_excess if fact == "burden" else 0.0)
+            for fact in options.rules.measures
+        }
+        for key, rows in found.items()
+    }  # fmt: skip
+    up = {
+        key[2]: verdicts[key]["burden"] == "up"
+        for key in found
+        if key[2] is not None and key[2] >= options.stable
+    }
+    day_phase = {key[2]: phase_of[key] for key in found if key[2] is not None}
+    lasting = persistent_at(up, day_phase, consecutive=options.consecutive)
+    curve = _curve(of, treatment, dose, found, options)
+    opens = min((day for day, held in up.items() if held), default=np.nan)
+    rows = []
+    for position, key in enumerate(found):
+        facts = verdicts[key] | _computed(of, key, found[key], phase_of[key], options)
+        facts["persistent"] = "yes" if key[2] in lasting and lasting[key[2]] else "no"
+        facts["resolving"] = "yes" if _resolving(key[2], up, curve) else "no"
+        options.rules.combine(facts)
+        near = bool(stages["phase_boundary"].iloc[position])
+        rows.append(
+            {
+                k.COMPARTMENT: name, k.TREATMENT: treatment,
+                k.DOSE: np.nan if dose is None else dose,
+                k.DAYS: np.nan if key[2] is None else key[2],
+                "phase": phase_of[key], "phase_boundary": near,
+            }
+            | _numbers(of, key, found[key], facts)
+            | _judged(facts, found[key], up, key, options)
+            | _course_columns(curve, opens)
+        )  # fmt: skip
+    return rows
+
+
+def _curve(
+    of: pd.DataFrame, treatment: str, dose: float | None,
+    found: Mapping[Key, dict[str, pd.Series]], options: Options,
+) -> Course | None:  # fmt: skip
+    used = [rows["burden"]["measure"] for rows in found.values() if "burden" in rows]
+    if not used:
+        return None
+    return course(
+        of, measure=str(used[-1]), treatment=treatment, dose=dose, control=options.control,
+        alpha=options.alpha, transform=options.transform,
+    )  # fmt: skip
+
+
+def _rows_at(of: pd.DataFrame, key: Key) -> pd.DataFrame:
+    own = (of[k.TREATMENT] == key[0]) & same(of[k.DOSE], key[1]) & same(of[k.DAYS], key[2])
+    return of[own]
+
+
+def _computed(
+    of: pd.DataFrame, key: Key, rows: Mapping[str, pd.Series], phase: str, options: Options
+) -> dict[str, str]:
+    mine = _rows_at(of, key)
+    main = rows.get("burden", rows.get("acute"))
+    readable = mine["status"].isin(["ok", "acute", "profile"])
+    early = key[2] is not None and key[2] < options.stable
+    return {
+        "data": "yes" if (readable | mine["status"].eq("no_control")).any() else "no",
+        "control": "no" if mine["status"].isin(["no_control"]).any() else "yes",
+        **testable(main),
+        "phase": phase,
+        "clock": "before_stable" if early else "after_stable",
+    }
+
+
+def _resolving(day: float | None, up: Mapping[float, bool], curve: Course | None) -> bool:
+    """Below the highest time, with an interval that leaves 0 out, after a burden that held."""
+    if day is None or curve is None or day not in curve.below_peak or up.get(day, False):
+        return False
+    return any(held for d, held in up.items() if d < day) and curve.below_peak[day].hi < 0
+
+
+def _numbers(
+    of: pd.DataFrame, key: Key, rows: Mapping[str, pd.Series], facts: Mapping[str, str]
+) -> dict[str, Any]:
+    mine = _rows_at(of, key)
+    main = rows.get("burden", rows.get("acute"))
+    statuses = mine["status"].value_counts()
+    absent = [f"{n} sample(s) {s}" for s, n in statuses.items() if s not in ("ok", "acute")]
+    reason = "" if main is None or main["status"] == "tested" else str(main["reason"])
+    return {
+        "n_control": 0 if main is None else main["n_control"],
+        "n_treated": 0 if main is None else main["n_treated"],
+        "fraction": mine["fraction"].mean() if "fraction" in mine else np.nan,
+        "excess": mine["excess"].mean() if "excess" in mine else np.nan,
+        "burden": facts["burden"],
+        "note": "; ".join(filter(None, [*absent, reason])),
+    }
+
+
+def _judged(
+    facts: Mapping[str, str], rows: Mapping[str, pd.Series], up: Mapping[float, bool], key: Key,
+    options: Options,
+) -> dict[str, Any]:  # fmt: skip
+    rules = options.rules
+    state = next(rule for rule in rules.states if rule.holds(facts))
+    flags = [rule for rule in rules.flags if rule.holds(facts)]
+    shown = [] if state.name == "no_data" else evidence([state, *flags], rows, rules)
+    if facts["persistent"] == "yes" and key[2] is not None:
+        days = ", ".join(f"{d:g}" for d in sorted(up) if up[d] and d <= key[2])
+        shown.append(f"persistent: raised at day {days}")
+    return {
+        "state": state.name,
+        "flags": "+".join(rule.name for rule in flags),
+        "timing": state.timing,
+        "evidence": "; ".join(shown),
+    }
+
+
+def _course_columns(curve: Course | None, opens: float) -> dict[str, Any]:
+    if curve is None:
+        return {"opens_at_days": opens, "peak_days": np.nan, "peak_set_days": ""}
+    days = ", ".join(f"{d:g}" for d in curve.peak_set)
+    return {
+        "opens_at_days": opens,
+        "peak_days": curve.peak,
+        "peak_set_days": days or f"not_estimable: {curve.why_not}",
+    }
+
+
+def _keys_of(table: pd.DataFrame, columns: list[str]) -> list[tuple[Any, ...]]:
+    """Rows as keys; None where a number is missing, for NaN is not equal to itself."""
+    rows = table[columns].itertuples(index=False, name=None)
+    return [tuple(None if pd.isna(v) else v for v in row) for row in rows]

@@ -1,0 +1,316 @@
+"""The contrasts with control that the window reads: those of the trend table, and further ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from senoscore import _keys as k
+from senoscore._trend import COLUMNS as TREND_COLUMNS
+from senoscore._trend_data import prepared
+from senoscore._window_tests import against_control, bh
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from senoscore._window_rules import Measure, Options, Rule, Rules
+
+__all__ = [
+    "FACT",
+    "Key",
+    "by_key",
+    "column_of",
+    "evidence",
+    "key_of",
+    "said",
+    "same",
+    "testable",
+    "verdict",
+    "window_contrasts",
+]
+
+FACT: Final = "fact"
+"""Name of the measure in the rules."""
+_QUESTION: Final = "irradiated_vs_control"
+_MEAN: Final = "mean:"
+_HALF: Final = 0.5
+
+Key = tuple[str, float | None, float | None]
+"""Treatment, dose (Gy) and day; None where there is none, for NaN is not equal to itself."""
+
+
+def key_of(treatment: object, dose: object, days: object) -> Key:
+    """One key of a group of samples."""
+    found = pd.to_numeric(pd.Series([dose, days], dtype=object), errors="coerce").astype(float)
+    number = [None if np.isnan(v) else float(v) for v in found]
+    return str(treatment), number[0], number[1]
+
+
+def column_of(measure: Measure, columns: Iterable[object]) -> list[str]:
+    """Measures (names of the trend table) that a fact can be read from, in order."""
+    names = [str(name) for name in columns]
+    if measure.columns:
+        return list(measure.columns)
+    own = [name.removeprefix(_MEAN) for name in names if name.startswith(_MEAN)]
+    plain = [n for n in own if not n.split(k.SEP, maxsplit=1)[0].endswith(("_z", "_p"))]
+    return sorted(
+        (n for n in plain if n.split(k.SEP, 1)[-1] == measure.score),
+        key=lambda n: not n.startswith("z:"),
+    )[:1]
+
+
+def window_contrasts(
+    burden: pd.DataFrame, trend: pd.DataFrame | None, options: Options, *, named: str
+) -> pd.DataFrame:
+    """Gather one row a fact, compartment, treatment, dose and day.
+
+    Contrasts that the trend table has are taken from it, with the q of their family there. The
+    others are made here in the same way (:func:`senoscore.trend`) and are families of their own,
+    ``named`` so.
+
+    Returns
+    -------
+    The columns of the trend table, with ``fact`` and ``treatment``.
+    """
+    rules, control = options.rules, options.control
+    treatments = sorted(set(burden[k.TREATMENT].astype(str)) - {control}, key=len, reverse=True)
+    own, pooled = _wanted(burden, rules)
+    found: list[pd.DataFrame] = []
+    if trend is not None:
+        rows = trend[trend["question"] == _QUESTION]
+        named_by = [
+            next((t for t in treatments if c.startswith(f"{t} ")), "") for c in rows["contrast"]
+        ]
+        rows = rows.assign(**{k.TREATMENT: named_by})
+        found += [rows[rows["measure"].isin(names)].assign(**{FACT: f}) for f, names in own.items()]
+    known = set() if trend is None else set(trend["measure"])
+    later = {f: [n for n in names if n not in known] for f, names in own.items()}
+    found.append(_made(burden, {f: names for f, names in later.items() if names}, options, named))
+    table = _pooled(burden, pooled, min_cells=options.min_cells) if pooled else pd.DataFrame()
+    if len(table):
+        tissue = {m.name: [f"tissue{k.SEP}{m.name}"] for m in pooled}
+        found.append(_made(table, tissue, options, named))
+    columns = [FACT, k.TREATMENT, *TREND_COLUMNS]
+    out = pd.concat([t for t in found if len(t)] or [pd.DataFrame(columns=columns)])
+    order = [FACT, k.COMPARTMENT, k.TREATMENT, k.DOSE, k.DAYS]
+    return out[columns].sort_values(order, kind="stable", ignore_index=True)
+
+
+def _made(
+    burden: pd.DataFrame, facts: Mapping[str, Sequence[str]], options: Options, named: str
+) -> pd.DataFrame:
+    """Contrasts of some measures in every compartment; a fact is a family."""
+    names = sorted({name for own in facts.values() for name in own})
+    if not names:
+        return pd.DataFrame()
+    table = prepared(burden, options.transform, control=options.control)
+    table = table[table[k.COMPARTMENT] != k.UNASSIGNED]
+    there = [name for name in names if name in table]
+    parts = []
+    for compartment, of in table.groupby(k.COMPARTMENT, sort=True):
+        rows = against_control(of, of[there], control=options.control, alpha=options.alpha)
+        points = _points(of, rows, options.control)
+        parts.append(rows.assign(**{k.COMPARTMENT: compartment, "estimate_fraction": points}))
+    some = [part for part in parts if len(part)]
+    if not some:
+        return pd.DataFrame()
+    rows = pd.concat(some, ignore_index=True)
+    rows["question"] = _QUESTION
+    rows["unit"] = [_unit(name, options.transform) for name in rows["measure"]]
+    rows["contrast"] = [
+        _title(row[k.TREATMENT], row[k.DOSE], row[k.DAYS], options.control)
+        for row in rows[[k.TREATMENT, k.DOSE, k.DAYS]].to_dict("records")
+    ]
+    found = [
+        rows[rows["measure"].isin(own)].assign(**{FACT: fact, "family": f"{named}/{fact}"})
+        for fact, own in facts.items()
+    ]
+    out = pd.concat([t for t in found if len(t)] or [rows.iloc[:0]], ignore_index=True)
+    out["q"] = bh(out)
+    return out.reindex(columns=[FACT, k.TREATMENT, *TREND_COLUMNS])
+
+
+def _points(of: pd.DataFrame, rows: pd.DataFrame, control: str) -> list[float]:
+    """Difference of mean fractions behind each contrast of a fraction; NaN for the others."""
+    out = []
+    for row in rows.to_dict("records"):
+        raw = f"raw:{row['measure']}"
+        if raw not in of:
+            out.append(np.nan)
+            continue
+        treated = (of[k.TREATMENT] == row[k.TREATMENT]) & same(of[k.DOSE], row[k.DOSE])
+        treated &= same(of[k.DAYS], row[k.DAYS])
+        base = of[k.TREATMENT] == control
+        if "controls of the same time" in str(row["method"]):
+            base &= same(of[k.DAYS], row[k.DAYS])
+        out.append(float(of.loc[treated, raw].mean() - of.loc[base, raw].mean()))
+    return out
+
+
+def same(column: pd.Series, value: float | None) -> pd.Series:
+    """Rows with a value, a missing one being equal to a missing one."""
+    return column.isna() if value is None or np.isnan(value) else column == value
+
+
+def _title(treatment: str, dose: float, days: float, control: str) -> str:
+    with_dose = f" {dose:g} Gy" if np.isfinite(dose) else ""
+    return f"{treatment}{with_dose} vs {control}" + (
+        f" @ {days:.3g} d" if np.isfinite(days) else ""
+    )
+
+
+def _unit(measure: str, transform: str) -> str:
+    if measure.startswith("fraction_"):
+        return "log odds" if transform == "logit" else "radians (arcsine)"
+    if measure == "index_mean":
+        return "index"
+    return "control SD" if measure.startswith("z:") else "score"
+
+
+def by_key(
+    compartment: str, contrasts: pd.DataFrame, rules: Rules
+) -> dict[Key, dict[str, pd.Series]]:
+    """Contrast of every fact of a compartment, by treatment, dose and day.
+
+    Of several columns of one fact (fraction, index) the first is used that the compartment has
+    any contrast of.
+    """
+    out: dict[Key, dict[str, pd.Series]] = {}
+    for fact, measure in rules.measures.items():
+        mine = contrasts[contrasts[FACT] == fact]
+        if not measure.of:
+            mine = mine[mine[k.COMPARTMENT] == compartment]
+        there = set(mine["measure"][mine["status"] != "not_estimable"]) or set(mine["measure"])
+        first = [name for name in measure.columns if name in there][:1]
+        if first:
+            mine = mine[mine["measure"] == first[0]]
+        for _, row in mine.iterrows():
+            out.setdefault(key_of(row[k.TREATMENT], row[k.DOSE], row[k.DAYS]), {})[fact] = row
+    return out
+
+
+def _wanted(burden: pd.DataFrame, rules: Rules) -> tuple[dict[str, list[str]], list[Measure]]:
+    """Facts of the compartment itself with their measures, and facts of other compartments."""
+    own: dict[str, list[str]] = {}
+    pooled: list[Measure] = []
+    for name, measure in rules.measures.items():
+        if measure.of:
+            pooled.append(measure)
+        else:
+            own[name] = column_of(measure, burden.columns)
+    return own, pooled
+
+
+def _pooled(burden: pd.DataFrame, measures: Sequence[Measure], *, min_cells: int) -> pd.DataFrame:
+    """A burden table of groups of compartments: one row a sample and group."""
+    design = [k.SUBJECT, k.TREATMENT, k.DOSE, k.DAYS, k.BATCH]
+    samples = burden.drop_duplicates(k.SAMPLE).set_index(k.SAMPLE)
+    total = burden.groupby(k.SAMPLE)["n_cells"].sum()
+    groups: dict[str, pd.DataFrame] = {}
+    for measure in measures:
+        mine = burden[burden[k.COMPARTMENT].isin(measure.of)]
+        if not mine["n_cells"].gt(0).any():
+            continue
+        name = "+".join(measure.of)
+        n = mine.groupby(k.SAMPLE)["n_cells"].sum().reindex(samples.index, fill_value=0)
+        table = groups.setdefault(name, _group_rows(samples, design, name, n, total))
+        if measure.share:
+            rest = total.reindex(samples.index) - n
+            odds = (n + _HALF) / (rest + _HALF)
+            value = odds.map(np.log).where(total.reindex(samples.index) >= min_cells)
+        else:
+            value = _weighted(mine, measure).reindex(samples.index).where(n >= min_cells)
+        table[f"{_MEAN}tissue{k.SEP}{measure.name}"] = value.to_numpy(dtype=float)
+    if not groups:
+        return pd.DataFrame()
+    out = pd.concat(groups.values(), ignore_index=True)
+    for measure in measures:
+        column = f"{_MEAN}tissue{k.SEP}{measure.name}"
+        if column not in out:
+            out[column] = np.nan
+    return out
+
+
+def _group_rows(
+    samples: pd.DataFrame, design: list[str], name: str, n: pd.Series, total: pd.Series
+) -> pd.DataFrame:
+    table = samples[[c for c in design if c in samples]].copy()
+    table[k.COMPARTMENT] = name
+    table["n_cells"] = table["n_assessable"] = n
+    table["n_positive"] = 0
+    table["status"] = np.where(total.reindex(samples.index) > 0, "ok", "absent")
+    return table.reset_index()
+
+
+def _weighted(rows: pd.DataFrame, measure: Measure) -> pd.Series:
+    """Mean score of a sample over the cells of several compartments."""
+    names = column_of(measure, rows.columns)
+    if not names:
+        return pd.Series(dtype=float)
+    value = pd.to_numeric(rows[f"{_MEAN}{names[0]}"]).astype(float)
+    n = rows["n_cells"].where(value.notna(), 0)
+    sums = (value.fillna(0) * n).groupby(rows[k.SAMPLE]).sum()
+    count = n.groupby(rows[k.SAMPLE]).sum()
+    return sums / count.where(count > 0)
+
+
+def verdict(row: pd.Series | None, *, fdr: float, min_excess: float = 0.0) -> str:
+    """One word for a contrast.
+
+    Parameters
+    ----------
+    row
+        Of the contrasts; None where there is none.
+    fdr
+        q at or below which it holds.
+    min_excess
+        Difference of mean fractions below which a rise does not count, where the contrast is one
+        of fractions.
+    """
+    if row is None:
+        return "absent"
+    if row["status"] != "tested":
+        return str(row["status"])
+    if not row["q"] <= fdr:
+        return "same"
+    if row["estimate"] < 0:
+        return "down"
+    excess = row["estimate_fraction"]
+    return "same" if np.isfinite(excess) and excess < min_excess else "up"
+
+
+def testable(row: pd.Series | None) -> dict[str, str]:
+    """Whether both arms have two subjects, and whether the contrast could be had at all."""
+    if row is None:
+        return {"replicated": "no", "estimable": "no"}
+    enough = min(row["n_control"], row["n_treated"]) >= 2
+    return {
+        "replicated": "yes" if enough else "no",
+        "estimable": "no" if row["status"] == "not_estimable" else "yes",
+    }
+
+
+def said(row: pd.Series, title: str) -> str:
+    """A contrast in words and numbers: measure, contrast, estimate, interval, q, samples."""
+    text = f"{title}: {row['contrast']}"
+    if np.isfinite(row["estimate"]):
+        text += f" {row['estimate']:+.3g} {row['unit']}"
+    if np.isfinite(row["ci_lo"]):
+        text += f" [{row['ci_lo']:.3g}, {row['ci_hi']:.3g}]"
+    if np.isfinite(row["estimate_fraction"]):
+        text += f", {100 * row['estimate_fraction']:+.3g} points"
+    if np.isfinite(row["q"]):
+        text += f", q {row['q']:.2g}"
+    text += f", {row['n_treated']:g} vs {row['n_control']:g} samples"
+    return text + (f", {row['status']}" if row["status"] != "tested" else "")
+
+
+def evidence(asked: Sequence[Rule], rows: Mapping[str, pd.Series], rules: Rules) -> list[str]:
+    """The contrasts behind some rules in words, the burden always among them."""
+    facts = {"burden": None} | {fact: None for rule in asked for fact in rule.when}
+    members = dict.fromkeys(m for fact in facts for m in rules.members(fact))
+    found = [said(rows[m], rules.measures[m].title) for m in members if m in rows]
+    absent = [rules.measures[m].title for m in members if m not in rows]
+    return found + [f"{title}: not measured" for title in absent]

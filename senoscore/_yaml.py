@@ -1,0 +1,76 @@
+"""YAML from people: safe types only, no key twice, no aliases, no bottomless nesting.
+
+``yaml.safe_load`` makes no objects, but lets the last of two equal keys win in silence, unfolds
+aliases (nine lines of them can mean a billion entries) and follows nesting until the
+interpreter gives up.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+__all__ = ["load_yaml"]
+
+_DEEPEST: Final = 50
+
+
+class _Careful(yaml.SafeLoader):
+    """The safe loader, with the three limits."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Refuse aliases and deep nesting, before anything is built of them."""
+        event = self.peek_event()
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent):
+            msg = f"alias *{str(event.anchor)[:40]} (line {line}) is not used here: write it out"
+            raise yaml.YAMLError(msg)
+        if self._depth > _DEEPEST:
+            msg = f"nested more than {_DEEPEST} deep (line {line})"
+            raise yaml.YAMLError(msg)
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - the signature is PyYAML's
+        """Build a mapping, or say which key is there twice."""
+        seen = set()
+        for key_node, _ in node.value:
+            key = (key_node.tag, str(key_node.value))
+            if key in seen:
+                line = key_node.start_mark.line + 1
+                msg = f"key {key[1][:80]!r} is there twice (line {line})"
+                raise yaml.YAMLError(msg)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def load_yaml(text: str) -> Any:
+    """Parse YAML.
+
+    Parameters
+    ----------
+    text
+        One document.
+
+    Returns
+    -------
+    Mappings, lists, texts, numbers, truths, dates and None.
+
+    Raises
+    ------
+    yaml.YAMLError
+        Not YAML, a tag that is not plain data, a key twice, an alias, nesting deeper than 50, or
+        a number or date that cannot be. The message is one line.
+    """
+    try:
+        return yaml.load(text, Loader=_Careful)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, ValueError, OverflowError, TypeError, RecursionError) as error:
+        raise yaml.YAMLError(" ".join(str(error).split())[:400]) from error

@@ -1,0 +1,89 @@
+"""Pseudobulk profiles of a run, the genes that change in them, and the sets these belong to."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from senoscore import _keys as k
+from senoscore.io.atomic import atomic_path
+from senoscore.io.tables import read_tsv, write_parquet, write_tsv
+from senoscore.stages._tables import cell_table, facts
+from senoscore.stages.summary import TEXT_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from senoscore.layout import Layout
+
+__all__ = ["pseudobulk"]
+
+log = logging.getLogger(__name__)
+
+
+def pseudobulk(
+    datasets: Sequence[str], samples: Path, config: Mapping[str, Any], layout: Layout
+) -> None:
+    """Write summed counts, contrasts of genes, and enrichment of the run's signatures."""
+    from senoscore._pseudobulk import pseudobulk as run
+    from senoscore._pseudobulk_de import COLUMNS, GENE_COLUMNS, differential
+    from senoscore._pseudobulk_enrichment import enrichment
+    from senoscore.design import read_samples
+
+    kinds = {dataset: str(facts(dataset, layout)["values"]) for dataset in datasets}
+    counted = [dataset for dataset in datasets if kinds[dataset] == k.COUNTS]
+    refused = [
+        {"status": "skipped", "reason": f"data set {name}: values are {kind}, not counts"}
+        for name, kind in kinds.items()
+        if kind != k.COUNTS
+    ]
+    contrasts = pd.DataFrame(columns=list(COLUMNS))
+    genes = pd.DataFrame(columns=list(GENE_COLUMNS))
+    sets: dict[str, list[str]] = {}
+    if counted:
+        cells = cell_table(counted, read_samples(samples), layout, scores=[])
+        burden = read_tsv(layout.summary("burden"), dtype=TEXT_COLUMNS)
+        profiles = run({name: layout.matrix(name) for name in counted}, cells, burden)
+        with atomic_path(layout.pseudobulk) as temporary:
+            profiles.write_h5ad(temporary, compression="gzip")
+        contrasts, genes = differential(
+            profiles,
+            control=config["control_treatment"],
+            min_cells=config["burden"]["min_cells"],
+            fdr=config["trend"]["fdr"],
+        )
+        sets = _sets(counted, layout)
+    else:
+        log.warning("no data set has counts: no pseudobulk")
+        _nothing(layout)
+    contrasts = pd.concat([contrasts, pd.DataFrame(refused, columns=list(COLUMNS))])
+    found = enrichment(contrasts, genes, sets, seed=config["score"]["seed"])
+    write_parquet(genes, layout.de_genes)
+    write_tsv(contrasts, layout.summary("de"), float_format="%.6g")
+    write_tsv(found, layout.summary("enrichment"), float_format="%.6g")
+
+
+def _sets(datasets: Sequence[str], layout: Layout) -> dict[str, list[str]]:
+    """Genes of each signature, for every organism of the run; what goes down under ``_down``."""
+    from senoscore._signatures import SignatureSet
+
+    sets: dict[str, set[str]] = {}
+    listed = SignatureSet.read(layout.signatures)
+    for organism in sorted({str(facts(dataset, layout)["organism"]) for dataset in datasets}):
+        own = listed.for_organism(organism)
+        for name in own:
+            for suffix, names in (("", own[name].up), ("_down", own[name].down)):
+                if names:
+                    sets.setdefault(name + suffix, set()).update(names)
+    return {name: sorted(own) for name, own in sorted(sets.items())}
+
+
+def _nothing(layout: Layout) -> None:
+    """An empty matrix: the file says that there is nothing to sum."""
+    import anndata as ad
+
+    with atomic_path(layout.pseudobulk) as temporary:
+        ad.AnnData(obs=pd.DataFrame(index=pd.Index([], dtype=object))).write_h5ad(temporary)

@@ -1,0 +1,159 @@
+"""Sheets and configurations that cannot be used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.bad_inputs.study import CHECK, Case, configure, dataset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_ROWS = (
+    "sample\ttreatment\tdose_gy\ttime_post_rt\ttime_unit\n"
+    "s1\tcontrol\t0\t\t\ns2\tirradiated\t10\t7\td\n"
+)
+_DATASETS = "dataset\tpath\torganism\tsample_column\nd\tdata.h5ad\thuman\tsample\n"
+
+
+def _samples(content: str | bytes) -> Callable:
+    def build(folder: Path) -> None:
+        raw = content if isinstance(content, bytes) else content.encode()
+        (folder / "samples.tsv").write_bytes(raw)
+
+    return build
+
+
+def _datasets(content: str) -> Callable:
+    def build(folder: Path) -> None:
+        (folder / "datasets.tsv").write_text(content, newline="")
+
+    return build
+
+
+def _swap(old: str, new: str, text: str = _ROWS) -> str:
+    assert old in text
+    return text.replace(old, new, 1)
+
+
+def _config(content: str | bytes) -> Callable:
+    def build(folder: Path) -> None:
+        raw = content if isinstance(content, bytes) else content.encode()
+        (folder / "config" / "config.yaml").write_bytes(raw)
+
+    return build
+
+
+def _set(**sections: object) -> Callable:
+    def build(folder: Path) -> None:
+        configure(folder, **sections)
+
+    return build
+
+
+def _gone(name: str) -> Callable:
+    def build(folder: Path) -> None:
+        (folder / name).unlink()
+
+    return build
+
+
+def _unknown_sample(folder: Path) -> None:
+    dataset(folder, "data.h5ad", sample="s3")
+
+
+def _file_gone(folder: Path) -> None:
+    dataset(folder, "elsewhere.h5ad", sample_column="sample")
+
+
+_HEAD = "datasets: datasets.tsv\nsamples: samples.tsv\n"
+_BOMB = "\n".join(
+    ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    + [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]
+)
+
+SHEETS = [
+    Case("samples_absent", _gone("samples.tsv"), ("samples.tsv is not there", "senoscore init"), CHECK),
+    Case("samples_empty", _samples(""), ("samples.tsv is empty",), CHECK),
+    Case("samples_header_only", _samples(_ROWS.split("\n")[0] + "\n"), ("a header but no rows",), CHECK),
+    Case("samples_commas", _samples(_ROWS.replace("\t", ",")), ("has no tabs", "tab-separated"), CHECK),
+    Case("samples_latin1", _samples(_swap("control", "contrôle").encode("latin-1")), ("no UTF-8 text", "save it as UTF-8"), CHECK),
+    Case("samples_utf16", _samples(_ROWS.encode("utf-16")), ("no UTF-8 text",), CHECK),
+    Case("samples_nul", _samples(_swap("s1", "s\0")), ("NUL byte",), CHECK),
+    Case("samples_no_treatment", _samples(_swap("treatment", "ext_x")), ("no column 'treatment'",), CHECK),
+    Case("samples_unknown_column", _samples(_swap("dose_gy", "dose_gray")), ("there is no column 'dose_gray'", "did you mean 'dose_gy'"), CHECK),
+    Case("samples_column_twice", _samples(_swap("dose_gy", "sample")), ("column 'sample' is there twice",), CHECK),
+    Case("samples_field_too_many", _samples(_swap("7\td", "7\td\tx")), ("row 3", "6 fields, the header has 5"), CHECK),
+    Case("samples_field_missing", _samples(_swap("7\td", "7")), ("row 3", "4 fields, the header has 5"), CHECK),
+    Case("samples_row_twice", _samples(_swap("s2", "s1")), ("'s1' is there 2 times (rows 2, 3)",), CHECK),
+    Case("samples_differ_by_case", _samples(_swap("s2", "S1")), ("'s1' and 'S1' differ by case only",), CHECK),
+    Case("samples_name_empty", _samples(_swap("s2", "")), ("row 3: sample is ''",), CHECK),
+    Case("samples_name_is_a_path", _samples(_swap("s2", "../s2")), ("sample is '../s2'", "letters, digits"), CHECK),
+    Case("samples_dose_word", _samples(_swap("10", "ten")), ("row 3: dose_gy is 'ten', expected a number",), CHECK),
+    Case("samples_dose_comma", _samples(_swap("10", "2,5")), ("dose_gy is '2,5'", "write decimals with a point"), CHECK),
+    Case("samples_dose_unit", _samples(_swap("10", "10 Gy")), ("dose_gy is '10 Gy'",), CHECK),
+    Case("samples_dose_negative", _samples(_swap("10", "-10")), ("dose_gy is -10", "0 or more"), CHECK),
+    Case("samples_dose_infinite", _samples(_swap("10", "inf")), ("dose_gy is inf",), CHECK),
+    Case("samples_time_without_unit", _samples(_swap("7\td", "7\t")), ("time_post_rt 7 has no unit",), CHECK),
+    Case("samples_time_unit_unknown", _samples(_swap("7\td", "7\tfortnights")), ("time_unit is 'fortnights'",), CHECK),
+    Case("samples_time_is_a_date", _samples(_swap("7\td", "7-Mar\td")), ("time_post_rt is '7-Mar'",), CHECK),
+    Case("samples_fractions_in_parts", _samples(_swap("dose_gy", "n_fractions").replace("\t0\t", "\t\t").replace("10", "2.5")), ("n_fractions is 2.5, expected a whole number",), CHECK),
+    Case("samples_modality_unknown", _samples(_swap("dose_gy", "modality").replace("\t0\t", "\t\t").replace("10", "protons")), ("modality is 'protons'", "did you mean 'proton'"), CHECK),
+    Case("samples_without_one_of_the_data", _samples(_swap("s2", "s7")), ("not in the samples sheet: s2",)),
+    Case("samples_is_a_folder", lambda folder: ((folder / "samples.tsv").unlink(), (folder / "samples.tsv").mkdir()), ("samples.tsv cannot be read",), CHECK),
+    Case("datasets_absent", _gone("datasets.tsv"), ("datasets.tsv is not there",), CHECK),
+    Case("datasets_file_absent", _file_gone, ("elsewhere.h5ad is not there", "relative"), CHECK),
+    Case("datasets_name_is_a_path", _datasets(_swap("\nd\t", "\n../../x\t", _DATASETS)), ("dataset is '../../x'",), CHECK),
+    Case("datasets_name_is_a_command", _datasets(_swap("\nd\t", "\n; rm -rf ~\t", _DATASETS)), ("dataset is '; rm -rf ~'",), CHECK),
+    Case("datasets_row_twice", _datasets(_DATASETS + _DATASETS.split("\n")[1] + "\n"), ("'d' is there 2 times",), CHECK),
+    Case("datasets_organism", _datasets(_swap("human", "hunan", _DATASETS)), ("organism is 'hunan'", "did you mean 'human'"), CHECK),
+    Case("datasets_no_organism", _datasets("dataset\tpath\tsample\nd\tdata.h5ad\ts1\n"), ("no column 'organism'",), CHECK),
+    Case("datasets_no_path", _datasets(_swap("data.h5ad", "", _DATASETS)), ("path is ''",), CHECK),
+    Case("datasets_no_sample", _datasets("dataset\tpath\torganism\nd\tdata.h5ad\thuman\n"), ("expected sample or sample_column, found none",), CHECK),
+    Case("datasets_two_of_sample", _datasets("dataset\tpath\torganism\tsample\tsample_column\nd\tdata.h5ad\thuman\ts1\tsample\n"), ("found sample and sample_column",), CHECK),
+    Case("datasets_unknown_sample", _unknown_sample, ("sample 's3', which the samples sheet does not have", "add a row"), CHECK),
+    Case("datasets_unused_sample", lambda folder: dataset(folder, "data.h5ad", sample="s1"), ("no dataset holds sample 's2'",), CHECK),
+    Case("datasets_values_unknown", _datasets("dataset\tpath\torganism\tsample\tvalues\nd\tdata.h5ad\thuman\ts1\traw\n"), ("values is 'raw'",), CHECK),
+    Case("datasets_not_that_one", lambda folder: None, ("there is no dataset 'e'", "datasets: d"), ("ingest", "--dataset", "e", "--samples", "samples.tsv")),
+    Case("datasets_row_is_no_json", lambda folder: None, ("--row is no JSON",), ("ingest", "--row", "{dataset: d}", "--samples", "samples.tsv")),
+    Case("datasets_row_is_a_list", lambda folder: None, ("--row",), ("ingest", "--row", "[1]", "--samples", "samples.tsv")),
+    Case("datasets_neither_row_nor_name", lambda folder: None, ("neither --row nor --dataset",), ("ingest", "--samples", "samples.tsv")),
+]  # fmt: skip
+
+CONFIGS = [
+    Case("config_absent", _gone("config/config.yaml"), ("config.yaml is not there", "--config"), CHECK),
+    Case("config_no_yaml", _config("datasets: [a\nb: {"), ("is no YAML", "indentation"), CHECK),
+    Case("config_latin1", _config("report: {title: Mäuse}\n".encode("latin-1")), ("cannot be read", "UTF-8"), CHECK),
+    Case("config_list", _config("- datasets\n"), ("expected keys with values, found list",), CHECK),
+    Case("config_text", _config("datasets.tsv\n"), ("expected keys with values, found str",), CHECK),
+    Case("config_key_twice", _config(_HEAD + "samples: b.tsv\n"), ("key 'samples' is there twice (line 3)",), CHECK),
+    Case("config_unknown_key", _config(_HEAD + "scoer: {}\n"), ("no key 'scoer'", "did you mean 'score'"), CHECK),
+    Case("config_unknown_inner_key", _config(_HEAD + "qc: {madz: 5}\n"), ("no key 'qc.madz'", "did you mean 'mads'"), CHECK),
+    Case("config_number_as_text", _set(qc={"mads": "5"}), ("qc.mads is '5', expected number",), CHECK),
+    Case("config_text_as_number", _set(report={"title": 5}), ("report.title is 5, expected string",), CHECK),
+    Case("config_list_as_text", _set(score={"methods": "ucell"}), ("score.methods is 'ucell', expected array",), CHECK),
+    Case("config_section_as_list", _set(score=["ucell"]), ("score is ['ucell'], expected object",), CHECK),
+    Case("config_yes_as_number", _set(score={"seed": True}), ("score.seed is True, expected integer",), CHECK),
+    Case("config_part_of_a_cell", _set(score={"block_cells": 10.5}), ("score.block_cells is 10.5, expected integer",), CHECK),
+    Case("config_out_of_range", _set(call={"fdr": 1.5}), ("call.fdr is 1.5, expected less than 1",), CHECK),
+    Case("config_nan", _config(_HEAD + "call: {fdr: .nan}\n"), ("call.fdr is nan",), CHECK),
+    Case("config_infinite", _config(_HEAD + "qc: {mads: .inf}\n"), ("qc.mads is inf",), CHECK),
+    Case("config_no_methods", _set(score={"methods": []}), ("score.methods",), CHECK),
+    Case("config_unknown_method", _set(score={"methods": ["uccell"]}), ("uccell", "ucell"), CHECK),
+    Case("config_unknown_doublets", _set(qc={"doublets": "maybe"}), ("qc.doublets is 'maybe'", "auto or off"), CHECK),
+    Case("config_phases", _set(phases={"cuts_days": [28, 3]}), ("phases.cuts_days is [28, 3]", "ascending"), CHECK),
+    Case("config_python_tag", _config(_HEAD + "report: !!python/object/apply:os.system ['touch pwned']\n"), ("is no YAML", "python/object/apply"), CHECK),
+    Case("config_deep", _config("datasets: " + "[" * 20_000 + "\n"), ("config.yaml", "nested"), CHECK),
+    Case("config_alias_bomb", _config(_BOMB), ("config.yaml", "alias"), CHECK),
+    Case("config_alias_of_itself", _config(_HEAD + "signatures: &a {custom: *a}\n"), ("config.yaml", "alias"), CHECK),
+    Case("config_mapping_as_key", _config("? {a: b}\n: c\n"), ("config.yaml",), CHECK),
+    Case("config_title_too_long", _set(report={"title": "x" * 10_000}), ("report.title",), CHECK),
+    Case("config_nul", _config(b"datasets: a\0b\n"), ("config.yaml",), CHECK),
+    Case("config_huge_number", _config(_HEAD + f"score: {{seed: {'9' * 5000}}}\n"), ("config.yaml",), CHECK),
+    Case("config_impossible_date", _config(_HEAD + "report: {title: 2024-13-45}\n"), ("config.yaml",), CHECK),
+    Case("config_settings_no_json", lambda folder: None, ("--settings is no JSON",), ("signatures", "--settings", "{qc: 5}")),
+    Case("config_samples_in_its_place", lambda folder: None, ("samples.tsv",), ("check", "--config", "samples.tsv")),
+    Case("config_sheet_of_the_other", _set(samples="datasets.tsv"), ("datasets.tsv",), CHECK),
+]  # fmt: skip
+CASES = [*SHEETS, *CONFIGS]

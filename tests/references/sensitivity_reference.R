@@ -1,0 +1,18 @@
+# Reference numbers of tests/test_trend_sensitivity.py, base R and VGAM:
+#   Rscript tests/references/sensitivity_reference.R > tests/references/sensitivity_reference.txt
+options(digits = 12)
+suppressMessages(library(VGAM))
+k <- c(3, 5, 4, 6, 2, 7, 12, 20, 15, 9, 22, 17)
+n <- c(100, 120, 90, 110, 95, 130, 110, 100, 130, 105, 95, 115)
+g <- factor(rep(c("a", "b"), each = 6))
+cat("name\testimate\tstatistic\tdispersion\tp\n")
+m <- glm(cbind(k, n - k) ~ g, family = quasibinomial)
+s <- summary(m)
+cat("quasi", s$coefficients[2, 1], s$coefficients[2, 3], s$dispersion, s$coefficients[2, 4], sep = "\t")
+cat("\n")
+full <- vglm(cbind(k, n - k) ~ g, betabinomial(zero = 2))
+null <- vglm(cbind(k, n - k) ~ 1, betabinomial(zero = 2))
+lr <- 2 * (logLik(full) - logLik(null))
+rho <- plogis(coef(full)[["(Intercept):2"]])
+cat("beta", coef(full)[["gb"]], lr, rho, pchisq(lr, 1, lower.tail = FALSE), sep = "\t")
+cat("\n")

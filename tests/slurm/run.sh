@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# The tests on a private SLURM, installed if need be (Debian or Ubuntu, as root), then taken down.
+# Usage: tests/slurm/run.sh [pytest options]; PYTHON names the interpreter (default .venv/bin/python).
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+need=()
+for program in slurmctld slurmd squeue munged; do
+  command -v "$program" > /dev/null || need=(slurmctld slurmd slurm-client munge)
+done
+if [ ${#need[@]} -gt 0 ]; then
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then
+    echo "tests/slurm/run.sh: ${need[*]} are not installed, and only root on Debian can do so here" >&2
+    exit 2
+  fi
+  # The packages' scripts must not start daemons of their own: dpkg asks policy-rc.d.
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' > "$policy"
+    chmod 755 "$policy"
+    trap 'rm -f "$policy"' EXIT
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends "${need[@]}" > /dev/null
+fi
+"${PYTHON:-.venv/bin/python}" -m pytest -m slurm tests/slurm "$@"
