@@ -13,9 +13,9 @@ help:
 	@echo "make demo    simulate an irradiated tissue and run the whole workflow on it"
 	@echo "make test    run the tests"
 	@echo "make lint    ruff, snakefmt, snakemake --lint, mypy"
-	@echo "make test-slurm    the demo through a private SLURM, bit for bit (root, Debian)"
+	@echo "make test-slurm    through a private SLURM, bit for bit as without (root, Debian)"
 	@echo "make test-faults   kill jobs, fill disks, skew clocks; then run again"
-	@echo "make test-hostile  bad and hostile input"
+	@echo "make test-hostile  bad and hostile input (part of make test)"
 	@echo "make bench   speed and memory against the peers, into docs/speed.md"
 	@echo "make validate  false calls, power, specificity, into docs/validation.md"
 	@echo "make pins    resolve requirements/*.txt anew (needs uv)"
@@ -50,6 +50,12 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt --no-format-shell workflow
+
+test-slurm: $(VENV)/.dev
+	PYTHON=$(BIN)/python tests/slurm/run.sh
+
+test-faults: $(VENV)/.dev
+	$(BIN)/python -m pytest -m faults tests/faults
 
 test-hostile: $(VENV)/.dev
 	$(BIN)/python -m pytest $(PYTEST_ARGS) tests/bad_inputs tests/hostile

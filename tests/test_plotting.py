@@ -176,6 +176,13 @@ def test_svg_is_the_same_each_time_and_ids_carry_the_prefix(burden: pd.DataFrame
     assert "url(#one-0)" in first
 
 
+def test_text_that_xml_cannot_hold_is_spelt_out(burden: pd.DataFrame) -> None:
+    odd = burden[burden["compartment"] == "tumour"].assign(compartment="a\0b\x1b\ufffe")
+    svg = pl.to_svg(pl.composition(odd))
+    assert "⟨U+0000⟩" in svg
+    assert "\x1b" not in svg
+
+
 def test_save_writes_three_files(burden: pd.DataFrame, tmp_path) -> None:
     chart = pl.composition(burden[burden["compartment"] == "tumour"])
     written = pl.save(chart, tmp_path / "deep" / "figure", pl.composition_table(burden))

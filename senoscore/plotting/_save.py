@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import altair as alt
 
 _ID = re.compile(r'\bid="([^"]+)"')
+_NOT_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 _ID_USED = re.compile(r'(\bid="|url\(#|href="#)([^")]+)(["\)])')
 
 __all__ = ["save", "to_svg", "to_tsv"]
@@ -37,10 +38,22 @@ def to_svg(chart: alt.Chart, *, prefix: str = "chart") -> str:
 
     with alt.data_transformers.enable("default", max_rows=None):
         # Validation costs as much as drawing, and every chart here is built by our own code.
-        svg = str(vl_convert.vegalite_to_svg(chart.to_dict(validate=False)))
+        specification = _printable(chart.to_dict(validate=False))
+        svg = str(vl_convert.vegalite_to_svg(specification))
     found = dict.fromkeys(_ID.findall(svg))
     new = {name: f"{prefix}-{number}" for number, name in enumerate(found)}
     return _ID_USED.sub(lambda m: f"{m[1]}{new.get(m[2], m[2])}{m[3]}", svg)
+
+
+def _printable(node: Any) -> Any:
+    """Spell out characters that XML cannot hold: the renderer aborts the process on them."""
+    if isinstance(node, str):
+        return _NOT_XML.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", node)
+    if isinstance(node, dict):
+        return {_printable(key): _printable(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_printable(value) for value in node]
+    return node
 
 
 def to_tsv(table: pd.DataFrame) -> str:

@@ -230,7 +230,7 @@ rule gather:
         r"""
         senoscore gather \
             --dataset {wildcards.dataset:q} \
-            --of {params.of} \
+            --of {params.of:q} \
             --results results \
             &> {log:q}
         """
