@@ -95,6 +95,7 @@ def cuts(rows: pd.DataFrame, path: Path) -> None:
     y = np.arange(len(table))
     figure, ax = plt.subplots(figsize=(7.2, 0.26 * len(table) + 1.0), layout="constrained")
     ax.axvline(0.2, color="#9aa5ab", lw=1)
+    ax.text(0.2, len(table) - 0.4, "planted", color="#5b666d", ha="center", va="bottom", fontsize=8)
     ax.hlines(y, table[0.0], table[0.2], color="#c4ccd0", lw=1.4)
     ax.plot(table[0.0], y, "o", color=COLOURS[1], label="nothing planted")
     ax.plot(table[0.2], y, "o", color=COLOURS[0], label="20 % planted")

@@ -16,12 +16,17 @@ if TYPE_CHECKING:
     from study import Size
 
 
+_SHARES = {"called", "rule", "senescent", "auroc"}
+
+
 def percent(value: float, digits: int = 1) -> str:
     return "–" if not np.isfinite(value) else f"{100 * value:.{digits}f} %"
 
 
 def _ci(row: Any, name: str, form: Any = percent) -> str:
     low, high = row[f"{name}_lo"], row[f"{name}_hi"]
+    if name in _SHARES:  # a t interval knows no bounds
+        low, high = np.clip((low, high), 0, 1)
     middle = form(row[name])
     return middle if not np.isfinite(low) else f"{middle} ({form(low)} to {form(high)})"
 
@@ -176,7 +181,7 @@ def text(found: Mapping[str, pd.DataFrame], size: Size, folder: str) -> str:
     null_real = found["null_real_splits"]
     called = null_real[null_real["compartment"] == "all"]["called"] if len(null_real) else []
     worst = interval(called)[2] if len(called) else float("nan")
-    worst_text = f" On real cells the upper end of the interval is {percent(worst, 2)}."
+    worst_text = f" Over all runs on real cells the interval ends at {percent(worst, 2)}."
     return f"""# Does the call work?
 
 Made by `make validate` (`validation/run.py`) with senoscore {senoscore.__version__}; edit
