@@ -12,6 +12,7 @@ import pytest
 from scipy import stats
 
 from senoscore._calibrate import Calibration, calibrate
+from senoscore import plotting as pl
 from senoscore._call import call, explain
 from senoscore._call_conformal import benjamini_hochberg, conformal_p
 from senoscore.errors import ConfigError, InputError
@@ -293,6 +294,12 @@ def test_anndata_and_table_agree_and_explain() -> None:
     assert list(small["cut"]) == list(large["cut"])
     assert small.loc[small["decided"], "direction"].eq("up").all()
     assert large.attrs["senescence_state"] == "senescent"
+    drawn = pl.evidence_table(large)
+    assert drawn["z"].notna().all()
+    assert set(drawn.loc[drawn["role"] == "decided", "axis"]) == set(large["axis"][large["decided"]])
+    assert "senescent, index" in pl.to_svg(pl.evidence(large))
+    with pytest.raises(InputError, match="explain table"):
+        pl.evidence(data)
     with pytest.raises(InputError, match="no cell 'x'"):
         explain(adata, "x")
     with pytest.raises(InputError, match="has no calls"):
