@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.workflow
+
+SLURM_PROFILE = ROOT / "workflow" / "profiles" / "slurm"
 
 OUTER = """
 configfile: "outer.yaml"
@@ -70,6 +73,16 @@ def test_a_run_elsewhere_writes_there_and_nowhere_else(elsewhere: Path) -> None:
     }  # fmt: skip
     said = snakemake(elsewhere, "--dry-run")
     assert "Nothing to be done" in said.stderr + said.stdout
+
+
+def test_slurm_profile_makes_few_jobs_of_it(tmp_path: Path) -> None:
+    """Every rule after the calls is in one group; a rule left out makes the groups a cycle."""
+    folder = write_small(tmp_path)
+    said = snakemake(folder, "--dry-run", "--workflow-profile", str(SLURM_PROFILE))
+    assert said.returncode == 0, said.stderr[-4000:]
+    # Rules that travel in a group are indented.
+    alone = re.findall(r"^(?:local)?rule (\w+):", said.stdout + said.stderr, flags=re.MULTILINE)
+    assert set(alone) == {"signatures", "ingest", "score", "calibrate", "all"}
 
 
 def test_another_workflow_uses_it_as_a_module(elsewhere: Path, tmp_path: Path) -> None:
