@@ -339,11 +339,15 @@ def report(
     config: ConfigFile = _CONFIG,
     samples: SamplesSheet = _SAMPLES,
     results: Results = _RESULTS,
+    benchmarks: Annotated[
+        Path | None, typer.Option(help="Folder of Snakemake's benchmark files: a table of jobs.")
+    ] = None,
 ) -> None:
     """One self-contained page, figures as files, and provenance."""
     from senoscore import stages
 
-    stages.report(datasets, samples, _settings(settings, config), Layout(results))
+    chosen = _settings(settings, config)
+    stages.report(datasets, samples, chosen, Layout(results), benchmarks=benchmarks)
 
 
 add_shard_verbs(app, _settings)

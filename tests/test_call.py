@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from senoscore._calibrate import Calibration, calibrate
 from senoscore import plotting as pl
+from senoscore._calibrate import Calibration, calibrate
 from senoscore._call import call, explain
 from senoscore._call_conformal import benjamini_hochberg, conformal_p
 from senoscore.errors import ConfigError, InputError
@@ -296,7 +296,9 @@ def test_anndata_and_table_agree_and_explain() -> None:
     assert large.attrs["senescence_state"] == "senescent"
     drawn = pl.evidence_table(large)
     assert drawn["z"].notna().all()
-    assert set(drawn.loc[drawn["role"] == "decided", "axis"]) == set(large["axis"][large["decided"]])
+    assert set(drawn.loc[drawn["role"] == "decided", "axis"]) == set(
+        large["axis"][large["decided"]]
+    )
     assert "senescent, index" in pl.to_svg(pl.evidence(large))
     with pytest.raises(InputError, match="explain table"):
         pl.evidence(data)

@@ -379,3 +379,22 @@ def test_compartments_of_a_few_stray_cells_are_named_not_answered(
     assert seldom(run) == "Too few cells to answer for: B cell (3). Not found: neuron."
     many = pd.concat([small["burden"], stray.assign(n_cells=300, status="not_assessable")])
     assert "b_cell" in {a.compartment for a in answers(load({"burden": many}))}
+
+
+def test_jobs_show_what_was_used_beside_what_was_asked(tmp_path) -> None:
+    from senoscore.report._jobs import COLUMNS, jobs
+
+    folder = tmp_path / "benchmarks"
+    (folder / "score").mkdir(parents=True)
+    (folder / "burden.tsv").write_text("s\tmax_rss\tcpu_time\n2.5\t-\t1.5\n")
+    extended = "s\tmax_rss\tcpu_time\tresources\n7\t400.5\t6\t{'tmpdir': '/tmp', 'mem_mb': 2002}\n"
+    (folder / "score" / "mice.tsv").write_text(extended)
+    found = jobs(folder)
+    assert tuple(found.columns) == COLUMNS
+    assert found.iloc[0].tolist() == ["score", "mice", 7.0, 6.0, 400.5, 2002.0]
+    assert found.iloc[1][["job", "of", "wall_s"]].tolist() == ["burden", "", 2.5]
+    assert found.iloc[1][["peak_mb", "asked_mb"]].isna().all()
+    run = fake_run.write_run(tmp_path / "run", compartments=["astrocyte"])
+    page = render(run, tmp_path / "report.html", benchmarks=folder).read_text()
+    assert "Jobs: time and memory of each" in page
+    assert jobs(tmp_path / "run" / "nothing").empty

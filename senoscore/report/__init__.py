@@ -23,6 +23,7 @@ from senoscore.io.tables import write_tsv
 from senoscore.plotting import _theme as theme
 from senoscore.plotting import _tidy as tidy
 from senoscore.report._answers import Answer, answers, headline, seldom
+from senoscore.report._jobs import jobs
 from senoscore.report._load import Run, load
 from senoscore.report._parts import Options, samples_of
 from senoscore.report._sections import sections
@@ -45,6 +46,7 @@ def render(
     provenance: Mapping[str, Any] | None = None,
     figures: Path | None = None,
     tables: Path | None = None,
+    benchmarks: Path | None = None,
 ) -> Path:
     """Write the report of a run.
 
@@ -69,6 +71,8 @@ def render(
         Folder for every figure as SVG, PNG and TSV; None writes none.
     tables
         Folder for every table as TSV that no spreadsheet takes for a formula; None writes none.
+    benchmarks
+        Folder ``logs/benchmarks`` of the run, for a table of its jobs; None shows none.
 
     Returns
     -------
@@ -85,7 +89,8 @@ def render(
     missing = {n: why for n, why in loaded.missing.items() if n not in extra}
     loaded = Run({**loaded.tables, **extra}, missing, facts, loaded.further)
     options = _options(loaded, figures)
-    html = _page(loaded, options, title)
+    used = None if benchmarks is None else jobs(benchmarks)
+    html = _page(loaded, options, title, used)
     if tables is not None:
         _write_tables(loaded, tables)
     with atomic_path(out) as part:
@@ -114,7 +119,7 @@ def _dig(config: Mapping[str, Any], *path: str) -> Any:
     return value
 
 
-def _page(run: Run, options: Options, title: str) -> str:
+def _page(run: Run, options: Options, title: str, used: pd.DataFrame | None) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -151,6 +156,7 @@ def _page(run: Run, options: Options, title: str) -> str:
         provenance=bool(run.provenance),
         versions=view(versions, "versions", title="Versions and seeds"),
         inputs=view(pd.DataFrame(inputs), "inputs", title="Inputs") if inputs else None,
+        jobs=None if used is None else view(used, "jobs", title="Jobs: time and memory of each"),
         config_text=json.dumps(run.config, indent=2, ensure_ascii=False, default=str),
         # Both are files of this package; the style also holds colours by sanitised name.
         style=Markup(style),  # noqa: S704

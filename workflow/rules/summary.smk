@@ -194,6 +194,7 @@ rule report:
             --samples {input.samples:q} \
             --settings {params.settings:q} \
             --results results \
+            --benchmarks logs/benchmarks \
             {params.datasets:q} \
             &> {log:q}
         """
