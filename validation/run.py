@@ -15,6 +15,7 @@ import sys
 import warnings
 from pathlib import Path
 
+import assignment
 import figures
 import nuisance
 import null
@@ -47,6 +48,8 @@ def main() -> int:
         "correlations": lambda: nuisance.correlations(size),
         "leave_one_out": lambda: nuisance.leave_one_out(size),
         "gene_loss": lambda: nuisance.gene_loss(size),
+        "assignment": lambda: assignment.simulated(size),
+        "split_half": lambda: assignment.split_half(size),
         "fibroblasts": real.fibroblasts,
         "lymphoma": real.lymphoma,
         "molt4": real.molt4,

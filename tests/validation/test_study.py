@@ -86,3 +86,12 @@ def test_agreement_of_a_call_with_itself_is_perfect(part, size) -> None:
     }  # fmt: skip
     other = cells.assign(panel_positive=~cells["panel_positive"].astype(bool))
     assert nuisance._agreement(cells, other)["kappa_rule"] < 0
+
+
+def test_assignment_tells_rejected_from_wrong(part, size) -> None:
+    rows = part("assignment").simulated(size)
+    deep = rows[rows["counts"] == 4_000]
+    shallow = rows[rows["counts"] == 1_000]
+    assert deep["right"].mean() > shallow["right"].mean() + 0.1
+    assert (rows["right"] + rows["wrong"] <= 1).all()
+    assert rows["unknown_rejected"].mean() > 0.9
