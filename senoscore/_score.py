@@ -274,9 +274,10 @@ def _write_scores(run: Run, samples: pd.Series | None, rows: slice | None, out: 
 def _samples(path: Path) -> pd.Series | None:
     """``obs["sample"]`` of a file, None if it has none."""
     import h5py
-    from anndata.io import read_elem
+
+    from senoscore.io._h5 import read_stored
 
     with h5py.File(path) as file:
         if _keys.SAMPLE not in file["obs"]:
             return None
-        return pd.Series(np.asarray(read_elem(file["obs"][_keys.SAMPLE])).astype(object))
+        return pd.Series(np.asarray(read_stored(file["obs"][_keys.SAMPLE])).astype(object))

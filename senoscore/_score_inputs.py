@@ -173,7 +173,8 @@ def from_file(path: str | Path) -> Matrix:
         The file is missing or damaged, or names are not unique.
     """
     import h5py
-    from anndata.io import read_elem
+
+    from senoscore.io._h5 import read_index, read_stored
 
     path = Path(path)
     if not path.is_file():
@@ -181,8 +182,8 @@ def from_file(path: str | Path) -> Matrix:
         raise InputError(msg, fix="check the path")
     try:
         with h5py.File(path) as file:
-            names = [_index(file[axis]) for axis in ("obs", "var")]
-            stated = read_elem(file["uns"][_keys.UNS]) if _keys.UNS in file.get("uns", {}) else {}
+            names = [pd.Index(read_index(file[axis]), dtype=str) for axis in ("obs", "var")]
+            stated = read_stored(file["uns"][_keys.UNS]) if _keys.UNS in file.get("uns", {}) else {}
     except (OSError, KeyError) as error:
         msg = f"{path} is no AnnData file: {' '.join(str(error).split())}"
         raise InputError(msg, fix="make it again, or restore it") from error
@@ -191,12 +192,6 @@ def from_file(path: str | Path) -> Matrix:
         return iter_blocks(path, block_size=block_size, rows=rows)
 
     return _make(names[0], names[1], blocks, str(path), stated.get("values"))
-
-
-def _index(group: Any) -> pd.Index:
-    from anndata.io import read_elem
-
-    return pd.Index(read_elem(group[group.attrs["_index"]]), dtype=object).astype(str)
 
 
 def _array_blocks(X: Any) -> Callable[[int, slice | None], Iterator[Block]]:

@@ -140,10 +140,7 @@ def _placed(row: dict[str, Any], part: Stratum) -> dict[str, Any]:
     """Name the stratum in the contrast, so that two of them are told apart in every table."""
     note = "; ".join(filter(None, [part.note, row.get("note", "")]))
     title = f"{row['contrast']} [{part.name}]" if part.name else row["contrast"]
-    states = part.table[[k.SUBJECT, k.TREATMENT, k.DOSE, k.DAYS]].drop_duplicates()
-    repeated = states[k.SUBJECT].duplicated().any()
-    design = "repeated" if repeated else "cross_sectional"
-    return row | {"contrast": title, "note": note, "design": design}
+    return row | {"contrast": title, "note": note, "design": part.design}
 
 
 def families(table: pd.DataFrame, *, fdr: float = 0.05) -> pd.DataFrame:

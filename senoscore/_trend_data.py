@@ -58,6 +58,8 @@ class Stratum:
     note: str
     elsewhere: bool
     """Whether a control of this compartment is in another stratum."""
+    design: str
+    """``repeated`` where a subject is there in several states, else ``cross_sectional``."""
 
 
 def prepared(burden: pd.DataFrame, transform: str, *, control: str) -> pd.DataFrame:
@@ -145,8 +147,14 @@ def strata(table: pd.DataFrame, *, control: str) -> list[Stratum]:
         said = [str(value) for name, value in zip(names, key, strict=True) if name in telling]
         own = bool((of[k.TREATMENT] == control).any())
         name = ", ".join(value or "not given" for value in said)
-        parts.append(Stratum(name, of, averaged, elsewhere=bool(is_control.any()) and not own))
+        elsewhere = bool(is_control.any()) and not own
+        parts.append(Stratum(name, of, averaged, elsewhere, _design(of)))
     return parts
+
+
+def _design(table: pd.DataFrame) -> str:
+    states = table[[k.SUBJECT, k.TREATMENT, k.DOSE, k.DAYS]].drop_duplicates()
+    return "repeated" if states[k.SUBJECT].duplicated().any() else "cross_sectional"
 
 
 def _listed(words: set[str]) -> str:

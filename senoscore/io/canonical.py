@@ -21,7 +21,7 @@ from scipy import sparse
 
 from senoscore._keys import COUNTS, LINEAR, LOGNORM, UNS
 from senoscore.errors import InputError
-from senoscore.io._h5 import H5_ERRORS, child, damaged, open_h5
+from senoscore.io._h5 import H5_ERRORS, child, damaged, open_h5, read_stored
 from senoscore.io._h5_write import create_h5
 from senoscore.io.blocks import Block, find_layer
 
@@ -220,12 +220,9 @@ def read_canonical(path: str | Path) -> Canonical:
             msg = f"{path} is no canonical matrix of senoscore"
             raise InputError(msg, fix="make it with `senoscore ingest`")
         try:
-            obs, var, meta = read_elem(file["obs"]), read_elem(file["var"]), read_elem(node)
+            obs, var, meta = read_elem(file["obs"]), read_elem(file["var"]), read_stored(node)
         except H5_ERRORS as error:
             raise damaged(path, error) from error
     if (len(obs), len(var)) != (matrix.n_rows, matrix.n_columns):
         raise damaged(path, OSError("obs, var and X differ in size"))
-    scalars = {
-        key: value.item() if hasattr(value, "item") else value for key, value in meta.items()
-    }
-    return Canonical(obs, var, scalars, matrix.n_rows, matrix.n_columns)
+    return Canonical(obs, var, meta, matrix.n_rows, matrix.n_columns)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from senoscore import _keys as k
 from senoscore.errors import InputError
-from senoscore.io._h5 import H5_ERRORS, damaged, open_h5
+from senoscore.io._h5 import H5_ERRORS, damaged, open_h5, read_index
 from senoscore.io.tables import read_parquet, read_tsv, write_tsv
 from senoscore.stages._tables import facts, panel_of
 
@@ -174,15 +174,12 @@ def _expression(
 
 
 def _var_names(dataset: str, layout: Layout) -> list[str]:
-    from anndata.io import read_elem
-
     path = layout.matrix(dataset)
     with open_h5(path) as file:
         try:
-            var: pd.DataFrame = read_elem(file["var"])
+            return read_index(file["var"])
         except H5_ERRORS as error:
             raise damaged(path, error) from error
-    return list(map(str, var.index))
 
 
 def _with_scores(

@@ -11,8 +11,9 @@ import pytest
 from scipy import sparse
 
 from senoscore.errors import InputError
+from senoscore.io._h5 import read_index, read_stored
 from senoscore.io.blocks import Block, iter_blocks
-from senoscore.io.canonical import read_canonical, write_canonical_stream
+from senoscore.io.canonical import plain_frame, read_canonical, write_canonical_stream
 
 GENES = [f"g{i}" for i in range(40)]
 
@@ -124,3 +125,38 @@ def test_another_h5ad_is_not_canonical(tmp_path, X):
     ad.AnnData(X).write_h5ad(tmp_path / "a.h5ad")
     with pytest.raises(InputError, match="no canonical matrix"):
         read_canonical(tmp_path / "a.h5ad")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["text", "", 3, 0.5, True, {"a": "b", "n": {"c": 1}}, np.array(["x", "", "é"], dtype=object)],
+)
+def test_stored_facts_are_what_anndata_reads(tmp_path, value):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        ad.io.write_elem(file, "value", value)
+        got, expected = read_stored(file["value"]), ad.io.read_elem(file["value"])
+    np.testing.assert_equal(got, expected)
+
+
+def test_stored_columns_and_names_are_what_anndata_reads(tmp_path):
+    table = plain_frame(_obs(6).assign(flag=True, count=[1, 2, 3, 4, 5, 6], name=list("abcdef")))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        ad.io.write_elem(file, "obs", table)
+        expected = ad.io.read_elem(file["obs"])
+        assert read_index(file["obs"]) == expected.index.tolist()
+        for name in table:
+            got = np.asarray(read_stored(file["obs"][name]), dtype=object).tolist()
+            assert list(map(str, got)) == list(map(str, expected[name]))  # nan is not nan
+
+
+def test_names_and_facts_are_read_without_anndata(tmp_path, X):
+    path = tmp_path / "a.h5ad"
+    write_canonical_stream(
+        path, [X], GENES, values="counts", obs=_obs(90), var=pd.DataFrame(index=GENES), meta={}
+    )
+    code = (
+        "import sys; from senoscore._score_inputs import from_file; "
+        f"m = from_file({str(path)!r}); print(len(m.obs_names), 'anndata' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["90", "False"]

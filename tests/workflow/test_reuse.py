@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -16,9 +17,7 @@ from tests.small_study import (
     DATASET,
     ROOT,
     command,
-    completed,
     environment,
-    fingerprint,
     snakemake,
     write_small,
 )
@@ -59,11 +58,28 @@ rule count:
 """
 
 
+ISOLATED = ["unshare", "--net"]
+"""A namespace with no network, where the machine lets us make one."""
+
+
 @pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run in a folder that is not the checkout, started from a third one."""
+def isolated() -> list[str]:
+    """Words before a command that leave it no network; none where that is not allowed."""
+    made = shutil.which(ISOLATED[0]) and subprocess.run(
+        [*ISOLATED, "true"], capture_output=True, check=False
+    )
+    return ISOLATED if made and made.returncode == 0 else []
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory, isolated: list[str]) -> Path:
+    """A run in a folder that is not the checkout, started from a third one, with no network."""
     folder = write_small(tmp_path_factory.mktemp("elsewhere"))
-    completed(folder)
+    done = subprocess.run(
+        [*isolated, *command(folder, "--cores", "2")],
+        capture_output=True, text=True, check=False, timeout=900, env=environment(),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-4000:]
     return folder
 
 
@@ -98,22 +114,14 @@ def test_another_workflow_uses_it_as_a_module(elsewhere: Path, tmp_path: Path) -
     assert (folder / calls).read_bytes() == (elsewhere / calls).read_bytes()
 
 
-def test_nothing_is_fetched_while_it_runs(elsewhere: Path, tmp_path: Path) -> None:
-    isolated = ["unshare", "--net"]
-    allowed = subprocess.run([*isolated, "true"], capture_output=True, check=False)
-    if allowed.returncode != 0:
+def test_nothing_is_fetched_while_it_runs(elsewhere: Path, isolated: list[str]) -> None:
+    if not isolated:
         pytest.skip("no network namespace can be made here")
     code = "import socket; socket.create_connection(('1.1.1.1', 53), 2)"
     assert subprocess.run(
         [*isolated, sys.executable, "-c", code], capture_output=True, check=False
     ).returncode, "the namespace has a network"
-    folder = write_small(tmp_path)
-    done = subprocess.run(
-        [*isolated, *command(folder, "--cores", "2")],
-        capture_output=True, text=True, check=False, timeout=900, env=environment(),
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert fingerprint(folder) == fingerprint(elsewhere)
+    assert (elsewhere / "results" / "report.html").stat().st_size > 0
 
 
 def test_pieces_change_no_bit(elsewhere: Path, tmp_path: Path) -> None:
