@@ -23,12 +23,14 @@ from senoscore.kernels.rank_recovery import N_BIG, add_leads, count_bits
 from senoscore.kernels.rank_run import kernel_data, kernel_indices, run_chunks
 from senoscore.kernels.rank_values import (
     BAD_DUPLICATE,
+    N_COUNTERS,
     OK,
     SMALL,
     code_counts,
     code_floats,
     has_duplicates,
     hash_size,
+    scratch,
 )
 
 if TYPE_CHECKING:
@@ -205,22 +207,12 @@ def _ordinal_rows(  # type: ignore[no-untyped-def]
     longest = 1
     for row in range(first, last):
         longest = max(longest, indptr[row + 1] - indptr[row])
-    hist = np.zeros(4 * SMALL, np.int32)
+    hist = np.zeros(N_COUNTERS, np.int32)
     hit_slot = np.empty(longest + 1, np.uint32)
     hit_code = np.empty(longest + 1, np.uint32)
     group_code = np.empty(longest + SMALL + 1, np.int64)
     group_n = np.empty(longest + SMALL + 1, np.int64)
-    shift = np.uint64(64)
-    size = table_size
-    while size > 1:
-        size >>= 1
-        shift -= np.uint64(1)
-    work = (
-        np.zeros(table_size, np.int32), np.empty(longest + 1, np.uint64),
-        np.empty(longest + 1, np.int32), np.empty(longest + 1, np.int64),
-        np.empty(longest + 1, np.int64), np.empty(longest + 1, np.int64),
-        np.empty(2048, np.int64), shift,
-    )  # fmt: skip
+    work = scratch(longest, table_size)
     stamp = np.full(n_vars, -1, np.int64)
     start = np.zeros(longest + SMALL + 1, np.int64)
     weight = np.zeros(longest + SMALL + 1)

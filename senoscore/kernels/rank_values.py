@@ -22,12 +22,14 @@ __all__ = [
     "BAD_INDEX",
     "BAD_NOT_COUNT",
     "BAD_NOT_FINITE",
+    "N_COUNTERS",
     "OK",
     "SMALL",
     "code_counts",
     "code_floats",
     "has_duplicates",
     "hash_size",
+    "scratch",
 ]
 
 OK = 0
@@ -37,6 +39,9 @@ BAD_NOT_FINITE = 3
 BAD_DUPLICATE = 4
 
 SMALL = 256  # counts below this are their own code
+_LANE = 320  # from one counter of a code to the next, above SMALL
+N_COUNTERS = 4 * _LANE
+_STRETCH = 64  # codes looked at together for large ones
 _BITS = 11  # radix digit
 _FEW = 48  # below this, insertion is faster than radix
 
@@ -112,6 +117,18 @@ def _sort_descending(keys, n, order, swap, bins):  # type: ignore[no-untyped-def
 
 
 @njit(cache=True, nogil=True)
+def _check_genes(genes, n_vars):  # type: ignore[no-untyped-def]
+    """Whether all genes of a row are within the matrix, and whether they ascend strictly."""
+    largest = np.uint32(0)
+    ascending = True
+    for k in range(len(genes)):
+        largest = max(largest, genes[k])
+    for k in range(1, len(genes)):
+        ascending &= genes[k] > genes[k - 1]
+    return len(genes) == 0 or largest < n_vars, ascending
+
+
+@njit(cache=True, nogil=True)
 def has_duplicates(indices, lo, hi, stamp, row):  # type: ignore[no-untyped-def]
     """Whether a gene is stored twice in a row; ``stamp`` (n_vars,) remembers the rows."""
     for k in range(lo, hi):
@@ -119,6 +136,84 @@ def has_duplicates(indices, lo, hi, stamp, row):  # type: ignore[no-untyped-def]
             return True
         stamp[indices[k]] = row
     return False
+
+
+@njit(cache=True, nogil=True)
+def _collect_hits(genes, codes, slot, hit_slot, hit_code):  # type: ignore[no-untyped-def]
+    """List slot and code of the genes that belong to a set; return their number.
+
+    Every gene is written and the end moves on for hits only, which no processor mispredicts.
+    """
+    n_hits = np.uint64(0)
+    for k in range(np.uint64(len(genes))):
+        here = slot[genes[k]]
+        hit_slot[n_hits] = here
+        hit_code[n_hits] = codes[k]
+        n_hits += np.uint64(here != 0)
+    return np.int64(n_hits)
+
+
+@njit(cache=True, nogil=True)
+def _code_small(values, codes):  # type: ignore[no-untyped-def]
+    """Code small counts by themselves and all else, be it large or no count, by ``SMALL``."""
+    for k in range(len(values)):
+        value = values[k]
+        # NaN is not inside, and what is inside can be made an integer.
+        count = np.int32(value if (value >= 0) & (value < SMALL) else SMALL)
+        codes[k] = np.uint32(count if count == value else SMALL)
+
+
+@njit(cache=True, nogil=True)
+def _count_small(codes, n, hist):  # type: ignore[no-untyped-def]
+    """Count the codes up to ``SMALL``.
+
+    Four counters a code, ``_LANE`` apart: equal neighbours, the rule, need not wait for each
+    other. Unsigned positions spare a test for negative ones at every access.
+    """
+    k, n = np.uint64(0), np.uint64(n)
+    one, two, three = np.uint64(1), np.uint64(2), np.uint64(3)
+    lane = np.uint64(_LANE)
+    while k + three < n:
+        hist[np.uint64(codes[k])] += np.int32(1)
+        hist[np.uint64(codes[k + one]) + lane] += np.int32(1)
+        hist[np.uint64(codes[k + two]) + two * lane] += np.int32(1)
+        hist[np.uint64(codes[k + three]) + three * lane] += np.int32(1)
+        k += np.uint64(4)
+    while k < n:
+        hist[np.uint64(codes[k])] += np.int32(1)
+        k += one
+
+
+@njit(cache=True, nogil=True)
+def _code_large(values, codes, table, keys, home, count, shift):  # type: ignore[no-untyped-def]
+    """Give what is coded ``SMALL`` codes from there on, one a distinct value.
+
+    Returns
+    -------
+    Number of distinct values, and whether one of them is no count.
+    """
+    n_keys = 0
+    bad = False
+    for first in range(0, len(values), _STRETCH):
+        last = min(first + _STRETCH, len(values))
+        some = np.uint32(0)
+        for k in range(first, last):  # large counts are rare: look at many at a time
+            some |= codes[k]
+        if some < SMALL:
+            continue
+        for k in range(first, last):
+            if codes[k] != SMALL:
+                continue
+            value = values[k]
+            signed = np.int64(value)  # of NaN and infinity: some integer, not equal to them
+            bad |= signed != value or signed < 0
+            at = _find(np.uint64(signed), table, keys, n_keys, home, shift)
+            if at == n_keys:
+                n_keys += 1
+                count[at] = 0
+            count[at] += 1
+            codes[k] = np.uint32(SMALL + at)
+    return n_keys, bad
 
 
 @njit(cache=True, nogil=True)
@@ -130,69 +225,46 @@ def code_counts(  # type: ignore[no-untyped-def]
     Parameters
     ----------
     indices, data, lo, hi
-        The row: genes (unsigned) and values at ``lo:hi``.
+        The row: genes (uint32) and values at ``lo:hi``.
     slot
         Row of each gene in the membership lists, 0 for genes of no set; shape (n_vars + 1,).
     hist
-        Zeroed counters, int32, shape (4 * SMALL,); zeroed again on return.
+        Zeroed counters, int32, shape (N_COUNTERS,); zeroed again on return.
     hit_slot, hit_code
         Receive slot and code of each stored gene that belongs to a set.
     group_code, group_n
         Receive code and number of genes of each group; implicit zeros are counted in.
     work
-        Scratch: (table, keys, home, count, order, swap, bins, shift).
+        From :func:`scratch`.
 
     Returns
     -------
     Status, number of hits, number of groups, whether the indices ascend strictly.
     """
-    table, keys, home, count, order, swap, bins, shift = work
-    n_hits = np.uint64(0)
-    n_keys = 0
-    bad = False
-    ascending = True
-    before = np.int64(-1)
-    end = np.uint64(n_vars)
-    # Unsigned positions spare a test for negative ones at every access.
-    for k in range(np.uint64(lo), np.uint64(hi)):
-        gene = np.uint64(indices[k])
-        if gene >= end:
-            return BAD_INDEX, 0, 0, False
-        ascending &= np.int64(gene) > before
-        before = np.int64(gene)
-        value = data[k]
-        signed = np.int64(value)  # of NaN and infinity: some integer, which they do not equal
-        bad |= signed != value or signed < 0
-        code = np.uint64(signed)
-        if code < np.uint64(SMALL):
-            # Four counters a value: equal neighbours, the rule, need not wait for each other.
-            hist[((k & np.uint64(3)) << np.uint64(8)) | code] += np.int32(1)
-        else:
-            at = _find(code, table, keys, n_keys, home, shift)
-            if at == n_keys:
-                n_keys += 1
-                count[at] = 0
-            count[at] += 1
-            code = np.uint64(SMALL + at)
-        here = slot[gene]
-        hit_slot[n_hits] = here
-        hit_code[n_hits] = code
-        n_hits += np.uint64(here != 0)
-    n_groups = 0
-    if n_keys:
+    codes, table, keys, home, count, order, swap, bins, shift = work
+    genes, values = indices[lo:hi], data[lo:hi]
+    within, ascending = _check_genes(genes, n_vars)
+    if not within:
+        return BAD_INDEX, 0, 0, False
+    _code_small(values, codes)
+    _count_small(codes, hi - lo, hist)
+    n_keys, bad = 0, False
+    n_large = 0
+    for lane in range(4):
+        n_large += hist[lane * _LANE + SMALL]
+    if n_large:
+        n_keys, bad = _code_large(values, codes, table, keys, home, count, shift)
         _sort_descending(keys, n_keys, order, swap, bins)
         for i in range(n_keys):
             group_code[i] = SMALL + order[i]
             group_n[i] = count[order[i]]
-        n_groups = n_keys
         _free(table, home, n_keys)
-    stored = 0
-    for i in range(n_groups):
-        stored += group_n[i]
+    n_groups = n_keys
+    stored = n_large
     for code in range(SMALL - 1, 0, -1):
         here = np.int64(0)
         for lane in range(4):
-            here += hist[lane * SMALL + code]
+            here += hist[lane * _LANE + code]
         if here:
             group_code[n_groups] = code
             group_n[n_groups] = here
@@ -203,7 +275,8 @@ def code_counts(  # type: ignore[no-untyped-def]
         group_code[n_groups] = 0
         group_n[n_groups] = n_vars - stored
         n_groups += 1
-    return BAD_NOT_COUNT if bad else OK, np.int64(n_hits), n_groups, ascending
+    n_hits = _collect_hits(genes, codes, slot, hit_slot, hit_code)
+    return BAD_NOT_COUNT if bad else OK, n_hits, n_groups, ascending
 
 
 @njit(cache=True, nogil=True)
@@ -217,27 +290,22 @@ def code_floats(  # type: ignore[no-untyped-def]
     with ``sign`` and ``infinite`` the patterns of the sign and of infinity). Patterns are made
     to ascend with the value, so negative values are ranked below zero.
     """
-    table, keys, home, count, order, swap, bins, shift = work
-    n_hits = np.uint64(0)
+    codes, table, keys, home, count, order, swap, bins, shift = work
+    genes, patterns = indices[lo:hi], bits[lo:hi]
+    within, ascending = _check_genes(genes, n_vars)
+    if not within:
+        return BAD_INDEX, 0, 0, False
     n_keys = 0
     n_zero = n_vars - (hi - lo)
     bad = False
-    ascending = True
-    before = np.int64(-1)
-    end = np.uint64(n_vars)
     everything = sign | (sign - np.uint64(1))
-    for k in range(np.uint64(lo), np.uint64(hi)):
-        gene = np.uint64(indices[k])
-        if gene >= end:
-            return BAD_INDEX, 0, 0, False
-        ascending &= np.int64(gene) > before
-        before = np.int64(gene)
-        raw = np.uint64(bits[k])
+    for k in range(np.uint64(len(patterns))):
+        raw = np.uint64(patterns[k])
         size = raw & (sign - np.uint64(1))
         bad |= size >= infinite
         if size == 0:
             n_zero += 1
-            code = 0
+            codes[k] = 0
         else:
             key = raw ^ everything if raw & sign else raw | sign
             at = _find(key, table, keys, n_keys, home, shift)
@@ -245,11 +313,7 @@ def code_floats(  # type: ignore[no-untyped-def]
                 n_keys += 1
                 count[at] = 0
             count[at] += 1
-            code = at + 1
-        here = slot[gene]
-        hit_slot[n_hits] = here
-        hit_code[n_hits] = code
-        n_hits += np.uint64(here != 0)
+            codes[k] = np.uint32(at + 1)
     _sort_descending(keys, n_keys, order, swap, bins)
     _free(table, home, n_keys)
     n_groups = 0
@@ -267,4 +331,27 @@ def code_floats(  # type: ignore[no-untyped-def]
         group_code[n_groups] = 0
         group_n[n_groups] = n_zero
         n_groups += 1
-    return BAD_NOT_FINITE if bad else OK, np.int64(n_hits), n_groups, ascending
+    n_hits = _collect_hits(genes, codes, slot, hit_slot, hit_code)
+    return BAD_NOT_FINITE if bad else OK, n_hits, n_groups, ascending
+
+
+@njit(cache=True, nogil=True)
+def scratch(longest, table_size):  # type: ignore[no-untyped-def]
+    """Work space of the coding functions for rows of up to ``longest`` stored values.
+
+    Returns
+    -------
+    Code of each value; table, keys, home, count, order, swap and bins of the distinct values
+    that are hashed and sorted; and the shift that makes a slot of a hash.
+    """
+    shift = np.uint64(64)
+    size = table_size
+    while size > 1:
+        size >>= 1
+        shift -= np.uint64(1)
+    return (
+        np.empty(longest, np.uint32), np.zeros(table_size, np.int32),
+        np.empty(longest + 1, np.uint64), np.empty(longest + 1, np.int32),
+        np.empty(longest + 1, np.int64), np.empty(longest + 1, np.int64),
+        np.empty(longest + 1, np.int64), np.empty(2048, np.int64), shift,
+    )  # fmt: skip
