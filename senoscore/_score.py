@@ -244,7 +244,8 @@ def _write_coverage(run: Run, path: Path, out: str | Path) -> None:
 
 def _write_scores(run: Run, samples: pd.Series | None, rows: slice | None, out: Path) -> None:
     import pyarrow as pa
-    import pyarrow.parquet as pq
+
+    from senoscore.io.tables import parquet_writer
 
     names = run.matrix.obs_names
     with atomic_path(out) as temporary:
@@ -261,7 +262,7 @@ def _write_scores(run: Run, samples: pd.Series | None, rows: slice | None, out: 
                     columns |= {f"{key}{_keys.SEP}{name}": table[name] for name in table}
                 block = pa.table(columns)
                 if writer is None:
-                    writer = pq.ParquetWriter(temporary, block.schema, compression="zstd")
+                    writer = parquet_writer(temporary, block.schema)
                 writer.write_table(block)
         finally:
             if writer is not None:

@@ -138,7 +138,7 @@ def gather_parquet(parts: Sequence[str | Path], out: str | Path, *, n_rows: int)
     InputError
         A piece is missing, damaged, or of another schema than the first, or rows are missing.
     """
-    import pyarrow.parquet as pq
+    from senoscore.io.tables import parquet_writer
 
     found = 0
     with atomic_path(out) as temporary, ExitStack() as stack:
@@ -146,7 +146,7 @@ def gather_parquet(parts: Sequence[str | Path], out: str | Path, *, n_rows: int)
         for path in parts:
             for table in _row_groups(Path(path)):
                 if writer is None:
-                    writer = pq.ParquetWriter(temporary, table.schema, compression="zstd")
+                    writer = parquet_writer(temporary, table.schema)
                     stack.enter_context(writer)
                 if table.schema != writer.schema:
                     msg = f"{path} has other columns than {parts[0]}"
