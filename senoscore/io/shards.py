@@ -138,7 +138,9 @@ def gather_parquet(parts: Sequence[str | Path], out: str | Path, *, n_rows: int)
     InputError
         A piece is missing, damaged, or of another schema than the first, or rows are missing.
     """
-    from senoscore.io.tables import parquet_writer
+    import pyarrow.parquet as pq
+
+    from senoscore.io.tables import parquet_options
 
     found = 0
     with atomic_path(out) as temporary, ExitStack() as stack:
@@ -146,7 +148,9 @@ def gather_parquet(parts: Sequence[str | Path], out: str | Path, *, n_rows: int)
         for path in parts:
             for table in _row_groups(Path(path)):
                 if writer is None:
-                    writer = parquet_writer(temporary, table.schema)
+                    writer = pq.ParquetWriter(
+                        temporary, table.schema, **parquet_options(table.schema)
+                    )
                     stack.enter_context(writer)
                 if table.schema != writer.schema:
                     msg = f"{path} has other columns than {parts[0]}"

@@ -7,6 +7,9 @@ plus the number of equal ones that come earlier in the order of ties: for the fe
 most genes share, from a bit set over the order; for the rest by comparing.
 """
 
+# Types inside the kernels are numba's to infer.
+# mypy: disable-error-code="assignment"
+
 from __future__ import annotations
 
 import numpy as np
