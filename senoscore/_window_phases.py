@@ -121,7 +121,7 @@ def _phase(
         "n_control": 0 if main is None else main["n_control"],
         "n_treated": 0 if main is None else main["n_treated"],
         "states": ", ".join(dict.fromkeys(of["state"])),
-        **{fact: facts[fact] for fact in _FACTS},
+        **{fact: facts.get(fact, "absent") for fact in _FACTS},
         "persistent": facts["persistent"],
         "readout": "+".join(names) or INSUFFICIENT,
         "opens_at_days": of["opens_at_days"].iloc[0],

@@ -256,12 +256,33 @@ def test_persistence_by_hand() -> None:
     assert persistent_at({7: True, 14: True}, phase, consecutive=2)[14]
 
 
+def test_titles_are_whole() -> None:
+    titles = {name: m.title for name, m in load_rules().measures.items()}
+    assert titles["sasp_early"] == "early secretion (interferon, chemokines)"
+    assert all(title.count("(") == title.count(")") for title in titles.values())
+
+
 @pytest.mark.parametrize(
     ("old", "new", "word"),
     [
         ("when: { burden: [up] }", "when: { burdn: [up] }", "which is no fact"),
         ("when: { burden: [up] }", "when: { burden: [high] }", "never 'high'"),
         ("any: up, of: [treg", "any: high, of: [treg", "any: up|down"),
+        (
+            '"early secretion (interferon, chemokines)"',
+            "early (interferon, more)",
+            r"'more\)' is not",
+        ),
+        ("sasp_early, title:", "sasp_early, titel:", "'titel' is not known"),
+        (", title: NF-kB targets }", " }", "'nfkb': no key 'title'"),
+        ("flags:\n", "flag:\n", "'flag' is not known"),
+        ("when: { burden: [up] }", "when: [burden]", "when is a mapping"),
+        ("when: { burden: [up] }", "when: { burden: 3 }", "when is a mapping"),
+        ("of: [macrophage], title: M1", "of: macrophage, title: M1", "of is a list"),
+        ("{ state: baseline, when: {} }", "{ state: x, when: { data: [no] } }", "the last state"),
+        ("measures:\n", "measures: 3\nmore:\n", "'more' is not known"),
+        ("  burden: {", "  load: {", "no measure 'burden'"),
+        ("version: 1", "version: 1\nversion: 1", "there twice"),
     ],
 )
 def test_rules_that_ask_for_nothing_known_are_refused(
