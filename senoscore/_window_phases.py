@@ -144,7 +144,7 @@ def _targets(
         return "not compared"
     mine = targets[targets["kind"].map(lambda kind: any(word in kind for word in kinds))]
     for name in (k.COMPARTMENT, "stratum", k.TREATMENT):
-        mine = mine[mine[name] == of[name].iloc[0]]
+        mine = mine[mine[name].fillna("") == of[name].iloc[0]]  # as read, an empty text is missing
     higher = mine[(mine["status"] == "tested") & (mine["q"] <= fdr) & (mine["estimate"] > 0)]
     if higher.empty:
         tested = int((mine["status"] == "tested").sum())

@@ -119,6 +119,12 @@ def test_consensus_keeps_sasp_ligands() -> None:
     table = pairs("consensus")
     assert "IL6" in set(table["ligand"])
     assert not table["receptor"].str.contains("_").any()
+    found = crosstalk(
+        tissue(LIGAND, RECEPTOR), sheet([14.0] * 4), pairs=table, directions=WAY, only_known=True
+    )
+    row = found[found["question"] == "senescent_vs_other"].set_index("receptor").loc["IL6R+IL6ST"]
+    own = asked(tissue(LIGAND, RECEPTOR), sheet([14.0] * 4)).loc["senescent_vs_other"]
+    assert row["p"] == pytest.approx(own["p"])
 
 
 # --- score and tests -----------------------------------------------------------------------
