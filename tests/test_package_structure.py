@@ -170,6 +170,7 @@ def test_rules_and_layout_name_the_same_files() -> None:
         layout.summary("targets"),
         layout.summary("plasma"),
         layout.summary("crosstalk"),
+        layout.summary("families"),
         layout.annotated,
         layout.report,
     ):

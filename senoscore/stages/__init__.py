@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from senoscore.stages.biology import crosstalk, window
+from senoscore.stages.biology import crosstalk, families, window
 from senoscore.stages.calls import calibrate, call
 from senoscore.stages.cells import compartments, ingest, qc, score
 from senoscore.stages.page import report
@@ -21,6 +21,7 @@ __all__ = [
     "crosstalk",
     "dataset_row",
     "export",
+    "families",
     "gather",
     "ingest",
     "init",

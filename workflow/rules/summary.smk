@@ -77,6 +77,7 @@ rule pseudobulk:
         samples=config["samples"],
     output:
         profiles="results/summary/pseudobulk.h5ad",
+        scores="results/summary/pseudobulk_scores.tsv",
         contrasts="results/summary/de.tsv",
         genes="results/summary/de_genes.parquet",
         enrichment="results/summary/enrichment.tsv",
@@ -88,7 +89,7 @@ rule pseudobulk:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
     params:
         datasets=list(DATASETS.index),
-        settings=settings("burden", "trend", "score", "control_treatment"),
+        settings=settings("burden", "trend", "score", "gate", "control_treatment"),
         version=SENOSCORE_VERSION,
     shell:
         r"""
@@ -108,7 +109,6 @@ rule trend:
         samples=config["samples"],
     output:
         trend="results/summary/trend.tsv",
-        families="results/summary/families.tsv",
         readouts="results/summary/readouts.tsv",
         sensitivity="results/summary/sensitivity.tsv",
         labels="results/summary/label_check.tsv",
@@ -168,6 +168,7 @@ rule report:
         calls=expand("results/calls/{dataset}.parquet", dataset=DATASETS.index),
         burden="results/summary/burden.tsv",
         trend="results/summary/trend.tsv",
+        families="results/summary/families.tsv",
         labels="results/summary/label_check.tsv",
         confounders="results/summary/confounders.tsv",
         window="results/summary/window.tsv",
