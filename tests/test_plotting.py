@@ -164,7 +164,8 @@ def test_heatmap_draws_the_estimates_of_the_trend_table(
     one = mine.assign(n_treated=1, q=np.nan, status="not_testable")
     svg = pl.to_svg(pl.heatmap(burden, one, axes=["sasp"]))
     assert "not tested (fewer than 2 samples in a group)" in svg
-    assert "4 Gy less control, control SDs" in svg
+    assert "4 Gy less control" in svg
+    assert "difference, control SDs" in svg
     assert "not tested" not in pl.to_svg(pl.heatmap(burden, mine, axes=["sasp"]))
 
 
@@ -197,6 +198,33 @@ def test_forest_names_the_dose_in_all_labels_or_in_none(trend: pd.DataFrame) -> 
     assert all(label.endswith("Gy") for label in labels)
     one = trend[trend["dose_gy"] == 4]
     assert set(pl.forest_table(one)["label"]) == {f"{d} d" for d in (1, 3, 7, 14, 28, 90)}
+
+
+def test_a_second_treatment_is_named_and_kept_apart(
+    burden: pd.DataFrame, trend: pd.DataFrame
+) -> None:
+    extra = burden[burden["dose_gy"] == 4].assign(treatment="irradiated drug")
+    extra = extra.assign(**{"sample": extra["sample"] + "_drug", "mean:sasp": 99.0})
+    extra = extra[extra["days_post_rt"] == 7]
+    both = pd.concat([burden, extra])
+    title = trend["contrast"].str.replace("irradiated", "irradiated drug", n=1)
+    other = trend.assign(contrast=title, estimate=77.0)
+    assert pl.heatmap_table(both, axes=["sasp"])["difference"].max() < 50
+    rows = pl.heatmap_table(both, pd.concat([trend, other]), axes=["sasp"])
+    assert rows["difference"].max() < 50
+    assert set(rows["arm"]) == {"irradiated 4 Gy"}
+    labels = set(pl.forest_table(pd.concat([trend, other]))["label"])
+    assert {"7 d · 4 Gy irradiated", "7 d · 4 Gy irradiated drug"} <= labels
+
+
+def test_twelve_doses_and_long_names_are_drawn() -> None:
+    table = fake_run.burden(np.random.default_rng(2), ["tumour"])
+    table = table.assign(compartment="vascular_leptomeningeal_cell_of_the_niche")
+    treated = table["treatment"].ne("control").to_numpy()
+    table.loc[treated, "dose_gy"] = np.arange(treated.sum()) % 12 + 1.0
+    svg = pl.to_svg(pl.timecourse(table))
+    assert "irradiated, 12 Gy" in svg
+    assert ">Vascular leptomeningeal cell of…<" in svg
 
 
 def test_forest_shows_the_numbers_of_samples_and_names_the_unit(trend: pd.DataFrame) -> None:

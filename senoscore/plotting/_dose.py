@@ -103,7 +103,7 @@ def dose_response(
         panels.append(
             _panel(table[table[k.COMPARTMENT] == name], table, times, measure, title).properties(
                 title=alt.TitleParams(
-                    theme.pretty(name),
+                    theme.heading(name),
                     subtitle=said,
                     color=theme.compartment_colour(name),
                 ),
@@ -111,8 +111,8 @@ def dose_response(
                 height=165,
             )
         )
-    chart = alt.concat(*panels, columns=4 if wide else 1)
-    width = 4 * 310 if wide else 326
+    chart = alt.concat(*panels, columns=3 if wide else 1)
+    width = 3 * 310 if wide else 326
     signs = _signs(table, times, fitted)
     return explained(chart, signs, width=width, left=50).configure(**theme.config())
 
@@ -143,21 +143,32 @@ def _panel(
         scale=alt.Scale(domain=[low, max(top, 0.02)]) if top is not None else alt.Scale(zero=False),
         axis=alt.Axis(tickCount=4, format="~%" if percent else "~g", minExtent=28),
     )
-    colour = alt.Color(
-        "time:N", scale=alt.Scale(domain=list(times), range=_ramp(len(times))), legend=None
+    colour = theme.compartment_colour(str(own[k.COMPARTMENT].iloc[0]))
+    n = len(times)
+    shape = alt.Shape(
+        "time:N", scale=alt.Scale(domain=list(times), range=theme.shapes(n)), legend=None
+    )
+    dash = alt.StrokeDash(
+        "time:N", scale=alt.Scale(domain=list(times), range=theme.dashes(n)), legend=None
     )
     means = own.groupby(["time", k.DOSE], as_index=False)["value"].mean()
-    lines = alt.Chart(means).mark_line(strokeWidth=2, aria=False).encode(x=x, y=y, color=colour)
+    lines = (
+        alt.Chart(means)
+        .mark_line(color=colour, strokeWidth=2, aria=False)
+        .encode(x=x, y=y, strokeDash=dash)
+    )
     description = alt.Description("text:N")
     drawn = [k.DOSE, "value", "time", "text"]
-    dots = alt.Chart(own.loc[~own["control"], drawn]).mark_point(filled=True, size=42, opacity=0.85)
+    dots = alt.Chart(own.loc[~own["control"], drawn]).mark_point(
+        filled=True, size=42, color=colour, opacity=0.85
+    )
     rings = alt.Chart(own.loc[own["control"], drawn].drop_duplicates("text")).mark_point(
         filled=False, size=34, color=theme.CONTROL_INK, strokeWidth=1.4, opacity=1
     )
     return alt.layer(
         lines,
         rings.encode(x=x, y=y, description=description),
-        dots.encode(x=x, y=y, color=colour, description=description),
+        dots.encode(x=x, y=y, shape=shape, description=description),
     )
 
 
@@ -205,11 +216,11 @@ def _slope_text(row: Any) -> str:
 
 
 def _signs(table: pd.DataFrame, times: Sequence[str], fitted: pd.DataFrame) -> list[Sign]:
-    ramp = _ramp(len(times))
+    shapes = theme.shapes(len(times))
     signs = [Sign("control sample", "circle", stroke=theme.CONTROL_INK, size=34)]
     signs += [
-        Sign(f"irradiated, {time} (lines join means)", "circle", fill=colour, size=42)
-        for time, colour in zip(times, ramp, strict=True)
+        Sign(f"irradiated, {time} (lines join means)", shape, fill=theme.INK_SOFT, size=42)
+        for time, shape in zip(times, shapes, strict=True)
     ]
     units = sorted(set(fitted["unit"].dropna().astype(str)))
     if units:
@@ -217,12 +228,6 @@ def _signs(table: pd.DataFrame, times: Sequence[str], fitted: pd.DataFrame) -> l
     if _eqd2_beside(table):
         signs.append(Sign("EQD2 in brackets, α/β of the samples sheet"))
     return signs
-
-
-def _ramp(n: int) -> list[str]:
-    """Colours of times, early to late: dark to light of one hue, apart from the grey controls."""
-    ramp = ["#0b3c66", "#1f6aa5", "#4b97cf", "#8cbde6"]
-    return ramp[:n] if n <= len(ramp) else [ramp[min(3, i * 4 // n)] for i in range(n)]
 
 
 def _dot_text(row: Any, measure: str) -> str:

@@ -124,8 +124,11 @@ def _short_labels(table: pd.DataFrame) -> pd.Series:
     for word in (r"\bvs\.? \S+", r"@.*$"):
         rest = rest.str.replace(word, "", regex=True)
     rest = rest.str.replace(r"\s+", " ", regex=True).str.strip()
-    if rest.str.startswith(k.IRRADIATED).all():
-        rest = rest.str.removeprefix(k.IRRADIATED).str.strip()
+    # The dose first: a long name of a treatment is cut at its end.
+    rest = rest.str.replace(r"^(.+) (\S+ Gy)$", r"\2 \1", regex=True)
+    treatments = set(rest.str.replace(r"^\S+ Gy ", "", regex=True))
+    if treatments == {k.IRRADIATED}:
+        rest = rest.str.removesuffix(k.IRRADIATED).str.strip()
     if "stratum" in table:
         stratum = table["stratum"].astype(object).where(table["stratum"].notna(), "").astype(str)
         rest = (rest + " " + stratum).str.strip()
@@ -212,7 +215,7 @@ def _forest_panel(
     return alt.layer(*layers).properties(
         width=width,
         height=24 * len(labels),
-        title=alt.TitleParams(theme.pretty(name), color=colour),
+        title=alt.TitleParams(theme.heading(name), color=colour),
     )
 
 

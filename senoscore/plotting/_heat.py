@@ -233,15 +233,15 @@ def _heat_panels(table: pd.DataFrame, arm: Arm, alpha: float, layout: theme.Layo
     table["whole"] = enough & (table["tested"] | (table["source"] == "means"))
     limit = float(max(np.nanquantile(table["difference"].abs(), 0.98), 1e-6))
     wide = layout == "wide"
-    columns = 4 if wide else 1
+    columns = 3 if wide else 1
     panels = []
     for index, ((name, stratum), own) in enumerate(
         table.groupby([k.COMPARTMENT, "stratum"], sort=False)
     ):
         first = index % columns == 0
-        words = theme.pretty(str(name)) + (f", {stratum}" if stratum else "")
+        words = theme.heading(str(name) + (f", {stratum}" if stratum else ""))
         panels.append(
-            _panel(own, times, list(labels.values()), limit, arm, labelled=first).properties(
+            _panel(own, times, list(labels.values()), limit, labelled=first).properties(
                 width=(208 if first else 232) if wide else 190,
                 height=19 * len(axes),
                 title=alt.TitleParams(words, color=theme.compartment_colour(str(name))),
@@ -249,7 +249,7 @@ def _heat_panels(table: pd.DataFrame, arm: Arm, alpha: float, layout: theme.Layo
         )
     chart = alt.concat(*panels, columns=columns, spacing=18).resolve_scale(color="shared")
     left = min(170, 5.4 * max(map(len, labels.values())))
-    key = explained(chart, _signs(table, alpha), width=980 if wide else 190 + left, left=left)
+    key = explained(chart, _signs(table, arm, alpha), width=840 if wide else 190 + left, left=left)
     return key.configure(**theme.config())
 
 
@@ -258,7 +258,6 @@ def _panel(
     times: Sequence[str],
     labels: Sequence[str],
     limit: float,
-    arm: Arm,
     *,
     labelled: bool,
 ) -> Any:
@@ -280,7 +279,7 @@ def _panel(
         axis=alt.Axis(labels=labelled, ticks=False, domain=False, labelLimit=170),
     )
     place = {"x": x, "y": y}
-    field = place | {"color": _diverging(limit, arm), "description": alt.Description("text:N")}
+    field = place | {"color": _diverging(limit), "description": alt.Description("text:N")}
     whole, part, held = own[own["whole"]], own[~own["whole"]], own[own["holds"]]
     layers = [alt.Chart(whole[drawn]).mark_rect(stroke=theme.PAPER, strokeWidth=1).encode(**field)]
     if len(part):
@@ -295,8 +294,8 @@ def _panel(
     return alt.layer(*layers)
 
 
-def _signs(table: pd.DataFrame, alpha: float) -> list[Sign]:
-    signs = []
+def _signs(table: pd.DataFrame, arm: Arm, alpha: float) -> list[Sign]:
+    signs = [Sign(f"{arm.said} less control")]
     if (table["source"] == "contrast").any():
         text = f"q ≤ {alpha:g}, Benjamini–Hochberg"
         signs.append(Sign(text, "circle", fill=theme.INK, size=26))
@@ -315,7 +314,7 @@ def _said(row: Any) -> str:
     )
 
 
-def _diverging(limit: float, arm: Arm) -> Any:
+def _diverging(limit: float) -> Any:
     import altair as alt
 
     return alt.Color(
@@ -324,7 +323,7 @@ def _diverging(limit: float, arm: Arm) -> Any:
             domain=[-limit, 0, limit], range=list(theme.DIVERGING), clamp=True, interpolate="lab"
         ),
         legend=alt.Legend(
-            title=f"{arm.said} less control, control SDs",
+            title="difference, control SDs",
             gradientLength=180,
             format="~g",
             tickCount=5,

@@ -86,16 +86,16 @@ def states(
             ).properties(
                 width=248 if wide else 286,
                 height=150,
-                title=alt.TitleParams(theme.pretty(name), color=theme.compartment_colour(name)),
+                title=alt.TitleParams(theme.heading(name), color=theme.compartment_colour(name)),
             )
         )
-    chart = alt.concat(*panels, columns=4 if wide else 1)
+    chart = alt.concat(*panels, columns=3 if wide else 1)
     signs = [
         Sign(theme.pretty(s), "square", fill=theme.state_colour(s), size=110)
         for s in reversed(used)
     ]
     signs.append(Sign(f"bars: mean of samples; “ctrl”: controls; the others: {arm.said}"))
-    return explained(chart, signs, width=1180 if wide else 336, left=50).configure(**theme.config())
+    return explained(chart, signs, width=900 if wide else 336, left=50).configure(**theme.config())
 
 
 def states_table(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataFrame:

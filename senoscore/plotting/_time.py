@@ -141,7 +141,8 @@ def _signs(
     if not table["control"].all():
         texts = [f"irradiated, {arm}" if scales.arm.alone else arm for arm in scales.arms]
         texts[0] += " (lines join means)"
-        signs += [Sign(t, scales.shape(i), fill=ink, size=42) for i, t in enumerate(texts)]
+        shapes = theme.shapes(len(texts))
+        signs += [Sign(t, s, fill=ink, size=42) for t, s in zip(texts, shapes, strict=True)]
     if scales.is_fraction and table["status"].eq("acute").any():
         amber = theme.STATE_COLOURS["acute_damage_response"]
         text = "too early to be senescence: acute damage response"
@@ -197,7 +198,7 @@ def _panel(table: pd.DataFrame, name: str, held: pd.DataFrame, scales: Scales) -
     return alt.layer(*layers).properties(
         width=scales.width,
         height=scales.height,
-        title=alt.TitleParams(theme.pretty(name), subtitle=subtitle, color=colour),
+        title=alt.TitleParams(theme.heading(name), subtitle=subtitle, color=colour),
     )
 
 

@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Scales", "control_layers", "phases", "treated_layers", "yticks"]
 
-# Triangles up and down are left to the marks of contrasts that hold.
-_SHAPES = ["circle", "diamond", "square", "cross", "triangle-right", "triangle-left"]
-_DASHES = [[1, 0], [5, 3], [2, 2], [8, 3, 2, 3], [1, 3], [10, 4]]
-
 
 class Scales:
     """Axes and sizes that all panels of one figure share."""
@@ -38,7 +34,7 @@ class Scales:
         self.measure = measure
         self.title = title or _measure_title(measure)
         self.is_fraction = measure in {"fraction", "excess", "control_fraction"}
-        self.columns = 4 if layout == "wide" else 1
+        self.columns = 3 if layout == "wide" else 1
         self.width, self.height = (248, 200) if layout == "wide" else (286, 170)
         self.days = sorted(table["day"].unique())
         self.last_day = max(1.0, float(self.days[-1]))
@@ -58,10 +54,6 @@ class Scales:
         labels = arm_labels(table, control)[~table["control"]]
         main = labels[self.arm.rows(table)].iloc[:1]
         self.arms = list(dict.fromkeys([*main, *labels.value_counts().index]))
-
-    def shape(self, rank: int) -> str:
-        """Shape of the dots of an arm."""
-        return _SHAPES[rank % len(_SHAPES)]
 
     def ticks(self) -> list[float]:
         """Days to label: those sampled, thinned where they would collide on a log axis."""
@@ -168,13 +160,13 @@ def treated_layers(treated: pd.DataFrame, colour: str, scales: Scales, x: Any, y
         "dose:N",
         sort=order,
         legend=None,
-        scale=alt.Scale(domain=order, range=[scales.shape(i) for i in range(len(order))]),
+        scale=alt.Scale(domain=order, range=theme.shapes(len(order))),
     )
     dash = alt.StrokeDash(
         "dose:N",
         sort=order,
         legend=None,
-        scale=alt.Scale(domain=order, range=_DASHES[: len(order)]),
+        scale=alt.Scale(domain=order, range=theme.dashes(len(order))),
     )
     return [
         alt.Chart(means)

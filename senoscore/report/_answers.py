@@ -80,12 +80,13 @@ def headline(found: Sequence[Answer]) -> str:
     if groups[YES]:
         names = [f"{lower(a.name)} ({a.since})" for a in groups[YES]]
         what = "A senescence index" if groups[YES][0].by_index else "Senescence"
-        parts.append(f"{what} above the unirradiated controls holds in {_join(names)}.")
+        parts.append(f"{what} above the unirradiated controls is shown in {_join(names)}.")
     if groups[NO]:
         lead = (
             "None was detected in" if groups[YES] else "No senescence above control was detected in"
         )
-        parts.append(f"{lead} {_join([lower(a.name) for a in groups[NO]])}.")
+        where = _join([lower(a.name) for a in groups[NO]])
+        parts.append(f"{lead} {where}, which does not rule it out.")
     if groups[UNTESTED]:
         parts.append(f"Not testable: {_join([lower(a.name) for a in groups[UNTESTED]])}.")
     if groups[UNKNOWN]:
@@ -115,7 +116,8 @@ def _answer(
     treated = part[~part["control"] & part["value"].notna()]
     if treated.empty:
         return _nothing(name, part)
-    peak = _peak(held if not held.empty else rows, treated)
+    tested = rows[rows["q"].notna()]
+    peak = _peak(next((t for t in (held, tested) if not t.empty), rows), treated)
     verdict = _verdict(rows, held)
     arm = _arm_of(peak, table, control)
     amount, amount_note = _amount(part, treated, peak, column, arm)

@@ -192,7 +192,7 @@ def _heat(run: Run, options: Options, *, only_sasp: bool) -> Figure | Gap:
         title=title,
         caption=(
             f"{how}, within a compartment; 1 is one standard deviation of its control cells. "
-            f"{_dose_only(burden, options)} {seldom(run)}"
+            f"{_dose_only(burden, options)}"
         ),
         alt_text=_alt.heat,
         folder=options.figures,

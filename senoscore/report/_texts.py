@@ -25,12 +25,14 @@ LEADS: Final[dict[str, str]] = {
         "lacks what a claim needs (its reason is in the table of calls)."
     ),
     "sasp": (
-        "What senescent tissue secretes, by family. SASP alone never calls a cell senescent: "
-        "immune cells and fibroblasts express much of it at rest, hence the comparison within a "
-        "compartment."
+        "Expression of what senescent cells secrete, by family, over all cells of a compartment "
+        "and not of its senescent ones alone; expression is not secretion. SASP alone never calls "
+        "a cell senescent: immune cells and fibroblasts express much of it at rest, hence the "
+        "comparison within a compartment."
     ),
     "axes": (
-        "Each axis of evidence on its own, against the unirradiated cells of the same compartment."
+        "Each axis of evidence on its own, over all cells of a compartment, against the "
+        "unirradiated cells of the same compartment. No axis alone is evidence of senescence."
     ),
     "contrasts": (
         "Irradiated against control at each time and dose: an ordinary linear model with one value "
