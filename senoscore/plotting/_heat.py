@@ -287,8 +287,8 @@ def _panel(
         layers.append(small.encode(**field))
     if len(held):
         dots = alt.Chart(held[["time", "label"]]).mark_point(
-            filled=True, size=26, color=theme.INK, stroke=theme.PAPER, strokeWidth=1, opacity=1,
-            aria=False,
+            filled=True, size=26, opacity=1, aria=False,
+            color=theme.FIELD_INK, stroke=theme.FIELD_PAPER, strokeWidth=1,
         )  # fmt: skip
         layers.append(dots.encode(**place))
     return alt.layer(*layers)
@@ -298,7 +298,7 @@ def _signs(table: pd.DataFrame, arm: Arm, alpha: float) -> list[Sign]:
     signs = [Sign(f"{arm.said} less control")]
     if (table["source"] == "contrast").any():
         text = f"q ≤ {alpha:g}, Benjamini–Hochberg"
-        signs.append(Sign(text, "circle", fill=theme.INK, size=26))
+        signs.append(Sign(text, "circle", theme.FIELD_INK, theme.FIELD_PAPER, size=26, width=1))
     if not table["whole"].all():
         text = "small square: not tested (fewer than 2 samples in a group)"
         signs.append(Sign(text, "square", fill=theme.CONTROL_INK, size=64))

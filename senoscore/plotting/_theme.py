@@ -65,6 +65,9 @@ CONTROL_INK: Final = "#6b7785"
 PAPER: Final = "#ffffff"
 GOOD: Final = "#2f8f6b"
 BAD: Final = "#c2410c"
+# Ink and white on a coloured field, which stays light where the page turns dark.
+FIELD_INK: Final = "#1f2932"
+FIELD_PAPER: Final = "#fffffe"
 DIVERGING: Final = ("#2166ac", "#92c5de", "#f7f7f7", "#f4a582", "#b2182b")
 FONT: Final = "Arial, Helvetica, sans-serif"
 

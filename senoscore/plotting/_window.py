@@ -39,9 +39,6 @@ _DARK: Final = ("persistent", "persistent_immunosuppressive")
 _SAYS_NOTHING: Final = ("no_data", "no_control", "underpowered", "not_estimable")
 _GREY: Final = (*_SAYS_NOTHING, "baseline")
 _UNKNOWN: Final = "#c9d0d8"
-# Ink and white that stay what they are where the page turns dark: the fields stay light.
-_INK: Final = "#1f2932"
-_WHITE: Final = "#fffffe"
 _MEANINGS: Final = {
     "baseline": "not shown: no rise above control was shown, which does not rule one out",
     "underpowered": "n < 2: fewer than 2 samples in a group",
@@ -127,7 +124,12 @@ def _strips(own: pd.DataFrame, there: list[str], *, wide: bool) -> Any:
         layers.append(
             alt.Chart(opens)
             .mark_point(
-                shape="triangle-down", filled=True, size=70, color=_INK, opacity=1, yOffset=-11
+                shape="triangle-down",
+                filled=True,
+                size=70,
+                color=theme.FIELD_INK,
+                opacity=1,
+                yOffset=-11,
             )
             .encode(x=x, y=y, description=alt.Description("opens_text:N"))
         )
@@ -142,8 +144,8 @@ def _colour(state: str) -> str:
 def _ink(state: str) -> str:
     """Grey fields turn dark with the page, and their words light; colours stay."""
     if state in _DARK:
-        return _WHITE
-    return theme.INK if state in _GREY or state not in WINDOW_COLOURS else _INK
+        return theme.FIELD_PAPER
+    return theme.INK if state in _GREY or state not in WINDOW_COLOURS else theme.FIELD_INK
 
 
 def _word(state: str) -> str:
