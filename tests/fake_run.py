@@ -153,6 +153,7 @@ def trend(table: pd.DataFrame) -> pd.DataFrame:
                         "measure": measure,
                         "contrast": f"irradiated {dose:g} Gy vs control @ {day:g} d",
                         "days_post_rt": day,
+                        "dose_gy": dose,
                         "n_control": len(a),
                         "n_treated": len(b),
                         "estimate": est,

@@ -14,9 +14,9 @@ import pytest
 
 from senoscore.errors import InputError
 from senoscore.report import charts, render
-from senoscore.report._answers import answers, headline, seldom
+from senoscore.report._answers import answers, headline
 from senoscore.report._load import load
-from senoscore.report._messages import design_messages, not_assessed
+from senoscore.report._messages import design_messages, not_assessed, seldom
 from senoscore.report._tables import clean, view
 from tests import fake_run
 
@@ -159,6 +159,9 @@ def test_every_figure_has_alternative_text_numbers_and_files(drawn: Path, html: 
     plots = [a for a in Page(html).all("div") if a.get("class") == "plot"]
     assert len(plots) >= 8
     assert all(a["role"] == "img" and len(a["aria-label"] or "") > 20 for a in plots)
+    said = " ".join(a["aria-label"] or "" for a in plots)
+    assert "Astrocyte highest at" in said
+    assert "differences hold; the largest: " in said
     for suffix in ("svg", "png", "tsv"):
         names = {p.stem for p in (drawn / "figures").glob(f"*.{suffix}")}
         assert len(names) == len(plots)
@@ -198,6 +201,32 @@ def test_answers_repeat_the_trend_table(run: Path) -> None:
     text = headline(list(found.values()))
     assert "astrocyte (from 7 d)" in text
     assert "None was detected in T cell" in text
+
+
+def test_answers_take_controls_of_the_time_and_name_the_dose(run: Path) -> None:
+    tables = dict(load(run).tables)
+    burden = tables["burden"]
+    burden = burden[burden["compartment"] == "astrocyte"].copy()
+    trend = tables["trend"]
+    trend = trend[trend["compartment"].eq("astrocyte") & trend["measure"].eq("fraction_senescent")]
+    trend = trend.assign(unit="log odds", q=0.9, estimate=0.1)
+    peak = trend["dose_gy"].eq(4) & trend["days_post_rt"].eq(28)
+    trend.loc[peak, ["q", "estimate", "ci_lo", "ci_hi"]] = [0.01, 2.0, 1.0, 3.0]
+    controls = list(dict.fromkeys(burden.loc[burden["treatment"] == "control", "sample"]))
+    for sample, days, fraction in zip(
+        controls, [28, 28, 90, 90], [0.1, 0.2, 0.6, 0.6], strict=True
+    ):
+        burden.loc[burden["sample"] == sample, ["days_post_rt", "fraction"]] = [days, fraction]
+    burden.loc[burden["sample"].str.startswith("irr_4Gy_d28"), "fraction"] = 0.4
+    (answer,) = answers(load({"burden": burden, "trend": trend}))
+    assert answer.amount == "+25.0 points"  # 40 % less the mean of 10 % and 20 %
+    assert "40.0 % at 28 d (4 Gy) against 15.0 % in controls" in answer.amount_note
+    assert "log odds ratio 2, 95 % CI 1 to 3" in answer.amount_note
+    assert answer.since_note == "4 Gy: q ≤ 0.05 at 1 of 6 tested times; not shown at 90 d"
+    lower = trend.assign(estimate=-1.0)
+    (answer,) = answers(load({"burden": burden, "trend": lower}))
+    assert answer.verdict == "not detected"
+    assert answer.since_note.endswith("; below control at 28 d")
 
 
 @pytest.mark.usefixtures("no_drawing")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +13,8 @@ from senoscore.errors import InputError
 from senoscore.plotting import _theme as theme
 from senoscore.plotting import _tidy as tidy
 from senoscore.plotting import heatmap_table, sasp_families
+from senoscore.plotting._arms import Arm, arms, main_arm, matched_controls
+from senoscore.report._messages import lower
 from senoscore.report._spark import Points, curve, highest
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from senoscore.report._load import Run
 
-__all__ = ["Answer", "answers", "headline", "seldom"]
+__all__ = ["Answer", "answers", "headline"]
 
 YES: Final = "above control"
 NO: Final = "not detected"
@@ -29,8 +30,6 @@ UNTESTED: Final = "not testable"
 UNKNOWN: Final = "not assessable"
 _SMALL: Final = 0.2
 """Mean difference under which an untested SASP family is not worth naming (control SD)."""
-_FEW: Final = 30
-"""Cells that no sample reaches in a compartment that is named at the foot and not answered for."""
 _QUESTION = "irradiated_vs_control"
 _FRACTION = "fraction_senescent"
 _FRACTION_UNITS = {"fraction", "proportion", "probability", ""}
@@ -59,7 +58,7 @@ class Answer:
 def answers(run: Run, *, control: str = k.CONTROL, alpha: float = 0.05) -> list[Answer]:
     """One answer per compartment, those compared most first; empty without a burden table.
 
-    Compartments that :func:`seldom` names have none.
+    Compartments of a few stray cells have none.
     """
     burden = run.get("burden")
     if burden is None:
@@ -67,30 +66,9 @@ def answers(run: Run, *, control: str = k.CONTROL, alpha: float = 0.05) -> list[
     table = tidy.with_defaults(burden)
     trend = run.get("trend")
     order = theme.known_first(table[k.COMPARTMENT], theme.COMPARTMENT_COLOURS)
-    passed_over = {k.UNASSIGNED, *_seldom(table)}
+    passed_over = {k.UNASSIGNED, *tidy.stray(table)}
     order = [name for name in order if name not in passed_over]
     return [_answer(name, table, trend, control=control, alpha=alpha) for name in order]
-
-
-def seldom(run: Run) -> str:
-    """Name the compartments with too few cells everywhere for an answer; empty if none."""
-    burden = run.get("burden")
-    few = {} if burden is None else _seldom(tidy.with_defaults(burden))
-    seen = [f"{_lower(theme.pretty(name))} ({n:,})" for name, n in few.items() if n]
-    absent = [_lower(theme.pretty(name)) for name, n in few.items() if not n]
-    parts = [f"Too few cells to answer for: {', '.join(seen)}."] if seen else []
-    parts += [f"Not found: {', '.join(absent)}."] if absent else []
-    return " ".join(parts)
-
-
-def _seldom(table: pd.DataFrame) -> dict[str, int]:
-    """Cells of each compartment that is assessable in no sample and nowhere has 30 cells."""
-    cells = tidy.column(table, "n_cells").fillna(0)
-    unusable = table["status"].isin(["absent", "few_cells", "not_assessable"])
-    by = table.assign(cells=cells, unusable=unusable).groupby(k.COMPARTMENT, sort=True)
-    found = by.agg(most=("cells", "max"), total=("cells", "sum"), unusable=("unusable", "all"))
-    found = found[found["unusable"] & (found["most"] < _FEW)]
-    return {str(name): int(n) for name, n in found["total"].items() if name != k.UNASSIGNED}
 
 
 def headline(found: Sequence[Answer]) -> str:
@@ -100,23 +78,20 @@ def headline(found: Sequence[Answer]) -> str:
         return "This run has no burden table yet: nothing can be said about senescence."
     parts = []
     if groups[YES]:
-        names = [f"{_lower(a.name)} ({a.since})" for a in groups[YES]]
+        names = [f"{lower(a.name)} ({a.since})" for a in groups[YES]]
         what = "A senescence index" if groups[YES][0].by_index else "Senescence"
-        parts.append(f"{what} above the unirradiated controls holds in {_join(names)}.")
+        parts.append(f"{what} above the unirradiated controls is shown in {_join(names)}.")
     if groups[NO]:
         lead = (
             "None was detected in" if groups[YES] else "No senescence above control was detected in"
         )
-        parts.append(f"{lead} {_join([_lower(a.name) for a in groups[NO]])}.")
+        where = _join([lower(a.name) for a in groups[NO]])
+        parts.append(f"{lead} {where}, which does not rule it out.")
     if groups[UNTESTED]:
-        parts.append(f"Not testable: {_join([_lower(a.name) for a in groups[UNTESTED]])}.")
+        parts.append(f"Not testable: {_join([lower(a.name) for a in groups[UNTESTED]])}.")
     if groups[UNKNOWN]:
-        parts.append(f"Not assessable: {_join([_lower(a.name) for a in groups[UNKNOWN]])}.")
+        parts.append(f"Not assessable: {_join([lower(a.name) for a in groups[UNKNOWN]])}.")
     return " ".join(parts)
-
-
-def _lower(name: str) -> str:
-    return name[:1].lower() + name[1:] if name[1:2].islower() else name
 
 
 def _join(words: Sequence[str]) -> str:
@@ -141,11 +116,13 @@ def _answer(
     treated = part[~part["control"] & part["value"].notna()]
     if treated.empty:
         return _nothing(name, part)
-    peak = _peak(held if not held.empty else rows, treated)
+    tested = rows[rows["q"].notna()]
+    peak = _peak(next((t for t in (held, tested) if not t.empty), rows), treated)
     verdict = _verdict(rows, held)
-    amount, amount_note = _amount(part, treated, peak, column)
-    since, since_note = _since(rows, held)
-    families, sasp_note = _sasp(table, trend, name, peak[k.DAYS], control=control, alpha=alpha)
+    arm = _arm_of(peak, table, control)
+    amount, amount_note = _amount(part, treated, peak, column, arm)
+    since, since_note = _since(rows, held, alpha, several=len(arms(table, control)) > 1)
+    families, sasp_note = _sasp(table, trend, name, peak[k.DAYS], arm, control=control, alpha=alpha)
     animals, animals_note = _animals(rows, held, peak)
     if animals == UNTESTED:
         animals, animals_note = _overall(trend, name, measures) or (animals, animals_note)
@@ -179,6 +156,13 @@ def _nothing(name: str, part: pd.DataFrame) -> Answer:
     return Answer(name, theme.pretty(name), UNKNOWN, "–", note, "–", "", (), "", "–", "")
 
 
+def _arm_of(peak: dict[str, Any], table: pd.DataFrame, control: str) -> Arm:
+    """Treatment and dose that a contrast is about; without one, those most samples have."""
+    title = str(peak.get("contrast", ""))
+    found = [arm for arm in arms(table, control) if title.startswith(arm.title)]
+    return found[0] if found else main_arm(table, control)
+
+
 def _verdict(rows: pd.DataFrame, held: pd.DataFrame) -> str:
     if not held.empty:
         return YES
@@ -203,11 +187,13 @@ def _peak(rows: pd.DataFrame, treated: pd.DataFrame) -> dict[str, Any]:
 
 
 def _amount(
-    part: pd.DataFrame, treated: pd.DataFrame, peak: dict[str, Any], column: str
+    part: pd.DataFrame, treated: pd.DataFrame, peak: dict[str, Any], column: str, arm: Arm
 ) -> tuple[str, str]:
     """Excess over control at the peak: mean of the samples, and the interval of the contrast."""
-    at = _samples_at(treated, peak)
-    base = part.loc[part["control"], "value"].dropna()
+    at = treated[arm.rows(treated)]
+    at = at[at[k.DAYS] == peak[k.DAYS]] if np.isfinite(peak[k.DAYS]) else at
+    controls = part[part["control"] & part["value"].notna()]
+    base = matched_controls(controls, peak[k.DAYS])["value"]
     mean, control = at["value"].mean(), base.mean()
     day = tidy.day_label(peak[k.DAYS])
     unit = str(peak.get("unit", ""))
@@ -221,7 +207,8 @@ def _amount(
             if np.isfinite(excess)
             else tidy.percent(mean)
         )
-        note = f"{tidy.percent(mean)} at {day} against {tidy.percent(control)} in controls"
+        note = f"{tidy.percent(mean)} at {day} ({arm.said}) against {tidy.percent(control)}"
+        note += " in controls"
         scale, words = 100.0, " points"
     else:
         excess = mean - control if len(base) else mean
@@ -235,7 +222,9 @@ def _amount(
     if np.isfinite(peak["ci_lo"]):
         scale = scale if plain else 1.0
         low, high = (_rounded(scale * peak[c], scale) for c in ("ci_lo", "ci_hi"))
-        note += f"; 95 % CI {low} to {high}{words if plain else f' ({unit})'}"
+        ratio = "log odds ratio" if unit == "log odds" else unit
+        lead = "" if plain else f"{ratio} {tidy.number(peak['estimate'])}, "
+        note += f"; {lead}95 % CI {low} to {high}{words if plain else ''}"
     else:
         note += "; no interval"
     cells = at["n_assessable"].sum()
@@ -250,38 +239,35 @@ def _rounded(value: float, scale: float) -> str:
     return f"{value:.1f}".replace("-", "−") if scale > 1 else tidy.number(value)
 
 
-def _samples_at(treated: pd.DataFrame, peak: dict[str, Any]) -> pd.DataFrame:
-    """Find the samples behind a contrast: its day and, where its name says one, its dose."""
-    if not np.isfinite(peak[k.DAYS]):
-        return treated
-    at = treated[treated[k.DAYS] == peak[k.DAYS]]
-    contrast = str(peak.get("contrast", ""))
-    named = [
-        d for d in at[k.DOSE].dropna().unique() if re.search(rf"(?<![\d.]){d:g} ?Gy", contrast)
-    ]
-    return at[at[k.DOSE].isin(named)] if named else at
-
-
 def _signed(value: float, digits: int = 3) -> str:
     text = tidy.number(value, digits)
     return f"+{text}" if value > 0 else text
 
 
-def _since(rows: pd.DataFrame, held: pd.DataFrame) -> tuple[str, str]:
+def _since(
+    rows: pd.DataFrame, held: pd.DataFrame, alpha: float, *, several: bool
+) -> tuple[str, str]:
+    """First time above control, and at how many of the times that could be tested."""
+    tested = rows[rows["q"].notna()]
     if held.empty:
-        tested = int(rows["q"].notna().sum())
-        return (
-            "–",
-            f"holds at none of {tested} tested contrasts" if tested else "no time was testable",
-        )
-    days = sorted(held[k.DAYS].dropna().unique())
-    if not days:
+        below = tested[(tested["q"] <= alpha) & (tested["estimate"] < 0)]
+        days = [tidy.day_label(d) for d in sorted(below[k.DAYS].dropna().unique())]
+        lower_at = f"; below control at {', '.join(days)}" if days else ""
+        n = len(tested)
+        said = f"above control at none of {n} tested contrasts{lower_at}"
+        return "–", said if n else "no time was testable"
+    if held[k.DAYS].isna().all():
         return "time not given", ""
-    later = [tidy.day_label(d) for d in sorted(rows[k.DAYS].dropna().unique()) if d > days[-1]]
-    gone = f"; no longer at {later[0]}" if later else ""
+    first = held.sort_values(k.DAYS).iloc[0]
+    arm = str(first["contrast"]).split(" vs ")[0]
+    own, mine = (t[t["contrast"].str.startswith(f"{arm} vs ")] for t in (held, tested))
+    days = sorted(own[k.DAYS].dropna().unique())
+    later = [tidy.day_label(d) for d in sorted(mine[k.DAYS].dropna().unique()) if d > days[-1]]
+    gone = f"; not shown at {', '.join(later)}" if later else ""
+    which = f"{arm.removeprefix(k.IRRADIATED).strip()}: " if several else ""
     return (
         f"from {tidy.day_label(days[0])}",
-        f"first time the contrast holds after BH; at {len(days)} times{gone}",
+        f"{which}q ≤ {alpha:g} at {len(days)} of {mine[k.DAYS].nunique()} tested times{gone}",
     )
 
 
@@ -290,15 +276,20 @@ def _sasp(
     trend: pd.DataFrame | None,
     name: str,
     day: float,
+    arm: Arm,
     *,
     control: str,
     alpha: float,
 ) -> tuple[tuple[str, ...], str]:
-    """Three families furthest above control at the peak, with their q where tested."""
+    """Three families furthest above control in one arm at the peak, with their q where tested."""
     families = sasp_families(table)
     part = table[table[k.COMPARTMENT] == name]
     try:
-        cells = heatmap_table(part, axes=families, control=control) if families else None
+        cells = (
+            heatmap_table(part, trend, axes=families, control=control, arm=arm)
+            if families
+            else None
+        )
     except InputError:
         cells = None
     if cells is None:
@@ -312,9 +303,7 @@ def _sasp(
     tested = False
     for row in tidy.rows(top):
         axis = row.axis.removeprefix("z:")
-        match = _contrasts(trend, name, {axis, f"z:{axis}", f"mean:{axis}"})
-        match = match[match[k.DAYS] == day]
-        q = match["q"].min() if match["q"].notna().any() else np.nan
+        q = row.q
         tested |= bool(np.isfinite(q))
         if (np.isfinite(q) and q > alpha) or (np.isnan(q) and row.difference < _SMALL):
             continue
@@ -323,9 +312,9 @@ def _sasp(
         shown = f" (q\u00a0{tidy.p_value(q)})" if np.isfinite(q) else ""
         out.append(text + shown.replace("< ", "<\u00a0"))
     if not out:
-        said = "no family holds after BH" if tested else "no family above control"
+        said = "no family above control after BH" if tested else "no family above control"
         return (), f"{said} at {tidy.day_label(day)}"
-    return tuple(out), f"mean over control at {tidy.day_label(day)}" + (
+    return tuple(out), f"control SDs over control at {tidy.day_label(day)}" + (
         "" if tested else ", not tested"
     )
 
