@@ -58,7 +58,7 @@ _SYNONYMS: Final = {
 }
 
 _REJECT_Z: Final = 3.0
-"""Strength of the answer "none of these", in SD of matched gene sets."""
+"""Strength of the answer "none of these", in standard errors."""
 
 _MIN_MARKERS: Final = 3
 
@@ -76,11 +76,14 @@ def compartments(
 
     From markers: log-normalised expression :math:`x` of each gene saturates to
     :math:`s = x / (1 + x)`, so that no single gene decides. A compartment's strength in a cell is
-    how far the mean of its :math:`n_c` markers lies above that of as many random genes of the
-    same cell, :math:`z_c = (\bar s_c - \bar s) / \sqrt{\mathrm{var}(s) / n_c}`. With the answer
-    "none of these" at :math:`z_0 = 3`, confidence is
-    :math:`e^{z_c} / (e^{z_0} + \sum_c e^{z_c})` of the best compartment. It is a function of the
-    one cell: neither the other cells nor the share of a cell type change it.
+    how far the mean of its :math:`n_c` markers lies above that of all other compartments'
+    markers in the same cell, in standard errors of :math:`n_c` random genes,
+    :math:`z_c = (\bar s_c - \bar s_{\neg c}) / \sqrt{\mathrm{var}(s) / n_c}` (above the mean of all
+    genes, if there is one compartment only). Not above random genes: what those show depends on
+    depth and on whether silent genes were filtered away. With the answer "none of these" at
+    :math:`z_0 = 3`, confidence is :math:`e^{z_c} / (e^{z_0} + \sum_c e^{z_c})` of the best
+    compartment. It is a function of the one cell: neither the other cells nor the share of a
+    cell type change it.
 
     Parameters
     ----------
@@ -267,11 +270,16 @@ def _blocks(adata: ad.AnnData, values: str) -> Iterator[sparse.csr_matrix]:
 def _strength(
     block: sparse.csr_matrix, member: sparse.csc_matrix, size: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Strength z of every cell (rows) and set (columns) against random genes of the same cell."""
+    """Strength z of every cell (rows) and set (columns) against the other sets of the same cell."""
     n_genes = block.shape[1]
     mean = np.asarray(block.sum(axis=1)) / n_genes
     var = np.asarray(block.multiply(block).sum(axis=1)) / n_genes - mean**2
-    above = np.asarray((block @ member).todense()) / size - mean
+    total = np.asarray((block @ member).todense())
+    if len(size) > 1:
+        others = (total.sum(axis=1, keepdims=True) - total) / (size.sum() - size)
+    else:
+        others = mean
+    above = total / size - others
     se = np.sqrt(np.maximum(var, 0)) / np.sqrt(size)
     z: NDArray[np.float64] = np.divide(above, se, out=np.zeros_like(above), where=se > 0)
     return z

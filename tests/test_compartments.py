@@ -54,6 +54,39 @@ def test_excluded_compartments_are_not_given(tissue: ad.AnnData) -> None:
         compartments(tissue, exclude=["tumor"])
 
 
+def test_confidence_by_hand() -> None:
+    # Log values: s = x / (1 + x). Cell c0 has 1 (s = 0.5) in the four genes of one compartment
+    # and 0 in the other 12 genes: mean of all 0.125, variance 0.046875, z = 0.5 / (sd / 2).
+    genes = [f"g{i}" for i in range(16)]
+    values = np.zeros((2, 16), dtype=np.float32)
+    values[0, :4] = 1
+    adata = ad.AnnData(sparse.csr_matrix(values), var=pd.DataFrame(index=genes))
+    adata.uns["senoscore"] = {"values": "lognorm", "organism": "human"}
+    markers = pd.DataFrame(
+        {"compartment": ["t_cell"] * 4 + ["neuron"] * 4 + ["b_cell"] * 4, "gene": genes[:12]}
+    )
+    table = compartments(adata, markers=markers)
+    z = 0.5 / (np.sqrt(0.25 * 4 / 16 - 0.125**2) / 2)
+    others = (0 - 0.5 * 4 / 8) / 0.5 * z
+    odds = np.exp(z) / (np.exp(z) + 2 * np.exp(others) + np.exp(3))
+    assert table["compartment"].tolist() == ["t_cell", "unassigned"]
+    assert table["compartment_confidence"][0] == pytest.approx(odds, rel=1e-6)
+    # Nothing in the cell: all three at z = 0 against "none of these" at 3.
+    assert table["compartment_confidence"][1] == pytest.approx(1 / (3 + np.exp(3)), rel=1e-6)
+
+
+def test_leaving_out_silent_genes_costs_little(tissue: ad.AnnData) -> None:
+    # Files of published cells often hold only the genes that their cells express.
+    heard = np.asarray((tissue.X > 0).mean(axis=0)).ravel() > 0.1
+    truth = tissue.obs["true_compartment"].astype(str).to_numpy()
+    whole, part = (
+        (compartments(a)["compartment"].to_numpy() == truth).mean()
+        for a in (tissue, tissue[:, heard].copy())
+    )
+    assert heard.mean() < 0.6
+    assert part > 0.65 * whole
+
+
 def labelled(labels: list[str]) -> ad.AnnData:
     obs = pd.DataFrame({"type": labels}, index=[f"c{i}" for i in range(len(labels))])
     return ad.AnnData(np.ones((len(labels), 2)), obs=obs)
@@ -87,11 +120,27 @@ def test_bulk_is_bulk() -> None:
     assert compartments(adata)["compartment"].tolist() == ["bulk"]
 
 
+needs_realdata = pytest.mark.skipif(
+    not REALDATA.is_dir(), reason="no ../shared/realdata beside the checkout"
+)
+
+
 @pytest.mark.realdata
-@pytest.mark.skipif(not REALDATA.is_dir(), reason="no ../shared/realdata beside the checkout")
+@needs_realdata
 def test_real_immune_cells_are_immune() -> None:
     adata = ad.read_h5ad(REALDATA / "celltypist_immune_cells_sc" / "counts.h5ad")
     share = compartments(adata)["compartment"].value_counts(normalize=True)
     immune = share.reindex(["macrophage", "t_cell", "nk_cell", "b_cell"]).fillna(0).sum()
-    assert immune > 0.6
+    assert immune > 0.75
     assert share.drop(["macrophage", "t_cell", "nk_cell", "b_cell", "unassigned"]).sum() < 0.02
+
+
+@pytest.mark.realdata
+@needs_realdata
+def test_real_tumour_cells_are_tumour_or_rejected() -> None:
+    # One of the glioblastomas of Neftel 2019: no marker of immune cells is expressed in it.
+    adata = ad.read_h5ad(REALDATA / "mgh136_glioblastoma_sc" / "log_tpm.h5ad")
+    adata.uns["senoscore"] = {"values": "lognorm", "organism": "human"}
+    share = compartments(adata)["compartment"].value_counts(normalize=True)
+    assert share["tumour"] > 0.4
+    assert share.drop(["tumour", "unassigned"]).sum() < 0.05
