@@ -123,10 +123,6 @@ class Rows(NamedTuple):
     mean: NDArray[np.float64]
     sd: NDArray[np.float64]
 
-    def take(self, which: NDArray[np.int64]) -> Rows:
-        """Some of these cells."""
-        return Rows(self.values[which], self.mean[which], self.sd[which])
-
     def against_other_sets(self, sets: GeneSets) -> NDArray[np.float64]:
         """Strength of each set (columns), the genes of all other sets being what is expected."""
         total = self._total(sets)

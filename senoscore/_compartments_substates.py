@@ -63,7 +63,7 @@ class Substates:
             own = np.flatnonzero(compartment == of)
             if not len(own):
                 continue
-            z = rows.take(own).against_all_genes(sets)
+            z = rows.against_all_genes(sets)[own]
             name, sure = best(z, sets.names)
             at = start + own
             name[sure < min_confidence] = None
