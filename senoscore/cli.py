@@ -188,6 +188,20 @@ def compartments(
 
 
 @app.command()
+def substates(
+    datasets: Datasets,
+    *,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    results: Results = _RESULTS,
+) -> None:
+    """Count the sub-states of every sample and compartment."""
+    from senoscore import stages
+
+    stages.substates(datasets, _settings(settings, config), Layout(results))
+
+
+@app.command()
 def score(
     *,
     dataset: Dataset,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from senoscore.stages.biology import crosstalk, families, window
 from senoscore.stages.calls import calibrate, call
-from senoscore.stages.cells import compartments, ingest, qc, score
+from senoscore.stages.cells import compartments, ingest, qc, score, substates
 from senoscore.stages.page import report
 from senoscore.stages.profiles import pseudobulk
 from senoscore.stages.shards import gather, shard, survey
@@ -32,6 +32,7 @@ __all__ = [
     "shard",
     "signatures",
     "simulate",
+    "substates",
     "survey",
     "trend",
     "window",

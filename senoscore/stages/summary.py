@@ -148,7 +148,9 @@ def export(datasets: Sequence[str], layout: Layout) -> None:
     for dataset in datasets:
         calls = read_parquet(layout.calls(dataset))
         quality = read_parquet(layout.qc(dataset)).rename(columns={k.REASON: "qc_reason"})
-        where = read_parquet(layout.compartments(dataset), columns=[k.CONFIDENCE])
+        where = read_parquet(
+            layout.compartments(dataset), columns=[k.CONFIDENCE, k.SUBSTATE, k.SUBSTATE_CONFIDENCE]
+        )
         evidence = calls.filter(regex=r"^z:")
         cells = pd.concat(
             [quality, where, calls.drop(columns=[k.CELL, k.SAMPLE, *evidence.columns])], axis=1

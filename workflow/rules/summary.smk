@@ -63,6 +63,40 @@ rule confounders:
         """
 
 
+rule substates:
+    """Shares of macrophage, fibroblast and astrocyte sub-states in every sample."""
+    input:
+        compartments=expand(
+            "results/cells/{dataset}.compartments.parquet", dataset=DATASETS.index
+        ),
+        qc=expand("results/cells/{dataset}.qc.parquet", dataset=DATASETS.index),
+        table=(
+            [config["compartments"]["substates"]]
+            if config["compartments"]["substates"]
+            else []
+        ),
+    output:
+        "results/summary/substates.tsv",
+    log:
+        "logs/substates.log",
+    benchmark:
+        "logs/benchmarks/substates.tsv"
+    resources:
+        mem_mb=matrix_mb(factor=2, base=2000),
+    params:
+        datasets=list(DATASETS.index),
+        settings=settings("compartments.substates", "burden.min_cells"),
+        version=SENOSCORE_VERSION,
+    shell:
+        r"""
+        senoscore substates \
+            --settings {params.settings:q} \
+            --results results \
+            {params.datasets:q} \
+            &> {log:q}
+        """
+
+
 rule pseudobulk:
     """Summed counts, genes that change, and their signatures; minutes, so only if asked for."""
     input:
