@@ -68,6 +68,7 @@ _FILES: Final = "; give batch in the samples sheet if the files were processed t
 _NO_VARIATION: Final = "the samples do not vary: no standard error"
 _ALL_ZERO: Final = "no cell of any sample is in this state: nothing varies"
 _MIN_DF_WITH_BATCH: Final = 3
+_SAME_GY: Final = 0.01
 
 
 @dataclass(frozen=True)
@@ -214,10 +215,15 @@ def main_arm(treated: pd.DataFrame) -> pd.DataFrame:
 
 
 def arm_facts(of: pd.DataFrame) -> dict[str, Any]:
-    """Dose, fractions, modality, BED and EQD2 of the samples of one arm."""
+    """Dose, fractions, modality, BED and EQD2 of the samples of one arm; NaN where those differ."""
     first = of.iloc[0]
     same: dict[str, Any] = {name: first[name] for name in ARM[1:]}
-    return same | {name: of[name].mean() for name in ("bed_gy", "eqd2_gy")}
+    return same | {name: _common(of[name]) for name in ("bed_gy", "eqd2_gy")}
+
+
+def _common(doses: pd.Series) -> float:
+    """Mean of equal numbers: the mean of two schedules is the dose of neither."""
+    return float(doses.mean()) if np.ptp(doses) <= _SAME_GY else np.nan
 
 
 def arm_name(facts: Mapping[str, Any], among: pd.DataFrame, *, alone: bool = False) -> str:

@@ -153,6 +153,8 @@ def _caveats(of: pd.DataFrame, base: pd.DataFrame, table: pd.DataFrame, row: dic
     doses = table[table[k.DOSE].gt(0)].groupby(k.SUBJECT)[k.DOSE].nunique()
     if doses.reindex(of[k.SUBJECT].unique()).gt(1).any():
         said.append("subjects with several doses: no animals of their own")
+    if of["eqd2_gy"].notna().any() and not np.isfinite(row["eqd2_gy"]):
+        said.append("EQD2 differs within this arm: give n_fractions and alpha_beta of every sample")
     shared = set(of[k.SUBJECT]) & set(base[k.SUBJECT])
     if NOT_BLOCKS in row["method"] and shared:
         said.append(f"{len(shared)} subjects are on both sides: the interval errs on the wide side")

@@ -86,7 +86,7 @@ def over_dose(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]
             title = f"{treatment}, per log1p(Gy){when}"
             row = new_row("dose_response", title, whole, base) | {k.DAYS: days}
             why = " and ".join({"n_fractions": "fractions"}.get(name, name) for name in telling)
-            yield row | refused(f"{why} differ between doses: fewer than {_MIN_DOSES} doses of one")
+            yield row | refused(f"the doses differ in {why}: fewer than {_MIN_DOSES} of one")
 
 
 def interaction(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]:

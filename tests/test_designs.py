@@ -233,6 +233,9 @@ def test_two_schedules_of_a_dose_are_two_arms():
     assert (found["n_treated"] == 3).all()
     table = burden(cells_of(samples), samples=samples)
     assert table.loc[table["sample"] == "s3", "bed_gy"].eq(43.333).all()
+    pooled = asked(samples.drop(columns="n_fractions"))
+    assert pooled["eqd2_gy"].isna().all()  # 18 Gy would be the dose of nobody
+    assert pooled["note"].str.contains("EQD2 differs within this arm").all()
 
 
 def test_modalities_are_not_on_one_line():
@@ -245,7 +248,7 @@ def test_modalities_are_not_on_one_line():
     three = samples[(samples["dose_gy"] != 4)].reset_index(drop=True)
     refused = asked(three, question="dose_response")
     assert refused["status"].tolist() == ["not_estimable"]
-    assert refused.loc[0, "reason"] == "modality differ between doses: fewer than 3 doses of one"
+    assert refused.loc[0, "reason"] == "the doses differ in modality: fewer than 3 of one"
 
 
 def test_fewer_cells_in_one_arm_are_said():
