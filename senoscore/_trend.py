@@ -82,7 +82,7 @@ def trend(
     transform
         ``arcsine`` or ``logit``, for fractions. The variance of a logit is far larger at small
         fractions; pooled over times, a quiet time among raised ones then passes for an effect in
-        11 to 13 % (docs/statistics.md).
+        10 to 13 % (docs/statistics.md).
     measures
         ``fraction_senescent`` and ``fraction_acute`` (cells that fulfil the panel's rule, at days
         at which that can be senescence and before), ``index_mean``, ``z:<axis>``,

@@ -62,6 +62,8 @@ def over_dose(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]
         treatment, days = str(key[0]), float(str(key[1]))
         base, matched = controls_at(controls, days)
         n_levels = whole[k.DOSE].nunique() + (len(base) > 0)
+        if n_levels < _MIN_DOSES:
+            continue
         when = f" @ {days:.3g} d" if np.isfinite(days) else ""
         schedules = whole.groupby([k.DOSE, "modality"])["n_fractions"].nunique(dropna=False)
         names = ["modality", *(["n_fractions"] if schedules.max() > 1 else [])]
@@ -82,7 +84,7 @@ def over_dose(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]
             on = "controls of the same time" if matched else "all controls"
             on = f"log1p(dose), {on} at 0 Gy"
             yield _slope(row, both, X, options, CONFOUNDED_DOSE, on, (k.DOSE, _MIN_DOSES))
-        if not asked and n_levels >= _MIN_DOSES:
+        if not asked:
             title = f"{treatment}, per log1p(Gy){when}"
             row = new_row("dose_response", title, whole, base) | {k.DAYS: days}
             why = " and ".join({"n_fractions": "fractions"}.get(name, name) for name in telling)
