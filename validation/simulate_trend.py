@@ -2,8 +2,8 @@
 
 Run ``python validation/simulate_trend.py`` (ten minutes; numbers of tables as arguments run those
 only) to print the tables of docs/statistics.md. Every replicate of a setting is one compartment
-of one burden table, so what is measured is :func:`senoscore.trend` and :func:`senoscore.readouts` themselves, not a copy of
-their formulas.
+of one burden table, so what is measured is :func:`senoscore.trend` and
+:func:`senoscore.readouts` themselves, not a copy of their formulas.
 """
 
 from __future__ import annotations
