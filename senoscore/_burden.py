@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from senoscore import _keys as k
+from senoscore._burden_controls import KINDS, check_days, controls_at, regions_apart
 from senoscore.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,12 +38,13 @@ _COVARIATES: Final = {
     "pct_mt": "median_pct_mt",
 }
 _DESIGN: Final = (
-    k.SUBJECT, k.TREATMENT, k.DOSE, "eqd2_gy", "modality", k.DAYS, k.BATCH, "region",
+    k.SUBJECT, k.TREATMENT, k.DOSE, "n_fractions", "bed_gy", "eqd2_gy", "modality", k.DAYS,
+    k.BATCH, "region",
 )  # fmt: skip
-_NUMBERS: Final = (k.DOSE, "eqd2_gy", k.DAYS)
+_NUMBERS: Final = (k.DOSE, "n_fractions", "bed_gy", "eqd2_gy", k.DAYS)
 _FACTS: Final = (k.DATASET, "assay", "organism")
 _PROFILES: Final = ("bulk", "array")
-_ALIKE: Final = [k.COMPARTMENT, "assay", "organism"]
+_ALIKE: Final = [k.COMPARTMENT, *KINDS]
 """Rows that may share a control: nuclei are no baseline of cells, mice none of patients."""
 
 
@@ -69,9 +71,9 @@ def burden(
         column that differs between cells of a sample makes the rows sample x region x
         compartment.
     samples
-        Samples sheet (subject, treatment, dose_gy, eqd2_gy, modality, days_post_rt, batch,
-        region); None takes those columns from the cells. A sample without cells still has its
-        rows.
+        Samples sheet (subject, treatment, dose_gy, n_fractions, bed_gy, eqd2_gy, modality,
+        days_post_rt, batch, region); None takes those columns from the cells. A sample without
+        cells still has its rows.
     sample, compartment
         Columns.
     control
@@ -89,18 +91,22 @@ def burden(
     whatever the clock and the per-cell FDR say (``n_senescent`` are those that FDR lets one point
     at). ``fraction`` = n_positive / n_assessable (0..1) with ``fraction_lo`` and ``fraction_hi``
     (95 % Wilson interval over the cells of this sample only: it says nothing of other animals),
-    ``control_fraction`` (mean over control samples: the rule's own error rate), ``excess``
-    (fraction - control_fraction, a lower bound on the share of cells that irradiation changed,
+    ``control_fraction`` (mean over control subjects, the rule's own error rate: those of the same
+    day where there are two, else all; of the same region where each irradiated region has some,
+    as :func:`senoscore.trend` compares), ``excess`` (fraction - control_fraction, a lower bound on
+    the share of cells that irradiation changed,
     because the cut has a miss rate), ``share`` (of the kept cells of the sample, or region),
     medians of depth, ``index_mean``, ``mean:<column>``, ``status`` and ``note``. Status is ok,
-    acute (before ``min_days_stable``: not senescence yet), few_cells, absent, no_control,
+    acute (before ``min_days_stable``: not senescence yet), no_time (irradiated, and nobody knows
+    when: never called senescent), few_cells, absent, no_control,
     not_assessable, or profile (the sample is one bulk profile, by its assay: means and no
     fraction).
 
     Raises
     ------
     InputError
-        A column is missing, or a sample of the cells is not in ``samples``.
+        A column is missing, a sample of the cells is not in ``samples``, or a treated sample is
+        of a day before irradiation.
     """
     cells = data if isinstance(data, pd.DataFrame) else _from_anndata(data)
     cells = cells.reset_index(drop=True)
@@ -118,6 +124,7 @@ def burden(
     table = _counts(kept, by).reindex(index, fill_value=0)
     table = table.join(_means(kept, by)).reset_index()
     table = sheet.merge(table, on=unit, how="right", validate="one_to_many")
+    check_days(table, control=control)
     total = table.groupby(unit)["n_cells"].transform("sum")
     table["share"] = table["n_cells"] / total.where(total > 0)
     is_profile = _profiles(cells, table)
@@ -241,9 +248,24 @@ def _fractions(table: pd.DataFrame, is_profile: pd.Series, *, control: str, min_
     positive = table["n_positive"].to_numpy(dtype=float)
     table["fraction"] = positive / n
     table[["fraction_lo", "fraction_hi"]] = wilson(positive, n)
-    baseline = table["fraction"].where(table[k.TREATMENT] == control)
-    table["control_fraction"] = baseline.groupby([table[name] for name in _ALIKE]).transform("mean")
+    table["control_fraction"] = _control_fraction(table, control)
     table["excess"] = table["fraction"] - table["control_fraction"]
+
+
+def _control_fraction(table: pd.DataFrame, control: str) -> pd.Series:
+    """Mean over the control subjects that each row is compared with."""
+    own = table[k.SUBJECT].astype(object).where(table[k.SUBJECT].notna(), "").astype(str)
+    named = table.assign(**{k.SUBJECT: own.where(own != "", table[k.SAMPLE])})
+    out = pd.Series(np.nan, index=table.index)
+    for _, whole in named.groupby(_ALIKE):
+        regions = whole["region"] if regions_apart(whole, control=control) else whole[k.COMPARTMENT]
+        for _, of in whole.groupby(regions):
+            controls = of[(of[k.TREATMENT] == control) & of["fraction"].notna()]
+            for days, rows in of.groupby(k.DAYS, dropna=False):
+                base, _ = controls_at(controls, float(str(days)))
+                subjects = base.groupby([k.SUBJECT, k.DAYS], dropna=False)["fraction"].mean()
+                out[rows.index] = subjects.mean()
+    return out
 
 
 def _status(
@@ -260,6 +282,11 @@ def _status(
         (without, "no_control", _why_no_control(table, is_control, control)),
         (table["n_assessable"] == 0, "not_assessable", "no cell could be assessed"),
         (few, "few_cells", cells),
+        (
+            ~is_control & table[k.DAYS].isna(),
+            "no_time",
+            "no time after irradiation: never called senescent; give time_post_rt",
+        ),
         (
             ~is_control & (table[k.DAYS] < stable),
             "acute",

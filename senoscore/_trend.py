@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -13,7 +14,7 @@ from senoscore import _keys as k
 from senoscore._trend_ask import Options, result
 from senoscore._trend_data import Stratum, prepared, strata, values, wanted_measures
 from senoscore._trend_models import contrast, fit
-from senoscore._trend_questions import questions
+from senoscore._trend_questions import questions, without_time
 from senoscore._trend_readouts import readouts
 from senoscore.errors import DesignError
 
@@ -24,19 +25,26 @@ __all__ = ["COLUMNS", "families", "readouts", "trend"]
 
 COLUMNS: Final = (
     "family", "question", k.COMPARTMENT, "stratum", "measure", "contrast", k.DAYS, k.DOSE,
-    "eqd2_gy", "n_control", "n_treated", "estimate", "ci_lo", "ci_hi", "unit",
-    "estimate_fraction", "df", "statistic", "p", "q", "p_permutation", "permutation_floor",
+    "n_fractions", "modality", "bed_gy", "eqd2_gy", "n_control", "n_treated", "estimate",
+    "ci_lo", "ci_hi", "unit", "estimate_fraction", "df", "statistic", "p", "q", "p_permutation",
+    "permutation_floor",
     "design", "method", "status", "reason", "note",
 )  # fmt: skip
 _TEXT: Final = (
-    "family", "question", k.COMPARTMENT, "stratum", "measure", "contrast", "unit", "design",
-    "method", "status", "reason", "note",
+    "family", "question", k.COMPARTMENT, "stratum", "measure", "contrast", "modality", "unit",
+    "design", "method", "status", "reason", "note",
 )  # fmt: skip
 
 
 _ELSEWHERE: Final = "controls of this compartment are of another assay or organism"
 _CATEGORICAL: Final = re.compile(r"\bC\(\s*[A-Za-z]\w*\s*\)")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_\s~+\-*:()]*")
+_OF_INTEREST: Final = frozenset(
+    {k.TREATMENT, k.DAYS, "log_days", k.DOSE, "log_dose", "n_fractions", "bed_gy", "eqd2_gy",
+     "modality"}
+)  # fmt: skip
+_COVARIATES: Final = "formula_covariates"
+_COVARIATE: Final = "no term of treatment, time or dose: not adjusted"
 _CALL: Final = re.compile(r"[\w)]\s*\(|__")
 
 
@@ -46,16 +54,17 @@ def trend(
     *,
     control: str = k.CONTROL,
     alpha: float = 0.05,
-    transform: str = "logit",
+    transform: str = "arcsine",
     measures: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     r"""Compare irradiated with control samples, and follow them over time and dose.
 
     One value a subject and compartment, ordinary linear model, variance pooled over all groups
-    of the compartment, t reference. Fractions are compared as logits with an offset of half a
-    cell, :math:`\ln\frac{f + c}{1 - f + c}`, :math:`c = 1/(2\tilde n)` with the median number of
-    cells :math:`\tilde n` (the empirical logit where all samples have as many), or as
-    :math:`\arcsin\sqrt f`. Cells never enter as replicates.
+    of the compartment, t reference. Fractions are compared as :math:`\arcsin\sqrt f`, whose
+    variance does not depend on f, or as logits with an offset of half a cell,
+    :math:`\ln\frac{f + c}{1 - f + c}`, :math:`c = 1/(2\tilde n)` with the median number of
+    cells :math:`\tilde n` (the empirical logit where all samples have as many). Cells never enter
+    as replicates.
 
     Parameters
     ----------
@@ -64,13 +73,16 @@ def trend(
     formula
         A model of your own in place of the questions below, in Wilkinson notation over the
         burden table's columns, ``log_days`` (log1p of days; 0 for controls) and ``log_dose``;
-        every coefficient but the intercept is a row.
+        every coefficient but the intercept is a row. Those of terms without treatment, time or
+        dose (subject, batch) have no q: they are no question.
     control
         Treatment that means not irradiated.
     alpha
         1 - confidence of the intervals.
     transform
-        ``logit`` or ``arcsine``, for fractions.
+        ``arcsine`` or ``logit``, for fractions. The variance of a logit is far larger at small
+        fractions; pooled over times, a quiet time among raised ones then passes for an effect in
+        10 to 13 % (docs/statistics.md).
     measures
         ``fraction_senescent`` and ``fraction_acute`` (cells that fulfil the panel's rule, at days
         at which that can be senescence and before), ``index_mean``, ``z:<axis>``,
@@ -80,8 +92,9 @@ def trend(
     Returns
     -------
     One row a compartment, measure and contrast. ``question`` is ``irradiated_vs_control``
-    (each treatment, dose and time), ``trend_log1p_days`` (3 or more times, at the dose most
-    samples have), ``dose_response`` (3 or more doses at a time, 0 among them),
+    (each arm and time; an arm is a treatment, dose, number of fractions and modality),
+    ``trend_log1p_days`` (3 or more times, of the arm most samples are of), ``dose_response`` (3 or
+    more doses of one modality at a time, 0 among them),
     ``treatment_x_time`` (controls at 2 or more times), ``modality`` (at the same dose and time)
     or ``formula``. ``status`` is
     ``tested``, ``not_testable`` (an estimate, but no replication) or ``not_estimable``, with
@@ -90,12 +103,14 @@ def trend(
     estimate is in; ``estimate_fraction`` is the difference of mean fractions.
     ``stratum`` names assay, organism and region where a run has several: they are never compared
     with each other. ``design`` is ``repeated`` where a subject comes back in another state, else
-    ``cross_sectional``. ``eqd2_gy`` stands beside the dose.
+    ``cross_sectional``. ``n_fractions``, ``modality``, ``bed_gy`` and ``eqd2_gy`` stand beside the
+    dose.
 
     Raises
     ------
     InputError
-        The burden table lacks a column, a measure is no column, or the transform is unknown.
+        The burden table lacks a column, a measure is no column, the transform is unknown, or a
+        treated sample is of a day before irradiation.
     DesignError
         The formula cannot be used.
 
@@ -103,12 +118,14 @@ def trend(
     -----
     Controls of the same time are used where there are two of them; else all controls, and
     ``method`` says so. Samples of one subject in the same state are averaged. A subject in
-    several states is a block (fixed effect); where that leaves a contrast without an estimate
-    (other animals are the controls), the two groups are compared alone. A subject effect is never
-    fitted where every subject appears once. Batch is a covariate (the data set, where no sample has
-    a batch and data sets hold several samples), and a contrast that it makes
-    impossible is ``not_estimable``. ``p_permutation`` is exact, of the difference of group means,
-    and cannot be below ``permutation_floor``.
+    several states is a block (fixed effect). Where that leaves a contrast without an estimate
+    (other animals are the controls), the two groups are compared alone; where only part of the
+    subjects are on both sides, whichever of the two designs has the narrower expected interval,
+    reckoned from the design alone; ``n_control`` and ``n_treated`` are the subjects that the
+    estimate is made of. A subject effect is never fitted where every subject appears once. Batch
+    is a covariate (the data set, where no sample has a batch and data sets hold several samples),
+    and a contrast that it makes impossible is ``not_estimable``. ``p_permutation`` is exact, of
+    the difference of group means, and cannot be below ``permutation_floor``.
     """
     table = prepared(burden, transform, control=control)
     wanted = wanted_measures(burden, table, measures)
@@ -124,12 +141,14 @@ def trend(
                     asked = _formula_rows(part.table, measure, formula, options)
                 else:
                     asked = questions(values(part.table, measure), options)
+                    if measure == "fraction_senescent":
+                        asked = chain(asked, without_time(part.table, options))
                 rows += [head | {"measure": measure} | _placed(row, part) for row in asked]
     out = pd.DataFrame(rows, columns=list(COLUMNS))
     out["unit"] = [_unit(name, transform) for name in out["measure"]]
-    out["family"] = [
-        f"{q}/{_kind(m)}" for q, m in zip(out["question"], out["measure"], strict=True)
-    ]
+    covariate = out["reason"].str.startswith(_COVARIATE)
+    asked_of = out["question"].where(~covariate, _COVARIATES)
+    out["family"] = [f"{q}/{_kind(m)}" for q, m in zip(asked_of, out["measure"], strict=True)]
     numbers = [name for name in COLUMNS if name not in _TEXT]
     out[numbers] = out[numbers].astype(float)
     out["q"] = _adjusted(out)
@@ -156,7 +175,12 @@ def families(table: pd.DataFrame, *, fdr: float = 0.05) -> pd.DataFrame:
     counts.insert(0, "n_rows", value=True)
     counts["n_holds"] = table["q"].le(fdr)
     grouped = counts.groupby([table["family"], table["question"]], sort=True).sum().astype("int64")
-    return grouped.reset_index().assign(adjustment="Benjamini-Hochberg over the tested rows")
+    out = grouped.reset_index()
+    none = out["family"].str.startswith(f"{_COVARIATES}/")
+    out["adjustment"] = np.where(
+        none, "none: covariates", "Benjamini-Hochberg over the tested rows"
+    )
+    return out
 
 
 def _kind(measure: str) -> str:
@@ -177,7 +201,7 @@ def _unit(measure: str, transform: str) -> str:
 
 def _adjusted(table: pd.DataFrame) -> pd.Series:
     q = pd.Series(np.nan, index=table.index)
-    tested = table[table["status"] == "tested"]
+    tested = table[(table["status"] == "tested") & ~table["reason"].str.startswith(_COVARIATE)]
     for _, of in tested.groupby("family"):
         q[of.index] = stats.false_discovery_control(of["p"].to_numpy(dtype=float))
     return q
@@ -207,8 +231,9 @@ def _formula_rows(
     if own.empty:
         return
     is_control = own[k.TREATMENT] == options.control
+    days = own[k.DAYS].clip(lower=0).to_numpy(dtype=float)
     data = own.assign(
-        log_days=np.where(is_control, 0.0, np.log1p(own[k.DAYS].to_numpy(dtype=float))),
+        log_days=np.where(is_control, 0.0, np.log1p(days)),
         log_dose=np.log1p(own[k.DOSE].fillna(0).to_numpy(dtype=float)),
     )
     try:
@@ -226,12 +251,22 @@ def _formula_rows(
     if not own[k.SUBJECT].duplicated().any() and re.search(rf"\b{k.SUBJECT}\b", formula):
         msg = f"formula {formula!r} has a subject effect, but every subject appears once"
         raise DesignError(msg, fix="leave subject out: with one sample each it is the residual")
+    spec = design.model_spec
+    wanted = {
+        i
+        for term, columns in spec.term_indices.items()
+        for i in columns
+        if _OF_INTEREST & {str(variable) for variable in spec.term_variables[term]}
+    }
     for i, name in enumerate(design.columns):
         if name == "Intercept":
             continue
         found = contrast(model, np.eye(X.shape[1])[i], alpha=options.alpha)
+        numbers = result(found, raw, why_not=cause)
+        if i not in wanted:
+            numbers["reason"] = "; ".join(filter(None, [_COVARIATE, numbers["reason"]]))
         yield {
             "question": "formula", "contrast": str(name), "method": f"OLS on samples, {formula}",
             "n_control": own.loc[is_control, k.SUBJECT].nunique(),
             "n_treated": own.loc[~is_control, k.SUBJECT].nunique(),
-        } | result(found, raw, why_not=cause)  # fmt: skip
+        } | numbers  # fmt: skip

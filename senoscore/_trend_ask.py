@@ -6,30 +6,46 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from scipy import stats
 
 from senoscore import _keys as k
-from senoscore._trend_data import blocks, main_dose
-from senoscore._trend_models import Contrast, contrast, estimable, fit
+from senoscore._trend_data import ARM, blocks
+from senoscore._trend_models import (
+    Contrast,
+    contrast,
+    effective_df,
+    estimable,
+    fit,
+    influence,
+    widening,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
     from numpy.typing import NDArray
 
 __all__ = [
+    "AS_BLOCKS",
     "CONFOUNDED",
     "CONFOUNDED_DOSE",
     "CONFOUNDED_MODALITY",
     "CONFOUNDED_TIME",
+    "NOT_BLOCKS",
     "NO_REPLICATION",
     "ONE_PER_TIME",
     "Answer",
     "Options",
+    "arm_facts",
+    "arm_name",
     "ask",
+    "ask_all",
+    "main_arm",
     "n_subjects",
     "new_row",
     "refused",
     "result",
-    "same_dose",
 ]
 
 NO_REPLICATION: Final = (
@@ -43,10 +59,16 @@ CONFOUNDED: Final = "batch and treatment are the same variable here"
 CONFOUNDED_TIME: Final = "batch and time are the same variable here"
 CONFOUNDED_DOSE: Final = "batch and dose are the same variable here"
 CONFOUNDED_MODALITY: Final = "batch and modality are the same variable here"
+ONE_SIDE: Final = "every subject is on one side of this contrast"
+AS_BLOCKS: Final = "subjects as blocks"
+NOT_BLOCKS: Final = "subjects that return counted as different ones"
+RESEMBLANCE: Final = 0.8
+"""Correlation of two samples of a subject that the choice of a design reckons with."""
 _FILES: Final = "; give batch in the samples sheet if the files were processed together"
 _NO_VARIATION: Final = "the samples do not vary: no standard error"
 _ALL_ZERO: Final = "no cell of any sample is in this state: nothing varies"
 _MIN_DF_WITH_BATCH: Final = 3
+_SAME_GY: Final = 0.01
 
 
 @dataclass(frozen=True)
@@ -69,7 +91,8 @@ def new_row(
     """Start a row of the table of contrasts."""
     return {
         "question": question, "contrast": title, k.DAYS: np.nan, k.DOSE: np.nan,
-        "eqd2_gy": np.nan, "n_control": n_subjects(controls), "n_treated": n_subjects(treated),
+        "n_fractions": np.nan, "modality": "", "bed_gy": np.nan, "eqd2_gy": np.nan,
+        "n_control": n_subjects(controls), "n_treated": n_subjects(treated),
         "estimate_fraction": np.nan, "method": "", "status": "tested", "reason": "", "note": "",
     }  # fmt: skip
 
@@ -101,7 +124,9 @@ def result(
 class Answer:
     """A contrast, how it was made, or why it could not be.
 
-    ``plain``: no subject or batch beside the groups, so that a permutation test fits.
+    ``plain``: no subject or batch beside the groups, so that a permutation test fits. ``used``:
+    rows that contribute. ``width``: expected half of the interval in SD of a sample, from the
+    design alone.
     """
 
     found: Contrast | None
@@ -109,30 +134,29 @@ class Answer:
     why_not: str = ""
     plain: bool = True
     confounded: bool = False
+    used: NDArray[np.bool_] | None = None
+    width: float = np.inf
 
 
 def ask(
     table: pd.DataFrame, X: NDArray[np.float64], weights: NDArray[np.float64], *,
-    options: Options, confounded: str,
+    options: Options, confounded: str, blocked: bool = True,
 ) -> Answer:  # fmt: skip
     """Contrast with subjects as blocks and batch as covariate, as far as the design allows.
 
     A batch that makes the contrast impossible refuses it; one that leaves fewer than three
-    degrees of freedom is not modelled, and that is said.
+    degrees of freedom is not modelled, and that is said. Not ``blocked``: subjects that return
+    count as different ones, and the interval is widened where that would make it too narrow.
     """
     beside = blocks(table)
-    y = table["y"].to_numpy(dtype=float)
-    full = np.hstack([X, beside.subject])
-    wide = np.append(weights, np.zeros(full.shape[1] - len(weights)))
     said = [beside.said] if beside.said else []
+    returns = bool(beside.subject.shape[1])
+    if not blocked and returns:
+        said = [beside.said.replace(AS_BLOCKS, NOT_BLOCKS)]
+    full = np.hstack([X, beside.subject]) if blocked else X
+    wide = np.append(weights, np.zeros(full.shape[1] - len(weights)))
     if not estimable(full, wide):
-        return Answer(None, "; ".join(said), "every subject is on one side of this contrast")
-    if not beside.batch.shape[1]:
-        return Answer(
-            contrast(fit(y, full), wide, alpha=options.alpha),
-            "; ".join(said),
-            plain=not beside.subject.shape[1],
-        )
+        return Answer(None, "; ".join(said), ONE_SIDE)
     both = np.hstack([full, beside.batch])
     wider = np.append(wide, np.zeros(beside.batch.shape[1]))
     if not estimable(both, wider):
@@ -140,17 +164,85 @@ def ask(
         if beside.batch_is == k.DATASET:
             why = confounded.replace("batch", "dataset", 1) + _FILES
         return Answer(None, "; ".join(said), why, confounded=True)
-    model = fit(y, both)
-    if model.df < _MIN_DF_WITH_BATCH:
+    batch = bool(beside.batch.shape[1])
+    if batch and len(both) - np.linalg.matrix_rank(both) < _MIN_DF_WITH_BATCH:
         said.append(f"{beside.batch_is} not modelled: too few samples")
-        found = contrast(fit(y, full), wide, alpha=options.alpha)
-        return Answer(found, "; ".join(said), plain=not beside.subject.shape[1])
-    said.append(f"{beside.batch_is} as covariate")
-    found = contrast(model, wider, alpha=options.alpha)
-    return Answer(found, "; ".join(said), plain=False)
+        both, wider, batch = full, wide, False
+    elif batch:
+        said.append(f"{beside.batch_is} as covariate")
+    model = fit(table["y"].to_numpy(dtype=float), both)
+    df, factor = float(model.df), 1.0
+    if returns and not blocked and df:
+        df = effective_df(both, beside.subject, RESEMBLANCE)
+        factor = widening(both, wider, beside.subject)
+    spread = float(wider @ model.bread @ wider) * factor
+    half = float(stats.t.ppf(1 - options.alpha / 2, df) * np.sqrt(spread)) if df else np.inf
+    return Answer(
+        contrast(model, wider, alpha=options.alpha, df=df, factor=factor),
+        "; ".join(said),
+        plain=not batch and not (returns and blocked),
+        used=influence(both, wider) != 0,
+        width=half * float(np.sqrt(1 - RESEMBLANCE)) if returns and blocked else half,
+    )
 
 
-def same_dose(treated: pd.DataFrame) -> tuple[pd.DataFrame, float]:
-    """Samples of the dose that most have, and that dose; all of them where none is given."""
-    dose = main_dose(treated)
-    return (treated if np.isnan(dose) else treated[treated[k.DOSE] == dose]), dose
+def ask_all(
+    table: pd.DataFrame, X: NDArray[np.float64], weights: NDArray[np.float64], *,
+    options: Options, confounded: str,
+) -> Answer:  # fmt: skip
+    """Contrast by the design that keeps the most information.
+
+    Subjects are blocks where every subject of the contrast then adds to it. Where some would add
+    nothing (they are on one side only), they may instead count as different ones: the narrower of
+    the two expected intervals is taken, never by what the values say.
+    """
+    answer = ask(table, X, weights, options=options, confounded=confounded)
+    asked = estimable(X, weights) and influence(X, weights) != 0
+    complete = answer.used is not None and not (asked & ~answer.used).any()
+    if answer.confounded or complete or AS_BLOCKS not in answer.method:
+        return answer
+    other = ask(table, X, weights, options=options, confounded=confounded, blocked=False)
+    return other if other.width < answer.width else answer
+
+
+def main_arm(treated: pd.DataFrame) -> pd.DataFrame:
+    """Samples of the dose, fractionation and modality that most have, the higher dose of two."""
+    known = treated[treated[k.DOSE].notna()]
+    own = known if len(known) else treated
+    number = own.groupby(list(ARM[1:]), dropna=False, sort=True).ngroup()
+    counts = number.value_counts()
+    return own[number == counts.index[counts == counts.max()].max()]
+
+
+def arm_facts(of: pd.DataFrame) -> dict[str, Any]:
+    """Dose, fractions, modality, BED and EQD2 of the samples of one arm; NaN where those differ."""
+    first = of.iloc[0]
+    same: dict[str, Any] = {name: first[name] for name in ARM[1:]}
+    return same | {name: _common(of[name]) for name in ("bed_gy", "eqd2_gy")}
+
+
+def _common(doses: pd.Series) -> float:
+    """Mean of equal numbers: the mean of two schedules is the dose of neither."""
+    return float(doses.mean()) if np.ptp(doses) <= _SAME_GY else np.nan
+
+
+def arm_name(facts: Mapping[str, Any], among: pd.DataFrame, *, alone: bool = False) -> str:
+    """Dose of an arm; fractions and modality too where arms of this dose differ in them.
+
+    Parameters
+    ----------
+    facts
+        As :func:`arm_facts` gives them.
+    among
+        Treated samples of the same treatment.
+    alone
+        Leave the modality out.
+    """
+    dose, fractions = float(facts[k.DOSE]), float(facts["n_fractions"])
+    like = among[among[k.DOSE].isna() if np.isnan(dose) else among[k.DOSE] == dose]
+    words = [f"{dose:g} Gy"] if np.isfinite(dose) else []
+    if len(set(like["n_fractions"].fillna(0))) > 1:
+        words.append(f"in {fractions:g}" if np.isfinite(fractions) else "in ? fractions")
+    if not alone and len(set(like["modality"])) > 1:
+        words.append(str(facts["modality"]) or "modality not given")
+    return " ".join(words)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from senoscore import _keys as k
+from senoscore._burden_controls import KINDS, check_days, regions_apart
 from senoscore.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "ARM",
     "FRACTIONS",
     "Blocks",
     "Stratum",
     "blocks",
-    "main_dose",
     "prepared",
     "strata",
     "values",
@@ -31,11 +32,14 @@ __all__ = [
 FRACTIONS: Final = {"fraction_senescent": "ok", "fraction_acute": "acute"}
 """Status of the treated samples each is of: both count cells that fulfil the panel's rule, after
 and before the day from which the pattern can be senescence. Controls are in both."""
+_READABLE: Final = ("ok", "acute", "no_time", "profile", "no_control", "not_assessable")
 _DEFAULT_SIGNATURES: Final = ("senmayo", "fridman", "corescence", "p53_targets", "proliferation")
 _MEAN: Final = "mean:"
-_KINDS: Final = ("assay", "organism")
-_APART: Final = (*_KINDS, "region", k.DATASET, "modality")
-_CELL: Final = (k.SUBJECT, k.TREATMENT, k.DOSE, k.DAYS)
+_APART: Final = (*KINDS, "region", k.DATASET, "modality")
+ARM: Final = (k.TREATMENT, k.DOSE, "n_fractions", "modality")
+"""What was done to a sample: 10 Gy at once and in five fractions are two arms."""
+_CELL: Final = (k.SUBJECT, *ARM, k.DAYS)
+_AMOUNTS: Final = (k.DOSE, "n_fractions", "bed_gy", "eqd2_gy", k.DAYS)
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,8 @@ def prepared(burden: pd.DataFrame, transform: str, *, control: str) -> pd.DataFr
     Raises
     ------
     InputError
-        A column is missing, or the transform is unknown.
+        A column is missing, the transform is unknown, or a treated sample is of a day before
+        irradiation.
     """
     needed = [k.SAMPLE, k.COMPARTMENT, k.TREATMENT, "n_assessable", "n_positive", "status"]
     missing = [name for name in needed if name not in burden]
@@ -79,6 +84,11 @@ def prepared(burden: pd.DataFrame, transform: str, *, control: str) -> pd.DataFr
         msg = f"transform is {transform!r}, expected logit or arcsine"
         raise InputError(msg, fix="choose one of the two")
     table = burden.reset_index(drop=True).copy()
+    for name in _AMOUNTS:
+        table[name] = pd.to_numeric(table[name]).astype(float) if name in table else np.nan
+    check_days(table, control=control)
+    timeless = table[k.TREATMENT].ne(control) & table[k.DAYS].isna()
+    table.loc[timeless & table["status"].isin(set(FRACTIONS.values())), "status"] = "no_time"
     n = table["n_assessable"].to_numpy(dtype=float)
     counted = table["status"].isin(set(FRACTIONS.values()))
     # One offset for all samples of a compartment: half a cell of the median sample. With an
@@ -87,7 +97,7 @@ def prepared(burden: pd.DataFrame, transform: str, *, control: str) -> pd.DataFr
     for name in _APART:
         own = table[name] if name in table else pd.Series("", index=table.index)
         table[name] = own.astype(object).where(own.notna(), "").astype(str)
-    alike = [table[name] for name in (k.COMPARTMENT, *_KINDS)]
+    alike = [table[name] for name in (k.COMPARTMENT, *KINDS)]
     median = table["n_assessable"].where(counted).groupby(alike).transform("median")
     half = 0.5 / median.to_numpy(dtype=float)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -104,7 +114,7 @@ def prepared(burden: pd.DataFrame, transform: str, *, control: str) -> pd.DataFr
             table[[f"raw:{name}", name]] = np.nan
     means = [n for n in map(str, table) if n == "index_mean" or n.startswith(_MEAN)]
     table[means] = table[means].astype(float)
-    readable = table["status"].isin(["ok", "acute", "profile", "no_control", "not_assessable"])
+    readable = table["status"].isin(_READABLE)
     table.loc[~readable, means] = np.nan
     for name in (k.SUBJECT, k.BATCH):
         own = table[name] if name in table else pd.Series("", index=table.index)
@@ -114,8 +124,6 @@ def prepared(burden: pd.DataFrame, transform: str, *, control: str) -> pd.DataFr
     table["batch_is"] = k.BATCH
     if table[k.BATCH].eq("").all():
         table[k.BATCH], table["batch_is"] = table[k.DATASET], k.DATASET
-    for name in (k.DOSE, k.DAYS, "eqd2_gy"):
-        table[name] = pd.to_numeric(table[name]).astype(float) if name in table else np.nan
     return table.rename(columns={name: str(name).removeprefix(_MEAN) for name in means})
 
 
@@ -138,8 +146,8 @@ def strata(table: pd.DataFrame, *, control: str) -> list[Stratum]:
     """
     is_control = table[k.TREATMENT] == control
     regions = set(table.loc[~is_control, "region"])
-    split = regions <= set(table.loc[is_control, "region"])
-    names = [*_KINDS, "region"] if split else list(_KINDS)
+    split = regions_apart(table, control=control)
+    names = [*KINDS, "region"] if split else list(KINDS)
     averaged = "" if split or len(regions) < 2 else f"regions averaged: {_listed(regions)}"
     telling = [name for name in names if len(set(table[name])) > 1]
     parts = []
@@ -153,7 +161,7 @@ def strata(table: pd.DataFrame, *, control: str) -> list[Stratum]:
 
 
 def _design(table: pd.DataFrame) -> str:
-    states = table[[k.SUBJECT, k.TREATMENT, k.DOSE, k.DAYS]].drop_duplicates()
+    states = table[[name for name in _CELL if name in table]].drop_duplicates()
     return "repeated" if states[k.SUBJECT].duplicated().any() else "cross_sectional"
 
 
@@ -191,17 +199,17 @@ def _by_default(name: str) -> bool:
 
 
 def values(own: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """One row a subject, treatment, dose, day and modality: ``y``, ``raw`` (a fraction), batch.
+    """One row a subject, arm and day: ``y``, ``raw`` (a fraction), cells, batch.
 
     Samples of one subject in the same state are averaged: a second library of an animal is no
     second animal.
     """
     raw = f"raw:{measure}"
-    beside = [k.BATCH, "batch_is", "modality", "eqd2_gy", k.SAMPLE]
+    beside = [k.BATCH, "batch_is", "bed_gy", "eqd2_gy", "n_assessable", k.SAMPLE]
     table = own[[*_CELL, *beside]].assign(y=own[measure].astype(float), raw=own.get(raw, np.nan))
     table = table[np.isfinite(table["y"])]
-    grouped = table.groupby([*_CELL, "modality"], dropna=False, sort=True)
-    out = grouped[["y", "raw", "eqd2_gy"]].mean()
+    grouped = table.groupby(list(_CELL), dropna=False, sort=True)
+    out = grouped[["y", "raw", "bed_gy", "eqd2_gy", "n_assessable"]].mean()
     out[k.BATCH] = grouped[k.BATCH].agg(lambda b: "+".join(sorted(set(b))))
     out["batch_is"] = grouped["batch_is"].first()
     out["n_samples"] = grouped.size()
@@ -222,9 +230,3 @@ def blocks(table: pd.DataFrame) -> Blocks:
         batch = batch - batch.mean(axis=0)
     batch_is = str(table["batch_is"].iloc[0]) if "batch_is" in table else k.BATCH
     return Blocks(subject, batch, "; ".join(said), batch_is)
-
-
-def main_dose(treated: pd.DataFrame) -> float:
-    """Dose most values have, the higher one of two; NaN where no dose is given."""
-    doses = treated[k.DOSE].dropna()
-    return float(doses.mode().max()) if len(doses) else float("nan")

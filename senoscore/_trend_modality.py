@@ -12,11 +12,14 @@ from senoscore._trend_ask import (
     CONFOUNDED_MODALITY,
     NO_REPLICATION,
     Options,
-    ask,
+    arm_facts,
+    arm_name,
+    ask_all,
     n_subjects,
     new_row,
     result,
 )
+from senoscore._trend_data import ARM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,11 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["modality"]
 
 _REFERENCE: Final = "photon"
-_GROUP: Final = [k.TREATMENT, k.DOSE, k.DAYS, "modality"]
+_GROUP: Final = [*ARM, k.DAYS]
 
 
 def modality(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]:
-    """Compare each modality with photons (else the most frequent) at the same dose and time.
+    """Compare each modality with photons (else the most frequent) at the same schedule and time.
 
     The variance is pooled over all groups, controls included. Treatments are kept apart where one
     treatment has two modalities; where each modality is its own treatment, those are compared.
@@ -37,7 +40,7 @@ def modality(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]:
     if known["modality"].nunique() < 2:
         return
     own = known.groupby(k.TREATMENT)["modality"].nunique().max() > 1
-    keys = [k.TREATMENT, k.DOSE, k.DAYS] if own else [k.DOSE, k.DAYS]
+    keys = [*([k.TREATMENT] if own else []), k.DOSE, "n_fractions", k.DAYS]
     number = table.groupby(_GROUP, dropna=False, sort=True).ngroup()
     X = pd.get_dummies(number, dtype=float).to_numpy()
     for _, group in known.groupby(keys, dropna=False, sort=True):
@@ -49,10 +52,10 @@ def modality(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]:
             if name == reference:
                 continue
             of = group[group["modality"] == name]
-            row = _row(name, reference, of, base, own=own)
+            row = _row(name, reference, of, base, known, own=own)
             weights = X[table.index.get_indexer(of.index)].mean(axis=0)
             weights = weights - X[table.index.get_indexer(base.index)].mean(axis=0)
-            answer = ask(table, X, weights, options=options, confounded=CONFOUNDED_MODALITY)
+            answer = ask_all(table, X, weights, options=options, confounded=CONFOUNDED_MODALITY)
             how = ["OLS on samples, pooled variance, t; against " + reference, answer.method]
             row["method"] = "; ".join(filter(None, how))
             lonely = "" if min(n_subjects(of), n_subjects(base)) > 1 else NO_REPLICATION
@@ -63,14 +66,15 @@ def modality(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]:
 
 
 def _row(
-    name: str, reference: str, of: pd.DataFrame, base: pd.DataFrame, *, own: bool
-) -> dict[str, Any]:
-    dose, days = float(of[k.DOSE].iloc[0]), float(of[k.DAYS].iloc[0])
+    name: str, reference: str, of: pd.DataFrame, base: pd.DataFrame, among: pd.DataFrame, *,
+    own: bool,
+) -> dict[str, Any]:  # fmt: skip
+    facts, days = arm_facts(of), float(of[k.DAYS].iloc[0])
     parts = [of[k.TREATMENT].iloc[0] + ":" if own else "", f"{name} vs {reference}"]
-    parts.append(f"{dose:g} Gy" if np.isfinite(dose) else "")
+    parts.append(arm_name(facts, among, alone=True))
     parts.append(f"@ {days:.3g} d" if np.isfinite(days) else "")
     row = new_row("modality", " ".join(filter(None, parts)), of, base)
-    row |= {k.DAYS: days, k.DOSE: dose, "eqd2_gy": of["eqd2_gy"].mean()}
+    row |= {k.DAYS: days} | facts
     row["estimate_fraction"] = of["raw"].mean() - base["raw"].mean()
     row["note"] = "the same physical dose; a biological weight (RBE) is not applied"
     return row

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations, product
-from math import comb, nan
+from math import comb, inf, nan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,18 @@ from scipy import stats
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Contrast", "Fit", "contrast", "estimable", "fit", "permutation", "sign_flips"]
+__all__ = [
+    "Contrast",
+    "Fit",
+    "contrast",
+    "effective_df",
+    "estimable",
+    "fit",
+    "influence",
+    "permutation",
+    "sign_flips",
+    "widening",
+]
 
 _RANK_TOLERANCE = 1e-9
 _MAX_SPLITS = 20_000
@@ -41,7 +52,7 @@ class Contrast:
     se: float
     lo: float
     hi: float
-    df: int
+    df: float
     statistic: float
     p: float
 
@@ -69,7 +80,48 @@ def estimable(X: NDArray[np.float64], weights: NDArray[np.float64]) -> bool:
     return bool(np.abs(projected - weights).max() <= _RANK_TOLERANCE * largest)
 
 
-def contrast(model: Fit, weights: NDArray[np.float64], *, alpha: float) -> Contrast | None:
+def influence(X: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What each row contributes to a combination of coefficients, 0 where it adds nothing."""
+    share: NDArray[np.float64] = weights @ np.linalg.pinv(X)
+    share[np.abs(share) <= _RANK_TOLERANCE * np.abs(share).max(initial=0.0)] = 0.0
+    return share
+
+
+def widening(
+    X: NDArray[np.float64], weights: NDArray[np.float64], subject: NDArray[np.float64]
+) -> float:
+    r"""Factor, 1 or more, on the variance of an estimate whose model has no subjects.
+
+    With :math:`V = (1-\rho) I + \rho Z Z'` the variance of the estimate :math:`a'y` and the
+    expected residual variance are both linear in :math:`\rho` and nominal at 0, so their ratio is
+    furthest from 1 at :math:`\rho = 1`:
+    :math:`\frac{\sum_s (\sum_{i \in s} a_i)^2}{\sum_i a_i^2} \frac{\nu}{\mathrm{tr}(M Z Z')}`.
+    Below 1, as for subjects in both groups of a difference, the interval errs on the wide side
+    by itself.
+    """
+    share = influence(X, weights)
+    residual = np.eye(len(X)) - X @ np.linalg.pinv(X)
+    estimate = float(((subject.T @ share) ** 2).sum() / (share @ share))
+    expected = float(np.trace(residual @ subject @ subject.T) / np.trace(residual))
+    return max(1.0, estimate / expected) if expected > _RANK_TOLERANCE else inf
+
+
+def effective_df(X: NDArray[np.float64], subject: NDArray[np.float64], correlation: float) -> float:
+    r"""Degrees of freedom of the residual variance where samples of a subject correlate.
+
+    :math:`\mathrm{tr}(MV)^2 / \mathrm{tr}(MVMV)` (Box 1954, Ann Math Stat 25:290), nominal where
+    every subject appears once.
+    """
+    residual = np.eye(len(X)) - X @ np.linalg.pinv(X)
+    resembling = (1 - correlation) * np.eye(len(X)) + correlation * subject @ subject.T
+    product = residual @ resembling
+    return float(np.trace(product) ** 2 / np.trace(product @ product))
+
+
+def contrast(
+    model: Fit, weights: NDArray[np.float64], *, alpha: float, df: float | None = None,
+    factor: float = 1.0,
+) -> Contrast | None:  # fmt: skip
     """Estimate a linear combination of coefficients.
 
     Parameters
@@ -80,6 +132,10 @@ def contrast(model: Fit, weights: NDArray[np.float64], *, alpha: float) -> Contr
         One a coefficient.
     alpha
         1 - confidence of the interval.
+    df
+        Of the t reference, where it is not that of the residuals.
+    factor
+        On the variance of the estimate (:func:`widening`).
 
     Returns
     -------
@@ -88,15 +144,16 @@ def contrast(model: Fit, weights: NDArray[np.float64], *, alpha: float) -> Contr
     """
     if not estimable(model.X, weights):
         return None
+    df = model.df if df is None else df
     estimate = float(weights @ model.coefficients)
-    spread = float(weights @ model.bread @ weights)
+    spread = factor * float(weights @ model.bread @ weights)
     se = float(np.sqrt(max(0.0, model.variance * spread)))
     if model.df < 1 or se == 0:
-        return Contrast(estimate, se, nan, nan, model.df, nan, nan)
-    half = float(stats.t.ppf(1 - alpha / 2, model.df)) * se
+        return Contrast(estimate, se, nan, nan, df, nan, nan)
+    half = float(stats.t.ppf(1 - alpha / 2, df)) * se
     statistic = estimate / se
-    p = float(2 * stats.t.sf(abs(statistic), model.df))
-    return Contrast(estimate, se, estimate - half, estimate + half, model.df, statistic, p)
+    p = float(2 * stats.t.sf(abs(statistic), df))
+    return Contrast(estimate, se, estimate - half, estimate + half, df, statistic, p)
 
 
 @lru_cache(maxsize=16)

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
 from senoscore import _keys as k
+from senoscore._burden_controls import controls_at, days_with_controls
 from senoscore._trend_ask import (
+    AS_BLOCKS,
     CONFOUNDED,
     NO_REPLICATION,
+    NOT_BLOCKS,
     ONE_PER_TIME,
     Answer,
     Options,
+    arm_facts,
+    arm_name,
     ask,
     n_subjects,
     new_row,
     refused,
     result,
 )
+from senoscore._trend_data import ARM
 from senoscore._trend_modality import modality
 from senoscore._trend_models import permutation, sign_flips
 from senoscore._trend_slopes import interaction, over_days, over_dose
@@ -27,9 +34,21 @@ from senoscore._trend_slopes import interaction, over_days, over_dose
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["CONFOUNDED", "NO_REPLICATION", "ONE_PER_TIME", "Options", "questions", "result"]
+__all__ = [
+    "CONFOUNDED",
+    "NO_REPLICATION",
+    "ONE_PER_TIME",
+    "Options",
+    "questions",
+    "result",
+    "without_time",
+]
 
-_KEYS: Final = [k.TREATMENT, k.DOSE, k.DAYS]
+_KEYS: Final = [*ARM, k.DAYS]
+_QUESTION: Final = "irradiated_vs_control"
+_NO_TIME: Final = "no time after irradiation: never called senescent; give time_post_rt"
+_MAX_CELLS_RATIO: Final = 3.0
+"""Ratio of the median cells of two arms from which fractions err too often."""
 
 
 def questions(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]:
@@ -41,29 +60,39 @@ def questions(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]
     yield from modality(table, options)
 
 
+def without_time(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]:
+    """Rows that refuse the senescent fraction of samples of which nobody knows the time."""
+    timeless = table[table["status"].eq("no_time") & table[k.TREATMENT].ne(options.control)]
+    controls = table[
+        table[k.TREATMENT].eq(options.control) & table["raw:fraction_senescent"].notna()
+    ]
+    for _, of in timeless.groupby(list(ARM), dropna=False, sort=True):
+        facts = arm_facts(of)
+        title = _title(str(of[k.TREATMENT].iloc[0]), facts, of, np.nan, options)
+        yield new_row(_QUESTION, title, of, controls) | facts | refused(_NO_TIME)
+
+
 def _against_control(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]:
     is_control = (table[k.TREATMENT] == options.control).to_numpy()
     treated, controls = table[~is_control], table[is_control]
     n_times = treated[k.DAYS].nunique()
-    per_day = controls.groupby(k.DAYS)[k.SUBJECT].nunique()
-    own_day = set(per_day.index[per_day >= 2]) & set(treated[k.DAYS].dropna())
+    own_day = days_with_controls(controls) & set(treated[k.DAYS].dropna())
     label = pd.Series("control", index=table.index)
     label[is_control & table[k.DAYS].isin(own_day).to_numpy()] = "control of its day"
     group = table.assign(
         _arm=label.where(is_control, "treated"),
         _day=table[k.DAYS].where(~is_control | table[k.DAYS].isin(own_day)),
-        _dose=table[k.DOSE].where(~is_control),
+        **{f"_{name}": table[name].where(~is_control) for name in ARM[1:]},
         _treatment=table[k.TREATMENT].where(~is_control, options.control),
-    ).groupby(["_arm", "_treatment", "_dose", "_day"], dropna=False, sort=True)
+    ).groupby(["_arm", "_treatment", *(f"_{n}" for n in ARM[1:]), "_day"], dropna=False, sort=True)
     number = group.ngroup()
     X = pd.get_dummies(number, dtype=float).to_numpy()
     for key, of in treated.groupby(_KEYS, dropna=False, sort=True):
-        treatment, dose, days = str(key[0]), float(str(key[1])), float(str(key[2]))
-        matched = days in own_day
-        base = controls[controls[k.DAYS] == days] if matched else controls
-        row = new_row("irradiated_vs_control", _title(treatment, dose, days, options), of, base)
-        row |= {k.DAYS: days, k.DOSE: dose, "eqd2_gy": of["eqd2_gy"].mean()}
-        row["note"] = _caveats(of, base, table, days)
+        treatment, days, facts = str(key[0]), float(str(key[-1])), arm_facts(of)
+        base, matched = controls_at(controls, days)
+        same = treated[treated[k.TREATMENT] == treatment]
+        row = new_row(_QUESTION, _title(treatment, facts, same, days, options), of, base)
+        row |= {k.DAYS: days} | facts
         row["estimate_fraction"] = of["raw"].mean() - base["raw"].mean()
         if base.empty:
             yield row | refused(options.no_control)
@@ -72,15 +101,36 @@ def _against_control(table: pd.DataFrame, options: Options) -> Iterator[dict[str
         weights = X[table.index.get_indexer(of.index)].mean(axis=0) - shares
         answer = ask(table, X, weights, options=options, confounded=CONFOUNDED)
         how, used = _how_controls(base, matched=matched, days=days), table
-        if answer.found is None and not answer.confounded:
-            answer, used = _two_groups(of, base, options)
+        n, lost = _informative(answer, of, base)
+        if (answer.found is None or lost) and AS_BLOCKS in answer.method and not answer.confounded:
+            other, both = _two_groups(of, base, options)
+            if answer.found is None or other.width < answer.width:
+                answer, used = other, both
+                n, lost = {}, ""
+        row |= n
         row["method"] = "; ".join(filter(None, [how, answer.method]))
-        enough = min(n_subjects(of), n_subjects(base)) > 1
-        lonely = ONE_PER_TIME if n_times > 1 and n_subjects(base) > 1 else NO_REPLICATION
+        row["note"] = "; ".join(filter(None, [_caveats(of, base, table, row), lost]))
+        enough = min(row["n_treated"], row["n_control"]) > 1
+        lonely = ONE_PER_TIME if n_times > 1 and row["n_control"] > 1 else NO_REPLICATION
         found = result(answer.found, used, why_not=answer.why_not, no_test="" if enough else lonely)
         if answer.found is None:
             found["estimate"] = of["y"].mean() - base["y"].mean()
         yield row | found | (_exact(of, base, answer) if found["status"] == "tested" else {})
+
+
+def _informative(
+    answer: Answer, of: pd.DataFrame, base: pd.DataFrame
+) -> tuple[dict[str, int], str]:
+    """Subjects of each arm that the estimate is made of, and what is left out, in words."""
+    if answer.used is None:
+        return {}, ""
+    there = [arm[answer.used[arm.index]] for arm in (of, base)]
+    n = [n_subjects(arm) for arm in there]
+    if n == [n_subjects(of), n_subjects(base)]:
+        return {}, ""
+    said = f"{n[0]} of {n_subjects(of)} v {n[1]} of {n_subjects(base)} subjects"
+    why = "the others add nothing beside subject or batch"
+    return dict(zip(("n_treated", "n_control"), n, strict=True)), f"{said}: {why}"
 
 
 def _how_controls(base: pd.DataFrame, *, matched: bool, days: float) -> str:
@@ -93,20 +143,26 @@ def _how_controls(base: pd.DataFrame, *, matched: bool, days: float) -> str:
     return how + "all controls pooled"
 
 
-def _caveats(of: pd.DataFrame, base: pd.DataFrame, table: pd.DataFrame, days: float) -> str:
+def _caveats(of: pd.DataFrame, base: pd.DataFrame, table: pd.DataFrame, row: dict[str, Any]) -> str:
     """What a reader of this contrast has to know, in words."""
-    said = []
+    said, days = [], row[k.DAYS]
     there = sorted(base[k.DAYS].dropna().unique())
     if there and np.isfinite(days) and days not in there:
         when = ", ".join(f"{day:g}" for day in there)
         said.append(f"controls are of day {when} only: ageing and radiation are confounded")
-    modalities = sorted(set(of["modality"]) - {""})
-    if len(modalities) > 1:
-        said.append(f"modalities averaged: {', '.join(modalities)}")
     doses = table[table[k.DOSE].gt(0)].groupby(k.SUBJECT)[k.DOSE].nunique()
     if doses.reindex(of[k.SUBJECT].unique()).gt(1).any():
-        said.append("subjects with several doses: blocks, and no samples of their own")
-    if min(n_subjects(of), n_subjects(base)) == 2:
+        said.append("subjects with several doses: no animals of their own")
+    if of["eqd2_gy"].notna().any() and not np.isfinite(row["eqd2_gy"]):
+        said.append("EQD2 differs within this arm: give n_fractions and alpha_beta of every sample")
+    shared = set(of[k.SUBJECT]) & set(base[k.SUBJECT])
+    if NOT_BLOCKS in row["method"] and shared:
+        said.append(f"{len(shared)} subjects are on both sides: the interval errs on the wide side")
+    cells = [float(arm["n_assessable"].median()) for arm in (of, base)]
+    if of["raw"].notna().any() and max(cells) > _MAX_CELLS_RATIO * min(cells):
+        medians = f"{cells[0]:g} v {cells[1]:g} cells a sample (medians)"
+        said.append(f"{medians}: tests of fractions err up to twice as often as stated")
+    if min(row["n_treated"], row["n_control"]) == 2:
         said.append("2 subjects in a group: the interval is wide")
     return "; ".join(said)
 
@@ -114,19 +170,17 @@ def _caveats(of: pd.DataFrame, base: pd.DataFrame, table: pd.DataFrame, days: fl
 def _two_groups(
     of: pd.DataFrame, base: pd.DataFrame, options: Options
 ) -> tuple[Answer, pd.DataFrame]:
-    """Two groups of different subjects, each subject once, with the variance of these alone."""
+    """Two groups, each subject once in each, with the variance of these alone."""
     once = base.groupby(k.SUBJECT, as_index=False, sort=True).agg(
         {"y": "mean", "raw": "mean", k.BATCH: "first", "batch_is": "first", "n_samples": "sum"}
     )
     both = pd.concat([of, once], ignore_index=True)
     X = np.zeros((len(both), 2))
     X[: len(of), 0] = X[len(of) :, 1] = 1
-    if both[k.SUBJECT].duplicated().any():
-        reason = "some subjects are on both sides and cannot be paired"
-        return Answer(None, "", reason), both
-    answer = ask(both, X, np.array([1.0, -1.0]), options=options, confounded=CONFOUNDED)
-    said = "; ".join(filter(None, ["these two groups alone (other subjects)", answer.method]))
-    return Answer(answer.found, said, answer.why_not, answer.plain), both
+    weights = np.array([1.0, -1.0])
+    answer = ask(both, X, weights, options=options, confounded=CONFOUNDED, blocked=False)
+    said = "; ".join(filter(None, ["these two groups alone", answer.method]))
+    return replace(answer, method=said, used=None), both
 
 
 def _exact(of: pd.DataFrame, base: pd.DataFrame, answer: Answer) -> dict[str, float]:
@@ -144,7 +198,9 @@ def _exact(of: pd.DataFrame, base: pd.DataFrame, answer: Answer) -> dict[str, fl
     return {"p_permutation": p, "permutation_floor": floor}
 
 
-def _title(treatment: str, dose: float, days: float, options: Options) -> str:
-    with_dose = f" {dose:g} Gy" if np.isfinite(dose) else ""
+def _title(
+    treatment: str, facts: dict[str, Any], among: pd.DataFrame, days: float, options: Options
+) -> str:
+    arm = " ".join(filter(None, [treatment, arm_name(facts, among)]))
     when = f" @ {days:.3g} d" if np.isfinite(days) else ""
-    return f"{treatment}{with_dose} vs {options.control}{when}"
+    return f"{arm} vs {options.control}{when}"

@@ -9,8 +9,9 @@ import pandas as pd
 from scipy import stats
 
 from senoscore import _keys as k
-from senoscore._trend_data import main_dose, prepared, strata, values
-from senoscore._trend_models import contrast, fit
+from senoscore._burden_controls import controls_at, days_with_controls
+from senoscore._trend_ask import arm_facts, main_arm
+from senoscore._trend_data import ARM, prepared, strata, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,11 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "readouts"]
 
 COLUMNS: Final = (
-    k.COMPARTMENT, "stratum", k.TREATMENT, k.DOSE, "measure", "readout", "value", "ci_lo", "ci_hi",
+    k.COMPARTMENT, "stratum", *ARM, "measure", "readout", "value", "ci_lo", "ci_hi",
     "unit", "n_control", "n_treated", "status", "reason", "note",
 )  # fmt: skip
-_FEW: Final = "fewer than 2 samples at a time: no sample-level interval"
-_GAPS: Final = "subjects return, but not all of them at every time"
+_FEW: Final = "fewer than 2 subjects at a time: no sample-level interval"
+_FEW_CONTROLS: Final = "1 control subject behind a time: no sample-level interval"
+_ALONE: Final = "a subject is the only one that was sampled at its times: no interval"
+_TINY: Final = 1e-24
+_FLAT: Final = "the samples do not vary: no standard error"
 
 
 def readouts(
@@ -38,7 +42,7 @@ def readouts(
     """Read peak, onset, persistence, decline and area off the burden of each compartment.
 
     The senescent fraction is read; the mean senescence index where a compartment has no fraction
-    (bulk). Only samples of the dose that most have, per treatment.
+    (bulk). Only samples of the arm that most are of, per treatment.
 
     Parameters
     ----------
@@ -60,8 +64,19 @@ def readouts(
     (first time whose contrast with control is above 0 and holds), ``persistent`` (mean at the
     last time), ``decline`` (peak less last; the peak was chosen on the same data, so this is an
     upper estimate), ``area`` (trapezoid over the times of mean less control mean, in
-    unit x days). ``status`` is ``tested`` where sample-level numbers stand behind it, else
-    ``not_estimable`` with the reason.
+    unit x days; controls as :func:`senoscore.trend` takes them). ``status`` is
+    ``tested`` where sample-level numbers stand behind it, else ``not_estimable`` with the reason.
+
+    Notes
+    -----
+    Every read-out is a sum over subjects, each with its share of it; subjects sampled at the same
+    times (their own baseline among them) vary alike. The variance is that of the shares within
+    such groups, the t reference Welch's with Satterthwaite's degrees of freedom: fractions near 0
+    vary less than raised ones, so no variance is pooled over times.
+
+    References
+    ----------
+    Welch 1947, Biometrika 34:28; Satterthwaite 1946, Biometrics Bull 2:110.
     """
     table = prepared(burden, "arcsine", control=control)
     rows: list[dict[str, Any]] = []
@@ -82,11 +97,10 @@ def readouts(
         controls = own[own[k.TREATMENT] == control]
         treated = own[(own[k.TREATMENT] != control) & own[k.DAYS].notna()]
         for treatment, mine in treated.groupby(k.TREATMENT, sort=True):
-            dose = main_dose(mine)
-            same = mine if np.isnan(dose) else mine[mine[k.DOSE] == dose]
+            same = main_arm(mine)
             head = {
                 k.COMPARTMENT: compartment, "stratum": part.name, k.TREATMENT: treatment,
-                k.DOSE: dose,
+                **{name: arm_facts(same)[name] for name in ARM[1:]},
                 "measure": measure, "n_control": controls[k.SUBJECT].nunique(),
                 "n_treated": same[k.SUBJECT].nunique(),
             }  # fmt: skip
@@ -115,8 +129,9 @@ def _since(trend: pd.DataFrame, head: dict[str, Any], *, fdr: float) -> dict[str
     ]
     if head["stratum"]:
         mine = mine[mine["stratum"] == head["stratum"]]
-    if not np.isnan(head[k.DOSE]):
-        mine = mine[mine[k.DOSE] == head[k.DOSE]]
+    for name in ARM[1:]:
+        alike = mine[name].isna() if pd.isna(head[name]) else mine[name] == head[name]
+        mine = mine[alike]
     tested = mine[mine["status"] == "tested"]
     if tested.empty:
         reasons = mine["reason"][mine["reason"] != ""]
@@ -151,11 +166,11 @@ def _curve(
         chosen = "the peak was chosen on the same data: an upper estimate"
         drop = level[peak] - level[last]
         yield model.row("decline", eye[peak] - eye[last], unit, drop, note=chosen)
-    yield model.area(unit, level)
+    yield model.area(unit)
 
 
 class _Model:
-    """Combinations of the means of times, of other subjects at each time or of the same."""
+    """Combinations of the means of times and of the controls, as sums over subjects."""
 
     def __init__(
         self,
@@ -166,46 +181,58 @@ class _Model:
         alpha: float,
     ) -> None:
         self.times, self.alpha = times, alpha
-        self.controls = controls.groupby(k.SUBJECT)["y"].mean().to_numpy(dtype=float)
-        wide = same.pivot_table(index=k.SUBJECT, columns=k.DAYS, values="y")
-        self.values = wide[times].to_numpy(dtype=float)
-        self.repeated = bool(same[k.SUBJECT].duplicated().any())
-        per_time = np.isfinite(self.values).sum(axis=0)
-        self.why_not = ""
-        if self.repeated and not np.isfinite(self.values).all():
-            self.why_not = _GAPS
-        elif per_time.min() < 2:
-            self.why_not = _FEW
-        rows, columns = np.nonzero(np.isfinite(self.values))
-        X = np.zeros((len(rows) + len(self.controls), len(times) + 1))
-        X[np.arange(len(rows)), columns] = 1
-        X[len(rows) :, -1] = 1
-        y = np.append(self.values[rows, columns], self.controls)
-        self.model = fit(y, X[:, : len(times) + bool(len(self.controls))])
+        self.same, self.controls = same, controls
+        per_time = same.groupby(k.DAYS)[k.SUBJECT].nunique()
+        self.why_not = _FEW if per_time.min() < 2 else ""
 
-    def _interval(self, weights: NDArray[np.float64], base: float) -> tuple[float, float, float]:
-        """Interval and p of ``weights`` over the times, less ``base`` times the control mean."""
-        if not self.repeated:
-            wide = np.append(weights, [-base] if len(self.controls) else [])
-            found = contrast(self.model, wide, alpha=self.alpha)
-            return (found.lo, found.hi, found.p) if found else (np.nan, np.nan, np.nan)
-        own = self.values @ weights
-        if base == 0:
-            y, X = own, np.ones((len(own), 1))
-            combination = np.array([1.0])
-        else:
-            y = np.append(own, base * self.controls)
-            first = np.arange(len(y)) < len(own)
-            X = np.column_stack([first, ~first]).astype(float)
-            combination = np.array([1.0, -1.0])
-        found = contrast(fit(y, X), combination, alpha=self.alpha)
-        return (found.lo, found.hi, found.p) if found else (np.nan, np.nan, np.nan)
+    def _rows(self, weights: NDArray[np.float64], *, over_control: bool) -> pd.DataFrame:
+        """Rows behind a combination of time means, each with its share ``a`` of it."""
+        weight = dict(zip(self.times, weights, strict=True))
+        own = self.same[k.DAYS].map(weight)
+        n = self.same.groupby(k.DAYS)["y"].transform("size")
+        rows = [self.same.assign(a=own / n, _state=self.same[k.DAYS].map("day {:g}".format))]
+        if over_control:
+            matched = days_with_controls(self.controls)
+            state = self.controls[k.DAYS].map("control of day {:g}".format)
+            state = state.where(self.controls[k.DAYS].isin(matched), "control")
+            base = self.controls.assign(a=0.0, _state=state)
+            for day, value in weight.items():
+                of, _ = controls_at(self.controls, day)
+                base.loc[of.index, "a"] -= value / len(of)
+            rows.append(base)
+        both = pd.concat(rows, ignore_index=True)
+        return both[both["a"] != 0]
+
+    def _interval(
+        self, weights: NDArray[np.float64], *, over_control: bool = False
+    ) -> tuple[float, float, float, str]:
+        """Interval and p of a combination of time means (less those of controls), or why none."""
+        rows = self._rows(weights, over_control=over_control)
+        subjects = rows.assign(part=rows["a"] * rows["y"]).groupby(k.SUBJECT)
+        parts = subjects["part"].sum()
+        sampled = subjects["_state"].agg(lambda states: "+".join(sorted(set(states))))
+        groups = parts.groupby(sampled)
+        n, spread = groups.size().to_numpy(dtype=float), groups.var().to_numpy(dtype=float)
+        if n.min() < 2:
+            lone = str(groups.size().idxmin())
+            why = _FEW_CONTROLS if lone.startswith("control") else _ALONE
+            return np.nan, np.nan, np.nan, why
+        each = n * spread
+        total = float(each.sum())
+        estimate = float(parts.sum())
+        if total <= _TINY * float(np.abs(parts).max()) ** 2:
+            return np.nan, np.nan, np.nan, _FLAT
+        df = total**2 / float((each**2 / (n - 1)).sum())
+        se = float(np.sqrt(total))
+        half = float(stats.t.ppf(1 - self.alpha / 2, df)) * se
+        p = float(2 * stats.t.sf(abs(estimate) / se, df))
+        return estimate - half, estimate + half, p, ""
 
     def not_below(self, peak: int) -> list[float]:
         """Times whose mean does not differ from the highest (Benjamini-Hochberg)."""
         eye = np.eye(len(self.times))
         others = [i for i in range(len(self.times)) if i != peak]
-        p = np.array([self._interval(eye[peak] - eye[i], 0)[2] for i in others])
+        p = np.array([self._interval(eye[peak] - eye[i])[2] for i in others])
         p = np.where(np.isfinite(p), p, 1.0)
         q = stats.false_discovery_control(p)
         return [
@@ -214,20 +241,20 @@ class _Model:
 
     def row(
         self, name: str, weights: NDArray[np.float64], unit: str, value: float, *,
-        base: float = 0, note: str = "",
+        over_control: bool = False, note: str = "",
     ) -> dict[str, Any]:  # fmt: skip
         """One read-out with its interval."""
         if self.why_not:
             return _plain(name, value, unit, self.why_not, note)
-        lo, hi, _ = self._interval(weights, base)
-        if not np.isfinite(lo):
-            return _plain(name, value, unit, "the samples do not vary: no standard error", note)
+        lo, hi, _, why = self._interval(weights, over_control=over_control)
+        if why:
+            return _plain(name, value, unit, why, note)
         if name == "persistent" and unit == "fraction":
             lo, hi = max(lo, 0.0), min(hi, 1.0)
         return _plain(name, value, unit, "", note) | {"ci_lo": lo, "ci_hi": hi}
 
-    def area(self, unit: str, level: NDArray[np.float64]) -> dict[str, Any]:
-        """Trapezoid over the times, of the excess over the mean of all controls."""
+    def area(self, unit: str) -> dict[str, Any]:
+        """Trapezoid over the times, of the excess over the controls of each time."""
         what = f"{unit} x days"
         if len(self.times) < 2:
             return _plain("area", np.nan, what, "one time: no area")
@@ -235,7 +262,7 @@ class _Model:
             return _plain("area", np.nan, what, "no control sample of this compartment")
         gaps = np.diff(self.times)
         weights = (np.append(gaps, 0) + np.insert(gaps, 0, 0)) / 2
-        width = float(self.times[-1] - self.times[0])
-        value = float(weights @ level - width * self.controls.mean())
+        rows = self._rows(weights, over_control=True)
+        value = float((rows["a"] * rows["y"]).sum())
         note = f"over control, day {self.times[0]:g} to {self.times[-1]:g}"
-        return self.row("area", weights, what, value, base=width, note=note)
+        return self.row("area", weights, what, value, over_control=True, note=note)

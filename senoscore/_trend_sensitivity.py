@@ -9,7 +9,8 @@ import pandas as pd
 from scipy import optimize, special, stats
 
 from senoscore import _keys as k
-from senoscore._trend_data import prepared, strata
+from senoscore._burden_controls import controls_at
+from senoscore._trend_data import ARM, prepared, strata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "beta_binomial", "quasi_binomial", "sensitivity"]
 
 COLUMNS: Final = (
-    k.COMPARTMENT, "stratum", k.TREATMENT, k.DOSE, k.DAYS, "model", "n_control", "n_treated",
+    k.COMPARTMENT, "stratum", *ARM, k.DAYS, "model", "n_control", "n_treated",
     "log_odds_ratio", "statistic", "dispersion", "p", "status", "reason",
 )  # fmt: skip
-_STATE: Final = [k.TREATMENT, k.DOSE, k.DAYS]
+_STATE: Final = [*ARM, k.DAYS]
 _MIN_BETA: Final = 6
 _BOUNDS: Final = (-20.0, 3.0)
 _RETURN: Final = "subjects come back: these models have no blocks"
@@ -44,7 +45,7 @@ def sensitivity(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataFra
 
     Returns
     -------
-    Two rows for each compartment, treatment, dose and time: ``quasi_binomial`` (from 2 subjects a
+    Two rows for each compartment, arm and time: ``quasi_binomial`` (from 2 subjects a
     side, t reference, ``dispersion`` is Pearson's) and ``beta_binomial`` (from 6 a side,
     likelihood ratio, ``dispersion`` is the intraclass correlation); else not_testable with the
     reason.
@@ -65,8 +66,8 @@ def _rows(own: pd.DataFrame, control: str) -> Iterator[dict[str, Any]]:
     controls = table[table[k.TREATMENT] == control]
     treated = table[table[k.TREATMENT] != control]
     for key, of in treated.groupby(_STATE, dropna=False, sort=True):
-        same = controls[controls[k.DAYS] == key[2]]
-        both = pd.concat([of, same if len(same) > 1 else controls], ignore_index=True)
+        base, _ = controls_at(controls, float(str(key[-1])))
+        both = pd.concat([of, base], ignore_index=True)
         n = (len(of), len(both) - len(of))
         arm = (np.arange(len(both)) < len(of)).astype(float)
         data = (both["n_positive"].to_numpy(float), both["n_assessable"].to_numpy(float), arm)

@@ -8,6 +8,7 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from senoscore._burden import STATES, burden, wilson
+from senoscore._trend import trend
 from senoscore.errors import InputError
 
 
@@ -106,3 +107,24 @@ def test_unknown_sample_and_column():
         burden(cells, samples=SAMPLES)
     with pytest.raises(InputError, match="senescence_state"):
         burden(cells.drop(columns="senescence_state"), samples=SAMPLES)
+
+
+def test_excess_is_over_the_controls_that_the_trend_takes():
+    """Of the region, and of the day where two animals are; else of all days."""
+    rows = []
+    for region, day, treatment, n in [
+        ("core", 7.0, "control", 2), ("core", 7.0, "control", 4), ("margin", 7.0, "control", 20),
+        ("core", 90.0, "control", 18), ("core", 7.0, "irradiated", 10),
+        ("core", 90.0, "irradiated", 30), ("margin", 90.0, "irradiated", 40),
+    ]:  # fmt: skip
+        cells = group(f"s{len(rows)}", "astrocyte", ["senescent"] * n + ["other"] * (100 - n))
+        own = {"region": region, "days_post_rt": day, "treatment": treatment}
+        rows.append(cells.assign(**own, dose_gy=0.0 if treatment == "control" else 8.0))
+    found = burden(pd.concat(rows, ignore_index=True)).set_index("sample")
+    assert found["control_fraction"].round(12).to_dict() == {
+        "s0": 0.03, "s1": 0.03, "s2": 0.2, "s3": 0.08, "s4": 0.03, "s5": 0.08, "s6": 0.2,
+    }  # fmt: skip
+    contrasts = trend(found.reset_index(), measures=["fraction_senescent"])
+    mine = contrasts[contrasts["question"] == "irradiated_vs_control"]
+    treated = found[found["treatment"] == "irradiated"].sort_values("excess")
+    np.testing.assert_allclose(sorted(mine["estimate_fraction"]), treated["excess"])

@@ -10,7 +10,7 @@ from senoscore._burden import burden
 from senoscore._burden_tissue import tissue_burden
 from senoscore._trend import readouts, trend
 from senoscore.design import read_samples
-from senoscore.errors import DesignError, SheetError
+from senoscore.errors import DesignError, InputError, SheetError
 
 DAYS = [0, 0, 0, 7, 7, 7, 28, 28, 28]
 CELLS = 60
@@ -111,7 +111,7 @@ def test_same_subject_with_two_doses():
     dose = [0.0] * 3 + [2.0] * 3 + [8.0] * 3
     samples = sheet([0] * 3 + [7] * 6, subject=subject, dose_gy=dose)
     found = asked(samples)
-    assert found["note"].str.contains("subjects with several doses: blocks").all()
+    assert found["note"].str.contains("subjects with several doses: no animals of their own").all()
     assert set(found["design"]) == {"repeated"}
     assert (found["n_treated"] == 3).all()
 
@@ -192,7 +192,12 @@ def test_modalities_are_compared_at_the_same_dose():
         "tested", 3, 3, 18.0,
     ]  # fmt: skip
     assert found.loc[0, "df"] == 6
-    assert "modalities averaged" in asked(samples).loc[0, "note"]
+    apart = asked(samples)
+    assert apart["contrast"].tolist() == [
+        "irradiated 8 Gy photon vs control @ 7 d",
+        "irradiated 8 Gy proton vs control @ 7 d",
+    ]
+    assert apart["n_treated"].tolist() == [3, 3]
     confounded = samples.assign(batch=["x", "y", "x"] + ["x"] * 3 + ["y"] * 3)
     assert asked(confounded, question="modality").loc[0, "status"] == "tested"
     apart = samples.assign(batch=["x"] * 3 + ["x"] * 3 + ["y"] * 3)
@@ -207,6 +212,75 @@ def test_dose_response_needs_three_levels_and_shows_eqd2():
     assert found["status"].tolist() == ["tested"]
     assert found.loc[0, "note"] == "EQD2 2 Gy for 2, 17.6 Gy for 8"
     assert asked(sheet(), question="dose_response").empty
+
+
+def test_two_schedules_of_a_dose_are_two_arms():
+    fractions = [np.nan] * 3 + [1.0] * 3 + [5.0] * 3
+    # BED with alpha/beta 3: 10 (1 + 10/3) and 10 (1 + 2/3); EQD2 = BED / (5/3)
+    eqd2, bed = [0.0] * 3 + [26.0] * 3 + [10.0] * 3, [0.0] * 3 + [43.333] * 3 + [16.667] * 3
+    dose = [0.0] * 3 + [10.0] * 6
+    samples = sheet(
+        [0] * 3 + [28] * 6, dose_gy=dose, n_fractions=fractions, eqd2_gy=eqd2, bed_gy=bed
+    )
+    found = asked(samples)
+    assert found["contrast"].tolist() == [
+        "irradiated 10 Gy in 1 vs control @ 28 d",
+        "irradiated 10 Gy in 5 vs control @ 28 d",
+    ]
+    assert found["n_fractions"].tolist() == [1, 5]
+    assert found["eqd2_gy"].tolist() == [26, 10]
+    assert found["bed_gy"].tolist() == [43.333, 16.667]
+    assert (found["n_treated"] == 3).all()
+    table = burden(cells_of(samples), samples=samples)
+    assert table.loc[table["sample"] == "s3", "bed_gy"].eq(43.333).all()
+    pooled = asked(samples.drop(columns="n_fractions"))
+    assert pooled["eqd2_gy"].isna().all()  # 18 Gy would be the dose of nobody
+    assert pooled["note"].str.contains("EQD2 differs within this arm").all()
+
+
+def test_modalities_are_not_on_one_line():
+    dose = [0.0] * 3 + [2.0] * 3 + [4.0] * 3 + [8.0] * 3
+    modality = [""] * 3 + ["photon"] * 6 + ["carbon"] * 3
+    samples = sheet([0] * 3 + [28] * 9, dose_gy=dose, modality=modality)
+    found = asked(samples, question="dose_response")
+    assert found["contrast"].tolist() == ["irradiated photon, per log1p(Gy) @ 28 d (0, 2, 4 Gy)"]
+    assert found["n_treated"].tolist() == [6]
+    three = samples[(samples["dose_gy"] != 4)].reset_index(drop=True)
+    refused = asked(three, question="dose_response")
+    assert refused["status"].tolist() == ["not_estimable"]
+    assert refused.loc[0, "reason"] == "the doses differ in modality: fewer than 3 of one"
+
+
+def test_fewer_cells_in_one_arm_are_said():
+    samples = sheet([0, 0, 0, 7, 7, 7])
+    cells = cells_of(samples, n=200)
+    few = cells["sample"].isin(["s0", "s1", "s2"])
+    thin = pd.concat([cells[~few], cells[few].groupby(["sample", "compartment"]).head(40)])
+    assert "200 v 40 cells a sample" in asked(samples, thin).loc[0, "note"]
+    assert "cells a sample" not in asked(samples, cells).loc[0, "note"]
+
+
+def test_no_time_is_never_senescence():
+    samples = sheet([0, 0, 0, 7, 7, 7]).assign(days_post_rt=[0, 0, 0, np.nan, np.nan, np.nan])
+    table = burden(cells_of(samples), samples=samples)
+    assert set(table.loc[table["treatment"] == "irradiated", "status"]) == {"no_time"}
+    found = trend(table, measures=["fraction_senescent", "index_mean"])
+    fraction, index = (found[found["measure"] == m] for m in ("fraction_senescent", "index_mean"))
+    assert set(fraction["status"]) == {"not_estimable"}
+    assert fraction["reason"].str.contains("no time after irradiation").all()
+    assert set(index["status"]) == {"tested"}
+
+
+@pytest.mark.parametrize("day", [-1.0, -3.0])
+def test_baselines_before_irradiation(day):
+    samples = sheet([day] * 3 + [28] * 3 + [7] * 3 + [28] * 3)
+    samples["treatment"] = ["control"] * 6 + ["irradiated"] * 6
+    found = asked(samples, question="treatment_x_time")
+    at_zero = asked(samples.replace({"days_post_rt": {day: 0.0}}), question="treatment_x_time")
+    assert found.loc[0, "p"] == pytest.approx(at_zero.loc[0, "p"])
+    treated = samples.assign(treatment=["irradiated"] * 3 + ["control"] * 3 + ["irradiated"] * 6)
+    with pytest.raises(InputError, match="'s0' has treatment 'irradiated' at day"):
+        asked(treated)
 
 
 # --- regions, profiles, tissue ------------------------------------------------------------

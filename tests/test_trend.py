@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from senoscore._burden import burden
-from senoscore._trend import families, readouts, trend
+from senoscore._trend import families, trend
 from senoscore._trend_models import permutation, sign_flips
 from senoscore.errors import DesignError, InputError
 
@@ -42,7 +42,8 @@ def table(days=DAYS, k=K, n=N, **columns) -> pd.DataFrame:
 
 
 def asked(burdens: pd.DataFrame, question="irradiated_vs_control", **options) -> pd.DataFrame:
-    found = trend(burdens, measures=["fraction_senescent"], **options)
+    scale = {"transform": "logit"} | options
+    found = trend(burdens, measures=["fraction_senescent"], **scale)
     return found[found["question"] == question].sort_values("days_post_rt")
 
 
@@ -74,13 +75,42 @@ def test_dose_response_equals_lm():
     agrees(asked(burdens, "dose_response").iloc[0], "dose")
 
 
+def test_lines_over_days_equal_lm():
+    agrees(asked(table([0, 0, 0, 7, 7, 14, 14, 28, 28]), "trend_log1p_days").iloc[0], "days")
+    arm = ["control", "control", "irradiated", "irradiated"] * 2
+    burdens = table(np.repeat([7, 28], 4), K[:8], N[:8], treatment=arm)
+    agrees(asked(burdens, "treatment_x_time").iloc[0], "interaction")
+
+
+def test_blocks_equal_a_random_intercept():
+    """lme4 agrees where every subject is in every group; estimate and t are compared."""
+    index = [0.5, 1.4, 2.2, 1.0, 1.9, 2.6, 1.2, 2.2, 3.1]
+    burdens = table(subject=["p", "q", "r"] * 3, index_mean=index)
+    found = trend(burdens, measures=["index_mean"]).iloc[0]
+    wanted = REFERENCE.loc["lmer_b", ["estimate", "statistic"]]
+    np.testing.assert_allclose(found[["estimate", "statistic"]].astype(float), wanted, rtol=1e-5)
+
+
 def test_formula_equals_the_contrast():
-    own = trend(table(), "~ C(days_post_rt)", measures=["fraction_senescent"])
+    own = trend(table(), "~ C(days_post_rt)", measures=["fraction_senescent"], transform="logit")
     agrees(own.iloc[0], "plain_b")
     with pytest.raises(DesignError, match="cannot be used"):
         trend(table(), "~ nothing_like_it")
     with pytest.raises(DesignError, match="several samples"):
         trend(table(subject=["p", "q", "r"] * 3), "~ treatment")
+
+
+def test_covariates_of_a_formula_are_no_questions():
+    burdens = table(subject=["p", "q", "r"] * 3)
+    found = trend(burdens, "~ treatment + subject", measures=["fraction_senescent"])
+    q = found.set_index("contrast")["q"]
+    asked_of = found.set_index("contrast").loc["treatment[T.irradiated]"]
+    assert asked_of["q"] == asked_of["p"]  # a family of one
+    assert q[["subject[T.q]", "subject[T.r]"]].isna().all()
+    assert found["reason"].str.contains("not adjusted").sum() == 2
+    listed = families(found).set_index("family")
+    assert listed.loc["formula_covariates/fraction_senescent", "adjustment"] == "none: covariates"
+    assert listed.loc["formula/fraction_senescent", "n_rows"] == 1
 
 
 @pytest.mark.parametrize(
@@ -262,6 +292,39 @@ def test_absent_and_few_cells_are_left_out_not_zero():
     assert found["n_treated"].tolist() == [2, 3]
 
 
+@pytest.mark.parametrize(
+    ("subject", "name", "n"),
+    [("pqrspqtuv", "few_shared", (4, 5)), ("pqrspqrst", "most_shared", (4, 4))],
+)
+def test_partly_repeated_designs_keep_what_they_state(subject, name, n):
+    """Two of five pairs would leave one degree of freedom; four of five are worth pairing."""
+    days = [0] * 4 + [7] * 5
+    row = asked(table(days, subject=list(subject))).iloc[0]
+    agrees(row, name)
+    assert (row["n_control"], row["n_treated"]) == n
+    said = "2 subjects are on both sides" if name == "few_shared" else "4 of 5 v 4 of 4 subjects"
+    assert said in row["note"]
+
+
+def test_one_shared_animal_does_not_undo_a_study():
+    row = asked(table([0] * 4 + [7] * 5, subject=list("pqrsptuvw"))).iloc[0]
+    alone = asked(table([0] * 4 + [7] * 5)).iloc[0]
+    assert row["estimate"] == pytest.approx(alone["estimate"])
+    assert alone["p"] < row["p"] < 0.01
+    assert np.isnan(row["p_permutation"])
+
+
+def test_dose_response_uses_controls_that_are_other_animals():
+    dose = np.repeat([0.0, 2.0, 8.0], 3)
+    arm = np.where(dose == 0, "control", "irradiated")
+    own = {"dose_gy": dose, "treatment": arm, "subject": list("abcpqrpqr")}
+    row = asked(table(np.full(9, 7.0), **own), "dose_response").iloc[0]
+    agrees(row, "dose_subjects")
+    assert (row["n_control"], row["n_treated"]) == (3, 3)
+    other = asked(table(np.full(9, 7.0), k=[50] * 3 + K[3:], **own), "dose_response").iloc[0]
+    assert other["estimate"] < 0 < row["estimate"]
+
+
 def test_same_subject_with_two_doses_is_a_block():
     days = np.full(9, 7.0)
     dose = np.repeat([0.0, 2.0, 8.0], 3)
@@ -303,24 +366,3 @@ def test_type_one_error():
     found = asked(pd.concat(studies, ignore_index=True))
     hits = int((found["p"] < 0.05).sum())
     assert 1 <= hits <= 13  # qbinom(c(.005, .9995), 100, .05)
-
-
-def test_readouts_of_a_known_curve():
-    burdens = table([0, 0, 7, 7, 14, 14, 28, 28], [2, 4, 9, 11, 39, 41, 19, 21], [100] * 8)
-    found = readouts(burdens, trend(burdens)).set_index("readout")
-    assert found.loc["peak_days", "value"] == 14
-    assert found.loc["since_days", "value"] == 7
-    np.testing.assert_allclose(found.loc["persistent", "value"], 0.20)
-    np.testing.assert_allclose(found.loc["decline", "value"], 0.20)
-    # trapezoids: 7 d x 25 % + 14 d x 30 % - 21 d x 3 %
-    np.testing.assert_allclose(found.loc["area", "value"], 1.75 + 4.2 - 0.63)
-    # lm: sigma = .01 * sqrt(2) on 4 df in 8 samples, 2 a group; qt(.975, 4) = 2.7764451
-    half = 2.7764451051977987 * 0.01 * np.sqrt(2) / np.sqrt(2)
-    interval = found.loc["persistent", ["ci_lo", "ci_hi"]].astype(float)
-    np.testing.assert_allclose(interval, [0.2 - half, 0.2 + half])
-
-
-def test_readouts_without_replication_have_no_interval():
-    found = readouts(table([0, 7, 14, 28], K[:4], N[:4]))
-    assert set(found["status"]) == {"not_estimable"}
-    assert found[["ci_lo", "ci_hi"]].isna().all(axis=None)

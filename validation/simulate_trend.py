@@ -1,32 +1,40 @@
 """How often the trend test errs, what its intervals cover, and what cell-level tests would do.
 
-Run ``python validation/simulate_trend.py`` (about three minutes) to print the tables of
-docs/statistics.md. Every replicate of a setting is one compartment of one burden table, so what
-is measured is :func:`senoscore.trend` itself, not a copy of its formula.
+Run ``python validation/simulate_trend.py`` (ten minutes; numbers of tables as arguments run those
+only) to print the tables of docs/statistics.md. Every replicate of a setting is one compartment
+of one burden table, so what is measured is :func:`senoscore.trend` and
+:func:`senoscore.readouts` themselves, not a copy of their formulas.
 """
 
 from __future__ import annotations
 
 import sys
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from senoscore._trend import trend
+from senoscore._trend import readouts, trend
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SEED = 20261123
 CONTROL, TRUTH = 0.05, 0.15
 DAYS = (7.0, 28.0, 90.0)
 
 
-def study(rng, *, replicates, n, rho, effect, cells=(200, 200)) -> pd.DataFrame:
+def study(
+    rng, *, replicates, n, rho, effect, cells=(200, 200), control=CONTROL, n_control=None
+) -> pd.DataFrame:
     """Beta-binomial burden: n animals at day 0 (controls) and at each of three times."""
     a = 1 / rho - 1
     tables = []
-    for day, p in [(0.0, CONTROL), *((d, effect) for d in DAYS)]:
-        shape = (replicates, n)
+    shares = [effect] * len(DAYS) if np.isscalar(effect) else effect
+    for day, p in zip((0.0, *DAYS), (control, *shares), strict=True):
+        shape = (replicates, (n_control or n) if day == 0 else n)
         m = cells[0] if day == 0 else cells[1]
         k = rng.binomial(m, rng.beta(p * a, (1 - p) * a, size=shape))
         index = rng.normal(0, 1, size=shape) + rng.normal(0, 1 / np.sqrt(m), size=shape)
@@ -68,22 +76,161 @@ COLUMNS = (
 )  # fmt: skip
 EQUAL = (200, 200)
 SETTINGS = (
-    (2, 0.02, EQUAL), (3, 0.02, EQUAL), (4, 0.02, EQUAL), (6, 0.02, EQUAL), (3, 0.05, EQUAL),
-    (6, 0.05, EQUAL), (4, 0.02, (400, 60)), (4, 0.02, (60, 400)),
+    (2, 0.02, EQUAL), (3, 0.02, EQUAL), (4, 0.02, EQUAL), (5, 0.02, EQUAL), (6, 0.02, EQUAL),
+    (3, 0.05, EQUAL), (6, 0.05, EQUAL), (4, 0.02, (400, 60)), (4, 0.02, (60, 400)),
 )  # fmt: skip
 
 
-def main(replicates: int = 150) -> None:
-    """Write the table to standard output."""
+def main(wanted: Iterable[str] = ()) -> None:
+    """Write the tables (all, or those of these numbers) to standard output."""
     warnings.simplefilter("ignore")
-    rng = np.random.default_rng(SEED)
-    sys.stdout.write(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|\n")
-    for n, rho, cells in SETTINGS:
-        sys.stdout.write(f"| {' | '.join(_line(rng, replicates, n, rho, cells))} |\n")
+    tables = (
+        ("Contrasts, trend, power", COLUMNS, _line, SETTINGS),
+        ("Against other tests and intervals", OTHERS, others, ((n,) for n in (2, 3, 4, 5, 6))),
+        ("A quiet time among raised ones", QUIET, quiet_time, ((3, 0.02), (6, 0.05))),
+        (
+            "Read-outs: 95 % interval covers",
+            READ,
+            curve,
+            ((3, 3, 0.05), (3, 9, 0.05), (6, 6, 0.05)),
+        ),
+        ("Partly repeated", PARTLY, partly, ((3, 1), (6, 2), (6, 5))),
+    )
+    chosen = {int(number) for number in wanted} or set(range(1, len(tables) + 1))
+    for number, (title, columns, line, settings) in enumerate(tables, start=1):
+        if number in chosen:
+            rng = np.random.default_rng(SEED + number - 1)
+            _table(title, columns, (line(rng, *own) for own in settings))
+
+
+def _table(title: str, columns: tuple[str, ...], lines: Iterable[list[str]]) -> None:
+    sys.stdout.write(f"\n{title}\n\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|\n")
+    for line in lines:
+        sys.stdout.write(f"| {' | '.join(line)} |\n")
         sys.stdout.flush()
 
 
-def _line(rng, replicates, n, rho, cells) -> list[str]:
+OTHERS = (
+    "animals a group", "sample means, t: p < 0.05", "cells, t: p < 0.05",
+    "cells, MixedLM (Wald z): p < 0.05", "mean of a group: t interval covers",
+    "mean of a group: percentile bootstrap covers",
+)  # fmt: skip
+
+
+def others(rng, n: int, *, replicates=200, cells=30, icc=0.1) -> list[str]:
+    """Two groups of n animals without an effect, by three tests and two intervals."""
+    import statsmodels.api as sm
+
+    animal = np.repeat(np.arange(2 * n), cells)
+    arm = (animal >= n).astype(float)
+    X = np.column_stack([np.ones(len(arm)), arm])
+    hits, covers = np.zeros((replicates, 3)), np.zeros((replicates, 2))
+    for r in range(replicates):
+        mean = rng.normal(0, np.sqrt(icc), 2 * n)
+        y = mean[animal] + rng.normal(0, np.sqrt(1 - icc), len(animal))
+        own = y.reshape(2 * n, cells).mean(axis=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it says where it did not converge; it is counted
+            mixed = sm.MixedLM(y, X, groups=animal).fit()
+        p = [stats.ttest_ind(own[:n], own[n:]).pvalue,
+             stats.ttest_ind(y[arm == 0], y[arm == 1]).pvalue, mixed.pvalues[1]]  # fmt: skip
+        hits[r] = np.array(p) < 0.05
+        first = own[:n]
+        half = stats.t.ppf(0.975, n - 1) * first.std(ddof=1) / np.sqrt(n)
+        again = first[rng.integers(0, n, (2000, n))].mean(axis=1)
+        lo, hi = np.quantile(again, [0.025, 0.975])
+        covers[r] = abs(first.mean()) <= half, lo <= 0 <= hi
+    return [str(n), *(f"{x:.3f}" for x in (*hits.mean(axis=0), *covers.mean(axis=0)))]
+
+
+QUIET = (
+    "animals a group", "rho between animals", "arcsine: p < 0.05 at the quiet time",
+    "logit: p < 0.05 at the quiet time", "arcsine: interval of a raised time covers",
+    "logit: interval of a raised time covers",
+)  # fmt: skip
+
+
+def quiet_time(rng, n: int, rho: float, *, replicates=100) -> list[str]:
+    """Day 7 as the controls (5 %), days 28 and 90 at 35 and 30 %."""
+    shares = (CONTROL, 0.35, 0.30)
+    table = study(rng, replicates=replicates, n=n, rho=rho, effect=shares)
+    many = study(rng, replicates=1, n=40_000, rho=rho, effect=shares)
+    errs, covers = [], []
+    for transform in ("arcsine", "logit"):
+        # 40,000 animals say what the difference is on this scale; the offset is of 200 cells.
+        y = _scaled(many, transform).groupby(many["days_post_rt"]).mean()
+        found = trend(table, measures=["fraction_senescent"], transform=transform)
+        found = found[found["question"] == "irradiated_vs_control"]
+        errs.append((found["p"][found["days_post_rt"] == 7] < 0.05).mean())
+        late = found[found["days_post_rt"] == 28]
+        truth = y[28.0] - y[0.0]
+        covers.append(((late["ci_lo"] <= truth) & (late["ci_hi"] >= truth)).mean())
+    return [str(n), f"{rho:g}", *(f"{x:.3f}" for x in (*errs, *covers))]
+
+
+def _scaled(table: pd.DataFrame, transform: str) -> pd.Series:
+    share = table["n_positive"] / table["n_assessable"]
+    if transform == "arcsine":
+        return np.arcsin(np.sqrt(share))
+    half = 0.5 / table["n_assessable"].median()
+    return np.log((share + half) / (1 - share + half))
+
+
+READ = ("animals a time", "controls", "rho between animals", "persistent", "decline", "area")
+
+
+def curve(rng, n: int, n_control: int, rho: float, *, replicates=200) -> list[str]:
+    """Controls at 3 %, days 7, 28 and 90 at 10, 35 and 30 %; decline where day 28 is the peak."""
+    shares = (0.10, 0.35, 0.30)
+    own = {"replicates": replicates, "n": n, "n_control": n_control, "rho": rho}
+    found = readouts(study(rng, effect=shares, control=0.03, **own))
+    area = np.trapezoid(shares, DAYS) - 0.03 * (DAYS[-1] - DAYS[0])
+    truth = {"persistent": 0.30, "decline": 0.05, "area": area}
+    found = found[found["ci_lo"].notna() & found["readout"].isin(truth)]
+    inside = found["readout"].map(truth).between(found["ci_lo"], found["ci_hi"])
+    rates = inside.groupby(found["readout"]).mean()
+    return [str(n), str(n_control), f"{rho:g}", *(f"{rates[name]:.3f}" for name in truth)]
+
+
+PARTLY = (
+    "animals a group", "of them in both groups", "correlation 0: p < 0.05", "0.5: p < 0.05",
+    "0.8: p < 0.05",
+)  # fmt: skip
+
+
+def partly(rng, n: int, shared: int, *, replicates=200) -> list[str]:
+    """No effect; some animals are in the control and in the irradiated group."""
+    names = [f"m{i}" for i in range(n)]
+    names += [f"m{i}" if i < shared else f"t{i}" for i in range(n)]
+    known, animal = np.unique(names, return_inverse=True)
+    rates = []
+    for correlation in (0.0, 0.5, 0.8):
+        tables = []
+        for r in range(replicates):
+            mean = rng.normal(0, np.sqrt(correlation), len(known))
+            index = mean[animal] + rng.normal(0, np.sqrt(1 - correlation), 2 * n)
+            tables.append(
+                pd.DataFrame(
+                    {
+                        "sample": [f"s{i}" for i in range(2 * n)],
+                        "subject": names,
+                        "treatment": ["control"] * n + ["irradiated"] * n,
+                        "dose_gy": [0.0] * n + [8.0] * n,
+                        "days_post_rt": [0.0] * n + [7.0] * n,
+                        "compartment": f"r{r:04d}",
+                        "n_assessable": 200,
+                        "n_positive": 10,
+                        "status": "ok",
+                        "index_mean": index,
+                    }
+                )
+            )
+        found = trend(pd.concat(tables, ignore_index=True), measures=["index_mean"])
+        rates.append((found["p"][found["question"] == "irradiated_vs_control"] < 0.05).mean())
+    return [str(n), str(shared), *(f"{x:.3f}" for x in rates)]
+
+
+def _line(rng, n, rho, cells, *, replicates=150) -> list[str]:
     wanted = ["fraction_senescent", "index_mean"]
     null = study(rng, replicates=replicates, n=n, rho=rho, effect=CONTROL, cells=cells)
     found = trend(null, measures=wanted)
@@ -103,4 +250,4 @@ def _line(rng, replicates, n, rho, cells) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
