@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from senoscore import _keys as k
-from senoscore._trend_data import main_dose
 from senoscore.plotting import _tidy as tidy
 
 if TYPE_CHECKING:
@@ -55,7 +54,8 @@ def main_arm(table: pd.DataFrame, control: str = k.CONTROL) -> Arm:
     names = sorted(counts.index, key=lambda name: (-counts[name], name != k.IRRADIATED, name))
     if not names:
         return Arm(k.IRRADIATED, float("nan"))
-    dose = main_dose(treated[treated[k.TREATMENT] == names[0]])
+    doses = treated.loc[treated[k.TREATMENT] == names[0], k.DOSE].dropna()
+    dose = float(doses.mode().max()) if len(doses) else float("nan")
     return Arm(str(names[0]), dose, alone=len(names) == 1)
 
 
