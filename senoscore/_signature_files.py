@@ -252,7 +252,7 @@ def _build(name: Any, fields: dict[str, Any], where: str) -> Signature:
             raise
         msg = f"{where}: {error.message}"
         raise SignatureError(msg, fix=error.fix) from error
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         msg = f"{where}: signature {name!r} is not well formed ({error})"
         raise SignatureError(msg, fix="see config/README.md for the form of a signature") from error
 

@@ -18,6 +18,7 @@ from senoscore.io._text import open_text
 from senoscore.io.tables import EXACT_FLOATS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = ["read_mtx"]
@@ -93,17 +94,19 @@ def read_mtx(path: Path, *, max_bytes: int, shape: tuple[int, int]) -> sparse.cs
     return out
 
 
-def _entries(handle: Any, kind: type) -> Any:
+def _entries(handle: Any, kind: type) -> Iterator[pd.DataFrame]:
     """Entries in runs, each field read to its end; pandas finds lines of more fields."""
+    types: Any = {0: np.int32, 1: np.int32, 2: kind}
+    missing: Any = {2: ["nan", "NaN", "NAN"]}  # said of the value, with its gene, later
     try:
         yield from pd.read_csv(
             handle,
             sep=r"\s+",
             header=None,
-            dtype={0: np.int32, 1: np.int32, 2: kind},
+            dtype=types,
             quoting=3,
             keep_default_na=False,
-            na_values={2: ["nan", "NaN", "NAN"]},  # said of the value, with its gene, later
+            na_values=missing,
             encoding="latin-1",
             chunksize=_ENTRIES_AT_ONCE,
             **EXACT_FLOATS,

@@ -18,7 +18,7 @@ from senoscore.io.source import Source, checked_names, in_memory
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["read_10x_h5", "read_10x_mtx"]
+__all__ = ["mtx_files", "read_10x_h5", "read_10x_mtx"]
 
 _EXPRESSION: Final = "Gene Expression"
 
@@ -42,7 +42,7 @@ def read_10x_mtx(path: Path, *, max_bytes: int) -> Source:
     InputError
         A file is missing or damaged, or they do not fit together.
     """
-    matrix, features, barcodes = _mtx_files(path)
+    matrix, features, barcodes = mtx_files(path)
     table = [line.split("\t") for line in read_lines(features, max_bytes=max_bytes) if line]
     cells = [line.split("\t")[0] for line in read_lines(barcodes, max_bytes=max_bytes) if line]
     X = read_mtx(matrix, max_bytes=max_bytes, shape=(len(table), len(cells)))
@@ -63,7 +63,14 @@ def read_10x_mtx(path: Path, *, max_bytes: int) -> Source:
     )
 
 
-def _mtx_files(path: Path) -> tuple[Path, Path, Path]:
+def mtx_files(path: Path) -> tuple[Path, Path, Path]:
+    """Find matrix, features and barcodes, from their folder or from the matrix itself.
+
+    Raises
+    ------
+    InputError
+        One is missing, the folder holds several matrices, or one is a link out of it.
+    """
     if not path.exists():
         msg = f"{path} is not there"
         raise InputError(msg, fix="check the path")

@@ -10,6 +10,7 @@ from senoscore import __version__ as SENOSCORE_VERSION
 from senoscore.config import validate_config
 from senoscore.design import check_sheets, read_datasets, read_samples
 from senoscore.io.atomic import TEMPORARY_PREFIX
+from senoscore.io.readers import source_files
 from senoscore.io.shards import count_cells, count_shards
 from senoscore.panel import find_panel
 
@@ -61,9 +62,9 @@ def dataset_row(wildcards):
 
 
 def dataset_files(wildcards):
-    """The input of one dataset: a file, or every file of a 10x folder."""
-    path = Path(DATASETS.loc[wildcards.dataset, "path"])
-    return sorted(map(str, path.iterdir())) if path.is_dir() else str(path)
+    """The input of one dataset: a file, or the three of a 10x matrix."""
+    row = DATASETS.loc[wildcards.dataset]
+    return list(map(str, source_files(row["path"], format=row["format"])))
 
 
 def matrix_mb(factor, base, most=64_000):
