@@ -164,7 +164,7 @@ CASES = [
     Case("markers_empty", _markers(""), ("markers.tsv",), _MARKERS),
     Case("markers_too_few", _markers("compartment\tgene\nt_cell\tCD3E\n"), ("no compartment has 3 markers",), _MARKERS),
     Case("init_absent", lambda folder: None, ("new.h5ad is not there",), _INIT),
-    Case("init_no_h5ad", lambda folder: (folder / "new.h5ad").write_text("x"), ("new.h5ad is no .h5ad",), _INIT),
+    Case("init_no_h5ad", lambda folder: (folder / "new.h5ad").write_text("x"), ("new.h5ad cannot be read as HDF5",), _INIT),
     Case("init_no_sample", _no_sample, ("no obs column looks like samples", "colour"), _INIT),
     Case("init_no_genes", _no_var, ("new.h5ad",), _INIT),
     Case("init_would_replace", lambda folder: anndata().write_h5ad(folder / "new.h5ad"), ("would be replaced", "--force"), ("init", "new.h5ad", "--out", ".")),

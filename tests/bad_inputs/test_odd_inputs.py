@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -99,6 +100,23 @@ def _date_genes(data):
     return data
 
 
+def _big_endian(folder: Path) -> None:
+    with h5py.File(folder / "data.h5ad", "a") as file:
+        for name in ("data", "indices", "indptr"):
+            values = file[f"X/{name}"][:]
+            del file[f"X/{name}"]
+            file[f"X/{name}"] = values.astype(values.dtype.newbyteorder(">"))
+
+
+def _big_endian_dense(folder: Path) -> None:
+    _h5ad(_dense)(folder)
+    with h5py.File(folder / "data.h5ad", "a") as file:
+        attributes, values = dict(file["X"].attrs), file["X"][:]
+        del file["X"]
+        file["X"] = values.astype(">f8")
+        file["X"].attrs.update(attributes)
+
+
 def _folder(*, v3: bool) -> Callable:
     def build(folder: Path) -> None:
         write_10x(folder / "tenx", v3=v3)
@@ -146,6 +164,8 @@ ODD = [
     Odd("h5ad_counts_in_a_layer", _h5ad(_logged_with_layer)),
     Odd("h5ad_date_genes_are_unknown_genes", _h5ad(_date_genes), genes=_DATES),
     Odd("h5ad_genes_without_counts", _hundred_empty_genes, genes=[*GENES, "FOS", "JUN", "MYC"]),
+    Odd("h5ad_big_endian", _big_endian),
+    Odd("h5ad_big_endian_dense", _big_endian_dense),
     Odd("tenx_v3", _folder(v3=True)),
     Odd("tenx_v2", _folder(v3=False)),
     Odd("tenx_linked_folder", _linked),
