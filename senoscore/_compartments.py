@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import anndata as ad
     from numpy.typing import NDArray
 
-__all__ = ["ONTOLOGY", "compartments", "read_markers"]
+__all__ = ["ONTOLOGY", "check_compartments", "compartments", "read_markers"]
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +61,7 @@ _REJECT_Z: Final = 3.0
 """Strength of the answer "none of these", in SD of matched gene sets."""
 
 _MIN_MARKERS: Final = 3
+_MAPPING: Final = "compartments.mapping"
 
 
 def compartments(
@@ -140,13 +141,37 @@ def compartments(
     )
 
 
+def check_compartments(options: Mapping[str, Any], *, escape: Sequence[str]) -> None:
+    """Check every name of a compartment in the config, and the marker table, before any work.
+
+    Parameters
+    ----------
+    options
+        The config's section ``compartments``.
+    escape
+        Compartments in which escape is asked for.
+
+    Raises
+    ------
+    ConfigError
+        One of them does not exist.
+    InputError
+        As :func:`read_markers`.
+    """
+    markers = read_markers(options["markers"])[k.COMPARTMENT].unique()
+    known = list(dict.fromkeys([*ONTOLOGY, *markers]))
+    _check_known(list(options["mapping"].values()), [*ONTOLOGY, k.UNASSIGNED], _MAPPING)
+    _check_known(options["exclude"], known, "compartments.exclude")
+    _check_known(escape, [*known, k.BULK], "window.escape")
+
+
 def read_markers(path: str | Path | None = None) -> pd.DataFrame:
     """Read a marker table: the shipped one, or a TSV with ``compartment`` and ``gene``.
 
     Raises
     ------
     InputError
-        The file is missing or lacks a column.
+        The file is missing, lacks a column, or has rows of more fields.
     """
     where = resource("compartments", "markers.tsv") if path is None else Path(path)
     try:
@@ -154,6 +179,9 @@ def read_markers(path: str | Path | None = None) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         msg = f"{where} cannot be read as a marker table ({error})"
         raise InputError(msg, fix="a TSV with the columns compartment and gene") from error
+    if not isinstance(table.index, pd.RangeIndex):  # pandas took a field too many for a name
+        msg = f"{where} has rows with more fields than its header"
+        raise InputError(msg, fix="separate fields by one tab each, as many as the header has")
     missing = {k.COMPARTMENT, "gene"} - set(table)
     if missing:
         msg = f"{where} has no column {', '.join(sorted(missing))}"
@@ -170,7 +198,7 @@ def from_labels(labels: pd.Series, mapping: Mapping[str, str]) -> NDArray[np.obj
         The mapping gives something that is no compartment, or a label fits none.
     """
     allowed = [*ONTOLOGY, k.UNASSIGNED]
-    _check_known(list(mapping.values()), allowed, "compartments.mapping")
+    _check_known(list(mapping.values()), allowed, _MAPPING)
     text = labels.astype(object).where(labels.notna(), "").astype(str)
     found: dict[str, str] = {}
     for label in sorted(text.unique()):

@@ -12,6 +12,7 @@ from scipy import stats
 from senoscore import _keys as k
 from senoscore._trend_ask import Options, result
 from senoscore._trend_data import Stratum, prepared, strata, values, wanted_measures
+from senoscore._trend_formula import check_formula
 from senoscore._trend_models import contrast, fit
 from senoscore._trend_questions import questions
 from senoscore._trend_readouts import readouts
@@ -35,9 +36,6 @@ _TEXT: Final = (
 
 
 _ELSEWHERE: Final = "controls of this compartment are of another assay or organism"
-_CATEGORICAL: Final = re.compile(r"\bC\(\s*[A-Za-z]\w*\s*\)")
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_\s~+\-*:()]*")
-_CALL: Final = re.compile(r"[\w)]\s*\(|__")
 
 
 def trend(
@@ -183,18 +181,6 @@ def _adjusted(table: pd.DataFrame) -> pd.Series:
     return q
 
 
-def _check_formula(formula: str) -> None:
-    """Let only names, numbers and ``~ + - * : ( )`` through, and C(name).
-
-    formulaic evaluates what is in a formula as Python, and a config may come from anyone.
-    """
-    rest = _CATEGORICAL.sub(" x ", formula)
-    if not _PLAIN.fullmatch(rest) or _CALL.search(rest):
-        msg = f"formula {formula[:200]!r} has more than names, numbers and ~ + - * : ( )"
-        fix = "functions other than C(name) are not run; use log_days and log_dose"
-        raise DesignError(msg, fix=fix)
-
-
 def _formula_rows(
     of: pd.DataFrame, measure: str, formula: str, options: Options
 ) -> Iterator[dict[str, Any]]:
@@ -202,7 +188,7 @@ def _formula_rows(
     from formulaic import model_matrix
     from formulaic.errors import FormulaicError
 
-    _check_formula(formula)
+    check_formula(formula)
     own = of[np.isfinite(of[measure].astype(float))]
     if own.empty:
         return

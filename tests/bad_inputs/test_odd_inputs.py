@@ -145,6 +145,10 @@ _TEXT = table()
 _T = "\n".join(
     ",".join(r) for r in zip(*(line.split(",") for line in _TEXT.splitlines()), strict=True)
 )
+_WITH_FACTS = "\n".join(
+    line + (",nCount_RNA,percent.mt" if i == 0 else ",5000,12.5")
+    for i, line in enumerate(_TEXT.splitlines())
+)
 _LONG = "cell\tgene\tcount\n" + "".join(
     f"{c}\t{g}\t{v}\n"
     for c, row in zip(CELLS, counts(), strict=True)
@@ -183,6 +187,8 @@ ODD = [
     Odd("csv_transposed", put("x.csv", _T + "\n")),
     Odd("csv_of_r", put("x.csv", _TEXT.removeprefix("cell,"))),
     Odd("csv_points", put("x.csv", table(X=counts().astype(float)))),
+    Odd("csv_facts_of_cells", put("x.csv", _WITH_FACTS)),
+    Odd("csv_facts_of_cells_transposed", put("x.csv", _T + "\nnCount_RNA" + ",5000" * 12 + "\npercent.mt" + ",1.5" * 12 + "\n")),
     Odd("long", put("x.tsv", _LONG)),
     Odd("gzip_of_two_members", put("x.csv.gz", gzip.compress(_TEXT[:500].encode()) + gzip.compress(_TEXT[500:].encode()))),
 ]  # fmt: skip

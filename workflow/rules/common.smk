@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from senoscore import __version__ as SENOSCORE_VERSION
-from senoscore.config import validate_config
+from senoscore.config import load_config_file, validate_config
 from senoscore.design import check_sheets, read_datasets, read_samples
 from senoscore.io.atomic import TEMPORARY_PREFIX
 from senoscore.io.readers import source_files
@@ -16,6 +16,12 @@ from senoscore.panel import find_panel
 
 # Commands come from the environment that Snakemake itself runs in, activated or not.
 shell.prefix(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; ')
+
+# Snakemake's own reader lets the last of two equal keys win. What it has read is read again, with
+# care, unless another workflow that uses this one answers for the config.
+if not workflow.modifier.skip_configfile:
+    for file in workflow.configfiles:
+        load_config_file(file)
 
 config = validate_config(config, source="the config given to Snakemake")
 
