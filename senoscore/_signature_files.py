@@ -52,6 +52,9 @@ def read_signature_file(path: str | Path) -> list[Signature]:
 
 
 def _text(path: Path) -> str:
+    if path.exists() and not path.is_file():  # to open a pipe is to wait for who writes into it
+        msg = f"{path}: cannot be read (it is no file)"
+        raise SignatureError(msg, fix="check the path")
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as handle:
             raw = handle.read(_LARGEST + 1)

@@ -50,7 +50,7 @@ def _settings(settings: str | None, config: Path) -> dict[str, Any]:
         return load_config(config)
     try:
         sections = json.loads(settings)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # too deep, too many digits
         msg = f"--settings is no JSON ({error})"
         raise ConfigError(msg, fix='pass an object such as \'{"qc": {"mads": 5}}\'') from error
     return validate_config(sections, source="--settings")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -121,6 +122,9 @@ def _read_sheet(path: str | Path, name: str, key: str) -> pd.DataFrame:
 
 
 def _raw_sheet(path: str | Path) -> pd.DataFrame:
+    if Path(path).exists() and not Path(path).is_file():  # a pipe would never end
+        msg = f"{path} cannot be read (it is no file)"
+        raise SheetError(msg, fix="give a tab-separated text file")
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except FileNotFoundError as error:
@@ -282,10 +286,10 @@ def _refuse_same_file(datasets: pd.DataFrame) -> None:
     """Cells that are read twice would count as twice as many, or as two samples."""
     from senoscore.io.readers import source_files  # its libraries are slow to start
 
-    seen: dict[Path, str] = {}
+    seen: dict[str, str] = {}
     for row in datasets.to_dict("records"):
         for file in source_files(row["path"], format=row["format"]):
-            other = seen.setdefault(file.resolve(), row["dataset"])
+            other = seen.setdefault(os.path.realpath(file), row["dataset"])
             if other != row["dataset"]:
                 msg = f"datasets {other!r} and {row['dataset']!r} are the same file, {file}"
                 raise SheetError(msg, fix="keep one row; sample_column tells the samples of a file")

@@ -128,7 +128,8 @@ def test_names_of_a_formula_are_columns_of_the_burden():
         {
             "sample": ["a", "b"], "compartment": "t_cell",
             "treatment": "control", "dataset": "d", "assay": "sc", "organism": "human",
-            "n_counts": 1.0, "n_genes": 1.0, "pct_mt": 1.0, "panel_positive": False, "senescence_state": "other",
+            "n_counts": 1.0, "n_genes": 1.0, "pct_mt": 1.0, "panel_positive": False,
+            "senescence_state": "other",
             "senescence_index": 0.0,
         }
     )  # fmt: skip

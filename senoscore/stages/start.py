@@ -123,7 +123,7 @@ def dataset_row(row: str | None, dataset: str | None, config: Path) -> dict[str,
 def _parsed_row(row: str) -> dict[str, Any]:
     try:
         parsed = json.loads(row)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # too many digits, too deep
         msg = f"--row is no JSON ({error})"
         raise ConfigError(msg, fix="pass an object, or name the dataset by --dataset") from error
     needed = (k.DATASET, "path", "organism")

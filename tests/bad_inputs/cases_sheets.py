@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from tests.bad_inputs.study import CHECK, SIGNATURES, Case, configure, dataset, write_10x
@@ -75,6 +76,11 @@ def _linked_twice(folder: Path) -> None:
     _datasets(_DATASETS + _SECOND.replace("data", "same"))(folder)
 
 
+def _loop(folder: Path) -> None:
+    (folder / "loop.h5ad").symlink_to("loop.h5ad")
+    dataset(folder, "loop.h5ad", sample_column="sample")
+
+
 def _tenx_twice(folder: Path) -> None:
     write_10x(folder / "tenx")
     head = "dataset\tpath\torganism\tsample\n"
@@ -119,6 +125,7 @@ SHEETS = [
     Case("samples_modality_unknown", _samples(_swap("dose_gy", "modality").replace("\t0\t", "\t\t").replace("10", "protons")), ("modality is 'protons'", "did you mean 'proton'"), CHECK),
     Case("samples_without_one_of_the_data", _samples(_swap("s2", "s7")), ("not in the samples sheet: s2",)),
     Case("samples_is_a_folder", lambda folder: ((folder / "samples.tsv").unlink(), (folder / "samples.tsv").mkdir()), ("samples.tsv cannot be read",), CHECK),
+    Case("samples_is_a_pipe", lambda folder: ((folder / "samples.tsv").unlink(), os.mkfifo(folder / "samples.tsv")), ("samples.tsv cannot be read (it is no file)",), CHECK),
     Case("datasets_absent", _gone("datasets.tsv"), ("datasets.tsv is not there",), CHECK),
     Case("datasets_file_absent", _file_gone, ("elsewhere.h5ad is not there", "relative"), CHECK),
     Case("datasets_name_is_a_path", _datasets(_swap("\nd\t", "\n../../x\t", _DATASETS)), ("dataset is '../../x'",), CHECK),
@@ -139,6 +146,8 @@ SHEETS = [
     Case("datasets_values_unknown", _datasets("dataset\tpath\torganism\tsample\tvalues\nd\tdata.h5ad\thuman\ts1\traw\n"), ("values is 'raw'",), CHECK),
     Case("datasets_not_that_one", lambda folder: None, ("there is no dataset 'e'", "datasets: d"), ("ingest", "--dataset", "e", "--samples", "samples.tsv")),
     Case("datasets_row_is_no_json", lambda folder: None, ("--row is no JSON",), ("ingest", "--row", "{dataset: d}", "--samples", "samples.tsv")),
+    Case("datasets_row_of_5000_digits", lambda folder: None, ("--row is no JSON",), ("ingest", "--row", '{"dataset": ' + "1" * 5000 + "}", "--samples", "samples.tsv")),
+    Case("datasets_path_loops", _loop, ("loop.h5ad is not there",), CHECK),
     Case("datasets_row_is_a_list", lambda folder: None, ("--row",), ("ingest", "--row", "[1]", "--samples", "samples.tsv")),
     Case("datasets_neither_row_nor_name", lambda folder: None, ("neither --row nor --dataset",), ("ingest", "--samples", "samples.tsv")),
 ]  # fmt: skip
@@ -192,6 +201,7 @@ CONFIGS = [
     Case("config_huge_number", _config(_HEAD + f"score: {{seed: {'9' * 5000}}}\n"), ("config.yaml",), CHECK),
     Case("config_impossible_date", _config(_HEAD + "report: {title: 2024-13-45}\n"), ("config.yaml",), CHECK),
     Case("config_settings_no_json", lambda folder: None, ("--settings is no JSON",), ("signatures", "--settings", "{qc: 5}")),
+    Case("config_settings_deep", lambda folder: None, ("--settings is no JSON",), ("signatures", "--settings", "[" * 100_000)),
     Case("config_samples_in_its_place", lambda folder: None, ("samples.tsv",), ("check", "--config", "samples.tsv")),
     Case("config_sheet_of_the_other", _set(samples="datasets.tsv"), ("datasets.tsv",), CHECK),
 ]  # fmt: skip
