@@ -418,7 +418,10 @@ def test_jobs_show_what_was_used_beside_what_was_asked(tmp_path) -> None:
     (folder / "burden.tsv").write_text("s\tmax_rss\tcpu_time\n2.5\t-\t1.5\n")
     extended = "s\tmax_rss\tcpu_time\tresources\n7\t400.5\t6\t{'tmpdir': '/tmp', 'mem_mb': 2002}\n"
     (folder / "score" / "mice.tsv").write_text(extended)
+    for name, left in (("cut", "s\tmax"), ("empty", ""), ("header", "s\tmax_rss\n"), ("nul", "\0")):
+        (folder / f"{name}.tsv").write_text(left)  # of jobs that were killed: no reason to stop
     found = jobs(folder)
+    assert len(found) == 2
     assert tuple(found.columns) == COLUMNS
     assert found.iloc[0].tolist() == ["score", "mice", 7.0, 6.0, 400.5, 2002.0]
     assert found.iloc[1][["job", "of", "wall_s"]].tolist() == ["burden", "", 2.5]
