@@ -93,9 +93,9 @@ def burden(
     (fraction - control_fraction, a lower bound on the share of cells that irradiation changed,
     because the cut has a miss rate), ``share`` (of the kept cells of the sample, or region),
     medians of depth, ``index_mean``, ``mean:<column>``, ``status`` and ``note``. Status is ok,
-    acute (before ``min_days_stable``: not senescence yet), few_cells, absent, no_control,
-    not_assessable, or profile (the sample is one bulk profile, by its assay: means and no
-    fraction).
+    acute (before ``min_days_stable``: not senescence yet), few_cells, absent, no_control
+    (no fraction either), not_assessable, or profile (the sample is one bulk profile, by its
+    assay: means and no fraction).
 
     Raises
     ------
@@ -272,6 +272,8 @@ def _status(
     table["note"] = np.select(conditions, notes, default="excess is a lower bound on prevalence")
     bare = table["status"].isin(["ok", "acute"]) & table["control_fraction"].isna()
     table.loc[bare, "note"] = f"no control sample has {min_cells} assessable cells: no excess"
+    # A rule without its controls has a cut of its own making: what it counts is no fraction.
+    table.loc[table["status"] == "no_control", ["fraction", "fraction_lo", "fraction_hi"]] = np.nan
 
 
 def _why_no_control(table: pd.DataFrame, is_control: pd.Series, control: str) -> pd.Series:

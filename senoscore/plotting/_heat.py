@@ -124,7 +124,9 @@ def heatmap_table(
         raise InputError("burden table: no axis has a value in an irradiated sample")
     keys = pd.MultiIndex.from_frame(cells[[k.COMPARTMENT, "axis"]])
     cells["control_mean"] = base.reindex(keys).to_numpy()
-    cells["difference"] = cells["mean"] - cells["control_mean"].fillna(0.0)
+    cells["difference"] = cells["mean"] - cells["control_mean"]
+    if cells["difference"].isna().all():
+        raise InputError("burden table: no control sample has a value of such an axis")
     cells["rank"] = cells["axis"].map({axis: i for i, axis in enumerate(chosen)})
     cells = cells.sort_values([k.COMPARTMENT, "rank", "days"], ignore_index=True)
     return cells.drop(columns="rank")

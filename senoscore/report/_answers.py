@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +13,7 @@ from senoscore.errors import InputError
 from senoscore.plotting import _theme as theme
 from senoscore.plotting import _tidy as tidy
 from senoscore.plotting import heatmap_table, sasp_families
+from senoscore.report._amount import amount, signed
 from senoscore.report._spark import Points, curve, highest
 
 if TYPE_CHECKING:
@@ -25,20 +25,29 @@ __all__ = ["Answer", "answers", "headline", "seldom"]
 
 YES: Final = "above control"
 NO: Final = "not detected"
+WEAK: Final = "underpowered"
+ACUTE: Final = "acute damage response"
 UNTESTED: Final = "not testable"
 UNKNOWN: Final = "not assessable"
+_FEWEST: Final = 2
+"""Samples in the smaller group up to which “not detected” would say more than was looked for."""
+_ASSESSED: Final = ("ok", "acute", "profile")
 _SMALL: Final = 0.2
 """Mean difference under which an untested SASP family is not worth naming (control SD)."""
 _FEW: Final = 30
 """Cells that no sample reaches in a compartment that is named at the foot and not answered for."""
 _QUESTION = "irradiated_vs_control"
 _FRACTION = "fraction_senescent"
-_FRACTION_UNITS = {"fraction", "proportion", "probability", ""}
+_ACUTE: Final = "fraction_acute"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the page says of one compartment, each field a finished text."""
+    """What the page says of one compartment, each field a finished text.
+
+    ``acute``: since when an acute damage response holds; ``seen``: the smallest true excess that
+    would have been seen. Empty where there is none.
+    """
 
     compartment: str
     name: str
@@ -52,14 +61,19 @@ class Answer:
     animals: str
     animals_note: str
     by_index: bool = False
+    acute: str = ""
+    seen: str = ""
     spark: Points = ()
     spark_line: Points = ()
 
 
-def answers(run: Run, *, control: str = k.CONTROL, alpha: float = 0.05) -> list[Answer]:
+def answers(
+    run: Run, *, control: str = k.CONTROL, alpha: float = 0.05, stable: float = 7.0
+) -> list[Answer]:
     """One answer per compartment, those compared most first; empty without a burden table.
 
-    Compartments that :func:`seldom` names have none.
+    Compartments that :func:`seldom` names have none. What was sampled before day ``stable`` is
+    an acute damage response and enters no answer about senescence.
     """
     burden = run.get("burden")
     if burden is None:
@@ -69,7 +83,8 @@ def answers(run: Run, *, control: str = k.CONTROL, alpha: float = 0.05) -> list[
     order = theme.known_first(table[k.COMPARTMENT], theme.COMPARTMENT_COLOURS)
     passed_over = {k.UNASSIGNED, *_seldom(table)}
     order = [name for name in order if name not in passed_over]
-    return [_answer(name, table, trend, control=control, alpha=alpha) for name in order]
+    asked = _Asked(control, alpha, stable)
+    return [_answer(name, table, trend, asked) for name in order]
 
 
 def seldom(run: Run) -> str:
@@ -86,7 +101,7 @@ def seldom(run: Run) -> str:
 def _seldom(table: pd.DataFrame) -> dict[str, int]:
     """Cells of each compartment that is assessable in no sample and nowhere has 30 cells."""
     cells = tidy.column(table, "n_cells").fillna(0)
-    unusable = table["status"].isin(["absent", "few_cells", "not_assessable"])
+    unusable = table["status"].isin(["absent", "few_cells", "not_assessable", "no_control"])
     by = table.assign(cells=cells, unusable=unusable).groupby(k.COMPARTMENT, sort=True)
     found = by.agg(most=("cells", "max"), total=("cells", "sum"), unusable=("unusable", "all"))
     found = found[found["unusable"] & (found["most"] < _FEW)]
@@ -94,8 +109,9 @@ def _seldom(table: pd.DataFrame) -> dict[str, int]:
 
 
 def headline(found: Sequence[Answer]) -> str:
-    """Say in one or two sentences which compartments are above control, and since when."""
-    groups = {v: [a for a in found if a.verdict == v] for v in (YES, NO, UNTESTED, UNKNOWN)}
+    """Say in a few sentences which compartments are above control, and since when."""
+    verdicts = (YES, NO, WEAK, ACUTE, UNTESTED, UNKNOWN)
+    groups = {v: [a for a in found if a.verdict == v] for v in verdicts}
     if not found:
         return "This run has no burden table yet: nothing can be said about senescence."
     parts = []
@@ -107,12 +123,27 @@ def headline(found: Sequence[Answer]) -> str:
         lead = (
             "None was detected in" if groups[YES] else "No senescence above control was detected in"
         )
-        parts.append(f"{lead} {_join([_lower(a.name) for a in groups[NO]])}.")
-    if groups[UNTESTED]:
-        parts.append(f"Not testable: {_join([_lower(a.name) for a in groups[UNTESTED]])}.")
-    if groups[UNKNOWN]:
-        parts.append(f"Not assessable: {_join([_lower(a.name) for a in groups[UNKNOWN]])}.")
+        parts.append(f"{lead} {_join([_with_seen(a) for a in groups[NO]])}.")
+    if groups[WEAK]:
+        few = _join([_with_seen(a) for a in groups[WEAK]])
+        parts.append(f"Underpowered, with {_FEWEST} or fewer samples in a group: {few}.")
+    if any(a.seen for a in groups[NO] + groups[WEAK]):
+        parts.append("In brackets: the smallest true excess seen with 80 % power.")
+    if groups[ACUTE]:
+        names = [f"{_lower(a.name)} ({a.acute})" for a in groups[ACUTE]]
+        parts.append(
+            f"An acute damage response, which is not senescence, holds in {_join(names)}; no "
+            "sample is late enough for senescence to be claimed."
+        )
+    for verdict in (UNTESTED, UNKNOWN):
+        if groups[verdict]:
+            names = [_lower(a.name) for a in groups[verdict]]
+            parts.append(f"{verdict.capitalize()}: {_join(names)}.")
     return " ".join(parts)
+
+
+def _with_seen(answer: Answer) -> str:
+    return _lower(answer.name) + (f" ({answer.seen})" if answer.seen else "")
 
 
 def _lower(name: str) -> str:
@@ -126,145 +157,125 @@ def _join(words: Sequence[str]) -> str:
 def _measures(part: pd.DataFrame) -> tuple[str, set[str]]:
     """Column of the burden table to speak of, and its names in the trend table."""
     if part["fraction"].notna().any():
-        return "fraction", {_FRACTION, "fraction"}
+        return "fraction", {_FRACTION, _ACUTE}
     return "index_mean", {"index_mean"}
 
 
-def _answer(
-    name: str, table: pd.DataFrame, trend: pd.DataFrame | None, *, control: str, alpha: float
-) -> Answer:
+@dataclass(frozen=True)
+class _Asked:
+    """What all answers of a page are asked with."""
+
+    control: str
+    alpha: float
+    stable: float
+
+
+def _answer(name: str, table: pd.DataFrame, trend: pd.DataFrame | None, asked: _Asked) -> Answer:
     part = table[table[k.COMPARTMENT] == name]
     column, measures = _measures(part)
-    part = part.assign(value=tidy.column(part, column), control=tidy.is_control(part, control))
+    part = part.assign(
+        value=tidy.column(part, column), control=tidy.is_control(part, asked.control)
+    )
+    usable = part["value"].notna() & part["status"].isin(_ASSESSED)
+    samples = part[usable & ~part["control"]]
     rows = _contrasts(trend, name, measures)
-    held = rows[(rows["q"] <= alpha) & (rows["estimate"] > 0)]
-    treated = part[~part["control"] & part["value"].notna()]
+    late, early = rows[rows[k.DAYS] >= asked.stable], rows[rows[k.DAYS] < asked.stable]
+    treated = samples[samples[k.DAYS] >= asked.stable]
+    by_index = column != "fraction"
+    half = None if by_index else float(0.5 / part.loc[usable, "n_assessable"].median())
+    response, from_day = _held(early, asked.alpha), tidy.day_label(asked.stable)
+    acute = f"from {tidy.day_label(response[k.DAYS].min())}" if len(response) else ""
     if treated.empty:
-        return _nothing(name, part)
-    peak = _peak(held if not held.empty else rows, treated)
-    verdict = _verdict(rows, held)
-    amount, amount_note = _amount(part, treated, peak, column)
-    since, since_note = _since(rows, held)
-    families, sasp_note = _sasp(table, trend, name, peak[k.DAYS], control=control, alpha=alpha)
-    animals, animals_note = _animals(rows, held, peak)
+        if not acute:
+            return _nothing(name, part, samples, asked.stable)
+        row = _shown(early, response)
+        found = amount(row, samples, half=half, alpha=asked.alpha)
+        return Answer(
+            name, theme.pretty(name), ACUTE,
+            "–", f"acute, not senescence: {found.text}; {found.note}",
+            "–", f"acute damage response {acute}; senescence can be claimed from {from_day}",
+            (), f"not read before {from_day}", *_animals(early, response, row), by_index, acute,
+        )  # fmt: skip
+    held = _held(late, asked.alpha)
+    row = _shown(late, held)
+    verdict = _verdict(late, held)
+    found = amount(row, treated, half=half, alpha=asked.alpha)
+    since, since_note = _since(late, held)
+    since_note += f"; acute damage response {acute}" if acute else ""
+    day = float(row.get(k.DAYS, np.nan))
+    families, sasp_note = _sasp(table, trend, name, day, control=asked.control, alpha=asked.alpha)
+    animals, animals_note = _animals(late, held, row)
     if animals == UNTESTED:
         animals, animals_note = _overall(trend, name, measures) or (animals, animals_note)
-    points, line = curve(treated, highest(table, column, control))
+    seen = found.seen if verdict in (NO, WEAK) else ""
+    if seen:
+        animals_note += f"; smallest true excess seen with 80 % power: {seen}"
+    points_, line = curve(treated, highest(table, column, asked.control))
     return Answer(
-        name, theme.pretty(name), verdict, amount, amount_note, since, since_note,
-        families, sasp_note, animals, animals_note, column != "fraction", points, line,
+        name, theme.pretty(name), verdict, found.text, found.note, since, since_note,
+        families, sasp_note, animals, animals_note, by_index, acute, seen, points_, line,
     )  # fmt: skip
 
 
+def _held(rows: pd.DataFrame, alpha: float) -> pd.DataFrame:
+    return rows[(rows["q"] <= alpha) & (rows["estimate"] > 0)]
+
+
 def _contrasts(trend: pd.DataFrame | None, name: str, measures: set[str]) -> pd.DataFrame:
-    columns = [k.DAYS, "estimate", "ci_lo", "ci_hi", "p", "q", "n_control", "n_treated"]
+    numbers = [
+        k.DAYS, "estimate", "ci_lo", "ci_hi", "estimate_fraction", "df", "statistic", "p", "q",
+        "n_control", "n_treated",
+    ]  # fmt: skip
+    texts = ["status", "reason", "unit", "contrast", "stratum"]
     if trend is None:
-        return pd.DataFrame(columns=[*columns, "status", "reason", "unit", "contrast"])
+        return pd.DataFrame(columns=[*numbers, *texts])
     mine = (trend[k.COMPARTMENT] == name) & (trend["question"] == _QUESTION)
     rows = trend[mine & trend["measure"].isin(measures)].copy()
-    for c in columns:
+    for c in numbers:
         rows[c] = tidy.column(rows, c)
-    for c in ("status", "reason", "unit", "contrast"):
+    for c in texts:
         values = rows[c] if c in rows else pd.Series("", index=rows.index)
         rows[c] = values.astype(object).where(values.notna(), "").astype(str)
     return rows
 
 
-def _nothing(name: str, part: pd.DataFrame) -> Answer:
-    """Word the answer of a compartment without any assessable irradiated sample."""
-    reasons = part.loc[part["status"] != "ok", "status"].value_counts()
-    why = str(reasons.index[0]).replace("_", " ") if len(reasons) else "no value"
-    notes = [n for n in part["note"].unique() if n]
-    note = notes[0] if notes else f"{why} in {part[k.SAMPLE].nunique()} samples"
+def _nothing(name: str, part: pd.DataFrame, samples: pd.DataFrame, stable: float) -> Answer:
+    """Word the answer of a compartment without any irradiated sample late enough to assess."""
+    treated = part[~part["control"]]
+    out = treated[~treated["status"].isin(_ASSESSED)]
+    if len(samples):
+        timed = samples[k.DAYS].notna().any()
+        note = f"no sample is of day {stable:g} or later" if timed else "no time after irradiation"
+        note += ": senescence cannot be claimed; no acute damage response holds" if timed else ""
+    elif len(out):
+        status = out["status"].mode().iloc[0]
+        notes = [n for n in out.loc[out["status"] == status, "note"].unique() if n]
+        said = f"{str(status).replace('_', ' ')} in {out[k.SAMPLE].nunique()} samples"
+        note = notes[0] if notes else said
+    else:
+        note = "no value in any irradiated sample"
     return Answer(name, theme.pretty(name), UNKNOWN, "–", note, "–", "", (), "", "–", "")
 
 
 def _verdict(rows: pd.DataFrame, held: pd.DataFrame) -> str:
     if not held.empty:
         return YES
-    return NO if rows["q"].notna().any() else UNTESTED
+    tested = rows[rows["q"].notna()]
+    if tested.empty:
+        return UNTESTED
+    smaller = tested[["n_control", "n_treated"]].min(axis=1)
+    return WEAK if smaller.max() <= _FEWEST else NO
 
 
-def _peak(rows: pd.DataFrame, treated: pd.DataFrame) -> dict[str, Any]:
-    """Contrast with the largest estimate; without any, the time with the largest mean."""
-    usable = rows[rows["estimate"].notna()]
-    if not usable.empty:
-        return dict(usable.iloc[int(usable["estimate"].to_numpy().argmax())])
-    means = treated.groupby(k.DAYS)["value"].mean()
-    day = float(means.index[int(means.to_numpy().argmax())]) if len(means) else np.nan
-    return {
-        k.DAYS: day,
-        "estimate": np.nan,
-        "ci_lo": np.nan,
-        "ci_hi": np.nan,
-        "unit": "",
-        "reason": "",
-    }
+def _shown(rows: pd.DataFrame, held: pd.DataFrame) -> dict[str, Any]:
+    """Return the one contrast that a card is about: the largest that holds, else that was tested.
 
-
-def _amount(
-    part: pd.DataFrame, treated: pd.DataFrame, peak: dict[str, Any], column: str
-) -> tuple[str, str]:
-    """Excess over control at the peak: mean of the samples, and the interval of the contrast."""
-    at = _samples_at(treated, peak)
-    base = part.loc[part["control"], "value"].dropna()
-    mean, control = at["value"].mean(), base.mean()
-    day = tidy.day_label(peak[k.DAYS])
-    unit = str(peak.get("unit", ""))
-    plain = column == "fraction" and unit in _FRACTION_UNITS
-    if column == "fraction":
-        excess = mean - control if len(base) else np.nan
-        if plain and np.isfinite(peak["estimate"]):
-            excess = peak["estimate"]
-        amount = (
-            f"{100 * excess:+.1f} points".replace("-", "−")
-            if np.isfinite(excess)
-            else tidy.percent(mean)
-        )
-        note = f"{tidy.percent(mean)} at {day} against {tidy.percent(control)} in controls"
-        scale, words = 100.0, " points"
-    else:
-        excess = mean - control if len(base) else mean
-        amount = _signed(excess)
-        note = (
-            f"mean index at {day}, difference from controls"
-            if len(base)
-            else f"mean index at {day}"
-        )
-        scale, words, plain = 1.0, "", True
-    if np.isfinite(peak["ci_lo"]):
-        scale = scale if plain else 1.0
-        low, high = (_rounded(scale * peak[c], scale) for c in ("ci_lo", "ci_hi"))
-        note += f"; 95 % CI {low} to {high}{words if plain else f' ({unit})'}"
-    else:
-        note += "; no interval"
-    cells = at["n_assessable"].sum()
-    counted = f", {tidy.number(cells)} cells" if column == "fraction" and cells > 0 else ""
-    return (
-        amount,
-        f"{note}; {at[k.SAMPLE].nunique()} irradiated, {base.size} control samples{counted}",
-    )
-
-
-def _rounded(value: float, scale: float) -> str:
-    return f"{value:.1f}".replace("-", "−") if scale > 1 else tidy.number(value)
-
-
-def _samples_at(treated: pd.DataFrame, peak: dict[str, Any]) -> pd.DataFrame:
-    """Find the samples behind a contrast: its day and, where its name says one, its dose."""
-    if not np.isfinite(peak[k.DAYS]):
-        return treated
-    at = treated[treated[k.DAYS] == peak[k.DAYS]]
-    contrast = str(peak.get("contrast", ""))
-    named = [
-        d for d in at[k.DOSE].dropna().unique() if re.search(rf"(?<![\d.]){d:g} ?Gy", contrast)
-    ]
-    return at[at[k.DOSE].isin(named)] if named else at
-
-
-def _signed(value: float, digits: int = 3) -> str:
-    text = tidy.number(value, digits)
-    return f"+{text}" if value > 0 else text
+    Empty where no contrast has an estimate.
+    """
+    for usable in (held, rows[rows["q"].notna()], rows[rows["estimate"].notna()]):
+        if not usable.empty:
+            return dict(usable.iloc[int(usable["estimate"].to_numpy().argmax())])
+    return {}
 
 
 def _since(rows: pd.DataFrame, held: pd.DataFrame) -> tuple[str, str]:
@@ -275,8 +286,6 @@ def _since(rows: pd.DataFrame, held: pd.DataFrame) -> tuple[str, str]:
             f"holds at none of {tested} tested contrasts" if tested else "no time was testable",
         )
     days = sorted(held[k.DAYS].dropna().unique())
-    if not days:
-        return "time not given", ""
     later = [tidy.day_label(d) for d in sorted(rows[k.DAYS].dropna().unique()) if d > days[-1]]
     gone = f"; no longer at {later[0]}" if later else ""
     return (
@@ -319,7 +328,7 @@ def _sasp(
         if (np.isfinite(q) and q > alpha) or (np.isnan(q) and row.difference < _SMALL):
             continue
         label = theme.pretty(axis.removeprefix("sasp_"))
-        text = f"{label} {_signed(row.difference, 2)}"
+        text = f"{label} {signed(row.difference, 2)}"
         shown = f" (q\u00a0{tidy.p_value(q)})" if np.isfinite(q) else ""
         out.append(text + shown.replace("< ", "<\u00a0"))
     if not out:
@@ -330,24 +339,18 @@ def _sasp(
     )
 
 
-def _animals(rows: pd.DataFrame, held: pd.DataFrame, peak: dict[str, Any]) -> tuple[str, str]:
+def _animals(rows: pd.DataFrame, held: pd.DataFrame, row: dict[str, Any]) -> tuple[str, str]:
     """Say whether it is real at the level of samples: p, q and n, or why there is none."""
-    tested = rows[rows["q"].notna()]
-    if tested.empty:
+    if not np.isfinite(row.get("q", np.nan)):
         reasons = [r for r in rows["reason"].unique() if r]
-        return "not testable", reasons[0] if reasons else "no contrast in the trend table"
-    best = (
-        peak
-        if np.isfinite(peak.get("q", np.nan))
-        else dict(tested.iloc[int(tested["q"].to_numpy().argmin())])
-    )
-    n = f"n = {tidy.number(best['n_treated'])} vs {tidy.number(best['n_control'])} samples"
-    note = f"p {_eq(best['p'])}, {n}, {tidy.day_label(best[k.DAYS])}"
-    if min(best["n_treated"], best["n_control"]) <= 2:
+        return UNTESTED, reasons[0] if reasons else "no contrast in the trend table"
+    n = f"n = {tidy.number(row['n_treated'])} vs {tidy.number(row['n_control'])} samples"
+    note = f"p {_eq(row['p'])}, {n}, {tidy.day_label(row[k.DAYS])}"
+    if min(row["n_treated"], row["n_control"]) <= _FEWEST:
         note += "; 2 or fewer in a group: the interval is very wide"
     if held.empty:
         note += "; absence of evidence, not evidence of absence"
-    return f"q {_eq(best['q'])}", note
+    return f"q {_eq(row['q'])}", note
 
 
 def _overall(trend: pd.DataFrame | None, name: str, measures: set[str]) -> tuple[str, str] | None:
@@ -360,7 +363,7 @@ def _overall(trend: pd.DataFrame | None, name: str, measures: set[str]) -> tuple
     if tested.empty:
         return None
     row = tested.iloc[0]
-    note = f"no single time is testable; slope over log(1 + days) {_signed(row['estimate'])}"
+    note = f"no single time is testable; slope over log(1 + days) {signed(row['estimate'])}"
     return "overall trend only", f"{note}, p {_eq(row['p'])}"
 
 

@@ -89,13 +89,15 @@ def _burden_alt(numbers: pd.DataFrame) -> str:
     parts = []
     for name in theme.known_first(numbers[k.COMPARTMENT], theme.COMPARTMENT_COLOURS):
         rows = numbers[(numbers[k.COMPARTMENT] == name) & ~numbers["control"]]
+        rows = rows[rows["status"] != "acute"]  # not senescence yet
         if rows.empty:
             continue
         means = rows.groupby("day")["value"].mean()
         peak = float(means.index[int(means.to_numpy().argmax())])
         top = tidy.percent(means.max())
         parts.append(f"{theme.pretty(name)} highest at {tidy.day_label(peak)} with {top}")
-    return "Senescent fraction against time, one panel per compartment. " + "; ".join(parts) + "."
+    said = "; ".join(parts) or "No sample is late enough for senescence to be claimed"
+    return f"Senescent fraction against time, one panel per compartment. {said}."
 
 
 def _scores_over_time(burden: pd.DataFrame, options: Options) -> Section:
