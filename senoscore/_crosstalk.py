@@ -13,7 +13,8 @@ from senoscore._crosstalk_expression import ALL, with_all
 from senoscore._crosstalk_pairs import directions as known_directions
 from senoscore._crosstalk_pairs import pairs as curated_pairs
 from senoscore._phases import phases
-from senoscore._window_tests import against_control, bh, paired
+from senoscore._trend_data import strata
+from senoscore._window_tests import against_control, bh, designed, paired
 from senoscore.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,9 +26,10 @@ __all__ = ["COLUMNS", "crosstalk"]
 
 COLUMNS: Final = (
     "question", "sender", "receiver", "known", "ligand", "receptor", "ligand_family",
-    k.TREATMENT, k.DOSE, k.DAYS, "phase", "ligand_senescent", "ligand_other", "receptor_mean",
-    "ligand_detected", "receptor_detected", "n_control", "n_treated", "estimate", "ci_lo", "ci_hi",
-    "df", "statistic", "p", "q", "family", "method", "status", "reason", "circular", "source",
+    "stratum", k.TREATMENT, k.DOSE, k.DAYS, "phase", "ligand_senescent", "ligand_other",
+    "receptor_mean", "ligand_detected", "receptor_detected", "n_control", "n_treated", "estimate",
+    "ci_lo", "ci_hi", "df", "statistic", "p", "q", "family", "method", "status", "reason",
+    "circular", "source",
 )  # fmt: skip
 _NUMBERS: Final = (
     "estimate", "ci_lo", "ci_hi", "df", "statistic", "p", "ligand_senescent", "ligand_other",
@@ -78,7 +80,8 @@ def crosstalk(
     expression
         As :func:`senoscore.group_means` gives it, of all samples.
     samples
-        Samples sheet: sample, subject, treatment, dose_gy, days_post_rt, batch.
+        Samples sheet: sample, subject, treatment, dose_gy, days_post_rt, batch; dataset, assay,
+        organism and region where they differ (the burden table, one row a sample, has them).
     pairs
         ligand, receptor (chains joined by ``+``), family, source; None: the curated SASP pairs.
     directions
@@ -87,8 +90,8 @@ def crosstalk(
     only_known
         Ask these directions only, not every pair of compartments.
     panel_genes
-        Genes by which cells were called: where the ligand is one, its cells were partly called by
-        it, and ``circular`` says so.
+        Genes by which cells were called: where the ligand is one, senescent cells were partly
+        called by it, ``circular`` says so, and the pair is a test of another family.
     control
         Treatment that means not irradiated.
     min_days_stable
@@ -108,9 +111,12 @@ def crosstalk(
     -------
     One row a question, direction and pair. ``senescent_vs_other``: score with senescent senders
     less score with the other cells of the same compartment and sample, one number a subject, per
-    treatment and phase (t test of paired differences). ``irradiated_vs_control``: score of all
-    sending cells, per treatment, dose and day, as :func:`senoscore.trend` contrasts it. ``q`` is
-    Benjamini-Hochberg within ``family``: a question and whether the direction was expected.
+    stratum, treatment and phase (t test of paired differences). ``irradiated_vs_control``: score
+    of all sending cells, per stratum, treatment, dose and day, as :func:`senoscore.trend`
+    contrasts it. Strata are those of the trend. ``q`` is Benjamini-Hochberg within ``family``: a
+    question, whether the direction was expected, and whether the pair is circular. Circular pairs
+    stand after the others: their ligand is higher in senescent cells partly by construction. All
+    sending cells were not chosen by their expression, so that ``irradiated_vs_control`` has none.
 
     Raises
     ------
@@ -132,7 +138,7 @@ def crosstalk(
     wanted = curated_pairs() if pairs is None else pairs
     expected = known_directions() if directions is None else directions
     what = {(r.sender, r.receiver): r.what for r in expected.itertuples()}
-    cube = _Cube(with_all(expression), samples)
+    cube = _Cube(with_all(expression), samples, control)
     rows: list[dict[str, Any]] = []
     names = [c for c in cube.compartments if c != k.UNASSIGNED]
     asked = list(what) + [
@@ -146,29 +152,31 @@ def crosstalk(
         rows += [head | row for row in found]
     out = pd.DataFrame(rows, columns=list(COLUMNS))
     out[list(_NUMBERS)] = out[list(_NUMBERS)].astype(float)
+    circular = out["ligand"].isin(set(panel_genes)) & (out["question"] == _PAIRED)
+    out["circular"] = np.where(circular, "ligand is in the panel", "")
     kind = np.where(out["known"] != "", "known directions", "other directions")
     out["family"] = "crosstalk/" + out["question"] + "/" + kind
+    out.loc[circular, "family"] += "/ligand in the panel"
     out["q"] = bh(out)
-    out["circular"] = np.where(out["ligand"].isin(set(panel_genes)), "ligand is in the panel", "")
-    first = out.assign(_first=out["known"] != "").sort_values(
-        ["question", "_first", "p"], ascending=[False, False, True], kind="stable"
-    )
-    return first.drop(columns="_first").reset_index(drop=True)
+    out["stratum"] = out["stratum"].fillna("")
+    order = out.assign(_other=out["known"] == "", _circular=circular)
+    by = ["question", "_other", "_circular", "p"]
+    order = order.sort_values(by, ascending=[False, True, True, True], kind="stable")
+    return order[list(COLUMNS)].reset_index(drop=True)
 
 
 class _Cube:
-    """Means and detection as arrays: samples x genes, per compartment and kind."""
+    """Means and detection as arrays: samples x genes, per compartment and kind.
 
-    def __init__(self, expression: pd.DataFrame, samples: pd.DataFrame) -> None:
+    Samples without cells keep a row: strata are those of the whole sheet.
+    """
+
+    def __init__(self, expression: pd.DataFrame, samples: pd.DataFrame, control: str) -> None:
         self.genes = sorted(expression["gene"].unique())
         self.column = {gene: i for i, gene in enumerate(self.genes)}
-        there = set(expression[k.SAMPLE])
-        self.samples = samples[samples[k.SAMPLE].isin(there)].reset_index(drop=True)
-        for name in (k.SUBJECT, k.BATCH):
-            there_is = name in self.samples
-            self.samples[name] = self.samples[name].fillna("").astype(str) if there_is else ""
-        empty = self.samples[k.SUBJECT] == ""
-        self.samples[k.SUBJECT] = self.samples[k.SUBJECT].mask(empty, self.samples[k.SAMPLE])
+        self.samples = designed(samples)
+        self.strata = strata(self.samples, control=control)
+        self.present = self.samples[k.SAMPLE].isin(set(expression[k.SAMPLE]))
         self.compartments = sorted(expression[k.COMPARTMENT].unique())
         row = {name: i for i, name in enumerate(self.samples[k.SAMPLE])}
         self._tables: dict[tuple[str, str], tuple[NDArray[np.float64], ...]] = {}
@@ -191,10 +199,10 @@ class _Cube:
         return self._tables.get((compartment, kind), empty)  # type: ignore[return-value]
 
     def detected(self, compartment: str, kind: str) -> NDArray[np.float64]:
-        """Share of cells of all samples together in which each gene is found."""
+        """Share of cells in which each gene is found, over the samples that measure it."""
         _, found, n = self.of(compartment, kind)
-        total = max(n.sum(), 1.0)
-        return np.asarray((np.nan_to_num(found) * n[:, None]).sum(axis=0) / total)
+        total = (np.isfinite(found) * n[:, None]).sum(axis=0)
+        return np.asarray((np.nan_to_num(found) * n[:, None]).sum(axis=0) / np.maximum(total, 1.0))
 
 
 def _untested(cube: _Cube, sender: str, receiver: str) -> dict[str, Any]:
@@ -241,33 +249,36 @@ def _direction(
         }
         for row, ligand, chains in passed
     ]  # fmt: skip
-    for i, own in _paired_rows(cube.samples, level, receptor, options):
-        yield facts[i] | own
     scores = pd.DataFrame(np.sqrt(level[ALL] * receptor))
-    found = against_control(cube.samples, scores, control=options.control, alpha=options.alpha)
-    for i, contrast in zip(found.pop("measure"), found.to_dict("records"), strict=True):
-        numbers = {str(name): value for name, value in contrast.items()}
-        yield facts[int(i)] | {"question": _OVER_TIME} | numbers
+    for part in cube.strata:
+        there = part.table[cube.present[part.table.index]]
+        for i, own in _paired_rows(there, level, receptor, options):
+            yield facts[i] | {"stratum": part.name} | own
+        found = against_control(part, scores, control=options.control, alpha=options.alpha)
+        for i, contrast in zip(found.pop("measure"), found.to_dict("records"), strict=True):
+            numbers = {str(name): value for name, value in contrast.items()}
+            yield facts[int(i)] | {"question": _OVER_TIME} | numbers
 
 
 def _paired_rows(
     samples: pd.DataFrame, level: dict[str, NDArray[np.float64]],
     receptor: NDArray[np.float64], options: _Options,
 ) -> Iterator[tuple[int, dict[str, Any]]]:  # fmt: skip
-    """Senescent against other senders of the same sample, per treatment and phase."""
+    """Senescent against other senders of the same sample, per treatment and phase.
+
+    A sample that lacks a gene is left out of the pairs of that gene alone.
+    """
     delta = np.sqrt(level["senescent"] * receptor) - np.sqrt(level["other"] * receptor)
-    days = pd.to_numeric(samples[k.DAYS]).astype(float)
+    days = samples[k.DAYS]
     use = (samples[k.TREATMENT] != options.control) & ~(days < options.stable)
     phase = phases(days, scheme=options.scheme, cuts_days=options.cuts)["phase"].to_numpy()
     chosen = samples[use].assign(phase=phase[use.to_numpy()])
     for key, of in chosen.groupby([k.TREATMENT, "phase"], sort=True):
         rows = of.index.to_numpy()
-        there = np.isfinite(delta[rows]).all(axis=1)
-        mine = rows[there]
-        subjects = samples[k.SUBJECT].to_numpy()[mine]
-        one_each = pd.DataFrame(delta[mine]).groupby(subjects).mean().to_numpy(dtype=float)
+        one_each = pd.DataFrame(delta[rows]).groupby(of[k.SUBJECT].to_numpy()).mean()
         for i in range(delta.shape[1]):
-            per_subject = one_each[:, i]
+            mine = rows[np.isfinite(delta[rows, i])]
+            per_subject = one_each[i].dropna().to_numpy(dtype=float)
             yield i, {
                 "question": _PAIRED, k.TREATMENT: key[0], "phase": key[1],
                 "n_treated": len(per_subject), "n_control": 0,

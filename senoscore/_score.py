@@ -246,6 +246,8 @@ def _write_scores(run: Run, samples: pd.Series | None, rows: slice | None, out: 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from senoscore.io.tables import parquet_options
+
     names = run.matrix.obs_names
     with atomic_path(out) as temporary:
         writer = None
@@ -261,7 +263,9 @@ def _write_scores(run: Run, samples: pd.Series | None, rows: slice | None, out: 
                     columns |= {f"{key}{_keys.SEP}{name}": table[name] for name in table}
                 block = pa.table(columns)
                 if writer is None:
-                    writer = pq.ParquetWriter(temporary, block.schema, compression="zstd")
+                    writer = pq.ParquetWriter(
+                        temporary, block.schema, **parquet_options(block.schema)
+                    )
                 writer.write_table(block)
         finally:
             if writer is not None:

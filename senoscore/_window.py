@@ -10,6 +10,7 @@ import pandas as pd
 
 from senoscore import _keys as k
 from senoscore._phases import PhaseRules, phases
+from senoscore._trend_data import prepared, strata
 from senoscore._window_contrasts import (
     Key,
     by_key,
@@ -32,9 +33,10 @@ if TYPE_CHECKING:
 __all__ = ["ADVICE", "COLUMNS", "Window", "window"]
 
 COLUMNS: Final = (
-    k.COMPARTMENT, k.TREATMENT, k.DOSE, k.DAYS, "phase", "phase_boundary", "n_control",
+    k.COMPARTMENT, "stratum", k.TREATMENT, k.DOSE, k.DAYS, "phase", "phase_boundary", "n_control",
     "n_treated", "fraction", "excess", "burden", "state", "readout", "flags", "opens_at_days",
     "peak_days", "peak_set_days", "timing", "evidence", "note",
+    "use",
 )  # fmt: skip
 
 
@@ -42,8 +44,10 @@ COLUMNS: Final = (
 class Window:
     """What :func:`window` gives.
 
-    ``times`` has one row a compartment, treatment, dose and day; ``phases`` one a compartment,
-    treatment, dose and phase with its read-out; ``contrasts`` every contrast that was read.
+    ``times`` has one row a compartment, stratum, treatment, dose and day; ``phases`` one a
+    compartment, stratum, treatment, dose and phase with its read-out; ``contrasts`` every contrast
+    that was read. ``stratum`` is that of the trend: assay, organism and region where a run has
+    several.
     """
 
     times: pd.DataFrame
@@ -123,7 +127,7 @@ def window(
     """
     for name, table, needed in (
         ("burden", burden, (k.SAMPLE, k.COMPARTMENT, k.TREATMENT, k.DOSE, k.DAYS, "status")),
-        ("trend", trend, ("question", "measure", "contrast", "status", "q")),
+        ("trend", trend, ("question", "measure", "contrast", "stratum", "status", "q")),
     ):
         missing = [c for c in needed if c not in table]
         if missing:
@@ -136,12 +140,17 @@ def window(
     readable = _readable(burden)
     found = window_contrasts(readable, trend, options, named="window_time")
     rows: list[dict[str, Any]] = []
-    named = readable[readable[k.COMPARTMENT] != k.UNASSIGNED]
+    table = prepared(readable, transform, control=control)
+    named = table[table[k.COMPARTMENT] != k.UNASSIGNED]
     for compartment, of in named.groupby(k.COMPARTMENT, sort=True):
-        rows += _compartment(str(compartment), of, found, options)
+        for part in strata(of, control=control):
+            if not _empty(part.table).all():
+                head = {k.COMPARTMENT: str(compartment), "stratum": part.name}
+                contrasts = by_key(str(compartment), part.name, found, options.rules)
+                rows += _stratum(head, part.table, contrasts, options)
     times = pd.DataFrame(rows, columns=list(COLUMNS))
     by, phased = by_phase(readable, times, targets, options)
-    where = [k.COMPARTMENT, k.TREATMENT, k.DOSE, "phase"]
+    where = [k.COMPARTMENT, "stratum", k.TREATMENT, k.DOSE, "phase"]
     last = dict(zip(_keys_of(by, where), by["readout"], strict=True))
     times["readout"] = [last.get(key, "") for key in _keys_of(times, where)]
     return Window(times, by, pd.concat([found, phased], ignore_index=True))
@@ -149,32 +158,37 @@ def window(
 
 def _readable(burden: pd.DataFrame) -> pd.DataFrame:
     """Rows of compartments that have a value in some sample; the others have no window."""
-    empty = burden["status"].isin(["absent", "not_assessable"])
-    known = burden[k.COMPARTMENT][~empty].unique()
+    known = burden[k.COMPARTMENT][~_empty(burden)].unique()
     return burden[burden[k.COMPARTMENT].isin(known)]
 
 
-def _compartment(
-    name: str, of: pd.DataFrame, contrasts: pd.DataFrame, options: Options
-) -> list[dict[str, Any]]:
+def _empty(burden: pd.DataFrame) -> pd.Series:
+    return burden["status"].isin(["absent", "not_assessable"])
+
+
+def _stratum(
+    head: Mapping[str, str], of: pd.DataFrame, contrasts: Mapping[Key, dict[str, pd.Series]],
+    options: Options,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Rows of one compartment and stratum, arm by arm."""
     treated = of[of[k.TREATMENT] != options.control]
     wanted = treated[[k.TREATMENT, k.DOSE, k.DAYS]].drop_duplicates()
     keys = sorted(
         {key_of(*row) for row in wanted.itertuples(index=False)},
         key=lambda key: tuple((v is None, v if v is not None else 0) for v in key),
     )
-    table = by_key(name, contrasts, options.rules)
     rows: list[dict[str, Any]] = []
     for arm in dict.fromkeys(key[:2] for key in keys):
         mine = [key for key in keys if key[:2] == arm]
-        rows += _arm(name, of, {key: table.get(key, {}) for key in mine}, options)
+        found = {key: contrasts.get(key, {}) for key in mine}
+        rows += [dict(head) | row for row in _arm(of, found, options)]
     return rows
 
 
 def _arm(
-    name: str, of: pd.DataFrame, found: Mapping[Key, dict[str, pd.Series]], options: Options
+    of: pd.DataFrame, found: Mapping[Key, dict[str, pd.Series]], options: Options
 ) -> list[dict[str, Any]]:
-    """Rows of one compartment, treatment and dose, in order of time."""
+    """Rows of one treatment and dose, in order of time."""
     treatment, dose, _ = next(iter(found))
     stages = phases(
         [np.nan if key[2] is None else key[2] for key in found],
@@ -207,10 +221,9 @@ def _arm(
         near = bool(stages["phase_boundary"].iloc[position])
         rows.append(
             {
-                k.COMPARTMENT: name, k.TREATMENT: treatment,
-                k.DOSE: np.nan if dose is None else dose,
+                k.TREATMENT: treatment, k.DOSE: np.nan if dose is None else dose,
                 k.DAYS: np.nan if key[2] is None else key[2],
-                "phase": phase_of[key], "phase_boundary": near,
+                "phase": phase_of[key], "phase_boundary": near, "use": ADVICE,
             }
             | _numbers(of, key, found[key], facts)
             | _judged(facts, found[key], up, key, options)
@@ -228,7 +241,7 @@ def _curve(
         return None
     return course(
         of, measure=str(used[-1]), treatment=treatment, dose=dose, control=options.control,
-        alpha=options.alpha, transform=options.transform,
+        alpha=options.alpha,
     )  # fmt: skip
 
 

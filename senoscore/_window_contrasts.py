@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
 from senoscore import _keys as k
 from senoscore._trend import COLUMNS as TREND_COLUMNS
-from senoscore._trend_data import prepared
+from senoscore._trend_data import prepared, strata
 from senoscore._window_tests import against_control, bh
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ __all__ = [
     "Key",
     "by_key",
     "column_of",
+    "contrast_title",
     "evidence",
     "key_of",
     "said",
@@ -36,6 +37,11 @@ FACT: Final = "fact"
 _QUESTION: Final = "irradiated_vs_control"
 _MEAN: Final = "mean:"
 _HALF: Final = 0.5
+_UNIT: Final = [k.SAMPLE, "region"]
+_DESIGN: Final = (
+    k.DATASET, k.SUBJECT, k.TREATMENT, k.DOSE, k.DAYS, k.BATCH, "modality", "assay", "organism",
+)  # fmt: skip
+"""What :func:`senoscore._trend_data.prepared` and strata read of a sample, beside its unit."""
 
 Key = tuple[str, float | None, float | None]
 """Treatment, dose (Gy) and day; None where there is none, for NaN is not equal to itself."""
@@ -72,7 +78,8 @@ def window_contrasts(
 
     Returns
     -------
-    The columns of the trend table, with ``fact`` and ``treatment``.
+    The columns of the trend table, with ``fact`` and ``treatment``. Contrasts are those of one
+    ``stratum`` each, as in the trend.
     """
     rules, control = options.rules, options.control
     treatments = sorted(set(burden[k.TREATMENT].astype(str)) - {control}, key=len, reverse=True)
@@ -84,6 +91,7 @@ def window_contrasts(
             next((t for t in treatments if c.startswith(f"{t} ")), "") for c in rows["contrast"]
         ]
         rows = rows.assign(**{k.TREATMENT: named_by})
+        rows["stratum"] = rows["stratum"].astype(object).where(rows["stratum"].notna(), "")
         found += [rows[rows["measure"].isin(names)].assign(**{FACT: f}) for f, names in own.items()]
     known = set() if trend is None else set(trend["measure"])
     later = {f: [n for n in names if n not in known] for f, names in own.items()}
@@ -94,7 +102,7 @@ def window_contrasts(
         found.append(_made(table, tissue, options, named))
     columns = [FACT, k.TREATMENT, *TREND_COLUMNS]
     out = pd.concat([t for t in found if len(t)] or [pd.DataFrame(columns=columns)])
-    order = [FACT, k.COMPARTMENT, k.TREATMENT, k.DOSE, k.DAYS]
+    order = [FACT, k.COMPARTMENT, "stratum", k.TREATMENT, k.DOSE, k.DAYS]
     return out[columns].sort_values(order, kind="stable", ignore_index=True)
 
 
@@ -102,17 +110,19 @@ def _made(
     burden: pd.DataFrame, facts: Mapping[str, Sequence[str]], options: Options, named: str
 ) -> pd.DataFrame:
     """Contrasts of some measures in every compartment; a fact is a family."""
+    control = options.control
     names = sorted({name for own in facts.values() for name in own})
     if not names:
         return pd.DataFrame()
-    table = prepared(burden, options.transform, control=options.control)
+    table = prepared(burden, options.transform, control=control)
     table = table[table[k.COMPARTMENT] != k.UNASSIGNED]
     there = [name for name in names if name in table]
     parts = []
     for compartment, of in table.groupby(k.COMPARTMENT, sort=True):
-        rows = against_control(of, of[there], control=options.control, alpha=options.alpha)
-        points = _points(of, rows, options.control)
-        parts.append(rows.assign(**{k.COMPARTMENT: compartment, "estimate_fraction": points}))
+        for part in strata(of, control=control):
+            rows = against_control(part, of[there], control=control, alpha=options.alpha)
+            points = _points(part.table, rows, control)
+            parts.append(rows.assign(**{k.COMPARTMENT: compartment, "estimate_fraction": points}))
     some = [part for part in parts if len(part)]
     if not some:
         return pd.DataFrame()
@@ -120,8 +130,8 @@ def _made(
     rows["question"] = _QUESTION
     rows["unit"] = [_unit(name, options.transform) for name in rows["measure"]]
     rows["contrast"] = [
-        _title(row[k.TREATMENT], row[k.DOSE], row[k.DAYS], options.control)
-        for row in rows[[k.TREATMENT, k.DOSE, k.DAYS]].to_dict("records")
+        contrast_title(row, f" @ {row[k.DAYS]:.3g} d" if np.isfinite(row[k.DAYS]) else "", control)
+        for row in rows.to_dict("records")
     ]
     found = [
         rows[rows["measure"].isin(own)].assign(**{FACT: fact, "family": f"{named}/{fact}"})
@@ -154,11 +164,11 @@ def same(column: pd.Series, value: float | None) -> pd.Series:
     return column.isna() if value is None or np.isnan(value) else column == value
 
 
-def _title(treatment: str, dose: float, days: float, control: str) -> str:
-    with_dose = f" {dose:g} Gy" if np.isfinite(dose) else ""
-    return f"{treatment}{with_dose} vs {control}" + (
-        f" @ {days:.3g} d" if np.isfinite(days) else ""
-    )
+def contrast_title(row: Mapping[Any, Any], when: str, control: str) -> str:
+    """Name of a contrast as the trend writes it, ``when`` in the place of the day."""
+    with_dose = f" {row[k.DOSE]:g} Gy" if np.isfinite(row[k.DOSE]) else ""
+    where = f" [{row['stratum']}]" if row["stratum"] else ""
+    return f"{row[k.TREATMENT]}{with_dose} vs {control}{when}{where}"
 
 
 def _unit(measure: str, transform: str) -> str:
@@ -170,14 +180,15 @@ def _unit(measure: str, transform: str) -> str:
 
 
 def by_key(
-    compartment: str, contrasts: pd.DataFrame, rules: Rules
+    compartment: str, stratum: str, contrasts: pd.DataFrame, rules: Rules
 ) -> dict[Key, dict[str, pd.Series]]:
-    """Contrast of every fact of a compartment, by treatment, dose and day.
+    """Contrast of every fact of a compartment and stratum, by treatment, dose and day.
 
     Of several columns of one fact (fraction, index) the first is used that the compartment has
     any contrast of.
     """
     out: dict[Key, dict[str, pd.Series]] = {}
+    contrasts = contrasts[contrasts["stratum"] == stratum]
     for fact, measure in rules.measures.items():
         mine = contrasts[contrasts[FACT] == fact]
         if not measure.of:
@@ -204,18 +215,19 @@ def _wanted(burden: pd.DataFrame, rules: Rules) -> tuple[dict[str, list[str]], l
 
 
 def _pooled(burden: pd.DataFrame, measures: Sequence[Measure], *, min_cells: int) -> pd.DataFrame:
-    """A burden table of groups of compartments: one row a sample and group."""
-    design = [k.SUBJECT, k.TREATMENT, k.DOSE, k.DAYS, k.BATCH]
-    samples = burden.drop_duplicates(k.SAMPLE).set_index(k.SAMPLE)
-    total = burden.groupby(k.SAMPLE)["n_cells"].sum()
+    """A burden table of groups of compartments: one row a sample (and region) and group."""
+    region = burden["region"] if "region" in burden else pd.Series("", index=burden.index)
+    burden = burden.assign(region=region.astype(object).where(region.notna(), "").astype(str))
+    samples = burden.drop_duplicates(_UNIT).set_index(_UNIT)
+    total = burden.groupby(_UNIT)["n_cells"].sum()
     groups: dict[str, pd.DataFrame] = {}
     for measure in measures:
         mine = burden[burden[k.COMPARTMENT].isin(measure.of)]
         if not mine["n_cells"].gt(0).any():
             continue
         name = "+".join(measure.of)
-        n = mine.groupby(k.SAMPLE)["n_cells"].sum().reindex(samples.index, fill_value=0)
-        table = groups.setdefault(name, _group_rows(samples, design, name, n, total))
+        n = mine.groupby(_UNIT)["n_cells"].sum().reindex(samples.index, fill_value=0)
+        table = groups.setdefault(name, _group_rows(samples, name, n, total))
         if measure.share:
             rest = total.reindex(samples.index) - n
             odds = (n + _HALF) / (rest + _HALF)
@@ -233,10 +245,8 @@ def _pooled(burden: pd.DataFrame, measures: Sequence[Measure], *, min_cells: int
     return out
 
 
-def _group_rows(
-    samples: pd.DataFrame, design: list[str], name: str, n: pd.Series, total: pd.Series
-) -> pd.DataFrame:
-    table = samples[[c for c in design if c in samples]].copy()
+def _group_rows(samples: pd.DataFrame, name: str, n: pd.Series, total: pd.Series) -> pd.DataFrame:
+    table = samples[[c for c in _DESIGN if c in samples]].copy()
     table[k.COMPARTMENT] = name
     table["n_cells"] = table["n_assessable"] = n
     table["n_positive"] = 0
@@ -251,8 +261,9 @@ def _weighted(rows: pd.DataFrame, measure: Measure) -> pd.Series:
         return pd.Series(dtype=float)
     value = pd.to_numeric(rows[f"{_MEAN}{names[0]}"]).astype(float)
     n = rows["n_cells"].where(value.notna(), 0)
-    sums = (value.fillna(0) * n).groupby(rows[k.SAMPLE]).sum()
-    count = n.groupby(rows[k.SAMPLE]).sum()
+    by = [rows[name] for name in _UNIT]
+    sums = (value.fillna(0) * n).groupby(by).sum()
+    count = n.groupby(by).sum()
     return sums / count.where(count > 0)
 
 

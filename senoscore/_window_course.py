@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from senoscore import _keys as k
-from senoscore._trend_data import blocks, prepared, values
+from senoscore._trend_data import blocks, values
 from senoscore._trend_models import Contrast, contrast, fit
 
 if TYPE_CHECKING:
@@ -58,19 +58,18 @@ def persistent_at(
 
 
 def course(
-    burden: pd.DataFrame, *, measure: str, treatment: str, dose: float | None,
-    control: str, alpha: float, transform: str = "logit",
+    table: pd.DataFrame, *, measure: str, treatment: str, dose: float | None,
+    control: str, alpha: float,
 ) -> Course | None:  # fmt: skip
     """Compare every time of one course with its highest one; None without any time.
 
     Parameters
     ----------
-    burden
-        Rows of one compartment of the burden table.
+    table
+        Rows of one compartment and stratum, as :func:`senoscore._trend_data.prepared` gives them.
     measure
         ``fraction_senescent`` or ``index_mean``.
     """
-    table = prepared(burden, transform, control=control)
     if measure not in table:
         return None
     own = values(table, measure)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from senoscore import _keys as k
-from senoscore._trend_data import prepared, values
-from senoscore._window_contrasts import column_of, same
+from senoscore._trend_data import prepared, strata, values
+from senoscore._window_contrasts import column_of
 from senoscore._window_course import step
 from senoscore._window_rules import load_rules
 
@@ -27,7 +27,8 @@ LIMIT: Final = (
 )
 _MEASURES: Final = ("burden", "cycling", "stemness")
 COLUMNS: Final = (
-    k.COMPARTMENT, k.TREATMENT, k.DOSE, "from_days", "to_days", "escaped_from", "escaped_to",
+    k.COMPARTMENT, "stratum", k.TREATMENT, k.DOSE, "from_days", "to_days", "escaped_from",
+    "escaped_to",
     *(f"{m}_{part}" for m in _MEASURES for part in ("change", "ci_lo", "ci_hi", "p")),
     "n_from", "n_to", "status", "reason", "verdict", "note",
 )  # fmt: skip
@@ -59,9 +60,9 @@ def escape(
 
     Returns
     -------
-    One row a compartment, treatment, dose and two neighbouring times: change of the senescent
-    fraction (scale of the trend), of the share of dividing cells (log odds) and of the stemness
-    axis, each with a t interval of the pooled variance; mean share of cells with senescent
+    One row a compartment, stratum, treatment, dose and two neighbouring times: change of the
+    senescent fraction (scale of the trend), of the share of dividing cells (log odds) and of the
+    stemness axis, each with a t interval of the pooled variance; mean share of cells with senescent
     features that divide. ``verdict`` is ``escape_suspected`` only where the first falls and both
     others rise with intervals that leave 0 out, from two subjects a time; ``note`` prints what no
     snapshot can show.
@@ -79,13 +80,13 @@ def escape(
     names = {"burden": "fraction_senescent", "cycling": "cycling"}
     names |= {"stemness": stem[0]} if stem else {}
     for compartment in compartments:
-        of = table[(table[k.COMPARTMENT] == compartment) & table[k.DAYS].notna()]
-        treated = of[of[k.TREATMENT] != control]
-        for key, own in treated.groupby([k.TREATMENT, k.DOSE], dropna=False, sort=True):
-            dose = float(own[k.DOSE].iloc[0])
-            mine = of[(of[k.TREATMENT] == key[0]) & same(of[k.DOSE], dose)]
-            head = {k.COMPARTMENT: compartment, k.TREATMENT: key[0], k.DOSE: key[1]}
-            rows += [head | row for row in _steps(mine, names, alpha)]
+        for part in strata(table[table[k.COMPARTMENT] == compartment], control=control):
+            of = part.table[part.table[k.DAYS].notna()]
+            treated = of[of[k.TREATMENT] != control]
+            for key, mine in treated.groupby([k.TREATMENT, k.DOSE], dropna=False, sort=True):
+                head: dict[str, Any] = {k.COMPARTMENT: compartment, "stratum": part.name}
+                head |= {k.TREATMENT: key[0], k.DOSE: key[1]}
+                rows += [head | row for row in _steps(mine, names, alpha)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

@@ -11,6 +11,7 @@ from senoscore import _keys as k
 from senoscore._phases import NAMES, phases
 from senoscore._window_contrasts import (
     by_key,
+    contrast_title,
     evidence,
     key_of,
     testable,
@@ -33,7 +34,8 @@ _FACTS: Final = (
 )  # fmt: skip
 """Facts with a column of their own in the table of phases."""
 PHASE_COLUMNS: Final = (
-    k.COMPARTMENT, k.TREATMENT, k.DOSE, "phase", "days", "n_control", "n_treated", "states",
+    k.COMPARTMENT, "stratum", k.TREATMENT, k.DOSE, "phase", "days", "n_control", "n_treated",
+    "states",
     *_FACTS, "persistent", "readout", "opens_at_days", "flags", "evidence", "targets", "lacking",
     "note",
 )  # fmt: skip
@@ -60,18 +62,22 @@ def by_phase(
     coded[k.DAYS] = when["phase"].map(number).to_numpy(dtype=float)
     found = window_contrasts(coded, None, options, named="window_phase")
     phase_of = {value: name for name, value in number.items()}
-    titles = zip(found["contrast"], found[k.DAYS], strict=True)
     found["contrast"] = [
-        f"{title.split(' @ ')[0]}, {phase_of[day]} phase" if day in phase_of else title
-        for title, day in titles
-    ]
+        contrast_title(
+            row, f", {phase_of[row[k.DAYS]]} phase" if row[k.DAYS] in phase_of else "",
+            options.control,
+        )
+        for row in found.to_dict("records")
+    ]  # fmt: skip
     rows: list[dict[str, Any]] = []
-    by = [k.COMPARTMENT, k.TREATMENT, k.DOSE, "phase"]
-    tables = {name: by_key(name, found, options.rules) for name in times[k.COMPARTMENT].unique()}
-    for key, of in times.groupby(by, dropna=False, sort=False):
-        code = number.get(str(key[3]), np.nan)
-        own = tables[key[0]].get(key_of(key[1], key[2], code), {})
-        rows.append(dict(zip(by, key, strict=True)) | _phase(of, own, targets, options))
+    by = [k.TREATMENT, k.DOSE, "phase"]
+    for (compartment, stratum), own in times.groupby([k.COMPARTMENT, "stratum"], sort=False):
+        table = by_key(str(compartment), str(stratum), found, options.rules)
+        head = {k.COMPARTMENT: compartment, "stratum": stratum}
+        for key, of in own.groupby(by, dropna=False, sort=False):
+            facts = table.get(key_of(key[0], key[1], number.get(str(key[2]), np.nan)), {})
+            named = head | dict(zip(by, key, strict=True))
+            rows.append(named | _phase(of, facts, targets, options))
     found[k.DAYS] = np.nan
     return pd.DataFrame(rows, columns=list(PHASE_COLUMNS)), found
 
@@ -115,7 +121,7 @@ def _phase(
         "n_control": 0 if main is None else main["n_control"],
         "n_treated": 0 if main is None else main["n_treated"],
         "states": ", ".join(dict.fromkeys(of["state"])),
-        **{fact: facts[fact] for fact in _FACTS},
+        **{fact: facts.get(fact, "absent") for fact in _FACTS},
         "persistent": facts["persistent"],
         "readout": "+".join(names) or INSUFFICIENT,
         "opens_at_days": of["opens_at_days"].iloc[0],
@@ -136,11 +142,9 @@ def _targets(
         return ""
     if targets is None:
         return "not compared"
-    mine = targets[
-        (targets[k.COMPARTMENT] == of[k.COMPARTMENT].iloc[0])
-        & (targets[k.TREATMENT] == of[k.TREATMENT].iloc[0])
-        & targets["kind"].map(lambda kind: any(word in kind for word in kinds))
-    ]
+    mine = targets[targets["kind"].map(lambda kind: any(word in kind for word in kinds))]
+    for name in (k.COMPARTMENT, "stratum", k.TREATMENT):
+        mine = mine[mine[name].fillna("") == of[name].iloc[0]]  # as read, an empty text is missing
     higher = mine[(mine["status"] == "tested") & (mine["q"] <= fdr) & (mine["estimate"] > 0)]
     if higher.empty:
         tested = int((mine["status"] == "tested").sum())

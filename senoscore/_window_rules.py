@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from senoscore._resources import resource
+from senoscore._yaml import load_yaml
 from senoscore.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,6 +33,23 @@ COMPUTED: Final[dict[str, tuple[str, ...]]] = {
     "clock": ("before_stable", "after_stable"),
 }
 """Facts that are no contrast, and the values they can have."""
+_SECTIONS: Final = ("version", "measures", "combined", "states", "words", "flags", "targets")
+_KEYS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "measures": (("title",), ("column", "score", "share", "of")),
+    "combined": (("any", "of"), ()),
+    "states": (("state", "when"), ("timing",)),
+    "words": (("word", "when"), ()),
+    "flags": (("flag", "when"), ()),
+    "targets": (("kind", "title"), ()),
+}
+"""Keys that an entry of each section needs, and those that it may have."""
+_NAMED: Final = ("measures", "combined", "targets")
+"""Sections that map names to entries; the others list them."""
+_KINDS: Final[dict[str, type]] = {"column": list, "of": list, "when": dict, "share": bool}
+_SAID: Final[dict[type, str]] = {
+    str: "a text", list: "a list", dict: "a mapping of facts to lists", bool: "true or false"
+}  # fmt: skip
+_QUOTE: Final = "a title with a comma or a colon stands in quotes"
 
 
 @dataclass(frozen=True)
@@ -115,14 +133,16 @@ def load_rules(path: Path | None = None) -> Rules:
     Raises
     ------
     ConfigError
-        The file is no YAML, or a rule names a fact or a value that does not exist.
+        The file is no YAML, has a key that is not known or lacks one, or a rule names a fact or a
+        value that does not exist.
     """
     where = resource("window.yaml") if path is None else path
     try:
-        content = yaml.safe_load(where.read_text(encoding="utf-8"))
+        content = load_yaml(where.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         msg = f"{where} cannot be read: {' '.join(str(error).split())}"
         raise ConfigError(msg, fix="start from the shipped window.yaml") from error
+    _check_keys(content, where)
     measures = {name: _measure(name, entry) for name, entry in content["measures"].items()}
     combined = {
         name: (str(entry["any"]), tuple(entry["of"])) for name, entry in content["combined"].items()
@@ -133,9 +153,53 @@ def load_rules(path: Path | None = None) -> Rules:
             msg = f"{where}: combined fact {name!r} is not `any: up|down` of measures"
             raise ConfigError(msg, fix=f"measures: {', '.join(measures)}")
     kinds = (("states", "state"), ("words", "word"), ("flags", "flag"))
-    rules = {many: _rules(content.get(many) or [], one, known, where) for many, one in kinds}
+    rules = {many: _rules(content[many], one, known, where) for many, one in kinds}
     targets = {str(name): dict(entry) for name, entry in content["targets"].items()}
     return Rules(measures, combined, **rules, targets=targets)
+
+
+def _check_keys(content: Any, where: Path) -> None:
+    """Refuse keys that nothing reads, entries that lack one, and values of another kind.
+
+    A word after a comma that was not quoted is such a key.
+    """
+    _check_entry(content, (_SECTIONS, ()), str(where))
+    for section, keys in _KEYS.items():
+        entries = content[section]
+        if not isinstance(entries, dict if section in _NAMED else list):
+            msg = f"{where}: {section} is no {'mapping of names' if section in _NAMED else 'list'}"
+            raise ConfigError(msg, fix="start from the shipped window.yaml")
+        if isinstance(entries, list):
+            entries = dict(enumerate(entries, start=1))
+        for name, entry in entries.items():
+            _check_entry(entry, keys, f"{where}: {section}, {name!r}")
+            for key, value in entry.items():
+                kind = _KINDS.get(key, str)
+                right = isinstance(value, kind)
+                if key == "when" and right:
+                    right = all(isinstance(own, list) for own in value.values())
+                if not right:
+                    msg = f"{where}: {section}, {name!r}: {key} is {value!r}"
+                    raise ConfigError(msg, fix=f"{key} is {_SAID[kind]}; {_QUOTE}")
+    if "burden" not in content["measures"]:
+        msg = f"{where}: no measure 'burden', which every state and phase is read from"
+        raise ConfigError(msg, fix="start from the shipped window.yaml")
+    if not content["states"] or content["states"][-1]["when"]:
+        msg = f"{where}: the last state has conditions, so that a time may have no state"
+        raise ConfigError(msg, fix="end states with one whose `when` is {}")
+
+
+def _check_entry(entry: Any, keys: tuple[Sequence[str], Sequence[str]], place: str) -> None:
+    known = (*keys[0], *keys[1])
+    if not isinstance(entry, dict):
+        msg = f"{place} is no mapping of keys to values"
+        raise ConfigError(msg, fix=f"keys: {', '.join(known)}")
+    unknown = [str(key)[:80] for key in entry if key not in known]
+    missing = [key for key in keys[0] if key not in entry]
+    if unknown or missing:
+        said = f"key {unknown[0]!r} is not known" if unknown else f"no key {missing[0]!r}"
+        msg = f"{place}: {said}"
+        raise ConfigError(msg, fix=f"keys: {', '.join(known)}; {_QUOTE}")
 
 
 def _measure(name: str, entry: Mapping[str, Any]) -> Measure:
@@ -159,7 +223,7 @@ def _rules(
     for entry in entries:
         # YAML reads a bare yes or no as a truth value.
         when = {
-            str(fact): tuple({True: "yes", False: "no"}.get(v, str(v)) for v in values)
+            str(fact): tuple("yes" if v is True else "no" if v is False else str(v) for v in values)
             for fact, values in entry["when"].items()
         }
         for fact, values in when.items():

@@ -8,8 +8,9 @@ import pandas as pd
 
 from senoscore import _keys as k
 from senoscore._signatures import signatures
+from senoscore._trend_data import strata
 from senoscore._window_rules import ADVICE, load_rules
-from senoscore._window_tests import bh, paired
+from senoscore._window_tests import bh, designed, paired
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "target_genes", "targets"]
 
 COLUMNS: Final = (
-    k.COMPARTMENT, k.TREATMENT, "target", "kind", "title", "n_genes", "n_found", "n_samples",
-    "n_cells_senescent", "n_cells_other", "mean_senescent", "mean_other", "estimate", "ci_lo",
-    "ci_hi", "df", "statistic", "p", "q", "family", "unit", "status", "reason", "circular", "note",
+    k.COMPARTMENT, "stratum", k.TREATMENT, "target", "kind", "title", "n_genes", "n_found",
+    "n_samples", "n_cells_senescent", "n_cells_other", "mean_senescent", "mean_other", "estimate",
+    "ci_lo", "ci_hi", "df", "statistic", "p", "q", "family", "question", "unit", "status", "reason",
+    "circular", "note",
 )  # fmt: skip
 _FEW: Final = "no sample has {n} senescent and {n} other cells"
 
@@ -52,7 +54,8 @@ def targets(
     expression
         As :func:`senoscore.group_means` gives it.
     samples
-        Samples sheet: sample, subject, treatment, days_post_rt.
+        Samples sheet: sample, subject, treatment, days_post_rt; assay, organism and region where
+        they differ, for the strata (the burden table, one row a sample, has them).
     panel_genes
         Genes by which cells were called; a class that shares some of them is ``circular`` so far.
     control
@@ -68,37 +71,34 @@ def targets(
 
     Returns
     -------
-    One row a compartment, treatment and class: the class is the mean over its genes of mean
-    log-normalised expression; ``estimate`` is senescent less other within a sample, averaged over
-    subjects, all days from ``min_days_stable``, with a t interval; ``q`` is Benjamini-Hochberg
+    One row a compartment, stratum, treatment and class: the class is the mean over its genes of
+    mean log-normalised expression; ``estimate`` is senescent less other within a sample, averaged
+    over subjects, all days from ``min_days_stable``, with a t interval; ``q`` is Benjamini-Hochberg
     over all classes and compartments of a kind of class.
     """
     entries, sets = load_rules(rules).targets, target_genes(rules)
-    days = pd.to_numeric(samples[k.DAYS]).astype(float)
-    use = samples[(samples[k.TREATMENT] != control) & ~(days < min_days_stable)]
-    subject = use[k.SUBJECT].fillna("").astype(str) if k.SUBJECT in use else use[k.SAMPLE]
-    facts = pd.DataFrame(
-        {k.SAMPLE: use[k.SAMPLE], k.TREATMENT: use[k.TREATMENT],
-         "who": subject.where(subject != "", use[k.SAMPLE])}
-    )  # fmt: skip
+    parts = strata(designed(samples), control=control)
+    sheet = pd.concat([part.table.assign(stratum=part.name) for part in parts])
+    use = sheet[(sheet[k.TREATMENT] != control) & ~(sheet[k.DAYS] < min_days_stable)]
+    facts = use[[k.SAMPLE, k.SUBJECT, "stratum", k.TREATMENT]]
     own = expression[expression["kind"].isin(["senescent", "other"])]
     own = own[own[k.COMPARTMENT] != k.UNASSIGNED].merge(facts, on=k.SAMPLE)
     called = set(panel_genes)
     rows: list[dict[str, Any]] = []
-    for (compartment, treatment), of in own.groupby([k.COMPARTMENT, k.TREATMENT], sort=True):
+    by = [k.COMPARTMENT, "stratum", k.TREATMENT]
+    for key, of in own.groupby(by, sort=True):
         for name, entry in entries.items():
             genes = sets[name]
             shared = sorted(called & set(genes))
-            rows.append(
-                {
-                    k.COMPARTMENT: compartment, k.TREATMENT: treatment, "target": name,
-                    "kind": entry["kind"], "title": entry["title"], "n_genes": len(genes),
-                    "unit": "mean log-normalised expression", "note": ADVICE,
-                    "family": f"targets/{entry['kind'].split()[0]}",
-                    "circular": f"also in the panel: {', '.join(shared)}" if shared else "",
-                }
-                | _compared(of[of["gene"].isin(genes)], min_cells=min_cells, alpha=alpha)
-            )  # fmt: skip
+            about = {
+                "target": name, "kind": entry["kind"], "title": entry["title"],
+                "question": "senescent_vs_other", "n_genes": len(genes),
+                "family": f"targets/{entry['kind'].split()[0]}",
+                "unit": "mean log-normalised expression", "note": ADVICE,
+                "circular": f"also in the panel: {', '.join(shared)}" if shared else "",
+            }  # fmt: skip
+            found = _compared(of[of["gene"].isin(genes)], min_cells=min_cells, alpha=alpha)
+            rows.append(dict(zip(by, key, strict=True)) | about | found)
     out = pd.DataFrame(rows, columns=list(COLUMNS))
     out["q"] = bh(out)
     return out
@@ -108,7 +108,7 @@ def _compared(of: pd.DataFrame, *, min_cells: int, alpha: float) -> dict[str, An
     found = of["gene"].nunique()
     if not found:
         return {"n_found": 0, "status": "not_estimable", "reason": "no gene of it is in the data"}
-    groups = of.groupby([k.SAMPLE, "who", "kind"]).agg(
+    groups = of.groupby([k.SAMPLE, k.SUBJECT, "kind"]).agg(
         level=("mean", "mean"), n=("n_cells", "first")
     )
     senescent, other = (
@@ -121,7 +121,7 @@ def _compared(of: pd.DataFrame, *, min_cells: int, alpha: float) -> dict[str, An
         reason = _FEW.format(n=min_cells)
         return {"n_found": found, "n_samples": 0, "status": "not_estimable", "reason": reason}
     delta = used["level_senescent"] - used["level_other"]
-    per_subject = delta.groupby(level="who").mean().to_numpy(dtype=float)
+    per_subject = delta.groupby(level=k.SUBJECT).mean().to_numpy(dtype=float)
     return {
         "n_found": found, "n_samples": len(per_subject),
         "n_cells_senescent": int(used["n_senescent"].sum()),

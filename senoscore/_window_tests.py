@@ -18,17 +18,46 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["against_control", "bh", "paired"]
+    from senoscore._trend_data import Stratum
 
-_UNIT: Final = [k.SUBJECT, k.TREATMENT, k.DOSE, k.DAYS]
+__all__ = ["against_control", "bh", "designed", "paired"]
+
+_UNIT: Final = [k.SUBJECT, k.TREATMENT, k.DOSE, k.DAYS, "modality"]
+_TEXT: Final = (k.SUBJECT, k.BATCH, k.DATASET, "assay", "organism", "region", "modality")
 _MIN_DF_WITH_BATCH: Final = 3
+_NO_CONTROL: Final = "no control sample of this compartment"
+_ELSEWHERE: Final = "controls of this compartment are of another assay or organism"
+_FILES: Final = "; give batch in the samples sheet if the files were processed together"
 _ONE_SIDE: Final = "every subject is on one side of this contrast"
 _NO_VARIATION: Final = "the samples do not vary: no standard error"
 _TINY: Final = 1e-12
 
 
+def designed(samples: pd.DataFrame) -> pd.DataFrame:
+    """Fill the design columns of a samples sheet as the trend reads them.
+
+    Texts are texts, a sample without a subject is its own, and where no sample has a batch the
+    data set stands for it (``batch_is`` says so). What already went through
+    :func:`senoscore._trend_data.prepared` stays as it is.
+    """
+    if "batch_is" in samples:
+        return samples
+    table = samples.reset_index(drop=True).copy()
+    for name in _TEXT:
+        own = table[name] if name in table else pd.Series("", index=table.index)
+        table[name] = own.astype(object).where(own.notna(), "").astype(str)
+    lone = table[k.SUBJECT] == ""
+    table[k.SUBJECT] = table[k.SUBJECT].mask(lone, table[k.SAMPLE].astype(str))
+    table["batch_is"] = k.BATCH
+    if table[k.BATCH].eq("").all():
+        table[k.BATCH], table["batch_is"] = table[k.DATASET], k.DATASET
+    for name in (k.DOSE, k.DAYS):
+        table[name] = pd.to_numeric(table[name]).astype(float) if name in table else np.nan
+    return table
+
+
 def against_control(
-    samples: pd.DataFrame, Y: pd.DataFrame, *, control: str, alpha: float = 0.05
+    part: Stratum, Y: pd.DataFrame, *, control: str, alpha: float = 0.05
 ) -> pd.DataFrame:
     """Contrast each treatment, dose and day with control, for every column of ``Y``.
 
@@ -39,10 +68,12 @@ def against_control(
 
     Parameters
     ----------
-    samples
-        One row a sample: subject, treatment, dose_gy, days_post_rt, batch.
+    part
+        Samples that may be compared, one row each, as :func:`senoscore._trend_data.strata` gives
+        them: never two assays or organisms, and regions as the trend has them.
     Y
-        Same index; one column a measure, NaN where it is missing.
+        Rows of all samples, by the index of ``part.table``; one column a measure, NaN where it
+        is missing.
     control
         Treatment that means not irradiated.
     alpha
@@ -50,10 +81,13 @@ def against_control(
 
     Returns
     -------
-    One row a measure and contrast: measure, treatment, dose_gy, days_post_rt, n_control,
-    n_treated, estimate, ci_lo, ci_hi, df, statistic, p, method, status, reason.
+    One row a measure and contrast: stratum, measure, treatment, dose_gy, days_post_rt, n_control,
+    n_treated, estimate, ci_lo, ci_hi, df, statistic, p, design, method, status, reason, note.
     """
     rows: list[dict[str, Any]] = []
+    Y = Y.loc[part.table.index]
+    head = {"stratum": part.name, "design": part.design, "note": part.note}
+    no_control = _ELSEWHERE if part.elsewhere else _NO_CONTROL
     finite = np.isfinite(Y.to_numpy(dtype=float))
     patterns: dict[bytes, list[int]] = {}
     for column in range(Y.shape[1]):
@@ -62,27 +96,29 @@ def against_control(
         there = finite[:, columns[0]]
         if not there.any():
             continue
-        table = _units(samples[there], Y.iloc[there, columns])
-        for row, numbers in _contrasts(table, list(Y.columns[columns]), control, alpha):
-            rows += [{"measure": name} | row | own for name, own in numbers.items()]
+        table = _units(part.table[there], Y.iloc[there, columns])
+        names = list(Y.columns[columns])
+        for row, numbers in _contrasts(table, names, control, alpha, no_control):
+            rows += [head | {"measure": name} | row | own for name, own in numbers.items()]
     return pd.DataFrame(rows, columns=[
-        "measure", k.TREATMENT, k.DOSE, k.DAYS, "n_control", "n_treated", "estimate", "ci_lo",
-        "ci_hi", "df", "statistic", "p", "method", "status", "reason",
+        "stratum", "measure", k.TREATMENT, k.DOSE, k.DAYS, "n_control", "n_treated", "estimate",
+        "ci_lo", "ci_hi", "df", "statistic", "p", "design", "method", "status", "reason", "note",
     ])  # fmt: skip
 
 
 def _units(samples: pd.DataFrame, Y: pd.DataFrame) -> pd.DataFrame:
     """One row a subject, treatment, dose and day: a second library is no second animal."""
-    both = pd.concat([samples[[*_UNIT, k.BATCH]], Y], axis=1)
+    both = pd.concat([samples[[*_UNIT, k.BATCH, "batch_is"]], Y], axis=1)
     grouped = both.groupby(_UNIT, dropna=False, sort=True)
     out = grouped[list(Y.columns)].mean()
     out[k.BATCH] = grouped[k.BATCH].agg(lambda b: "+".join(sorted(set(map(str, b)))))
+    out["batch_is"] = grouped["batch_is"].first()
     out["n_samples"] = grouped.size()
     return out.reset_index()
 
 
 def _contrasts(
-    table: pd.DataFrame, names: list[str], control: str, alpha: float
+    table: pd.DataFrame, names: list[str], control: str, alpha: float, no_control: str
 ) -> Iterator[tuple[dict[str, Any], dict[str, dict[str, Any]]]]:
     is_control = (table[k.TREATMENT] == control).to_numpy()
     treated, controls = table[~is_control], table[is_control]
@@ -105,7 +141,7 @@ def _contrasts(
         n = {"n_control": base[k.SUBJECT].nunique(), "n_treated": of[k.SUBJECT].nunique()}
         row = dict(zip([k.TREATMENT, k.DOSE, k.DAYS], key, strict=True)) | n
         if base.empty:
-            yield row, dict.fromkeys(names, _refused("no control sample of this compartment"))
+            yield row, dict.fromkeys(names, _refused(no_control))
             continue
         weights = X[of.index].mean(axis=0) - X[base.index].mean(axis=0)
         how = "controls of the same time" if matched else "all controls pooled"
@@ -114,6 +150,8 @@ def _contrasts(
             answer, said = _two_groups(of, base, names, alpha)
         row["method"] = "; ".join(filter(None, ["OLS on samples, pooled variance, t", how, said]))
         if isinstance(answer, str):
+            if answer == CONFOUNDED and models.batch_is == k.DATASET:
+                answer = CONFOUNDED.replace(k.BATCH, k.DATASET, 1) + _FILES
             yield row, dict.fromkeys(names, _refused(answer))
             continue
         enough = min(n.values()) > 1
@@ -141,7 +179,7 @@ class _Models:
 
     def __init__(self, table: pd.DataFrame, X: NDArray[np.float64], Y: NDArray[np.float64]) -> None:
         beside = blocks(table)
-        self.said = beside.said
+        self.said, self.batch_is = beside.said, beside.batch_is
         self.plain = _Solved(np.hstack([X, beside.subject]), Y)
         self.batch = None
         if beside.batch.shape[1]:
@@ -158,10 +196,9 @@ class _Models:
         if found is None:
             return CONFOUNDED, self.said
         if self.batch.df < _MIN_DF_WITH_BATCH:
-            return plain, "; ".join(
-                filter(None, [self.said, "batch not modelled: too few samples"])
-            )
-        return found, "; ".join(filter(None, [self.said, "batch as covariate"]))
+            few = f"{self.batch_is} not modelled: too few samples"
+            return plain, "; ".join(filter(None, [self.said, few]))
+        return found, "; ".join(filter(None, [self.said, f"{self.batch_is} as covariate"]))
 
 
 class _Solved:
@@ -199,7 +236,8 @@ def _two_groups(
     of: pd.DataFrame, base: pd.DataFrame, names: list[str], alpha: float
 ) -> tuple[Any, str]:
     """Two groups of other subjects alone, where blocks leave the contrast without an estimate."""
-    once = dict.fromkeys(names, "mean") | {k.BATCH: "first", "n_samples": "sum"}
+    first = dict.fromkeys((k.BATCH, "batch_is"), "first")
+    once = dict.fromkeys(names, "mean") | first | {"n_samples": "sum"}
     both = pd.concat([of, base.groupby(k.SUBJECT, as_index=False).agg(once)], ignore_index=True)
     if both[k.SUBJECT].duplicated().any():
         return "some subjects are on both sides and cannot be paired", ""

@@ -188,6 +188,20 @@ def compartments(
 
 
 @app.command()
+def substates(
+    datasets: Datasets,
+    *,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    results: Results = _RESULTS,
+) -> None:
+    """Count the sub-states of every sample and compartment."""
+    from senoscore import stages
+
+    stages.substates(datasets, _settings(settings, config), Layout(results))
+
+
+@app.command()
 def score(
     *,
     dataset: Dataset,
@@ -314,13 +328,25 @@ def crosstalk(
     *,
     settings: Settings = None,
     config: ConfigFile = _CONFIG,
-    samples: SamplesSheet = _SAMPLES,
     results: Results = _RESULTS,
 ) -> None:
     """SASP ligands of senescent cells against receptors of other compartments."""
     from senoscore import stages
 
-    stages.crosstalk(datasets, samples, _settings(settings, config), Layout(results))
+    stages.crosstalk(datasets, _settings(settings, config), Layout(results))
+
+
+@app.command()
+def families(
+    *,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    results: Results = _RESULTS,
+) -> None:
+    """List every family of tests of the run: what was adjusted together."""
+    from senoscore import stages
+
+    stages.families(_settings(settings, config), Layout(results))
 
 
 @app.command()

@@ -119,6 +119,12 @@ def test_consensus_keeps_sasp_ligands() -> None:
     table = pairs("consensus")
     assert "IL6" in set(table["ligand"])
     assert not table["receptor"].str.contains("_").any()
+    found = crosstalk(
+        tissue(LIGAND, RECEPTOR), sheet([14.0] * 4), pairs=table, directions=WAY, only_known=True
+    )
+    row = found[found["question"] == "senescent_vs_other"].set_index("receptor").loc["IL6R+IL6ST"]
+    own = asked(tissue(LIGAND, RECEPTOR), sheet([14.0] * 4)).loc["senescent_vs_other"]
+    assert row["p"] == pytest.approx(own["p"])
 
 
 # --- score and tests -----------------------------------------------------------------------
@@ -229,7 +235,91 @@ def test_absent_compartment_is_named_and_a_panel_gene_is_circular() -> None:
     row = found[(found["sender"] == "astrocyte") & (found["receiver"] == "macrophage")].iloc[0]
     assert row["reason"] == "no astrocyte and no macrophage cells in this run"
     mine = found[(found["sender"] == "fibroblast") & (found["receiver"] == "tumour")]
-    assert set(mine["circular"]) == {"ligand is in the panel"}
+    said = dict(zip(mine["question"], mine["circular"], strict=True))
+    assert said["senescent_vs_other"] == "ligand is in the panel"
+    assert set(mine["circular"][mine["question"] == "irradiated_vs_control"]) <= {""}
+
+
+def many(levels: dict[str, list[tuple[float, float]]], receptor: list[float]) -> pd.DataFrame:
+    """Several ligands of one receptor, IL6R+IL6ST; a ligand may be of the first samples only."""
+    parts = []
+    for gene, level in levels.items():
+        own = tissue(level, receptor[: len(level)])
+        parts.append(own[own["gene"].eq("IL6")].assign(gene=gene))
+    chains = tissue(LIGAND, receptor)
+    return pd.concat([*parts, chains[chains["gene"].ne("IL6")]], ignore_index=True)
+
+
+def pairs_of(*ligands: str) -> pd.DataFrame:
+    return pd.concat([PAIR.assign(ligand=name) for name in ligands], ignore_index=True)
+
+
+def test_circular_pairs_are_a_family_of_their_own_and_stand_last() -> None:
+    weak = [(1.0, 0.9), (1.4, 1.1), (0.9, 1.0), (1.0, 0.8)]
+    table = many({"IL6": LIGAND, "LIF": weak, "OSM": weak}, RECEPTOR)
+    found = crosstalk(
+        table, sheet([14.0] * 4), pairs=pairs_of("IL6", "LIF", "OSM"), directions=WAY,
+        only_known=True, panel_genes=["IL6"],
+    )  # fmt: skip
+    rows = found[found["question"] == "senescent_vs_other"].set_index("ligand")
+    assert rows.index.tolist() == ["LIF", "OSM", "IL6"]
+    assert rows.loc["IL6", "p"] < rows.loc["LIF", "p"]
+    family = "crosstalk/senescent_vs_other/known directions"
+    assert rows["family"].tolist() == [family, family, f"{family}/ligand in the panel"]
+    # In one family with the two others its q would be three times its p.
+    assert rows.loc["IL6", "q"] == pytest.approx(rows.loc["IL6", "p"])
+    assert rows.loc["LIF", "q"] == pytest.approx(rows.loc["LIF", "p"])
+
+
+def test_a_gene_that_some_samples_lack_costs_only_its_own_pairs() -> None:
+    table = many({"IL6": LIGAND, "LIF": LIGAND[:2]}, RECEPTOR)
+    found = crosstalk(
+        table, sheet([14.0] * 4), pairs=pairs_of("IL6", "LIF"), directions=WAY, only_known=True
+    )
+    rows = found[found["question"] == "senescent_vs_other"].set_index("ligand")
+    alone = asked(tissue(LIGAND, RECEPTOR), sheet([14.0] * 4)).loc["senescent_vs_other"]
+    assert rows["n_treated"].to_dict() == {"IL6": 4, "LIF": 2}
+    for name in ("estimate", "ci_lo", "p", "ligand_senescent", "receptor_mean"):
+        assert rows.loc["IL6", name] == pytest.approx(alone[name]), name
+    # Found in half of the cells of the samples that measure it, not in a quarter of all.
+    assert rows.loc["LIF", "ligand_detected"] == pytest.approx(0.5)
+
+
+STUDY = [(0.5, 0.5), (0.6, 0.6), (0.7, 0.7), (1.0, 1.2), (1.4, 1.1), (1.3, 0.9)]
+
+
+def test_a_data_set_that_is_the_treatment_is_refused_as_in_the_trend() -> None:
+    samples = sheet([0.0] * 3 + [14.0] * 3, dataset=list("aaabbb"))
+    found = asked(tissue(STUDY, [1.0, 1.2, 0.9, 1.1, 1.3, 1.0]), samples)
+    row = found.loc["irradiated_vs_control"]
+    assert (row["status"], np.isnan(row["p"])) == ("not_estimable", True)
+    assert row["reason"].startswith("dataset and treatment are the same variable")
+    told = asked(
+        tissue(STUDY, [1.0, 1.2, 0.9, 1.1, 1.3, 1.0]), samples.assign(batch="one run")
+    ).loc["irradiated_vs_control"]
+    assert told["status"] == "tested"
+
+
+def test_strata_are_asked_apart() -> None:
+    receptor = [1.0, 1.2, 0.9, 1.1, 1.3, 1.0]
+    table = pd.concat(
+        [tissue(STUDY, receptor), tissue([(x, x) for x, _ in STUDY], receptor).assign(extra=1)]
+    )
+    other = table["extra"].eq(1)
+    table.loc[other, "sample"] += "n"
+    samples = sheet([0.0] * 3 + [14.0] * 3, assay="sc")
+    both = pd.concat(
+        [samples, samples.assign(sample=samples["sample"] + "n", assay="sn")], ignore_index=True
+    )
+    found = asked(table, both)
+    alone = asked(tissue(STUDY, receptor), samples)
+    assert set(alone["stratum"]) == {""}
+    for question in ("senescent_vs_other", "irradiated_vs_control"):
+        rows = found.loc[question].set_index("stratum")
+        assert rows["n_treated"].tolist() == [3, 3]
+        for name in ("estimate", "p"):
+            one, wanted = rows.loc["sc", name], alone.loc[question, name]
+            assert one == pytest.approx(wanted, nan_ok=True), name
 
 
 def test_table_without_its_columns_is_refused() -> None:

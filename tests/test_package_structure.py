@@ -166,10 +166,12 @@ def test_rules_and_layout_name_the_same_files() -> None:
         layout.calls(of),
         layout.summary("burden"),
         layout.summary("trend"),
+        layout.summary("substates"),
         layout.summary("window"),
         layout.summary("targets"),
         layout.summary("plasma"),
         layout.summary("crosstalk"),
+        layout.summary("families"),
         layout.annotated,
         layout.report,
     ):

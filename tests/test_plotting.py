@@ -54,14 +54,35 @@ def test_timecourse_draws_one_dot_per_sample(burden: pd.DataFrame) -> None:
 def test_timecourse_marks_only_times_that_hold(burden: pd.DataFrame, trend: pd.DataFrame) -> None:
     svg = pl.to_svg(pl.timecourse(burden, trend, compartments=["astrocyte"]))
     mine = trend[(trend["compartment"] == "astrocyte") & (trend["measure"] == "fraction_senescent")]
+    mine = mine[mine["dose_gy"] == 4]  # the dose most samples have
     held = set(mine.loc[mine["q"] <= 0.05, "days_post_rt"])
     assert held
     assert held != set(mine["days_post_rt"])
     for day in set(mine["days_post_rt"]):
-        assert (f"holds at {day:g} d after BH" in svg) == (day in held)
+        assert (f"Astrocyte at {day:g} d: 4 Gy above control" in svg) == (day in held)
     assert "irr_4Gy_d7_1: " in svg  # each dot says which sample it is
     assert "acute" in svg
     assert "chronic" in svg
+
+
+def test_timecourse_marks_say_the_direction_and_leave_other_doses_out(
+    burden: pd.DataFrame, trend: pd.DataFrame
+) -> None:
+    contrast = trend[trend["compartment"].eq("tumour") & trend["measure"].eq("fraction_senescent")]
+    up = contrast[contrast["dose_gy"].eq(4) & contrast["days_post_rt"].eq(7)]
+    down = contrast[contrast["dose_gy"].eq(4) & contrast["days_post_rt"].eq(90)]
+    other = contrast[contrast["dose_gy"].eq(2) & contrast["days_post_rt"].eq(28)]
+    table = pd.concat(
+        [up.assign(estimate=1.0), down.assign(estimate=-1.0), other.assign(estimate=1.0)]
+    ).assign(q=0.01)
+    svg = pl.to_svg(pl.timecourse(burden, table, compartments=["tumour"]))
+    assert "Tumour at 7 d: 4 Gy above control" in svg
+    assert "Tumour at 90 d: 4 Gy below control" in svg
+    assert "2 Gy above" not in svg
+    assert "higher: 4 Gy against control, q ≤ 0.05" in svg  # explained inside the figure
+    assert "lower: 4 Gy against control, q ≤ 0.05" in svg
+    nothing = pl.to_svg(pl.timecourse(burden, table.assign(q=0.5), compartments=["tumour"]))
+    assert "no time differs: 4 Gy against control, q ≤ 0.05" in nothing
 
 
 def test_time_axis_is_log1p() -> None:
@@ -75,25 +96,99 @@ def test_time_axis_is_log1p() -> None:
 
 def test_states_are_means_over_samples(burden: pd.DataFrame) -> None:
     rows = pl.states_table(burden)
-    totals = rows.groupby(["compartment", "time"])["share"].sum()
+    totals = rows.groupby(["compartment", "bar"])["share"].sum()
     np.testing.assert_allclose(totals, 1.0, atol=1e-12)
-    part = burden[(burden["compartment"] == "tumour") & (burden["days_post_rt"] == 14)]
+    part = burden[(burden["compartment"] == "tumour") & (burden["days_post_rt"] == 28)]
+    part = part[part["dose_gy"] == 4]  # of 2 and 4 Gy at this time
     expected = (part["n_senescent"] / part["n_cells"]).mean()
     mask = (
-        (rows["compartment"] == "tumour")
-        & (rows["time"] == "14 d")
-        & (rows["state"] == "senescent")
+        (rows["compartment"] == "tumour") & (rows["bar"] == "28 d") & (rows["state"] == "senescent")
     )
     assert rows.loc[mask, "share"].item() == pytest.approx(expected)
+    assert rows.loc[mask, "n_samples"].item() == 3
 
 
-def test_heatmap_is_difference_from_controls(burden: pd.DataFrame) -> None:
+def test_states_keep_controls_of_each_time_and_leave_strays_out(burden: pd.DataFrame) -> None:
+    control = burden["treatment"].eq("control")
+    timed = burden.assign(days_post_rt=burden["days_post_rt"].mask(control, 7.0))
+    late = timed["sample"].isin(["ctrl_0Gy_d0_1", "ctrl_0Gy_d0_2"])
+    timed.loc[late, "days_post_rt"] = 90.0
+    stray = timed.head(1).assign(compartment="b_cell", n_cells=2, status="few_cells")
+    rows = pl.states_table(pd.concat([timed, stray]))
+    assert set(rows.loc[rows["control"], "bar"]) == {"ctrl|7 d", "ctrl|90 d"}
+    assert "b_cell" not in set(rows["compartment"])
+
+
+def test_heatmap_is_difference_from_controls_at_the_main_dose(burden: pd.DataFrame) -> None:
     rows = pl.heatmap_table(burden, axes=["sasp"])
     part = burden[burden["compartment"] == "fibroblast"]
     control = part.loc[part["treatment"] == "control", "mean:sasp"].mean()
-    day = part.loc[part["days_post_rt"] == 7, "mean:sasp"].mean()
+    at = part[(part["days_post_rt"] == 7) & (part["dose_gy"] == 4)]
     mask = (rows["compartment"] == "fibroblast") & (rows["time"] == "7 d")
-    assert rows.loc[mask, "difference"].item() == pytest.approx(day - control)
+    found = rows[mask].iloc[0]
+    assert found["difference"] == pytest.approx(at["mean:sasp"].mean() - control)
+    assert (found["n"], found["n_control"], found["source"]) == (3, 4, "means")
+
+
+def test_heatmap_takes_controls_of_the_time_where_there_are_two() -> None:
+    days = [7, 7, 90, 7, 7, 90, 90]
+    table = pd.DataFrame(
+        {
+            "sample": list("abcdefg"),
+            "treatment": ["control"] * 3 + ["irradiated"] * 4,
+            "dose_gy": 8.0,
+            "days_post_rt": days,
+            "compartment": "tumour",
+            "mean:z:sasp": [1.0, 3.0, 11.0, 4.0, 6.0, 8.0, 10.0],
+        }
+    )
+    rows = pl.heatmap_table(table).set_index("time")
+    assert rows.loc["7 d", "difference"] == 5.0 - 2.0  # the two of day 7
+    assert rows.loc["90 d", "difference"] == 9.0 - 5.0  # one of day 90: all three
+
+
+def test_heatmap_shows_no_difference_where_no_control_has_a_value(burden: pd.DataFrame) -> None:
+    table = burden.copy()
+    gone = table["compartment"].eq("tumour") & table["treatment"].eq("control")
+    table.loc[gone, "mean:sasp"] = np.nan
+    rows = pl.heatmap_table(table, axes=["sasp"])
+    tumour = rows["compartment"].eq("tumour")
+    assert rows.loc[tumour, "difference"].isna().all()
+    assert rows.loc[~tumour, "difference"].notna().all()
+    svg = pl.to_svg(pl.heatmap(table, axes=["sasp"]))
+    assert "Tumour, Sasp" not in svg
+    assert svg.count("over control (n =") == (~tumour).sum()
+    assert "gap: no value, or none of a control" in svg
+
+
+def test_heatmap_draws_the_estimates_of_the_trend_table(
+    burden: pd.DataFrame, trend: pd.DataFrame
+) -> None:
+    rows = pl.heatmap_table(burden, trend, axes=["sasp", "ddr"])
+    mine = trend[trend["measure"].eq("z:sasp") & trend["dose_gy"].eq(4)]
+    want = mine.set_index(["compartment", "days_post_rt"])["estimate"]
+    found = rows[rows["axis"] == "sasp"].set_index(["compartment", "days"])["difference"]
+    pd.testing.assert_series_equal(
+        found.sort_index(), want.sort_index(), check_names=False, check_index_type=False
+    )
+    assert set(rows.loc[rows["axis"] == "sasp", "source"]) == {"contrast"}
+    assert set(rows.loc[rows["axis"] == "ddr", "source"]) == {"means"}  # no contrast of it
+    held = rows[rows["holds"]]
+    assert len(held) == (mine["q"] <= 0.05).sum()
+    one = mine.assign(n_treated=1, q=np.nan, status="not_testable")
+    svg = pl.to_svg(pl.heatmap(burden, one, axes=["sasp"]))
+    assert "not tested (fewer than 2 samples in a group)" in svg
+    assert "4 Gy less control" in svg
+    assert "difference, control SDs" in svg
+    assert "not tested" not in pl.to_svg(pl.heatmap(burden, mine, axes=["sasp"]))
+
+
+def test_strata_have_panels_of_their_own(burden: pd.DataFrame, trend: pd.DataFrame) -> None:
+    mine = trend[trend["measure"].eq("z:sasp") & trend["compartment"].eq("tumour")]
+    both = pd.concat([mine.assign(stratum="cortex"), mine.assign(stratum="cerebellum")])
+    svg = pl.to_svg(pl.heatmap(burden, both, axes=["sasp"], compartments=["tumour"]))
+    assert "Tumour, cortex" in svg
+    assert "Tumour, cerebellum" in svg
 
 
 def test_axes_leave_single_signatures_out(burden: pd.DataFrame) -> None:
@@ -107,9 +202,52 @@ def test_forest_fills_only_what_holds(trend: pd.DataFrame) -> None:
     rows = pl.forest_table(trend)
     assert rows["holds"].sum() == (rows["q"] <= 0.05).sum()
     assert not rows.groupby("compartment")["label"].apply(lambda s: s.duplicated().any()).any()
-    assert "7 d · 2 Gy" in set(rows["label"])
     nothing = trend.assign(q=np.nan, p=np.nan, ci_lo=np.nan, ci_hi=np.nan, status="not_testable")
-    assert "not testable" in pl.to_svg(pl.forest(nothing, compartments=["tumour"]))
+    assert "not tested" in pl.to_svg(pl.forest(nothing, compartments=["tumour"]))
+
+
+def test_forest_names_the_dose_in_all_labels_or_in_none(trend: pd.DataFrame) -> None:
+    labels = set(pl.forest_table(trend)["label"])
+    assert {"1 d · 4 Gy", "7 d · 2 Gy", "7 d · 4 Gy"} <= labels
+    assert all(label.endswith("Gy") for label in labels)
+    one = trend[trend["dose_gy"] == 4]
+    assert set(pl.forest_table(one)["label"]) == {f"{d} d" for d in (1, 3, 7, 14, 28, 90)}
+
+
+def test_a_second_treatment_is_named_and_kept_apart(
+    burden: pd.DataFrame, trend: pd.DataFrame
+) -> None:
+    extra = burden[burden["dose_gy"] == 4].assign(treatment="irradiated drug")
+    extra = extra.assign(**{"sample": extra["sample"] + "_drug", "mean:sasp": 99.0})
+    extra = extra[extra["days_post_rt"] == 7]
+    both = pd.concat([burden, extra])
+    title = trend["contrast"].str.replace("irradiated", "irradiated drug", n=1)
+    other = trend.assign(contrast=title, estimate=77.0)
+    assert pl.heatmap_table(both, axes=["sasp"])["difference"].max() < 50
+    rows = pl.heatmap_table(both, pd.concat([trend, other]), axes=["sasp"])
+    assert rows["difference"].max() < 50
+    assert set(rows["arm"]) == {"irradiated 4 Gy"}
+    labels = set(pl.forest_table(pd.concat([trend, other]))["label"])
+    assert {"7 d · 4 Gy irradiated", "7 d · 4 Gy irradiated drug"} <= labels
+
+
+def test_twelve_doses_and_long_names_are_drawn() -> None:
+    table = fake_run.burden(np.random.default_rng(2), ["tumour"])
+    table = table.assign(compartment="vascular_leptomeningeal_cell_of_the_niche")
+    treated = table["treatment"].ne("control").to_numpy()
+    table.loc[treated, "dose_gy"] = np.arange(treated.sum()) % 12 + 1.0
+    svg = pl.to_svg(pl.timecourse(table))
+    assert "irradiated, 12 Gy" in svg
+    assert ">Vascular leptomeningeal cell of…<" in svg
+
+
+def test_forest_shows_the_numbers_of_samples_and_names_the_unit(trend: pd.DataFrame) -> None:
+    table = trend.assign(unit="log odds", n_treated=5, n_control=11)
+    stray = table.assign(compartment="unassigned")
+    svg = pl.to_svg(pl.forest(pd.concat([table, stray])))
+    assert "5 / 11" in svg
+    assert "log odds ratio" in svg
+    assert "Unassigned" not in svg
 
 
 def test_design_counts_samples_and_keeps_empty_combinations() -> None:

@@ -25,16 +25,41 @@ def times() -> pd.DataFrame:
 
 def test_window_draws_each_time_with_data_once() -> None:
     table = pl.window_table(times())
-    assert table["row"].tolist() == [
-        "Astrocyte, 2 Gy", "Astrocyte, 8 Gy", "Tumour, 8 Gy", "Tumour, 8 Gy"
-    ]  # fmt: skip
+    assert table["row"].tolist() == ["Astrocyte, 8 Gy", "Tumour, 8 Gy", "Tumour, 8 Gy"]
     assert table.loc[table["opens"], "time"].tolist() == ["7 d"]
     svg = pl.to_svg(pl.window(times()))
     assert "persistent" in svg
     assert "Tumour, 8 Gy: the window opens at 7 d" in svg
     assert "Neuron" not in svg
+    assert "Research use, not medical advice." in svg
     with pytest.raises(InputError, match="no compartment has data"):
         pl.window(times().assign(state="no_data"))
+
+
+def test_a_dose_of_one_time_has_a_panel_of_its_own_if_it_says_something() -> None:
+    said = times()
+    said.loc[said["dose_gy"].eq(2), "state"] = "baseline"
+    table = pl.window_table(said)
+    assert table.loc[table["course"] == "single", ["row", "column"]].to_numpy().tolist() == [
+        ["Astrocyte", "2 Gy|14 d"]
+    ]
+    assert "Doses given at one time only" in pl.to_svg(pl.window(said))
+    assert "Doses given at one time only" not in pl.to_svg(pl.window(times()))
+    alone = said[said["dose_gy"].eq(2)]  # no dose has a course: one panel
+    assert pl.window_table(alone)["course"].tolist() == ["course"]
+
+
+def test_what_was_not_shown_is_not_called_absent() -> None:
+    svg = pl.to_svg(pl.window(times()))
+    assert "not shown: no rise above control was shown, which does not rule one out" in svg
+    assert "not raised" not in svg
+
+
+def test_strata_of_the_window_are_rows_of_their_own() -> None:
+    both = pd.concat([times().assign(stratum="cortex"), times().assign(stratum=np.nan)])
+    rows = pl.window_table(both)["row"]
+    assert {"Tumour, cortex, 8 Gy", "Tumour, 8 Gy"} <= set(rows)
+    assert rows.value_counts()["Tumour, cortex, 8 Gy"] == 2
 
 
 def test_every_state_of_the_rules_has_a_colour() -> None:
@@ -60,12 +85,34 @@ def test_crosstalk_draws_expected_directions_only() -> None:
     table = pl.crosstalk_table(talk(), top=1)
     assert table["pair"].tolist() == ["IL6 → IL6R"]
     assert table["holds"].tolist() == [True]
-    assert table["strength"].iloc[0] == pytest.approx(3.0)
     svg = pl.to_svg(pl.crosstalk(talk()))
     assert "CCL2" in svg
     assert "HGF" not in svg
     with pytest.raises(InputError, match="no pair of an expected direction"):
         pl.crosstalk(talk().assign(status="not_testable"))
+
+
+def test_crosstalk_picks_by_difference_and_puts_circular_pairs_last() -> None:
+    # The smallest p has the smallest difference; of the large ones one is circular.
+    rows = talk().assign(known="known", p=[0.5, 0.6, 1e-6], estimate=[0.9, 0.4, 0.1])
+    rows["circular"] = ["ligand is in the panel", np.nan, np.nan]
+    assert pl.crosstalk_table(rows, top=2)["pair"].tolist() == ["CCL2 → CCR2", "HGF → MET"]
+    table = pl.crosstalk_table(rows)
+    assert table["pair"].tolist() == ["CCL2 → CCR2", "HGF → MET", "IL6 → IL6R"]
+    assert table["circular"].tolist() == [False, False, True]
+    svg = pl.to_svg(pl.crosstalk(rows))
+    assert "hollow: circular" in svg
+    assert "dark ring: q ≤ 0.05" in svg
+    assert "hollow: circular" not in pl.to_svg(pl.crosstalk(rows.drop(columns="circular")))
+
+
+def test_strata_of_the_crosstalk_are_panels_of_their_own() -> None:
+    both = pd.concat([talk().assign(stratum="cortex"), talk().assign(stratum="pons")])
+    table = pl.crosstalk_table(both)
+    assert set(table["direction"]) == {
+        "Fibroblast → Tumour, cortex",
+        "Fibroblast → Tumour, pons",
+    }
 
 
 def test_plasma_stands_beside_the_tissue_of_its_subjects() -> None:

@@ -12,6 +12,8 @@ from senoscore._pseudobulk import pseudobulk, sum_counts
 from senoscore._pseudobulk_de import differential
 from senoscore._pseudobulk_design import design_of
 from senoscore._pseudobulk_enrichment import enrichment
+from senoscore._pseudobulk_scores import log_cpm, pseudobulk_scores
+from senoscore._signatures import signatures
 from senoscore.errors import InputError
 
 GENES = [f"G{i:02d}" for i in range(40)]
@@ -141,3 +143,63 @@ def test_enrichment_of_a_known_ranking():
     assert rows.loc[("t vs c", "top"), "p"] >= 1 / 200
     assert rows.loc[("t vs c", "small"), "status"] == "skipped"
     assert found[found["contrast"] == "u"]["reason"].tolist() == ["few"]
+
+
+# --- scores of profiles --------------------------------------------------------------------
+
+SETS = {"up": GENES[:8], "both": {"up": GENES[5:12], "down": GENES[20:30]}, "gone": ["X1", "X2"]}
+
+
+def scored(table: pd.DataFrame, **options) -> tuple[ad.AnnData, pd.DataFrame]:
+    """Profiles without ties, which packages break each in their own way, and their scores."""
+    data = profiles(table)
+    data.X = sparse.csr_matrix(data.X.toarray() * len(GENES) + np.arange(len(GENES)))
+    data.obs["total_counts"] = np.asarray(data.X.sum(axis=1)).ravel()
+    return data, pseudobulk_scores(data, {"human": signatures(SETS)}, **options)
+
+
+def test_scores_of_profiles_are_those_of_gseapy():
+    import gseapy
+
+    data, found = scored(sheet(["control"] * 3 + ["irradiated"] * 3, [7] * 6))
+    counts = pd.DataFrame(data.X.toarray(), index=data.obs_names, columns=GENES)
+    frame = np.log2(counts.div(counts.sum(axis=1), axis=0) * 1e6 + 1)
+    pd.testing.assert_frame_equal(log_cpm(data, data.obs_names), frame, check_names=False)
+    sets = {"up": SETS["up"], "both_up": SETS["both"]["up"], "both_down": SETS["both"]["down"]}
+    common = {
+        "data": frame.T, "gene_sets": sets, "outdir": None, "min_size": 1, "max_size": 100,
+        "threads": 1, "verbose": False,
+    }  # fmt: skip
+    plain = gseapy.ssgsea(**common, sample_norm_method="rank", correl_norm_type="rank")
+    # Ours is divided by the number of genes.
+    for method, result, scale in (("gsva", gseapy.gsva(**common), 1), ("ssgsea", plain, 40)):
+        wanted = result.res2d.set_index(["Term", "Name"])["ES"].astype(float) / scale
+        mine = found[found["method"] == method].set_index(["signature", "sample"])["score"]
+        for name in sets:
+            np.testing.assert_allclose(mine[name], wanted[name][mine[name].index], atol=1e-5)
+        np.testing.assert_allclose(mine["both"], mine["both_up"] - mine["both_down"], atol=1e-6)
+
+
+def test_what_cannot_be_scored_is_a_row_with_the_reason():
+    table = sheet(["control", "irradiated", "irradiated"], [7] * 3)
+    data, found = scored(table)
+    gsva = found[found["method"] == "gsva"]
+    assert set(gsva["reason"]) == {"3 profiles, gsva compares at least 4"}
+    assert len(gsva) == len(data)
+    gone = found[(found["method"] == "ssgsea") & (found["signature"] == "gone")]
+    assert set(gone["reason"]) == {"too few genes of it are found"}
+    assert gone["n_found"].tolist() == [0, 0, 0]
+    _, few = scored(table, min_cells=101)
+    assert few["reason"].tolist() == ["fewer than 101 cells, or no count"] * 3
+    assert few["score"].isna().all()
+    _, bulk = scored(table.assign(assay="bulk"), min_cells=101)
+    assert (bulk["status"] == "ok").any()
+
+
+def test_profiles_of_two_organisms_or_compartments_are_not_placed_among_each_other():
+    table = sheet(["control"] * 4 + ["irradiated"] * 4, [7] * 8)
+    table["compartment"] = ["astrocyte", "tumour"] * 4
+    _, found = scored(table)
+    assert set(found["n_profiles"]) == {4}
+    _, alone = scored(sheet(["control"] * 4, [7] * 4))
+    assert alone["score"].notna().any()

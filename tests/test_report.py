@@ -14,9 +14,10 @@ import pytest
 
 from senoscore.errors import InputError
 from senoscore.report import charts, render
-from senoscore.report._answers import answers, headline, seldom
+from senoscore.report._answers import answers
+from senoscore.report._headline import headline
 from senoscore.report._load import load
-from senoscore.report._messages import design_messages, not_assessed
+from senoscore.report._messages import design_messages, not_assessed, seldom
 from senoscore.report._tables import clean, view
 from tests import fake_run
 
@@ -159,6 +160,9 @@ def test_every_figure_has_alternative_text_numbers_and_files(drawn: Path, html: 
     plots = [a for a in Page(html).all("div") if a.get("class") == "plot"]
     assert len(plots) >= 8
     assert all(a["role"] == "img" and len(a["aria-label"] or "") > 20 for a in plots)
+    said = " ".join(a["aria-label"] or "" for a in plots)
+    assert "Astrocyte highest at" in said
+    assert "differences hold; the largest: " in said
     for suffix in ("svg", "png", "tsv"):
         names = {p.stem for p in (drawn / "figures").glob(f"*.{suffix}")}
         assert len(names) == len(plots)
@@ -196,6 +200,36 @@ def test_answers_repeat_the_trend_table(run: Path) -> None:
     text = headline(list(found.values()))
     assert "astrocyte (from 7 d)" in text
     assert "Underpowered, with 2 or fewer samples in a group: T cell" in text
+
+
+def test_answers_name_the_dose_and_lay_the_interval_at_controls_of_the_contrast(
+    run: Path,
+) -> None:
+    tables = dict(load(run).tables)
+    burden = tables["burden"]
+    burden = burden[burden["compartment"] == "astrocyte"].copy()
+    trend = tables["trend"]
+    trend = trend[trend["compartment"].eq("astrocyte") & trend["measure"].eq("fraction_senescent")]
+    trend = trend.assign(unit="log odds", q=0.9, estimate=0.1)
+    peak = trend["dose_gy"].eq(4) & trend["days_post_rt"].eq(28)
+    numbers = ["q", "estimate", "ci_lo", "ci_hi", "estimate_fraction"]
+    trend.loc[peak, numbers] = [0.01, 2.0, 1.0, 3.0, 0.25]
+    burden.loc[burden["sample"].str.startswith("irr_4Gy_d28"), "fraction"] = 0.4
+    (answer,) = answers(load({"burden": burden, "trend": trend}))
+    assert answer.amount == "+25.0 points"
+    assert "40.0 % at 28 d (4 Gy) against 15.0 % in controls" in answer.amount_note
+    half = 0.5 / burden["n_assessable"].median()
+    level = np.log((0.4 + half) / (0.6 + half)) - 2.0
+    control, low, high = (
+        (1 + 2 * half) / (1 + np.exp(-level - shift)) - half for shift in (0.0, 1.0, 3.0)
+    )
+    interval = f"{100 * (low - control):.1f} to {100 * (high - control):.1f} points"
+    assert f"95 % CI {interval}; 3 irradiated, 4 control samples" in answer.amount_note
+    assert answer.since_note == "4 Gy: q ≤ 0.05 at 1 of 4 tested times; not shown at 90 d"
+    lower = trend.assign(estimate=-1.0)
+    (answer,) = answers(load({"burden": burden, "trend": lower}))
+    assert answer.verdict == "not detected"
+    assert answer.since_note.endswith("; below control at 28 d")
 
 
 @pytest.mark.usefixtures("no_drawing")

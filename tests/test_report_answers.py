@@ -13,13 +13,14 @@ from senoscore._burden import burden
 from senoscore.errors import InputError
 from senoscore.io.canonical import write_canonical_stream
 from senoscore.plotting import heatmap_table
-from senoscore.report import _tables, render
+from senoscore.plotting._arms import Arm
+from senoscore.report import _alt, _tables, render
 from senoscore.report._amount import amount, noncentrality
-from senoscore.report._answers import answers, headline, seldom
+from senoscore.report._answers import answers
 from senoscore.report._files import not_comparable
+from senoscore.report._headline import headline
 from senoscore.report._load import load
-from senoscore.report._messages import not_assessed
-from senoscore.report._results import _burden_alt
+from senoscore.report._messages import not_assessed, seldom
 from tests import fake_run
 
 if TYPE_CHECKING:
@@ -79,10 +80,11 @@ def test_interval_is_laid_at_the_level_of_the_controls() -> None:
         statistic=noncentrality(4, 0.05), n_control=2,
     )  # fmt: skip
     treated = samples([0.5, 0.5, 0.9], [14, 14, 28]).assign(value=lambda t: t["fraction"])
-    found = amount(row, treated, half=0.01, alpha=0.05)
+    arm = Arm("irradiated", 8.0)
+    found = amount(row, treated, arm, half=0.01, alpha=0.05)
     assert found.text == "+25.0 points"
     assert found.note == (
-        "50.0 % at 14 d against 25.0 % in controls; 95 % CI 0.0 to 50.0 points; "
+        "50.0 % at 14 d (8 Gy) against 25.0 % in controls; 95 % CI 0.0 to 50.0 points; "
         "3 irradiated, 2 control samples"
     )
     assert found.seen == "25.0 points"  # its estimate is as many standard errors as are seen
@@ -90,7 +92,10 @@ def test_interval_is_laid_at_the_level_of_the_controls() -> None:
     level = np.log(6 / 96)
     row |= {"unit": "log odds", "estimate": np.log(21 / 81) - level, "ci_hi": -level}
     treated["value"] = 0.2
-    assert "95 % CI 0.0 to 45.0 points" in amount(row, treated, half=0.01, alpha=0.05).note
+    assert (
+        "95 % CI 0.0 to 45.0 points"
+        in amount(row, treated, Arm("irradiated", 8.0), half=0.01, alpha=0.05).note
+    )
 
 
 def test_one_contrast_gives_amount_interval_n_and_p() -> None:
@@ -102,9 +107,21 @@ def test_one_contrast_gives_amount_interval_n_and_p() -> None:
     (card,) = told(table, untested, contrast(90, q=0.5, p=0.4, estimate_fraction=0.15))
     assert card.verdict == "not detected"
     assert card.amount == "+15.0 points"
-    assert "20.0 % at 90 d" in card.amount_note
+    assert "20.0 % at 90 d (8 Gy)" in card.amount_note
     assert "3 irradiated, 3 control samples" in card.amount_note
     assert card.animals_note.startswith("p = 0.40, n = 3 vs 3 samples, 90 d")
+
+
+def test_a_card_is_of_the_samples_of_its_treatment_dose_and_schedule() -> None:
+    table = samples([0.3, 0.5, 0.9, 0.7, 0.8], [14] * 5)
+    table["treatment"] = ["irradiated"] * 2 + ["irradiated drug"] + ["irradiated"] * 2 + [
+        "control", "control",
+    ]  # fmt: skip
+    table["dose_gy"] = [8, 8, 8, 4, 8, 0, 0]
+    table["n_fractions"] = [1, 1, 1, 1, 5, np.nan, np.nan]
+    row = contrast(14, contrast="irradiated 8 Gy in 1 vs control @ 14 d", n_fractions=1)
+    (card,) = told(table, row | {"estimate_fraction": 0.35})
+    assert "40.0 % at 14 d (irradiated 8 Gy) against 5.0 % in controls" in card.amount_note
 
 
 def test_not_detected_says_what_would_have_been_seen_and_two_a_group_are_underpowered() -> None:
@@ -132,10 +149,12 @@ def test_an_index_before_the_stable_day_is_no_senescence() -> None:
     (card,) = told(table, early, contrast(3, estimate=2.0, q=0.5, **of))
     assert card.verdict == "acute damage response"
     assert (card.amount, card.since, card.sasp, card.spark) == ("–", "–", (), ())
-    assert "acute, not senescence: +2.5; mean index at 12 h" in card.amount_note
+    assert "acute, not senescence: +2.5; mean index at 12 h (8 Gy)" in card.amount_note
     assert "95 % CI 1 to 4" in card.amount_note
     text = headline([card])
-    assert "acute damage response, which is not senescence, holds in astrocyte (from 12 h)" in text
+    assert (
+        "acute damage response, which is not senescence, is shown in astrocyte (from 12 h)" in text
+    )
     assert "above" not in text
     (card,) = told(table, early | {"q": 0.5})
     assert card.verdict == "not assessable"
@@ -187,8 +206,8 @@ def test_alternative_text_counts_no_acute_day() -> None:
             "status": ["acute", "ok"],
         }
     )
-    assert "Astrocyte highest at 14 d with 20.0 %" in _burden_alt(table)
-    assert "%" not in _burden_alt(table[:1])
+    assert "Astrocyte highest at 14 d with 20.0 %" in _alt.burden(table)
+    assert "%" not in _alt.burden(table[:1])
 
 
 def read(folder: Path, name: str, values: str, n_genes: int) -> None:

@@ -12,7 +12,9 @@ from senoscore._crosstalk_expression import BY
 from senoscore._window_targets import targets
 from senoscore.config import validate_config
 from senoscore.errors import ConfigError, SheetError
-from senoscore.stages.biology import check_settings
+from senoscore.io.tables import read_tsv, write_tsv
+from senoscore.layout import Layout
+from senoscore.stages.biology import check_settings, families
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,3 +59,31 @@ def test_profiles_have_no_groups_of_cells_and_say_so() -> None:
     found = crosstalk(EMPTY, SAMPLES)
     assert set(found["status"]) == {"not_estimable"}
     assert found["reason"].str.contains("cells in this run").all()
+
+
+def rows_of(family: str, question: str, p: list[float]) -> pd.DataFrame:
+    status = ["tested" if value == value else "not_testable" for value in p]
+    return pd.DataFrame({"family": family, "question": question, "status": status, "q": p})
+
+
+def test_every_family_of_the_run_is_listed_once(tmp_path: Path) -> None:
+    layout, nan = Layout(tmp_path), float("nan")
+    layout.summary("x").parent.mkdir()
+    own = rows_of("irradiated_vs_control/axes", "irradiated_vs_control", [0.01, 0.2, nan])
+    window = rows_of("window_phase/burden", "irradiated_vs_control", [0.03, 0.5])
+    write_tsv(own, layout.summary("trend"))
+    write_tsv(pd.concat([own, window]), layout.summary("window_contrasts"))
+    write_tsv(targets(EMPTY, SAMPLES), layout.summary("targets"))
+    write_tsv(crosstalk(EMPTY, SAMPLES), layout.summary("crosstalk"))
+    families(validate_config({}, source="test"), layout)
+    found = read_tsv(layout.summary("families")).set_index("family")
+    assert found.index.is_unique
+    assert found["table"].to_dict() == {
+        "irradiated_vs_control/axes": "trend",
+        "window_phase/burden": "window_contrasts",
+        "crosstalk/senescent_vs_other/known directions": "crosstalk",
+    }
+    row = found.loc["irradiated_vs_control/axes"]
+    assert (row["n_rows"], row["n_tested"], row["n_holds"]) == (3, 2, 1)
+    assert found["adjustment"].str.startswith("Benjamini-Hochberg").all()
+    assert found["question"].notna().all()

@@ -11,12 +11,13 @@ import pytest
 from scipy import stats
 
 from senoscore._trend import trend
+from senoscore._trend_data import strata
 from senoscore._window import Window, window
 from senoscore._window_course import persistent_at
 from senoscore._window_escape import LIMIT, escape
-from senoscore._window_rules import load_rules
+from senoscore._window_rules import ADVICE, load_rules
 from senoscore._window_targets import target_genes, targets
-from senoscore._window_tests import against_control, paired
+from senoscore._window_tests import against_control, designed, paired
 from senoscore.errors import ConfigError, InputError
 
 DAYS = (1, 7, 14, 28, 90)
@@ -184,6 +185,65 @@ def test_two_phase_scheme() -> None:
     assert found.times["phase"].tolist() == ["acute"] * 4 + ["chronic"]
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_regions_are_read_apart_whatever_their_names(*, swapped: bool) -> None:
+    names = ("margin", "core") if swapped else ("core", "margin")
+    up = {"sasp_chronic": dict.fromkeys(DAYS, 1.0)}
+    flat = {"sasp_chronic": STEADY}
+    parts = [
+        study(RISING, up).assign(region=names[0]),
+        study(dict.fromkeys(DAYS, 0.05), flat).assign(region=names[1]),
+    ]
+    parts[1]["sample"] += "_other"
+    found = read(pd.concat(parts, ignore_index=True))
+    by = found.times.set_index("stratum")
+    alone = read(study(RISING, up))
+    assert by.loc[names[0], "state"].tolist() == states(alone)
+    assert set(by.loc[names[1], "state"]) == {"baseline", "acute_ddr"}
+    assert by.loc[names[1], "opens_at_days"].isna().all()
+    words = found.phases.set_index(["stratum", "phase"])["readout"]
+    assert words[names[0], "chronic"] == "senolytic_candidate"
+    assert words[names[1], "chronic"] == "insufficient_evidence"
+    assert f"[{names[0]}]" in by.loc[names[0], "evidence"].iloc[-1]
+    assert (found.contrasts["n_control"] == 3).all()
+
+
+def test_nuclei_are_no_controls_of_cells() -> None:
+    cells, nuclei = study(RISING), study(RISING)
+    nuclei["sample"] += "_n"
+    treated = cells["treatment"] != "control"
+    table = pd.concat([cells[treated].assign(assay="sc"), nuclei[~treated].assign(assay="sn")])
+    found = read(table.assign(organism="human"))
+    assert set(found.times["stratum"]) == {"sc"}
+    assert not set(found.times["burden"]) & {"up", "down", "same"}
+    phased = found.contrasts[found.contrasts["family"].str.startswith("window_phase")]
+    assert set(phased["reason"]) == {
+        "controls of this compartment are of another assay or organism"
+    }
+
+
+def test_surveillance_is_read_in_the_same_region() -> None:
+    early = {"sasp_early": {1: 0.0, 7: 1.0, 14: 1.0, 28: 1.0, 90: 0.0}}
+    flat, parts = dict.fromkeys(DAYS, 0.05), []
+    for region, cytotoxic in (("core", -1.0), ("margin", 0.0)):
+        tissue = [
+            study(flat, early),
+            study(flat, {"nk_t_cytotoxic": dict.fromkeys(DAYS, cytotoxic)}, compartment="t_cell"),
+        ]
+        both = pd.concat(tissue, ignore_index=True).assign(region=region)
+        both["sample"] += region
+        parts.append(both)
+    found = read(pd.concat(parts, ignore_index=True)).phases
+    own = found[(found["compartment"] == "astrocyte") & (found["phase"] == "early")]
+    words = dict(zip(own["stratum"], own["readout"], strict=True))
+    assert words == {"core": "insufficient_evidence", "margin": "early_priming"}
+
+
+def test_every_row_says_what_it_is_not() -> None:
+    found = read(study(RISING))
+    assert set(found.times["use"]) == set(found.phases["note"]) == {ADVICE}
+
+
 def test_tables_without_their_columns_are_refused() -> None:
     with pytest.raises(InputError, match="burden table has no column"):
         window(pd.DataFrame({"sample": []}), pd.DataFrame())
@@ -196,12 +256,33 @@ def test_persistence_by_hand() -> None:
     assert persistent_at({7: True, 14: True}, phase, consecutive=2)[14]
 
 
+def test_titles_are_whole() -> None:
+    titles = {name: m.title for name, m in load_rules().measures.items()}
+    assert titles["sasp_early"] == "early secretion (interferon, chemokines)"
+    assert all(title.count("(") == title.count(")") for title in titles.values())
+
+
 @pytest.mark.parametrize(
     ("old", "new", "word"),
     [
         ("when: { burden: [up] }", "when: { burdn: [up] }", "which is no fact"),
         ("when: { burden: [up] }", "when: { burden: [high] }", "never 'high'"),
         ("any: up, of: [treg", "any: high, of: [treg", "any: up|down"),
+        (
+            '"early secretion (interferon, chemokines)"',
+            "early (interferon, more)",
+            r"'more\)' is not",
+        ),
+        ("sasp_early, title:", "sasp_early, titel:", "'titel' is not known"),
+        (", title: NF-kB targets }", " }", "'nfkb': no key 'title'"),
+        ("flags:\n", "flag:\n", "'flag' is not known"),
+        ("when: { burden: [up] }", "when: [burden]", "when is a mapping"),
+        ("when: { burden: [up] }", "when: { burden: 3 }", "when is a mapping"),
+        ("of: [macrophage], title: M1", "of: macrophage, title: M1", "of is a list"),
+        ("{ state: baseline, when: {} }", "{ state: x, when: { data: [no] } }", "the last state"),
+        ("measures:\n", "measures: 3\nmore:\n", "'more' is not known"),
+        ("  burden: {", "  load: {", "no measure 'burden'"),
+        ("version: 1", "version: 1\nversion: 1", "there twice"),
     ],
 )
 def test_rules_that_ask_for_nothing_known_are_refused(
@@ -243,8 +324,27 @@ def samples_of(days: list[int], **columns: object) -> pd.DataFrame:
         {"subject": ["p", "q", "r"] * 3},
         {"subject": ["c", "d", "e", *["p", "q", "r"] * 2]},
         {"dose_gy": [0, 0, 0, 8, 8, 4, 8, 8, 4]},
+        {"dataset": list("abbabaaba")},
+        {"dataset": list("aaabbbbbb")},
+        {"region": ["core", "rim", "core", "rim", "core", "rim", "core", "rim", "core"]},
+        {"region": ["core", "core", "core", "rim", "core", "rim", "core", "rim", "core"]},
+        {"assay": ["sc"] * 3 + ["sn"] * 3 + ["sc"] * 3},
+        {"organism": ["human", "mouse", "mouse"] * 3},
     ],
-    ids=["plain", "batch", "confounded", "paired", "other_controls", "doses"],
+    ids=[
+        "plain",
+        "batch",
+        "confounded",
+        "paired",
+        "other_controls",
+        "doses",
+        "datasets",
+        "dataset_is_treatment",
+        "regions",
+        "regions_averaged",
+        "controls_elsewhere",
+        "organisms",
+    ],
 )
 def test_many_measures_at_once_are_what_the_trend_gives(columns: dict[str, object]) -> None:
     table = samples_of([0, 0, 0, 7, 7, 7, 28, 28, 28], **columns)
@@ -252,8 +352,9 @@ def test_many_measures_at_once_are_what_the_trend_gives(columns: dict[str, objec
     wanted = trend(table, measures=["z:a", "z:b"])
     wanted = wanted[wanted["question"] == "irradiated_vs_control"]
     Y = table[["mean:z:a", "mean:z:b"]].rename(columns=lambda n: n.removeprefix("mean:"))
-    found = against_control(table, Y, control="control")
-    keys = ["measure", "days_post_rt", "dose_gy"]
+    parts = strata(designed(table), control="control")
+    found = pd.concat([against_control(part, Y, control="control") for part in parts])
+    keys = ["stratum", "measure", "days_post_rt", "dose_gy"]
     both = wanted.merge(found, on=keys, suffixes=("", "_new"))
     assert len(both) == len(wanted) == len(found)
     for name in ("n_control", "n_treated", "ci_lo", "ci_hi", "df", "statistic", "p"):
@@ -261,7 +362,10 @@ def test_many_measures_at_once_are_what_the_trend_gives(columns: dict[str, objec
         np.testing.assert_allclose(left, right, rtol=1e-9, atol=1e-12, err_msg=name)
     tested = both["status"] == "tested"
     np.testing.assert_allclose(both["estimate"][tested], both["estimate_new"][tested], rtol=1e-9)
+    refused = both["status"] == "not_estimable"
     assert both["status"].tolist() == both["status_new"].tolist()
+    assert both["design"].tolist() == both["design_new"].tolist()
+    assert both["reason"][refused].tolist() == both["reason_new"][refused].tolist()
 
 
 def test_paired_differences_are_a_t_test() -> None:

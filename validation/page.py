@@ -275,8 +275,8 @@ such cells have no right answer and should be rejected.
 {_assignment(found)}
 
 Without labels, real cells show only whether two halves of the markers name the same compartment
-(with half the markers far fewer cells are named). Most tumour cells of this glioblastoma are
-rejected: for tumours name a column of labels.
+(with half the markers far fewer cells are named). Many cells of this glioblastoma, all of them
+presumably malignant, are rejected: for tumours name a column of labels.
 
 ## Real data
 

@@ -31,8 +31,8 @@ _LANES = 32  # columns of whole numbers are padded to a multiple: the rest loop 
 class _Layout(NamedTuple):
     """The weights as the kernels read them."""
 
-    lists: tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]
-    """Pointer by gene, column, weight."""
+    lists: tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]
+    """Whether a gene has a weight; pointer by gene, column, weight."""
     counted: NDArray[np.intp]
     """Columns with control genes."""
     times: NDArray[np.int16]
@@ -71,7 +71,12 @@ class LinearScore:
         times[:, : len(counted)] = self.times[:, counted].toarray()
         lists = self.weight
         return _Layout(
-            (lists.indptr.astype(np.int64), lists.indices.astype(np.int32), lists.data),
+            (
+                np.diff(lists.indptr) > 0,
+                lists.indptr.astype(np.int64),
+                lists.indices.astype(np.int32),
+                lists.data,
+            ),
             counted,
             times,
         )

@@ -25,8 +25,7 @@ __all__ = ["Block", "find_layer", "iter_blocks", "iter_matrix", "memory_blocks",
 
 logger = logging.getLogger(__name__)
 
-_AHEAD: Final = 2
-_POLL_S: Final = 0.1
+_AHEAD: Final = 1
 
 
 class Block(NamedTuple):
@@ -59,7 +58,7 @@ def iter_blocks(
 ) -> Iterator[Block]:
     """Go through the cells of a matrix in blocks of CSR, in order.
 
-    A thread reads up to two blocks ahead. It ends when the iterator does, also if that is
+    A thread reads one block ahead. It ends when the iterator does, also if that is
     closed or dropped early; what goes wrong in it is raised here.
 
     Parameters
@@ -275,37 +274,33 @@ def prefetch(blocks: Generator[Block], *, ahead: int = _AHEAD) -> Iterator[Block
     blocks
         What to read; used, and closed, in the other thread only.
     ahead
-        Finished blocks that may wait, which bounds the memory.
+        Blocks, finished or being read, beside the one in use, which bounds the memory.
     """
-    waiting: queue.Queue[Block | BaseException | None] = queue.Queue(maxsize=ahead)
+    finished: queue.SimpleQueue[Block | BaseException | None] = queue.SimpleQueue()
+    room = threading.Semaphore(ahead)
     stop = threading.Event()
-
-    def put(item: Block | BaseException | None) -> None:
-        while not stop.is_set():
-            try:
-                waiting.put(item, timeout=_POLL_S)
-            except queue.Full:
-                continue
-            else:
-                return
 
     def work() -> None:
         try:
             with closing(blocks):
-                for block in blocks:
-                    put(block)
-                    if stop.is_set():
+                while True:
+                    room.acquire()
+                    block = None if stop.is_set() else next(blocks, None)
+                    finished.put(block)
+                    if block is None:
                         return
-            put(None)
+                    del block  # it belongs to the consumer now
         except BaseException as error:  # noqa: BLE001  handed over whole to the consumer
-            put(error)
+            finished.put(error)
 
     with ExitStack() as stack:
         thread = threading.Thread(target=work, name="senoscore-reader", daemon=True)
         thread.start()
         stack.callback(thread.join)
-        stack.callback(stop.set)  # runs before the join
-        while (item := waiting.get()) is not None:
+        stack.callback(room.release)
+        stack.callback(stop.set)  # runs first, then the reader is let go and joined
+        while (item := finished.get()) is not None:
+            room.release()
             if isinstance(item, BaseException):
                 raise item
             yield item

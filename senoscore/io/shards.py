@@ -140,13 +140,17 @@ def gather_parquet(parts: Sequence[str | Path], out: str | Path, *, n_rows: int)
     """
     import pyarrow.parquet as pq
 
+    from senoscore.io.tables import parquet_options
+
     found = 0
     with atomic_path(out) as temporary, ExitStack() as stack:
         writer = None
         for path in parts:
             for table in _row_groups(Path(path)):
                 if writer is None:
-                    writer = pq.ParquetWriter(temporary, table.schema, compression="zstd")
+                    writer = pq.ParquetWriter(
+                        temporary, table.schema, **parquet_options(table.schema)
+                    )
                     stack.enter_context(writer)
                 if table.schema != writer.schema:
                     msg = f"{path} has other columns than {parts[0]}"

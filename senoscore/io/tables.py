@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EXACT_FLOATS",
     "guard_formulas",
+    "parquet_options",
     "read_parquet",
     "read_tsv",
     "write_parquet",
@@ -177,6 +178,20 @@ def write_parquet(table: pd.DataFrame, path: str | Path) -> None:
         raise InputError(msg, fix="a column must hold one kind of value") from error
     with atomic_path(path) as temporary:
         pq.write_table(arrow, temporary, compression="zstd")
+
+
+def parquet_options(schema: pa.Schema) -> dict[str, Any]:
+    """Options of a Parquet file of texts and numbers that do not repeat.
+
+    A dictionary of such numbers took two thirds of the time and a third of the file.
+
+    Parameters
+    ----------
+    schema
+        Of every row group.
+    """
+    texts = [field.name for field in schema if pa.types.is_string(field.type)]
+    return {"compression": "zstd", "use_dictionary": texts}
 
 
 def read_parquet(path: str | Path, *, columns: Sequence[str] | None = None) -> pd.DataFrame:

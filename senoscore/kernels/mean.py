@@ -70,19 +70,20 @@ def _row_total(data, lo, hi):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _row_values(data, lo, hi, normalise, row, lut, stamp, out):  # type: ignore[no-untyped-def]
-    """Write the values of one row as float64, normalised if asked, into ``out``.
+def _row_scale(data, lo, hi, normalise):  # type: ignore[no-untyped-def]
+    """Return what the values of a row are multiplied with before their logarithm is taken."""
+    total = _row_total(data, lo, hi)
+    return normalise / total if total > 0.0 else 0.0
+
+
+@njit(cache=True, nogil=True)
+def _logarithms(data, lo, hi, scale, row, lut, stamp, out):  # type: ignore[no-untyped-def]
+    """Write ``log(1 + x scale)`` of the values ``lo`` to ``hi`` of a row into ``out``.
 
     Counts repeat: two thirds of the stored values of a cell are ones. One logarithm per
     distinct small count and row replaces one per stored value; ``stamp`` says for which row
     an entry of ``lut`` was computed, so the table is never cleared.
     """
-    if normalise == 0.0:
-        for k in range(lo, hi):
-            out[k - lo] = data[k]
-        return
-    total = _row_total(data, lo, hi)
-    scale = normalise / total if total > 0.0 else 0.0
     for k in range(lo, hi):
         value = data[k]
         count = np.int64(value)
@@ -93,6 +94,31 @@ def _row_values(data, lo, hi, normalise, row, lut, stamp, out):  # type: ignore[
             out[k - lo] = lut[count]
         else:
             out[k - lo] = np.log1p(value * scale)
+
+
+@njit(cache=True, nogil=True)
+def _row_values(data, lo, hi, normalise, row, lut, stamp, out):  # type: ignore[no-untyped-def]
+    """Write the values of one row as float64, normalised if asked, into ``out``."""
+    if normalise == 0.0:
+        for k in range(lo, hi):
+            out[k - lo] = data[k]
+    else:
+        scale = _row_scale(data, lo, hi, normalise)
+        _logarithms(data, lo, hi, scale, row, lut, stamp, out)
+
+
+@njit(cache=True, nogil=True)
+def _find_weighted(indices, lo, hi, has_weight, position):  # type: ignore[no-untyped-def]
+    """List the positions in a row of genes with a weight; return their number.
+
+    Every position is written and the end moves on for those with a weight only, which no
+    processor mispredicts.
+    """
+    n = np.uint64(0)
+    for k in range(np.uint64(lo), np.uint64(hi)):
+        position[n] = k - np.uint64(lo)
+        n += np.uint64(has_weight[np.uint64(indices[k])])
+    return np.int64(n)
 
 
 @njit(cache=True, nogil=True)
@@ -244,7 +270,7 @@ def _add_times_row(indices, lo, hi, values, times, acc):  # type: ignore[no-unty
 
 @njit(cache=True, nogil=True)
 def row_sums(  # type: ignore[no-untyped-def]
-    indptr, indices, data, normalise, gene_ptr, gene_set, gene_weight, times,
+    indptr, indices, data, normalise, has_weight, gene_ptr, gene_set, gene_weight, times,
     first, stop, weighted, counted,
 ):  # fmt: skip
     r"""Row sums with weights :math:`\sum_j x_{ij} w_{jp}`, and times :math:`\sum_j x_{ij} t_{jp}`.
@@ -260,6 +286,8 @@ def row_sums(  # type: ignore[no-untyped-def]
         Block of rows in CSR form.
     normalise
         Target total, or 0 for values as they are.
+    has_weight
+        Whether a gene has any weight, shape (n_vars,).
     gene_ptr, gene_set, gene_weight
         CSR of the weights by gene: gene ``j`` has weight ``gene_weight[q]`` in set
         ``gene_set[q]`` for ``q`` in ``gene_ptr[j]:gene_ptr[j + 1]``.
@@ -271,15 +299,27 @@ def row_sums(  # type: ignore[no-untyped-def]
         float64, shapes (n_rows, n_sets) and (n_rows, n_counted), overwritten in these rows.
     """
     lut, stamp = np.empty(_LUT), np.full(_LUT, -1, np.int64)
-    values = np.empty(longest_row(indptr, first, stop))
+    longest = longest_row(indptr, first, stop)
+    values, position = np.empty(longest), np.empty(longest + 1, np.uint32)
+    picked = np.empty(longest)
     by_weight, by_times = np.empty(weighted.shape[1]), np.empty(counted.shape[1])
     for i in range(first, stop):
         lo, hi = indptr[i], indptr[i + 1]
-        _row_values(data, lo, hi, normalise, i, lut, stamp, values)
+        n_weighted = _find_weighted(indices, lo, hi, has_weight, position)
+        if by_times.size:
+            _row_values(data, lo, hi, normalise, i, lut, stamp, values)
+            for w in range(n_weighted):
+                picked[w] = values[position[w]]
+        else:  # few genes have a weight: only theirs are needed
+            for w in range(n_weighted):
+                picked[w] = data[lo + position[w]]
+            if normalise != 0.0:
+                scale = _row_scale(data, lo, hi, normalise)
+                _logarithms(picked, 0, n_weighted, scale, i, lut, stamp, picked)
         by_weight[:] = 0.0
-        for k in range(lo, hi):
-            j = np.uint64(indices[k])
-            value = values[k - lo]
+        for w in range(n_weighted):
+            j = np.uint64(indices[lo + position[w]])
+            value = picked[w]
             for q in range(gene_ptr[j], gene_ptr[j + np.uint64(1)]):
                 by_weight[np.uint64(gene_set[q])] += value * gene_weight[q]
         weighted[i] = by_weight

@@ -25,6 +25,6 @@ def warm_mean() -> None:
         add_gene_moments(*rows, 1.0, np.zeros((2, 2)), np.zeros(2, np.int64))
         add_detected(*rows[1:], np.zeros(2, np.int64))
         add_gene_sums(*rows, 1.0, np.zeros(2))
-        lists = (gene_ptr, gene_set, np.ones(1))
+        lists = (np.array([True, False]), gene_ptr, gene_set, np.ones(1))
         row_sums(*rows, 1.0, *lists, np.ones((2, 1), np.int16), 0, 1, out[0], out[1])
         jasmine_parts(*rows, 2, gene_ptr, gene_set, np.array([1]), False, 0, 1, out[0], out[1])  # noqa: FBT003

@@ -68,18 +68,21 @@ __all__ = ["RANK_METHODS", "RankPlan", "plan_ranks", "score_ranks"]
 @njit(cache=True, nogil=True)
 def _score_rows(  # type: ignore[no-untyped-def]
     indptr, indices, data, first, last, sign, infinite,
-    slot, member_ptr, member_set, column, place, set_n, set_listed, max_lead,
+    in_set, slot, member_ptr, member_set, column, place, set_n, set_listed, max_lead,
     mode, cap, limit, alpha, extra_zeros, table_size, out,
 ):  # fmt: skip
     """Score rows ``first:last``; returns (status, row) of the first bad row, or (0, -1)."""
-    n_vars = len(slot) - 1
+    n_vars = len(in_set)
     n_columns = column.max() + 1
     longest = 1
     for row in range(first, last):
         longest = max(longest, indptr[row + 1] - indptr[row])
     hist = np.zeros(N_COUNTERS, np.int32)
-    hit_slot = np.empty(longest + 1, np.uint32)
-    hit_code = np.empty(longest + 1, np.uint32)
+    hit, begin, end = (
+        np.empty(longest + 1, np.uint32),
+        np.empty(longest, np.uint32),
+        np.empty(longest, np.uint32),
+    )
     group_code = np.empty(longest + SMALL + 1, np.int64)
     group_n = np.empty(longest + SMALL + 1, np.int64)
     work = scratch(longest, table_size)
@@ -90,15 +93,13 @@ def _score_rows(  # type: ignore[no-untyped-def]
     for row in range(first, last):
         lo, hi = indptr[row], indptr[row + 1]
         if sign is not None:  # decided when compiled: one kind of values per version
-            status, n_hits, n_groups, ascending = code_floats(
-                indices, data, lo, hi, n_vars, slot, sign, infinite,
-                hit_slot, hit_code, group_code, group_n, work,
-            )  # fmt: skip
+            status, n_groups, ascending = code_floats(
+                indices, data, lo, hi, n_vars, sign, infinite, group_code, group_n, work
+            )
         else:
-            status, n_hits, n_groups, ascending = code_counts(
-                indices, data, lo, hi, n_vars, slot, hist,
-                hit_slot, hit_code, group_code, group_n, work,
-            )  # fmt: skip
+            status, n_groups, ascending = code_counts(
+                indices, data, lo, hi, n_vars, hist, group_code, group_n, work
+            )
         if status != OK:
             return status, row
         if not ascending and has_duplicates(indices, lo, hi, stamp, row):
@@ -109,7 +110,11 @@ def _score_rows(  # type: ignore[no-untyped-def]
         fill_tables(
             group_code, group_n, n_groups, n_genes, column, mode, cap, limit, alpha, table, zero
         )
-        _sum_over_sets(hit_slot, hit_code, n_hits, member_ptr, member_set, table, sums)
+        genes = indices[lo:hi]
+        n_hits = _find_hits(genes, in_set, hit)
+        _sum_over_sets(
+            genes, work[0], hit, n_hits, slot, member_ptr, member_set, table, sums, begin, end
+        )
         finish_scores(
             sums, zero, column, place, n_genes, set_n, set_listed, cap, max_lead, out[row]
         )
@@ -129,29 +134,48 @@ def _add_zeros(group_code, group_n, n_groups, extra):  # type: ignore[no-untyped
 
 
 @njit(cache=True, nogil=True)
+def _find_hits(genes, in_set, hit):  # type: ignore[no-untyped-def]
+    """List the positions in a row of genes that belong to a set; return their number.
+
+    Every position is written and the end moves on for hits only, which no processor
+    mispredicts.
+    """
+    n_hits = np.uint64(0)
+    for k in range(np.uint64(len(genes))):
+        hit[n_hits] = k
+        n_hits += np.uint64(in_set[genes[k]])
+    return np.int64(n_hits)
+
+
+@njit(cache=True, nogil=True)
 def _sum_over_sets(  # type: ignore[no-untyped-def]
-    hit_slot, hit_code, n_hits, member_ptr, member_set, table, sums
+    genes, codes, hit, n_hits, slot, member_ptr, member_set, table, sums, begin, end
 ):
     """Add the table rows of the stored genes to the sums of the sets they belong to."""
     n_columns = sums.shape[1]
     sums[:] = 0.0
     one = np.uint64(1)
+    # Looked up for all genes first: below, a mispredicted end of a list is then soon seen.
+    for i in range(np.uint64(n_hits)):
+        k = np.uint64(hit[i])
+        at = np.uint64(slot[genes[k]])
+        begin[i] = member_ptr[at]
+        end[i] = member_ptr[at + one]
+        hit[i] = codes[k]
     if n_columns == 1:
         only = sums[:, 0]
         column = table[:, 0]
         for i in range(np.uint64(n_hits)):
-            value = column[hit_code[i]]
-            at = np.uint64(hit_slot[i])
-            for q in range(np.uint64(member_ptr[at]), np.uint64(member_ptr[at + one])):
+            value = column[hit[i]]
+            for q in range(np.uint64(begin[i]), np.uint64(end[i])):
                 only[member_set[q]] += value
         return
     if n_columns == 5:  # all methods, written out: a loop this short costs more than its body
         for i in range(np.uint64(n_hits)):
-            code = np.uint64(hit_code[i])
-            at = np.uint64(hit_slot[i])
+            code = np.uint64(hit[i])
             a, b, c = table[code, 0], table[code, 1], table[code, 2]
             d, e = table[code, 3], table[code, 4]
-            for q in range(np.uint64(member_ptr[at]), np.uint64(member_ptr[at + one])):
+            for q in range(np.uint64(begin[i]), np.uint64(end[i])):
                 s = np.uint64(member_set[q])
                 sums[s, 0] += a
                 sums[s, 1] += b
@@ -160,9 +184,8 @@ def _sum_over_sets(  # type: ignore[no-untyped-def]
                 sums[s, 4] += e
         return
     for i in range(np.uint64(n_hits)):
-        code = np.uint64(hit_code[i])
-        at = np.uint64(hit_slot[i])
-        for q in range(np.uint64(member_ptr[at]), np.uint64(member_ptr[at + one])):
+        code = np.uint64(hit[i])
+        for q in range(np.uint64(begin[i]), np.uint64(end[i])):
             s = np.uint64(member_set[q])
             for w in range(np.uint64(n_columns)):
                 sums[s, w] += table[code, w]
@@ -237,9 +260,9 @@ def score_ranks(
     def work(first: int, last: int) -> tuple[int, int]:
         return _score_rows(
             indptr, genes, values, first, last, sign, infinite,
-            plan.slot, plan.member_ptr, plan.member_set, plan.column, plan.place, plan.set_n,
-            plan.set_listed, plan.max_lead, plan.mode, plan.cap, plan.limit, plan.alpha,
-            plan.extra_zeros, table_size, out,
+            plan.in_set, plan.slot, plan.member_ptr, plan.member_set, plan.column, plan.place,
+            plan.set_n, plan.set_listed, plan.max_lead, plan.mode, plan.cap, plan.limit,
+            plan.alpha, plan.extra_zeros, table_size, out,
         )  # fmt: skip
 
     run_chunks(work, n_rows, n_threads, first_row)

@@ -13,13 +13,13 @@ over the positions; for a zero, the genes before it follow from the number of se
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import njit
 
 from senoscore.kernels.rank_plan import aucell_limit, largest_lead
-from senoscore.kernels.rank_recovery import N_BIG, add_leads, count_bits
+from senoscore.kernels.rank_recovery import add_leads, count_bits, recovery_scratch
 from senoscore.kernels.rank_run import kernel_data, kernel_indices, run_chunks
 from senoscore.kernels.rank_values import (
     BAD_DUPLICATE,
@@ -38,11 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["OrdinalPlan", "plan_decoupler", "plan_gseapy", "score_ordinal"]
 
-_DEBRUIJN: Final = 0x03F79D71B4CB0A89
-_BIT: Final = np.zeros(64, np.int64)
-for _i in range(64):
-    _BIT[((_DEBRUIJN << _i) & (2**64 - 1)) >> 58] = _i
-
 
 @dataclass(frozen=True)
 class OrdinalPlan:
@@ -51,14 +46,15 @@ class OrdinalPlan:
     n_vars: int
     n_ranked: int
     place: NDArray[np.uint32]
-    """Position of each gene in the order, plus 1; 0: not ranked. Shape (n_vars + 1,)."""
+    """Position of each gene in the order, from 1; 0: not ranked. Shape (n_vars,)."""
     set_ptr: NDArray[np.int64]
     set_place: NDArray[np.int64]
     """Positions of the ranked genes of each set."""
-    in_set: NDArray[np.uint8]
+    in_set: NDArray[np.bool_]
+    """Whether each gene is ranked and in a set, shape (n_vars,)."""
     member_ptr: NDArray[np.int64]
     member_set: NDArray[np.int64]
-    """Whether the gene at each position is in a set, and its sets."""
+    """Sets of the gene at each position."""
     is_ssgsea: bool
     limit: int
     max_lead: NDArray[np.float64]
@@ -73,12 +69,15 @@ def _ordinal_plan(
     *,
     is_ssgsea: bool,
 ) -> OrdinalPlan:
-    place = np.zeros(n_vars + 1, np.uint32)
+    place = np.zeros(n_vars, np.uint32)
     place[order] = np.arange(1, len(order) + 1)
-    at = place[gene_idx].astype(np.int64) - 1
-    set_of = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))[at >= 0]
-    by_place = np.argsort(at[at >= 0], kind="stable")
-    n_members = np.bincount(at[at >= 0], minlength=len(order))
+    at = place[gene_idx].astype(np.int64)
+    ranked = at > 0
+    set_of = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))[ranked]
+    by_place = np.argsort(at[ranked], kind="stable")
+    n_members = np.bincount(at[ranked], minlength=len(order) + 1)
+    in_set = np.zeros(n_vars, np.bool_)
+    in_set[gene_idx[ranked]] = True
     size = np.bincount(set_of, minlength=len(indptr) - 1)
     limit = aucell_limit(len(order))
     return OrdinalPlan(
@@ -86,8 +85,8 @@ def _ordinal_plan(
         len(order),
         place,
         np.concatenate([[0], np.cumsum(size)]).astype(np.int64),
-        at[at >= 0],
-        (n_members > 0).astype(np.uint8),
+        at[ranked],
+        in_set,
         np.concatenate([[0], np.cumsum(n_members)]).astype(np.int64),
         set_of[by_place],
         is_ssgsea,
@@ -128,7 +127,7 @@ def plan_gseapy(
 
 @njit(cache=True, nogil=True)
 def _rank_stored(  # type: ignore[no-untyped-def]
-    hit_slot, hit_code, n_hits, start, bits, before, code_at, rank_at
+    genes, codes, place, start, bits, before, code_at, rank_at
 ):
     """Rank the stored genes of one cell in order of position within equal values.
 
@@ -137,18 +136,18 @@ def _rank_stored(  # type: ignore[no-untyped-def]
     """
     one = np.uint64(1)
     six = np.uint64(6)
-    for i in range(np.uint64(n_hits)):
-        if hit_code[i] != 0 and hit_slot[i] != 0:
-            at = np.uint64(hit_slot[i]) - one
+    for k in range(np.uint64(len(genes))):
+        at = np.uint64(place[genes[k]])
+        if codes[k] != 0 and at != 0:
             bits[at >> six] |= one << (at & np.uint64(63))
-            code_at[at] = hit_code[i]
+            code_at[at] = codes[k]
     seen = 0
     for word in range(np.uint64(len(bits))):
         before[word] = seen
         left = bits[word]
         while left != 0:
             lowest = left & (~left + one)
-            at = (word << six) + np.uint64(_BIT[(lowest * np.uint64(_DEBRUIJN)) >> np.uint64(58)])
+            at = (word << six) + np.uint64(count_bits(lowest - one))
             code = np.uint64(code_at[at])
             start[code] += 1
             rank_at[at] = start[code]
@@ -174,9 +173,7 @@ def _finish_row(  # type: ignore[no-untyped-def]
                 rank = rank_at[at]
                 code = code_at[at]
             else:
-                rank = (
-                    zero_ahead + 1 + at - before[at >> 6] - count_bits(word & (bit - np.uint64(1)))
-                )
+                rank = zero_ahead + at - before[at >> 6] - count_bits(word & (bit - np.uint64(1)))
                 code = 0
             if is_ssgsea:
                 behind = float(n_ranked + 1 - rank)
@@ -203,13 +200,11 @@ def _ordinal_rows(  # type: ignore[no-untyped-def]
     table_size, out,
 ):  # fmt: skip
     """Score rows ``first:last``; returns (status, row) of the first bad row, or (0, -1)."""
-    n_vars = len(place) - 1
+    n_vars = len(place)
     longest = 1
     for row in range(first, last):
         longest = max(longest, indptr[row + 1] - indptr[row])
     hist = np.zeros(N_COUNTERS, np.int32)
-    hit_slot = np.empty(longest + 1, np.uint32)
-    hit_code = np.empty(longest + 1, np.uint32)
     group_code = np.empty(longest + SMALL + 1, np.int64)
     group_n = np.empty(longest + SMALL + 1, np.int64)
     work = scratch(longest, table_size)
@@ -218,27 +213,19 @@ def _ordinal_rows(  # type: ignore[no-untyped-def]
     weight = np.zeros(longest + SMALL + 1)
     bits = np.zeros((n_ranked >> 6) + 1, np.uint64)
     before = np.zeros(len(bits), np.int64)
-    code_at = np.zeros(n_ranked + 1, np.int64)
+    code_at = np.zeros(n_ranked + 1, np.uint32)
     rank_at = np.zeros(n_ranked + 1, np.int64)
-    way = np.zeros(longest + SMALL + 1, np.int64)
-    big, big_before = (
-        np.zeros((N_BIG, len(bits)), np.uint64),
-        np.zeros((N_BIG, len(bits)), np.int64),
-    )
-    rest_at, rest_code = np.empty(longest + 1, np.int64), np.empty(longest + 1, np.uint32)
-    found = np.empty(longest + 1, np.int64)
+    recovery = recovery_scratch(longest, n_ranked)
     for row in range(first, last):
         lo, hi = indptr[row], indptr[row + 1]
         if sign is not None:  # decided when compiled: one kind of values per version
-            status, n_hits, n_groups, ascending = code_floats(
-                indices, data, lo, hi, n_vars, place, sign, infinite,
-                hit_slot, hit_code, group_code, group_n, work,
-            )  # fmt: skip
+            status, n_groups, ascending = code_floats(
+                indices, data, lo, hi, n_vars, sign, infinite, group_code, group_n, work
+            )
         else:
-            status, n_hits, n_groups, ascending = code_counts(
-                indices, data, lo, hi, n_vars, place, hist,
-                hit_slot, hit_code, group_code, group_n, work,
-            )  # fmt: skip
+            status, n_groups, ascending = code_counts(
+                indices, data, lo, hi, n_vars, hist, group_code, group_n, work
+            )
         if status != OK:
             return status, row
         if not ascending and has_duplicates(indices, lo, hi, stamp, row):
@@ -261,15 +248,14 @@ def _ordinal_rows(  # type: ignore[no-untyped-def]
             for s in range(len(max_lead)):
                 out[row, s] = 0.0
             add_leads(
-                hit_slot, hit_code, n_hits, group_code, group_n, n_groups, start, limit,
-                in_set, member_ptr, member_set, way, big, big_before, rest_at, rest_code, found,
-                out[row],
+                indices[lo:hi], work[0], place, group_code, group_n, n_groups, start, limit,
+                in_set, member_ptr, member_set, recovery, out[row],
             )  # fmt: skip
             for s in range(len(max_lead)):
                 out[row, s] = out[row, s] / max_lead[s] if max_lead[s] > 0 else np.nan
             continue
         bits[:] = 0
-        _rank_stored(hit_slot, hit_code, n_hits, start, bits, before, code_at, rank_at)
+        _rank_stored(indices[lo:hi], work[0], place, start, bits, before, code_at, rank_at)
         if empty_is_nan and n_zero == n_ranked:
             out[row] = np.nan
             continue

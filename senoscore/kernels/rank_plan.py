@@ -31,8 +31,10 @@ class RankPlan:
     methods: tuple[str, ...]
     n_vars: int
     n_sets: int
+    in_set: NDArray[np.bool_]
+    """Whether each gene is in a set, shape (n_vars,): fits the nearest cache, ``slot`` does not."""
     slot: NDArray[np.unsignedinteger]
-    """Row of each gene in the membership lists; 0: in no set. Shape (n_vars + 1,)."""
+    """Row of each gene in the membership lists; 0: in no set. Shape (n_vars,)."""
     member_ptr: NDArray[np.uint32]
     member_set: NDArray[np.uint32]
     column: NDArray[np.int64]
@@ -65,14 +67,14 @@ def memberships(
 
     Returns
     -------
-    ``slot`` (n_vars + 1,), ``member_ptr`` and ``member_set``: the sets of gene ``g`` are
+    ``slot`` (n_vars,), ``member_ptr`` and ``member_set``: the sets of gene ``g`` are
     ``member_set[member_ptr[slot[g]]:member_ptr[slot[g] + 1]]``; slot 0 has none.
     """
     set_of = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
     order = np.lexsort((set_of, gene_idx))
     genes, counts = np.unique(np.asarray(gene_idx)[order], return_counts=True)
     slot: NDArray[np.unsignedinteger] = np.zeros(
-        n_vars + 1, np.uint16 if len(genes) < 2**16 - 1 else np.uint32
+        n_vars, np.uint16 if len(genes) < 2**16 - 1 else np.uint32
     )
     slot[genes] = np.arange(1, len(genes) + 1)
     member_ptr = np.zeros(len(genes) + 2, np.uint32)
@@ -138,6 +140,7 @@ def plan_ranks(
         methods=methods,
         n_vars=n_vars,
         n_sets=len(set_n),
+        in_set=slot != 0,
         slot=slot,
         member_ptr=member_ptr,
         member_set=member_set,

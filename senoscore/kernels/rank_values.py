@@ -139,21 +139,6 @@ def has_duplicates(indices, lo, hi, stamp, row):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _collect_hits(genes, codes, slot, hit_slot, hit_code):  # type: ignore[no-untyped-def]
-    """List slot and code of the genes that belong to a set; return their number.
-
-    Every gene is written and the end moves on for hits only, which no processor mispredicts.
-    """
-    n_hits = np.uint64(0)
-    for k in range(np.uint64(len(genes))):
-        here = slot[genes[k]]
-        hit_slot[n_hits] = here
-        hit_code[n_hits] = codes[k]
-        n_hits += np.uint64(here != 0)
-    return np.int64(n_hits)
-
-
-@njit(cache=True, nogil=True)
 def _code_small(values, codes):  # type: ignore[no-untyped-def]
     """Code small counts by themselves and all else, be it large or no count, by ``SMALL``."""
     for k in range(len(values)):
@@ -185,13 +170,35 @@ def _count_small(codes, n, hist):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _code_large(values, codes, table, keys, home, count, shift):  # type: ignore[no-untyped-def]
-    """Give what is coded ``SMALL`` codes from there on, one a distinct value.
+def _list_small(hist, group_code, group_n, n_groups):  # type: ignore[no-untyped-def]
+    """Append the groups of small counts, largest first; zero ``hist``; return their number."""
+    two, three = 2 * _LANE, 3 * _LANE
+    for code in range(SMALL):  # add the lanes up, many codes at a time
+        hist[code] += hist[_LANE + code] + hist[two + code] + hist[three + code]
+    n = np.uint64(n_groups)
+    for code in range(np.uint64(SMALL - 1), np.uint64(0), -1):
+        here = hist[code]  # written in any case: the end moves on for the counts that are there
+        group_code[n] = code
+        group_n[n] = here
+        n += np.uint64(here != 0)
+    hist[0] = 0
+    for at in (SMALL, _LANE, _LANE + SMALL, two, two + SMALL, three, three + SMALL):
+        hist[at] = 0
+    for i in range(np.uint64(n_groups), n):
+        code = group_code[i]
+        hist[code] = hist[_LANE + code] = hist[two + code] = hist[three + code] = 0
+    return np.int64(n)
+
+
+@njit(cache=True, nogil=True)
+def _list_large(values, work, group_code, group_n):  # type: ignore[no-untyped-def]
+    """Give what is coded ``SMALL`` codes from there on, one a distinct value, and list them.
 
     Returns
     -------
-    Number of distinct values, and whether one of them is no count.
+    Number of groups, and whether one of the values is no count.
     """
+    codes, table, keys, home, count, order, swap, bins, shift = work
     n_keys = 0
     bad = False
     for first in range(0, len(values), _STRETCH):
@@ -213,12 +220,17 @@ def _code_large(values, codes, table, keys, home, count, shift):  # type: ignore
                 count[at] = 0
             count[at] += 1
             codes[k] = np.uint32(SMALL + at)
+    _sort_descending(keys, n_keys, order, swap, bins)
+    for i in range(n_keys):
+        group_code[i] = SMALL + order[i]
+        group_n[i] = count[order[i]]
+    _free(table, home, n_keys)
     return n_keys, bad
 
 
 @njit(cache=True, nogil=True)
 def code_counts(  # type: ignore[no-untyped-def]
-    indices, data, lo, hi, n_vars, slot, hist, hit_slot, hit_code, group_code, group_n, work
+    indices, data, lo, hi, n_vars, hist, group_code, group_n, work
 ):
     """Code the counts of one row and list its groups in descending order.
 
@@ -226,64 +238,45 @@ def code_counts(  # type: ignore[no-untyped-def]
     ----------
     indices, data, lo, hi
         The row: genes (uint32) and values at ``lo:hi``.
-    slot
-        Row of each gene in the membership lists, 0 for genes of no set; shape (n_vars + 1,).
+    n_vars
+        Genes of the matrix.
     hist
         Zeroed counters, int32, shape (N_COUNTERS,); zeroed again on return.
-    hit_slot, hit_code
-        Receive slot and code of each stored gene that belongs to a set.
     group_code, group_n
         Receive code and number of genes of each group; implicit zeros are counted in.
     work
-        From :func:`scratch`.
+        From :func:`scratch`; the first of it receives the code of each stored value.
 
     Returns
     -------
-    Status, number of hits, number of groups, whether the indices ascend strictly.
+    Status, number of groups, whether the indices ascend strictly.
     """
-    codes, table, keys, home, count, order, swap, bins, shift = work
+    codes = work[0]
     genes, values = indices[lo:hi], data[lo:hi]
     within, ascending = _check_genes(genes, n_vars)
     if not within:
-        return BAD_INDEX, 0, 0, False
+        return BAD_INDEX, 0, False
     _code_small(values, codes)
     _count_small(codes, hi - lo, hist)
-    n_keys, bad = 0, False
-    n_large = 0
-    for lane in range(4):
-        n_large += hist[lane * _LANE + SMALL]
-    if n_large:
-        n_keys, bad = _code_large(values, codes, table, keys, home, count, shift)
-        _sort_descending(keys, n_keys, order, swap, bins)
-        for i in range(n_keys):
-            group_code[i] = SMALL + order[i]
-            group_n[i] = count[order[i]]
-        _free(table, home, n_keys)
-    n_groups = n_keys
-    stored = n_large
-    for code in range(SMALL - 1, 0, -1):
-        here = np.int64(0)
-        for lane in range(4):
-            here += hist[lane * _LANE + code]
-        if here:
-            group_code[n_groups] = code
-            group_n[n_groups] = here
-            n_groups += 1
-            stored += here
-    hist[:] = 0
+    n_groups = 0
+    bad = False
+    if hist[SMALL] + hist[_LANE + SMALL] + hist[2 * _LANE + SMALL] + hist[3 * _LANE + SMALL]:
+        n_groups, bad = _list_large(values, work, group_code, group_n)
+    n_groups = _list_small(hist, group_code, group_n, n_groups)
+    stored = 0
+    for i in range(n_groups):
+        stored += group_n[i]
     if stored < n_vars:
         group_code[n_groups] = 0
         group_n[n_groups] = n_vars - stored
         n_groups += 1
-    n_hits = _collect_hits(genes, codes, slot, hit_slot, hit_code)
-    return BAD_NOT_COUNT if bad else OK, n_hits, n_groups, ascending
+    return BAD_NOT_COUNT if bad else OK, n_groups, ascending
 
 
 @njit(cache=True, nogil=True)
 def code_floats(  # type: ignore[no-untyped-def]
-    indices, bits, lo, hi, n_vars, slot, sign, infinite, hit_slot, hit_code, group_code, group_n,
-    work,
-):  # fmt: skip
+    indices, bits, lo, hi, n_vars, sign, infinite, group_code, group_n, work
+):
     """Code the floats of one row and list its groups in descending order.
 
     As :func:`code_counts`, but for the bit patterns of IEEE floats (unsigned, 32 or 64 bits,
@@ -294,7 +287,7 @@ def code_floats(  # type: ignore[no-untyped-def]
     genes, patterns = indices[lo:hi], bits[lo:hi]
     within, ascending = _check_genes(genes, n_vars)
     if not within:
-        return BAD_INDEX, 0, 0, False
+        return BAD_INDEX, 0, False
     n_keys = 0
     n_zero = n_vars - (hi - lo)
     bad = False
@@ -331,8 +324,7 @@ def code_floats(  # type: ignore[no-untyped-def]
         group_code[n_groups] = 0
         group_n[n_groups] = n_zero
         n_groups += 1
-    n_hits = _collect_hits(genes, codes, slot, hit_slot, hit_code)
-    return BAD_NOT_FINITE if bad else OK, n_hits, n_groups, ascending
+    return BAD_NOT_FINITE if bad else OK, n_groups, ascending
 
 
 @njit(cache=True, nogil=True)

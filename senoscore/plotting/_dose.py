@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
 
 from senoscore import _keys as k
 from senoscore.errors import InputError
 from senoscore.plotting import _theme as theme
 from senoscore.plotting import _tidy as tidy
+from senoscore.plotting._arms import main_arm, matched_controls
+from senoscore.plotting._legend import Sign, explained
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import altair as alt
-    import pandas as pd
 
 __all__ = ["dose_response", "dose_table"]
+
+_MEASURES = {"fraction": {"fraction_senescent", "fraction"}}
+_FEWEST = 2
+"""Doses of one time, beside 0 Gy: fewer are a contrast."""
 
 
 def dose_table(
@@ -21,73 +31,208 @@ def dose_table(
 ) -> pd.DataFrame:
     """Return the samples that :func:`dose_response` draws; controls are at 0 Gy.
 
+    One row a sample, compartment and time of which there are two doses and more: there a control
+    stands once for each time that it is compared with.
+
     Raises
     ------
     InputError
-        There are fewer than three doses, 0 among them, or no value after the acute phase.
+        No time has two doses, besides 0 Gy, with a value after the acute phase.
     """
-    table = tidy.with_defaults(burden)
+    table = tidy.comparable(burden)
     table["value"] = tidy.column(table, measure)
-    is_control = tidy.is_control(table, control)
-    table[k.DOSE] = table[k.DOSE].mask(is_control, 0.0)
-    table["eqd2_gy"] = tidy.column(table, "eqd2_gy").mask(is_control, 0.0)
-    table["time"] = tidy.time_label(table, control)
+    table["control"] = tidy.is_control(table, control)
+    arm = main_arm(table, control)
+    table[k.DOSE] = table[k.DOSE].mask(table["control"], 0.0)
+    table["eqd2_gy"] = tidy.column(table, "eqd2_gy").mask(table["control"], 0.0)
     # Before the day from which it can be senescence the same cells are an acute response.
     usable = table[k.DOSE].notna() & table["value"].notna() & (table["status"] != "acute")
-    table = table[usable & (table[k.COMPARTMENT] != k.UNASSIGNED)]
-    if table[k.DOSE].nunique() < 3:
-        message = "burden table: fewer than three doses with a value"
+    table = table[usable & (table["control"] | (table[k.TREATMENT] == arm.treatment))]
+    parts = []
+    for _, own in table.groupby(k.COMPARTMENT, sort=False):
+        controls = own[own["control"]]
+        for days, at in own[~own["control"] & (own[k.DOSE] > 0)].groupby(k.DAYS, dropna=False):
+            if at[k.DOSE].nunique() >= _FEWEST and len(controls):
+                both = pd.concat([matched_controls(controls, float(str(days))), at])
+                parts.append(both.assign(time=tidy.day_label(days), of_days=days))
+    if not parts:
+        message = "burden table: fewer than three doses, 0 Gy among them, at every time"
         raise InputError(message, fix="two doses are a contrast, not a dose-response")
-    names = [k.SAMPLE, k.COMPARTMENT, k.TREATMENT, k.DOSE, "eqd2_gy", k.DAYS, "time", "value"]
-    return table[[name for name in names if name in table]].reset_index(drop=True)
+    names = [k.SAMPLE, k.COMPARTMENT, k.TREATMENT, "control", k.DOSE, "eqd2_gy", k.DAYS]
+    found = pd.concat(parts, ignore_index=True)
+    return found[[*names, "of_days", "time", "value"]]
 
 
 def dose_response(
     burden: pd.DataFrame,
+    trend: pd.DataFrame | None = None,
     *,
     measure: str = "fraction",
-    title: str = "senescent fraction",
+    title: str = "senescent, % of assessable cells",
     control: str = k.CONTROL,
     layout: theme.Layout = "wide",
 ) -> alt.Chart:
     """Draw each sample against its physical dose, log(1 + Gy), with lines through times' means.
 
-    EQD2 is in the text of each dot: that it predicts senescence is not known.
+    The means at 0 Gy are of the controls that the test has. EQD2 stands in brackets below a
+    dose: that it predicts senescence is not known.
+
+    Parameters
+    ----------
+    trend
+        Contrasts of :func:`senoscore.trend`; its slopes over dose are written above each panel.
 
     Raises
     ------
     InputError
-        There are fewer than three doses.
+        No time has two doses, besides 0 Gy.
     """
     import altair as alt
 
     table = dose_table(burden, measure=measure, control=control)
-    doses = sorted(table[k.DOSE].unique())
-    treated = table[table["time"] != "control"]
-    times = list(tidy.time_order(treated, control))
+    table["text"] = [_dot_text(r, measure) for r in tidy.rows(table)]
+    names = theme.known_first(table[k.COMPARTMENT], theme.COMPARTMENT_COLOURS)
+    times = list(table.sort_values("of_days")["time"].drop_duplicates())
+    fitted = _slopes(trend, table, measure)
+    wide = layout == "wide"
+    panels = []
+    for name in names:
+        said = [f"{row.time}: {row.said}" for row in tidy.rows(fitted) if row.compartment == name]
+        if trend is not None and not said:
+            said = ["not estimated"]
+        panels.append(
+            _panel(table[table[k.COMPARTMENT] == name], table, times, measure, title).properties(
+                title=alt.TitleParams(
+                    theme.heading(name),
+                    subtitle=said,
+                    color=theme.compartment_colour(name),
+                ),
+                width=262 if wide else 276,
+                height=165,
+            )
+        )
+    chart = alt.concat(*panels, columns=3 if wide else 1)
+    width = 3 * 310 if wide else 326
+    signs = _signs(table, times, fitted)
+    return explained(chart, signs, width=width, left=50).configure(**theme.config())
+
+
+def _panel(
+    own: pd.DataFrame, table: pd.DataFrame, times: Sequence[str], measure: str, title: str
+) -> Any:
+    import altair as alt
+
+    percent = measure == "fraction"
+    texts = _eqd2_beside(table)
+    labels = f"[datum.label, {texts}[datum.label] || '']" if texts else "datum.label"
     x = alt.X(
         f"{k.DOSE}:Q",
-        title="Dose (Gy)",
-        scale=alt.Scale(type="symlog", constant=1),
-        axis=alt.Axis(values=[float(d) for d in doses], format="~g"),
+        title="dose, Gy" + (" (EQD2)" if texts else ""),
+        scale=alt.Scale(type="symlog", constant=1, domain=[0, float(table[k.DOSE].max()) * 1.12]),
+        axis=alt.Axis(
+            values=[float(d) for d in sorted(table[k.DOSE].unique())],
+            format="~g",
+            labelExpr=labels,
+        ),
     )
-    colour = alt.Color(
-        "time:N",
-        title="Time",
-        sort=["control", *times],
-        scale=alt.Scale(domain=["control", *times], scheme="viridis"),
+    top = float(table["value"].max()) * 1.05 if percent else None
+    low = min(0.0, float(table["value"].min()))
+    y = alt.Y(
+        "value:Q",
+        title=title,
+        scale=alt.Scale(domain=[low, max(top, 0.02)]) if top is not None else alt.Scale(zero=False),
+        axis=alt.Axis(tickCount=4, format="~%" if percent else "~g", minExtent=28),
     )
-    y = alt.Y("value:Q", title=title, axis=alt.Axis(tickCount=4))
-    panels = []
-    for name in theme.known_first(table[k.COMPARTMENT], theme.COMPARTMENT_COLOURS):
-        own = alt.Chart(table[table[k.COMPARTMENT] == name])
-        tips = [c for c in (k.SAMPLE, k.DOSE, "eqd2_gy", "time", "value") if c in table]
-        dots = own.mark_circle(size=34, opacity=0.8).encode(x=x, y=y, color=colour, tooltip=tips)
-        lines = (
-            own.transform_filter("datum.time != 'control'")
-            .mark_line(strokeWidth=1.5)
-            .encode(x=x, y=alt.Y("mean(value):Q", title=title), color=colour)
-        )
-        panels.append((lines + dots).properties(title=theme.pretty(name), width=200, height=130))
-    chart = alt.concat(*panels, columns=4 if layout == "wide" else 1)
-    return chart.configure(**theme.config())
+    colour = theme.compartment_colour(str(own[k.COMPARTMENT].iloc[0]))
+    n = len(times)
+    shape = alt.Shape(
+        "time:N", scale=alt.Scale(domain=list(times), range=theme.shapes(n)), legend=None
+    )
+    dash = alt.StrokeDash(
+        "time:N", scale=alt.Scale(domain=list(times), range=theme.dashes(n)), legend=None
+    )
+    means = own.groupby(["time", k.DOSE], as_index=False)["value"].mean()
+    lines = (
+        alt.Chart(means)
+        .mark_line(color=colour, strokeWidth=2, aria=False)
+        .encode(x=x, y=y, strokeDash=dash)
+    )
+    description = alt.Description("text:N")
+    drawn = [k.DOSE, "value", "time", "text"]
+    dots = alt.Chart(own.loc[~own["control"], drawn]).mark_point(
+        filled=True, size=42, color=colour, opacity=0.85
+    )
+    rings = alt.Chart(own.loc[own["control"], drawn].drop_duplicates("text")).mark_point(
+        filled=False, size=34, color=theme.CONTROL_INK, strokeWidth=1.4, opacity=1
+    )
+    return alt.layer(
+        lines,
+        rings.encode(x=x, y=y, description=description),
+        dots.encode(x=x, y=y, shape=shape, description=description),
+    )
+
+
+def _eqd2_beside(table: pd.DataFrame) -> dict[str, str]:
+    """EQD2 of each dose as a label, where all samples of the dose have the same one."""
+    known = table.loc[~table["control"] & table["eqd2_gy"].notna(), [k.DOSE, "eqd2_gy"]]
+    pairs = known.round(1).drop_duplicates()
+    single = pairs[~pairs[k.DOSE].duplicated(keep=False)]
+    return {f"{dose:g}": f"({eqd2:g})" for dose, eqd2 in single.itertuples(index=False, name=None)}
+
+
+def _slopes(trend: pd.DataFrame | None, table: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """Slopes over dose that the trend table has, each as a short text."""
+    names = [k.COMPARTMENT, "time", "said", "unit"]
+    if trend is None:
+        return pd.DataFrame(columns=names)
+    treatment = str(table.loc[~table["control"], k.TREATMENT].iloc[0])
+    rows = trend[
+        trend["question"].eq("dose_response")
+        & trend["measure"].isin(_MEASURES.get(measure, {measure}))
+        & trend["contrast"].astype(str).str.startswith(f"{treatment}, ")
+    ].copy()
+    for name in (k.DAYS, "estimate", "ci_lo", "ci_hi", "p", "q"):
+        rows[name] = tidy.column(rows, name)
+    rows["time"] = rows[k.DAYS].map(tidy.day_label)
+    rows["said"] = [_slope_text(r) for r in tidy.rows(rows)]
+    if "stratum" in rows:
+        stratum = rows["stratum"].fillna("").astype(str)
+        rows["time"] = rows["time"].where(stratum == "", stratum + ", " + rows["time"])
+    return rows.sort_values(k.DAYS)[names]
+
+
+def _slope_text(row: Any) -> str:
+    if not np.isfinite(row.estimate):
+        return "not estimable"
+    sign = "+" if row.estimate > 0 else ""
+    interval = (
+        f" [{tidy.number(row.ci_lo, 2)}, {tidy.number(row.ci_hi, 2)}]"
+        if np.isfinite(row.ci_lo)
+        else ""
+    )
+    p = f", p {tidy.p_value(row.p)}" if np.isfinite(row.p) else ", not tested"
+    q = f", q {tidy.p_value(row.q)}" if np.isfinite(row.q) else ""
+    return f"{sign}{tidy.number(row.estimate, 2)}{interval}{p}{q}"
+
+
+def _signs(table: pd.DataFrame, times: Sequence[str], fitted: pd.DataFrame) -> list[Sign]:
+    shapes = theme.shapes(len(times))
+    signs = [Sign("control sample", "circle", stroke=theme.CONTROL_INK, size=34)]
+    signs += [
+        Sign(f"irradiated, {time} (lines join means)", shape, fill=theme.INK_SOFT, size=42)
+        for time, shape in zip(times, shapes, strict=True)
+    ]
+    units = sorted(set(fitted["unit"].dropna().astype(str)))
+    if units:
+        signs.append(Sign(f"above: slope in {units[0]} per log(1 + Gy), 95 % CI"))
+    if _eqd2_beside(table):
+        signs.append(Sign("EQD2 in brackets, α/β of the samples sheet"))
+    return signs
+
+
+def _dot_text(row: Any, measure: str) -> str:
+    value = tidy.percent(row.value) if measure == "fraction" else tidy.number(row.value)
+    eqd2 = (
+        f" (EQD2 {tidy.number(row.eqd2_gy)} Gy)" if np.isfinite(row.eqd2_gy) and row.eqd2_gy else ""
+    )
+    return f"{row.sample}: {value}, {row.dose_gy:g} Gy{eqd2}, {tidy.day_label(row.days_post_rt)}"

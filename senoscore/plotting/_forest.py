@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from senoscore import _keys as k
 from senoscore.errors import InputError
 from senoscore.plotting import _theme as theme
 from senoscore.plotting import _tidy as tidy
+from senoscore.plotting._legend import Sign, explained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
     import altair as alt
 
 __all__ = ["forest", "forest_table"]
+
+_UNITS: Final = {
+    "log odds": "log odds ratio",
+    "control SD": "difference, control SDs",
+    "fraction": "difference of fractions",
+}
+"""What an estimate is called, by the unit of its measure."""
 
 
 def forest(
@@ -31,7 +39,8 @@ def forest(
 ) -> alt.Chart:
     """Contrasts with their intervals; filled where q is at most ``alpha``.
 
-    A contrast that could not be tested is drawn grey and hollow, without an interval.
+    A contrast that could not be tested is drawn grey and hollow, without an interval. Beside
+    each stand the numbers of irradiated and control subjects, and q.
 
     Raises
     ------
@@ -42,23 +51,31 @@ def forest(
 
     table = forest_table(trend, measure=measure, question=question, alpha=alpha)
     names = list(compartments or theme.known_first(table[k.COMPARTMENT], theme.COMPARTMENT_COLOURS))
-    order = list(table.sort_values([k.DAYS, "contrast"])["label"].drop_duplicates())
+    order = list(table.sort_values([k.DAYS, k.DOSE, "contrast"])["label"].drop_duplicates())
     bounds = table[["estimate", "ci_lo", "ci_hi"]].to_numpy(dtype=float)
     span = float(np.nanmax(bounds) - np.nanmin(bounds)) or 1.0
     domain = [
         min(0.0, float(np.nanmin(bounds))) - 0.03 * span,
         max(0.0, float(np.nanmax(bounds))) + 0.03 * span,
     ]
-    unit = next(
-        (str(u) for u in table.get("unit", pd.Series(dtype=str)) if str(u) not in {"", "nan"}), ""
-    )
+    units = table.get("unit", pd.Series(dtype=object)).dropna().astype(str)
+    unit = next((u for u in units if u), "estimate")
     wide = layout == "wide"
+    title = _UNITS.get(unit, f"difference, {unit}" if unit != "estimate" else unit)
     panels = [
-        _forest_panel(table[table[k.COMPARTMENT] == name], name, order, domain, unit, wide=wide)
+        _forest_panel(table[table[k.COMPARTMENT] == name], name, order, domain, title, wide=wide)
         for name in names
     ]
     chart = alt.concat(*panels, columns=3 if wide else 1)
-    return chart.configure(**theme.config())
+    left = min(170, 6 * max(map(len, table["label"])))
+    signs = _signs(table, alpha)
+    width = 1100 if wide else _narrow(order) + left + 90
+    return explained(chart, signs, width=width, left=left).configure(**theme.config())
+
+
+def _narrow(order: Sequence[str]) -> int:
+    """Width of a plot that, with its labels and numbers, a phone shows without scaling."""
+    return max(90, 240 - 6 * min(28, max(map(len, order))))
 
 
 def forest_table(
@@ -68,7 +85,7 @@ def forest_table(
     question: str = "irradiated_vs_control",
     alpha: float = 0.05,
 ) -> pd.DataFrame:
-    """Return the contrasts that :func:`forest` draws.
+    """Return the contrasts that :func:`forest` draws; unassigned cells have none.
 
     Raises
     ------
@@ -86,8 +103,9 @@ def forest_table(
         "status",
     ]
     tidy.need(trend, need, what="trend table")
-    table = trend[(trend["question"] == question) & (trend["measure"] == measure)].copy()
-    for name in ("estimate", "ci_lo", "ci_hi", "p", "q", "n_control", "n_treated", k.DAYS):
+    asked = (trend["question"] == question) & (trend["measure"] == measure)
+    table = trend[asked & (trend[k.COMPARTMENT] != k.UNASSIGNED)].copy()
+    for name in ("estimate", "ci_lo", "ci_hi", "p", "q", "n_control", "n_treated", k.DAYS, k.DOSE):
         table[name] = tidy.column(table, name)
     table = table[table["estimate"].notna()]
     if table.empty:
@@ -95,21 +113,28 @@ def forest_table(
         raise InputError(message, fix="choose another measure or question")
     table["holds"] = table["q"] <= alpha
     table["label"] = _short_labels(table)
-    columns = [*need, "label", k.DAYS, "n_control", "n_treated", "p", "q", "holds"]
-    return table[columns + [c for c in ("unit", "reason") if c in table]].reset_index(drop=True)
+    columns = [*need, "label", k.DAYS, k.DOSE, "n_control", "n_treated", "p", "q", "holds"]
+    more = [c for c in ("stratum", "unit", "reason") if c in table]
+    return table[columns + more].reset_index(drop=True)
 
 
 def _short_labels(table: pd.DataFrame) -> pd.Series:
-    """Word each contrast: its day, and what else its name says where days repeat."""
+    """Word each contrast: its day and, unless it is the same in all, what else its name says."""
     rest = table["contrast"].astype(str)
-    for word in (r"\bvs\.? \S+", r"@.*$", r"\birradiated\b"):
+    for word in (r"\bvs\.? \S+", r"@.*$"):
         rest = rest.str.replace(word, "", regex=True)
     rest = rest.str.replace(r"\s+", " ", regex=True).str.strip()
+    # The dose first: a long name of a treatment is cut at its end.
+    rest = rest.str.replace(r"^(.+) (\S+ Gy)$", r"\2 \1", regex=True)
+    treatments = set(rest.str.replace(r"^\S+ Gy ", "", regex=True))
+    if treatments == {k.IRRADIATED}:
+        rest = rest.str.removesuffix(k.IRRADIATED).str.strip()
+    if "stratum" in table:
+        stratum = table["stratum"].astype(object).where(table["stratum"].notna(), "").astype(str)
+        rest = (rest + " " + stratum).str.strip()
     days = table[k.DAYS].map(tidy.day_label)
     both = days + (" · " + rest).where(rest != "", "")
-    single = table.groupby([k.COMPARTMENT, k.DAYS], dropna=False)["contrast"].transform("size") == 1
-    single = single.groupby(table[k.DAYS]).transform("all") & table[k.DAYS].notna()
-    label = days.where(single, both)
+    label = days if len(set(rest)) < 2 else both
     clash = pd.DataFrame({"c": table[k.COMPARTMENT], "l": label}).duplicated(keep=False)
     return label.where(~clash & table[k.DAYS].notna(), table["contrast"].astype(str))
 
@@ -119,36 +144,37 @@ def _forest_panel(
     name: str,
     order: Sequence[str],
     domain: Sequence[float],
-    unit: str,
+    title: str,
     *,
     wide: bool,
 ) -> Any:
     import altair as alt
 
     colour = theme.compartment_colour(name)
+    width = 230 if wide else _narrow(order)
     rows = table.assign(text=[_forest_text(r) for r in tidy.rows(table)])
-    rows["beside"] = [
-        "q " + tidy.p_value(r.q) if np.isfinite(r.q) else r.status.replace("_", " ")
-        for r in tidy.rows(rows)
+    rows["n"] = [
+        f"{tidy.number(r.n_treated)} / {tidy.number(r.n_control)}" for r in tidy.rows(rows)
     ]
+    rows["beside"] = [tidy.p_value(r.q) for r in tidy.rows(rows)]
     rows["stroke"] = np.where(rows["q"].notna(), colour, theme.CONTROL_INK)
     rows["fill"] = np.where(rows["holds"], colour, theme.PAPER)
-    drawn = ["label", "estimate", "ci_lo", "ci_hi", "text", "beside", "stroke", "fill"]
+    drawn = ["label", "estimate", "ci_lo", "ci_hi", "text", "n", "beside", "stroke", "fill"]
     rows = rows[drawn]
     labels = [label for label in order if label in set(rows["label"])]
     x_scale = alt.Scale(domain=list(domain), nice=False)
     x = alt.X(
         "estimate:Q",
-        title=unit or "estimate",
+        title=title,
         scale=x_scale,
-        axis=alt.Axis(tickCount=5, format="~g", grid=True),
+        axis=alt.Axis(tickCount=5 if wide else 3, format="~g", grid=True),
     )
     y = alt.Y(
         "label:N",
         sort=labels,
         title=None,
         scale=alt.Scale(domain=labels),
-        axis=alt.Axis(ticks=False, domain=False),
+        axis=alt.Axis(ticks=False, domain=False, labelLimit=170),
     )
     base = alt.Chart(rows)
     tested = alt.Chart(rows[rows["ci_lo"].notna()])
@@ -164,6 +190,8 @@ def _forest_panel(
                 y=y, x=alt.X("ci_lo:Q", scale=x_scale), x2=alt.X2("ci_hi")
             )
         )
+    words: dict[str, Any] = {"fontSize": 10, "color": theme.INK_SOFT, "aria": False}
+    heads = alt.Chart(pd.DataFrame({"n": ["n"], "beside": ["q"]}))
     layers += [
         base.mark_point(size=64, filled=True, color=theme.PAPER, opacity=1, aria=False).encode(
             x=x, y=y
@@ -175,15 +203,34 @@ def _forest_panel(
             fill=alt.Fill("fill:N", scale=None),
             description=alt.Description("text:N"),
         ),
-        base.mark_text(align="left", dx=6, fontSize=10, color=theme.INK_SOFT, aria=False).encode(
-            y=y, x=alt.XValue(250 if wide else 165), text=alt.Text("beside:N")
-        ),
     ]
+    for column, at in (("n", width + 8), ("beside", width + 46)):
+        place = {"x": alt.XValue(at), "text": alt.Text(f"{column}:N")}
+        layers += [
+            base.mark_text(align="left", **words).encode(y=y, **place),
+            heads.mark_text(align="left", fontStyle="italic", **words).encode(
+                y=alt.YValue(-6), **place
+            ),
+        ]
     return alt.layer(*layers).properties(
-        width=250 if wide else 165,
+        width=width,
         height=24 * len(labels),
-        title=alt.TitleParams(theme.pretty(name), color=colour),
+        title=alt.TitleParams(theme.heading(name), color=colour),
     )
+
+
+def _signs(table: pd.DataFrame, alpha: float) -> list[Sign]:
+    ink, grey = theme.INK_SOFT, theme.CONTROL_INK
+    signs = []
+    if table["q"].notna().any():
+        signs.append(Sign("estimate with 95 % CI", "stroke", stroke=ink, size=150, width=2))
+    if table["holds"].any():
+        signs.append(Sign(f"q ≤ {alpha:g}", "circle", fill=ink, stroke=ink, size=64))
+    if (table["q"] > alpha).any():
+        signs.append(Sign(f"q > {alpha:g}", "circle", stroke=ink, size=64, width=1.8))
+    if table["q"].isna().any():
+        signs.append(Sign("not tested", "circle", stroke=grey, size=64, width=1.8))
+    return [*signs, Sign("n: irradiated / control subjects")]
 
 
 def _forest_text(row: Any) -> str:
@@ -193,5 +240,5 @@ def _forest_text(row: Any) -> str:
         else ""
     )
     q = f", q {tidy.p_value(row.q)}" if np.isfinite(row.q) else f", {row.status.replace('_', ' ')}"
-    n = f", n = {tidy.number(row.n_treated)} vs {tidy.number(row.n_control)} samples"
+    n = f", n = {tidy.number(row.n_treated)} vs {tidy.number(row.n_control)} subjects"
     return f"{row.label}: {tidy.number(row.estimate)}{ci}{q}{n}"

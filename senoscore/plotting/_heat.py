@@ -11,6 +11,8 @@ from senoscore import _keys as k
 from senoscore.errors import InputError
 from senoscore.plotting import _theme as theme
 from senoscore.plotting import _tidy as tidy
+from senoscore.plotting._arms import Arm, contrasts_of, main_arm, matched_controls
+from senoscore.plotting._legend import Sign, explained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,44 +22,60 @@ if TYPE_CHECKING:
 __all__ = ["axes_of", "heatmap", "heatmap_table", "sasp", "sasp_families"]
 
 _PREFIX = "mean:"
+_OF = [k.COMPARTMENT, "axis", "time"]
+_NUMBERS = ["difference", "n", "n_control", "q"]
 
 
 def heatmap(
     burden: pd.DataFrame,
+    trend: pd.DataFrame | None = None,
     *,
     axes: Sequence[str] | None = None,
     compartments: Sequence[str] | None = None,
     control: str = k.CONTROL,
+    alpha: float = 0.05,
     layout: theme.Layout = "wide",
 ) -> alt.Chart:
-    """Mean of every axis against time, as the difference from the control samples.
+    """Draw the difference of every axis from control against time, at the main dose.
+
+    A dot marks a difference that holds after Benjamini-Hochberg; what could not be tested is a
+    small square.
 
     Parameters
     ----------
     burden
         Sample x compartment table with ``mean:{axis}`` columns.
+    trend
+        Contrasts of :func:`senoscore.trend`: their estimates are drawn. Without it the means of
+        the samples are, against controls of the same time where there are two, else all.
     axes
         Names without ``mean:``; by default all but scores of single signatures.
+    alpha
+        Largest q of a marked field.
 
     Raises
     ------
     InputError
         The table has no ``mean:`` column or no irradiated sample.
     """
-    table = heatmap_table(burden, axes=axes, control=control)
-    names = list(compartments or theme.known_first(table[k.COMPARTMENT], theme.COMPARTMENT_COLOURS))
-    return _heat_panels(table, names, layout)
+    arm = main_arm(tidy.with_defaults(burden), control)
+    table = heatmap_table(burden, trend, axes=axes, control=control, alpha=alpha, arm=arm)
+    if compartments is not None:
+        table = table[table[k.COMPARTMENT].isin(compartments)]
+    return _heat_panels(table, arm, alpha, layout)
 
 
 def sasp(
     burden: pd.DataFrame,
+    trend: pd.DataFrame | None = None,
     *,
     families: Sequence[str] | None = None,
     compartments: Sequence[str] | None = None,
     control: str = k.CONTROL,
+    alpha: float = 0.05,
     layout: theme.Layout = "wide",
 ) -> alt.Chart:
-    """Mean of every SASP family against time, as the difference from the control samples.
+    """Draw the difference of every SASP family from control, as :func:`heatmap` does of the axes.
 
     Parameters
     ----------
@@ -72,7 +90,15 @@ def sasp(
     chosen = list(families or sasp_families(burden))
     if not chosen:
         raise InputError("burden table: no SASP family", fix="name them: families=[...]")
-    return heatmap(burden, axes=chosen, compartments=compartments, control=control, layout=layout)
+    return heatmap(
+        burden,
+        trend,
+        axes=chosen,
+        compartments=compartments,
+        control=control,
+        alpha=alpha,
+        layout=layout,
+    )
 
 
 def axes_of(burden: pd.DataFrame) -> list[str]:
@@ -89,99 +115,207 @@ def sasp_families(burden: pd.DataFrame) -> list[str]:
 
 
 def heatmap_table(
-    burden: pd.DataFrame, *, axes: Sequence[str] | None = None, control: str = k.CONTROL
+    burden: pd.DataFrame,
+    trend: pd.DataFrame | None = None,
+    *,
+    axes: Sequence[str] | None = None,
+    control: str = k.CONTROL,
+    alpha: float = 0.05,
+    arm: Arm | None = None,
 ) -> pd.DataFrame:
-    """Return what :func:`heatmap` draws: compartment, axis, time, difference, n of samples.
+    """Return what :func:`heatmap` draws: one row a compartment, axis and time of one arm.
+
+    ``source`` says whether ``difference`` is the estimate of a contrast or one of means; it is NaN
+    where no control has a value.
+
+    Parameters
+    ----------
+    arm
+        Treatment and dose; by default those that most samples have.
 
     Raises
     ------
     InputError
-        No ``mean:`` column, or no value of an irradiated sample.
+        No ``mean:`` column, or no value of an irradiated sample or of any control.
     """
     chosen = list(axes if axes is not None else axes_of(burden))
     if not chosen:
         raise InputError("burden table: no 'mean:' column", fix="run burden with the axis scores")
     tidy.need(burden, [_PREFIX + a for a in chosen], what="burden table")
-    table = tidy.with_defaults(burden)
-    table["time"], table["control"] = (
-        tidy.time_label(table, control),
-        tidy.is_control(table, control),
-    )
-    parts = []
-    for axis in chosen:
-        part = table[[k.COMPARTMENT, k.DAYS, "time", "control"]].copy()
-        part["value"] = tidy.column(table, _PREFIX + axis)
-        part["axis"] = axis
-        parts.append(part[part["value"].notna()])
-    long = pd.concat(parts, ignore_index=True)
-    base = long[long["control"]].groupby([k.COMPARTMENT, "axis"])["value"].mean()
-    cells = (
-        long[~long["control"]]
-        .groupby([k.COMPARTMENT, "axis", "time"], as_index=False)
-        .agg(mean=("value", "mean"), n=("value", "size"), days=(k.DAYS, "first"))
-    )
-    if cells.empty:
+    table = tidy.comparable(burden)
+    arm = arm or main_arm(table, control)
+    parts = [_estimates(trend, arm, chosen), _of_means(table, arm, chosen, control)]
+    found = [part for part in parts if len(part)]
+    if not found:
         raise InputError("burden table: no axis has a value in an irradiated sample")
-    keys = pd.MultiIndex.from_frame(cells[[k.COMPARTMENT, "axis"]])
-    cells["control_mean"] = base.reindex(keys).to_numpy()
-    cells["difference"] = cells["mean"] - cells["control_mean"]
+    cells = pd.concat(found, ignore_index=True)
+    cells = cells[cells[k.COMPARTMENT].isin(set(table[k.COMPARTMENT]))]
     if cells["difference"].isna().all():
         raise InputError("burden table: no control sample has a value of such an axis")
-    cells["rank"] = cells["axis"].map({axis: i for i, axis in enumerate(chosen)})
-    cells = cells.sort_values([k.COMPARTMENT, "rank", "days"], ignore_index=True)
-    return cells.drop(columns="rank")
+    # A contrast of a stratum replaces the difference of means over all strata.
+    told = set(zip(*(cells.loc[cells["source"] == "contrast", c] for c in _OF), strict=True))
+    known = [key in told for key in zip(*(cells[c] for c in _OF), strict=True)]
+    cells = cells[(cells["source"] == "contrast") | ~np.array(known, dtype=bool)]
+    cells["arm"] = arm.said
+    cells["holds"] = cells["q"] <= alpha
+    ranks = {axis: i for i, axis in enumerate(chosen)}
+    places = theme.known_first(cells[k.COMPARTMENT], theme.COMPARTMENT_COLOURS)
+    cells["rank"] = cells["axis"].map(ranks)
+    cells["place"] = cells[k.COMPARTMENT].map({name: i for i, name in enumerate(places)})
+    cells = cells.sort_values(["place", "stratum", "rank", "days"], ignore_index=True)
+    names = [k.COMPARTMENT, "stratum", "arm", "axis", "time", "days", *_NUMBERS]
+    return cells[[*names, "tested", "holds", "source"]]
 
 
-def _heat_panels(table: pd.DataFrame, names: Sequence[str], layout: theme.Layout) -> Any:
+def _estimates(trend: pd.DataFrame | None, arm: Arm, axes: Sequence[str]) -> pd.DataFrame:
+    """Differences that the trend table gives, batch and subjects taken into account."""
+    spelt = {name: axis for axis in axes for name in (axis, f"z:{axis}")}
+    rows = contrasts_of(trend, arm, set(spelt))
+    rows = rows[rows["estimate"].notna()]
+    if rows.empty:
+        return rows
+    return pd.DataFrame(
+        {
+            k.COMPARTMENT: rows[k.COMPARTMENT].astype(str),
+            "stratum": rows["stratum"],
+            "axis": rows["measure"].map(spelt),
+            "time": rows[k.DAYS].map(tidy.day_label),
+            "days": rows[k.DAYS],
+            "difference": rows["estimate"],
+            "n": rows["n_treated"],
+            "n_control": rows["n_control"],
+            "q": rows["q"],
+            "tested": rows["status"].eq("tested"),
+            "source": "contrast",
+        }
+    )
+
+
+def _of_means(table: pd.DataFrame, arm: Arm, axes: Sequence[str], control: str) -> pd.DataFrame:
+    """Differences of the means of samples, with the controls that the contrasts would take."""
+    readable = table[~table["status"].isin(["few_cells", "absent"])]
+    out = []
+    for name, own in readable.groupby(k.COMPARTMENT, sort=False):
+        is_control = tidy.is_control(own, control)
+        controls, treated = own[is_control], own[~is_control & arm.rows(own)]
+        for days, at in treated.groupby(k.DAYS, dropna=False):
+            for axis in axes:
+                values = tidy.column(at, _PREFIX + axis).dropna()
+                of = controls[tidy.column(controls, _PREFIX + axis).notna()]
+                base = tidy.column(matched_controls(of, float(str(days))), _PREFIX + axis)
+                if values.empty:
+                    continue
+                out.append(
+                    {
+                        k.COMPARTMENT: str(name),
+                        "stratum": "",
+                        "axis": axis,
+                        "time": tidy.day_label(days),
+                        "days": days,
+                        "difference": values.mean() - base.mean(),
+                        "n": len(values),
+                        "n_control": len(base),
+                        "q": np.nan,
+                        "tested": False,
+                        "source": "means",
+                    }
+                )
+    return pd.DataFrame(out)
+
+
+def _heat_panels(table: pd.DataFrame, arm: Arm, alpha: float, layout: theme.Layout) -> Any:
     import altair as alt
 
     axes = list(dict.fromkeys(table["axis"]))
     labels = {a: theme.pretty(a.removeprefix("z:")) for a in axes}
     times = list(table.sort_values("days")["time"].drop_duplicates())
-    table = table[table[k.COMPARTMENT].isin(names)].copy()
-    table["label"] = table["axis"].map(labels)
-    table["text"] = [
-        f"{theme.pretty(r.compartment)}, {r.label}, {r.time}: {tidy.number(r.difference)} "
-        f"over control (n = {r.n} samples)"
-        for r in tidy.rows(table)
-    ]
+    table = table.assign(label=table["axis"].map(labels))
+    table["text"] = [_said(r) for r in tidy.rows(table)]
+    # Without a table of contrasts the groups of two and more are what can be looked at.
+    enough = table[["n", "n_control"]].min(axis=1) >= 2
+    table["whole"] = enough & (table["tested"] | (table["source"] == "means"))
     limit = float(max(np.nanquantile(table["difference"].abs(), 0.98), 1e-6))
     wide = layout == "wide"
-    columns = 4 if wide else 1
-    drawn = ["time", "label", "difference", "text"]
+    columns = 3 if wide else 1
     panels = []
-    for index, name in enumerate(names):
+    for index, ((name, stratum), own) in enumerate(
+        table.groupby([k.COMPARTMENT, "stratum"], sort=False)
+    ):
         first = index % columns == 0
-        y_axis = alt.Axis(labels=first, ticks=False, domain=False, labelLimit=170)
+        words = theme.heading(str(name) + (f", {stratum}" if stratum else ""))
         panels.append(
-            alt.Chart(table.loc[table[k.COMPARTMENT] == name, drawn])
-            .mark_rect(stroke=theme.PAPER, strokeWidth=1)
-            .encode(
-                x=alt.X(
-                    "time:N",
-                    sort=times,
-                    title=None,
-                    scale=alt.Scale(domain=times),
-                    axis=alt.Axis(labelAngle=0, labelOverlap=True, ticks=False, domain=False),
-                ),
-                y=alt.Y(
-                    "label:N",
-                    sort=list(labels.values()),
-                    title=None,
-                    scale=alt.Scale(domain=list(labels.values())),
-                    axis=y_axis,
-                ),
-                color=_diverging(limit),
-                description=alt.Description("text:N"),
-            )
-            .properties(
-                width=(208 if first else 232) if wide else 205,
+            _panel(own, times, list(labels.values()), limit, labelled=first).properties(
+                width=(208 if first else 232) if wide else 190,
                 height=19 * len(axes),
-                title=alt.TitleParams(theme.pretty(name), color=theme.compartment_colour(name)),
+                title=alt.TitleParams(words, color=theme.compartment_colour(str(name))),
             )
         )
     chart = alt.concat(*panels, columns=columns, spacing=18).resolve_scale(color="shared")
-    return chart.configure(**theme.config())
+    left = min(170, 5.4 * max(map(len, labels.values())))
+    key = explained(chart, _signs(table, arm, alpha), width=840 if wide else 190 + left, left=left)
+    return key.configure(**theme.config())
+
+
+def _panel(
+    own: pd.DataFrame,
+    times: Sequence[str],
+    labels: Sequence[str],
+    limit: float,
+    *,
+    labelled: bool,
+) -> Any:
+    import altair as alt
+
+    drawn = ["time", "label", "difference", "text"]
+    x = alt.X(
+        "time:N",
+        sort=list(times),
+        title=None,
+        scale=alt.Scale(domain=list(times)),
+        axis=alt.Axis(labelAngle=0, labelOverlap=True, ticks=False, domain=False),
+    )
+    y = alt.Y(
+        "label:N",
+        sort=list(labels),
+        title=None,
+        scale=alt.Scale(domain=list(labels)),
+        axis=alt.Axis(labels=labelled, ticks=False, domain=False, labelLimit=170),
+    )
+    place = {"x": x, "y": y}
+    field = place | {"color": _diverging(limit), "description": alt.Description("text:N")}
+    own = own[own["difference"].notna()]
+    whole, part, held = own[own["whole"]], own[~own["whole"]], own[own["holds"]]
+    layers = [alt.Chart(whole[drawn]).mark_rect(stroke=theme.PAPER, strokeWidth=1).encode(**field)]
+    if len(part):
+        small = alt.Chart(part[drawn]).mark_point(shape="square", filled=True, size=64, opacity=1)
+        layers.append(small.encode(**field))
+    if len(held):
+        dots = alt.Chart(held[["time", "label"]]).mark_point(
+            filled=True, size=26, opacity=1, aria=False,
+            color=theme.FIELD_INK, stroke=theme.FIELD_PAPER, strokeWidth=1,
+        )  # fmt: skip
+        layers.append(dots.encode(**place))
+    return alt.layer(*layers)
+
+
+def _signs(table: pd.DataFrame, arm: Arm, alpha: float) -> list[Sign]:
+    signs = [Sign(f"{arm.said} less control")]
+    if (table["source"] == "contrast").any():
+        text = f"q ≤ {alpha:g}, Benjamini–Hochberg"
+        signs.append(Sign(text, "circle", theme.FIELD_INK, theme.FIELD_PAPER, size=26, width=1))
+    if not table.loc[table["difference"].notna(), "whole"].all():
+        text = "small square: not tested (fewer than 2 samples in a group)"
+        signs.append(Sign(text, "square", fill=theme.CONTROL_INK, size=64))
+    return [*signs, Sign("gap: no value, or none of a control")]
+
+
+def _said(row: Any) -> str:
+    q = f", q {tidy.p_value(row.q)}" if np.isfinite(row.q) else ""
+    return (
+        f"{theme.pretty(row.compartment)}, {row.label}, {row.time}, {row.arm}: "
+        f"{tidy.number(row.difference)} over control{q} "
+        f"(n = {tidy.number(row.n)} vs {tidy.number(row.n_control)})"
+    )
 
 
 def _diverging(limit: float) -> Any:
@@ -193,6 +327,9 @@ def _diverging(limit: float) -> Any:
             domain=[-limit, 0, limit], range=list(theme.DIVERGING), clamp=True, interpolate="lab"
         ),
         legend=alt.Legend(
-            title="mean difference from control", gradientLength=180, format="~g", tickCount=5
+            title="difference, control SDs",
+            gradientLength=180,
+            format="~g",
+            tickCount=5,
         ),
     )

@@ -47,7 +47,7 @@ def plasma(
         _panel(shown[shown["panel"] == name], subjects, (first, last), layout)
         for name in dict.fromkeys(shown["panel"])
     ]
-    chart = alt.concat(*panels, columns=4 if layout == "wide" else 1, spacing=26)
+    chart = alt.concat(*panels, columns=3 if layout == "wide" else 1, spacing=26)
     return chart.resolve_scale(color="shared", shape="shared").configure(**theme.config())
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from senoscore import _keys as k
 from senoscore.errors import InputError
 from senoscore.plotting import _theme as theme
 from senoscore.plotting import _tidy as tidy
+from senoscore.plotting._arms import main_arm
+from senoscore.plotting._legend import Sign, explained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +31,9 @@ def states(
 ) -> alt.Chart:
     """Composition by state: mean over the samples of each time, one panel per compartment.
 
+    Irradiated samples are those of the main dose; controls have a bar for each time of their
+    own. Compartments of a few stray cells are left out.
+
     Raises
     ------
     InputError
@@ -36,7 +42,9 @@ def states(
     import altair as alt
 
     table = states_table(burden, control=control)
-    order = tidy.time_order(tidy.with_defaults(burden), control)
+    arm = main_arm(tidy.with_defaults(burden), control)
+    ordered = table.drop_duplicates("bar").sort_values(["control", "days"], ascending=[False, True])
+    order = list(ordered["bar"])
     names = list(compartments or theme.known_first(table[k.COMPARTMENT], theme.COMPARTMENT_COLOURS))
     used = theme.known_first(table["state"], theme.STATE_COLOURS)
     table["rank"] = table["state"].map({name: i for i, name in enumerate(used)})
@@ -48,9 +56,9 @@ def states(
         scale=alt.Scale(
             domain=[theme.pretty(s) for s in used], range=[theme.state_colour(s) for s in used]
         ),
-        legend=alt.Legend(title=None, columns=0 if wide else 2, symbolType="square"),
+        legend=None,
     )
-    drawn = ["time", "label", "share", "rank", "text"]
+    drawn = ["bar", "label", "share", "rank", "text"]
     panels = []
     for name in names:
         rows = table.loc[table[k.COMPARTMENT] == name, drawn]
@@ -58,11 +66,13 @@ def states(
         panels.append(
             bar.encode(
                 x=alt.X(
-                    "time:N",
+                    "bar:N",
                     sort=order,
                     title=None,
                     scale=alt.Scale(domain=order),
-                    axis=alt.Axis(labelAngle=0, labelOverlap=True),
+                    axis=alt.Axis(
+                        labelAngle=0, labelOverlap=True, labelExpr="split(datum.label, '|')"
+                    ),
                 ),
                 y=alt.Y(
                     "share:Q",
@@ -76,11 +86,16 @@ def states(
             ).properties(
                 width=248 if wide else 286,
                 height=150,
-                title=alt.TitleParams(theme.pretty(name), color=theme.compartment_colour(name)),
+                title=alt.TitleParams(theme.heading(name), color=theme.compartment_colour(name)),
             )
         )
-    chart = alt.concat(*panels, columns=4 if wide else 1)
-    return chart.configure(**theme.config())
+    chart = alt.concat(*panels, columns=3 if wide else 1)
+    signs = [
+        Sign(theme.pretty(s), "square", fill=theme.state_colour(s), size=110)
+        for s in reversed(used)
+    ]
+    signs.append(Sign(f"bars: mean of samples; “ctrl”: controls; the others: {arm.said}"))
+    return explained(chart, signs, width=900 if wide else 336, left=50).configure(**theme.config())
 
 
 def states_table(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataFrame:
@@ -92,23 +107,37 @@ def states_table(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataFr
         The table has no ``n_{state}`` column or no cell.
     """
     columns = [c for c in burden.columns if c.startswith("n_") and c[2:] in theme.STATE_COLOURS]
-    table = tidy.with_defaults(burden)
+    table = tidy.comparable(burden)
+    table["control"] = tidy.is_control(table, control)
+    arm = main_arm(table, control)
+    table = table[table["control"] | arm.rows(table)].reset_index(drop=True)
     counts = table[columns].apply(pd.to_numeric, errors="coerce").fillna(0.0)
     total = counts.sum(axis=1)
     if not columns or not (total > 0).any():
         raise InputError("burden table: no cell has a state", fix="run the call step first")
     shares = counts.div(total.where(total > 0), axis=0)
-    shares["time"], shares[k.COMPARTMENT] = tidy.time_label(table, control), table[k.COMPARTMENT]
+    shares[["control", "days", k.COMPARTMENT]] = table[["control", k.DAYS, k.COMPARTMENT]]
     shares = shares[total > 0]
-    grouped = shares.groupby([k.COMPARTMENT, "time"], observed=True)
-    means = grouped.mean().reset_index().merge(grouped.size().rename("n_samples").reset_index())
-    long = means.melt(
-        id_vars=[k.COMPARTMENT, "time", "n_samples"], var_name="state", value_name="share"
-    )
+    keys = [k.COMPARTMENT, "control", "days"]
+    grouped = shares.groupby(keys, observed=True, dropna=False)
+    means = grouped.mean().reset_index()
+    means["n_samples"] = grouped.size().to_numpy()
+    means["arm"] = np.where(means["control"], control, arm.said)
+    means["bar"] = [_bar(r) for r in tidy.rows(means)]
+    beside = [*keys, "arm", "bar", "n_samples"]
+    long = means.melt(id_vars=beside, var_name="state", value_name="share")
     long["state"] = long["state"].str.removeprefix("n_")
     long = long[long.groupby("state")["share"].transform("max") > 0]
     long["text"] = [
-        f"{theme.pretty(r.state)}: {tidy.percent(r.share)}, {r.time}, mean of {r.n_samples} samples"
+        f"{theme.pretty(r.state)}: {tidy.percent(r.share)}, {r.arm}, {tidy.day_label(r.days)}, "
+        f"mean of {r.n_samples} samples"
         for r in tidy.rows(long)
     ]
     return long.reset_index(drop=True)
+
+
+def _bar(row: Any) -> str:
+    """Label of a bar; what stands after the upright stroke is its second line."""
+    time = tidy.day_label(row.days)
+    known = "" if time == "no time" else time
+    return f"ctrl|{known}".rstrip("|") if row.control else time

@@ -14,13 +14,16 @@ __all__ = [
     "Layout",
     "compartment_colour",
     "config",
+    "dashes",
+    "heading",
     "known_first",
     "pretty",
+    "shapes",
     "state_colour",
 ]
 
 Layout: TypeAlias = Literal["wide", "narrow"]
-"""``wide``: four panels a row, for a desktop page; ``narrow``: one panel a row, for a phone."""
+"""``wide``: three panels a row, for a desktop page; ``narrow``: one panel a row, for a phone."""
 
 PHASE_CUTS: Final = (3.0, 28.0)
 """Days: acute | early | chronic. Our own default bounds; sources disagree."""
@@ -62,9 +65,15 @@ CONTROL_INK: Final = "#6b7785"
 PAPER: Final = "#ffffff"
 GOOD: Final = "#2f8f6b"
 BAD: Final = "#c2410c"
+# Ink and white on a coloured field, which stays light where the page turns dark.
+FIELD_INK: Final = "#1f2932"
+FIELD_PAPER: Final = "#fffffe"
 DIVERGING: Final = ("#2166ac", "#92c5de", "#f7f7f7", "#f4a582", "#b2182b")
 FONT: Final = "Arial, Helvetica, sans-serif"
 
+# Triangles up and down are left to the marks of contrasts that hold.
+_SHAPES = ["circle", "diamond", "square", "cross", "triangle-right", "triangle-left"]
+_DASHES = [[1, 0], [5, 3], [2, 2], [8, 3, 2, 3], [1, 3], [10, 4]]
 _FALLBACK = "#5a6fb0"
 _PRETTY = {
     "t_cell": "T cell",
@@ -109,6 +118,16 @@ def state_colour(name: str) -> str:
     return STATE_COLOURS.get(name, _FALLBACK)
 
 
+def shapes(n: int) -> list[str]:
+    """List the shapes of the dots of n doses or times; they begin again after six."""
+    return [_SHAPES[i % len(_SHAPES)] for i in range(n)]
+
+
+def dashes(n: int) -> list[list[int]]:
+    """List the dashes of the lines of n doses or times, as :func:`shapes` does the dots."""
+    return [_DASHES[i % len(_DASHES)] for i in range(n)]
+
+
 def known_first(values: Iterable[object], known: Iterable[str]) -> list[str]:
     """List the unique ``values``: those in ``known`` in its order, then the others, sorted."""
     present = {str(v) for v in values}
@@ -126,6 +145,12 @@ def pretty(name: str) -> str:
     first = words[0]
     words[0] = first if not first.islower() or first in _WORDS.values() else first.capitalize()
     return " ".join(words)
+
+
+def heading(name: str, limit: int = 32) -> str:
+    """Words for the title of a panel, cut where they would run into the next panel."""
+    words = pretty(name)
+    return words if len(words) <= limit else words[: limit - 1] + "…"
 
 
 def config() -> dict[str, Any]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "column",
+    "comparable",
     "day_label",
     "is_control",
     "need",
@@ -22,6 +23,7 @@ __all__ = [
     "p_value",
     "percent",
     "rows",
+    "stray",
     "time_label",
     "time_order",
     "with_defaults",
@@ -77,6 +79,38 @@ def with_defaults(burden: pd.DataFrame) -> pd.DataFrame:
 def is_control(table: pd.DataFrame, control: str = k.CONTROL) -> pd.Series:
     """Mark the rows of control samples."""
     return table[k.TREATMENT].astype(str) == control
+
+
+_FEW = 30
+"""Cells that no sample reaches in a compartment of strays."""
+
+
+def stray(table: pd.DataFrame) -> dict[str, int]:
+    """Cells of each compartment that is assessable in no sample and nowhere has 30 cells.
+
+    Parameters
+    ----------
+    table
+        Burden table with its defaults.
+    """
+    cells = column(table, "n_cells").fillna(0)
+    unusable = table["status"].isin(["absent", "few_cells", "not_assessable", "no_control"])
+    by = table.assign(cells=cells, unusable=unusable).groupby(k.COMPARTMENT, sort=True)
+    found = by.agg(
+        most=("cells", "max"),
+        total=("cells", "sum"),
+        unusable=("unusable", "all"),
+        # Whole tissue has no cells to count: it is no stray.
+        counted=("n_cells", lambda n: n.notna().any()),
+    )
+    found = found[found["unusable"] & (found["most"] < _FEW) & found["counted"]]
+    return {str(n): int(t) for n, t in found["total"].items() if n not in (k.UNASSIGNED, k.BULK)}
+
+
+def comparable(burden: pd.DataFrame) -> pd.DataFrame:
+    """Burden table with its defaults, without unassigned cells and compartments of strays."""
+    table = with_defaults(burden)
+    return table[~table[k.COMPARTMENT].isin([k.UNASSIGNED, *stray(table)])].reset_index(drop=True)
 
 
 def column(table: pd.DataFrame, name: str) -> pd.Series:

@@ -22,10 +22,12 @@ from senoscore.io.atomic import atomic_path
 from senoscore.io.tables import write_tsv
 from senoscore.plotting import _theme as theme
 from senoscore.plotting import _tidy as tidy
-from senoscore.report._answers import Answer, answers, headline, seldom
+from senoscore.report._answers import Answer, answers
 from senoscore.report._files import not_comparable
+from senoscore.report._headline import headline
 from senoscore.report._jobs import jobs
 from senoscore.report._load import Run, load
+from senoscore.report._messages import seldom
 from senoscore.report._parts import Options, samples_of
 from senoscore.report._sections import sections
 from senoscore.report._tables import clean, view

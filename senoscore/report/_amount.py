@@ -16,10 +16,12 @@ from senoscore.plotting import _tidy as tidy
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from senoscore.plotting._arms import Arm
+
 __all__ = ["Amount", "amount", "noncentrality", "signed"]
 
 _POWER: Final = 0.8
-_ARM: Final = (k.DOSE, "n_fractions", "modality")
+_GIVEN: Final = ("n_fractions", "modality")
 _KINDS: Final = ("assay", "organism", "region")
 
 
@@ -37,7 +39,12 @@ class Amount:
 
 
 def amount(
-    row: Mapping[str, Any], treated: pd.DataFrame, *, half: float | None, alpha: float
+    row: Mapping[str, Any],
+    treated: pd.DataFrame,
+    arm: Arm,
+    *,
+    half: float | None,
+    alpha: float,
 ) -> Amount:
     """Word the excess over control; everything in it is of one row of the trend table.
 
@@ -52,6 +59,8 @@ def amount(
     treated
         Irradiated samples of the compartment with their ``value``; those of the contrast are
         looked up.
+    arm
+        Treatment and dose of the contrast.
     half
         Half a cell of the median sample, which the trend adds to a fraction before its logit;
         None where the value is an index and no fraction.
@@ -59,19 +68,19 @@ def amount(
         Level at which a true excess is to be seen.
     """
     points, unit = half is not None, " points" if half is not None else ""
-    at = _samples_of(row, treated)
-    day = tidy.day_label(row.get(k.DAYS, np.nan)) if row else _days_of(at)
-    mean = float(at["value"].mean()) if len(at) else np.nan
+    at = _samples_of(row, treated[arm.rows(treated)])
+    when = f"{tidy.day_label(at[k.DAYS].iloc[0] if len(at) else row[k.DAYS])} ({arm.said})"
+    mean = _mean(at["value"], at)
     estimate = row.get("estimate", np.nan)
     difference = row.get("estimate_fraction", np.nan) if points else estimate
     if not np.isfinite(difference):
         text = tidy.percent(mean) if points else tidy.number(mean)
-        return Amount(text, f"mean at {day}; no contrast with controls")
+        return Amount(text, f"mean at {when}; no contrast with controls")
     if points:
-        said = f"{tidy.percent(mean)} at {day} against {tidy.percent(mean - difference)}"
+        said = f"{tidy.percent(mean)} at {when} against {tidy.percent(mean - difference)}"
         note = f"{said} in controls"
     else:
-        note = f"mean index at {day}, difference from its controls"
+        note = f"mean index at {when}, difference from its controls"
     scale = float if half is None else _in_points(row, at, half)
     if np.isfinite(row["ci_lo"]) and scale is not None:
         low, high = (_number(scale(row[name]), points=points) for name in ("ci_lo", "ci_hi"))
@@ -122,8 +131,7 @@ def _in_points(
     forward, back = _scales(str(row.get("unit", "")), half)
     if at.empty:
         return None
-    subject = at[k.SUBJECT].where(at[k.SUBJECT] != "", at[k.SAMPLE])
-    level = float(forward(at["value"]).groupby(subject).mean().mean() - row["estimate"])
+    level = _mean(forward(at["value"]), at) - float(row["estimate"])
     return lambda shift: back(level + shift) - back(level)
 
 
@@ -141,23 +149,24 @@ def _scales(unit: str, half: float) -> tuple[Callable[[Any], Any], Callable[[flo
 
 
 def _samples_of(row: Mapping[str, Any], treated: pd.DataFrame) -> pd.DataFrame:
-    """Samples behind a contrast; without one, those of the time with the largest mean."""
+    """Samples of an arm behind a contrast; without one, those of the time with the largest mean."""
     if not row:
         means = treated.groupby(k.DAYS)["value"].mean()
         return treated[treated[k.DAYS] == means.idxmax()] if len(means) else treated
     at = treated[treated[k.DAYS] == row[k.DAYS]]
-    for name in (name for name in _ARM if name in row and name in at):
-        at = at[at[name].isna() if pd.isna(row[name]) else at[name] == row[name]]
-    title = f"{row['contrast']} "
-    at = at[[title.startswith(f"{treatment} ") for treatment in at[k.TREATMENT]]]
+    for name in (name for name in _GIVEN if name in row and name in at):
+        own = at[name].astype(object).where(at[name].notna(), "")
+        at = at[own == ("" if pd.isna(row[name]) else row[name])]
     kinds = [name for name in _KINDS if name in at]
     for word in filter(None, str(row["stratum"]).split(", ")):
         at = at[at[kinds].astype(str).eq(word).any(axis=1)]
     return at
 
 
-def _days_of(at: pd.DataFrame) -> str:
-    return tidy.day_label(at[k.DAYS].iloc[0] if len(at) else np.nan)
+def _mean(values: pd.Series, at: pd.DataFrame) -> float:
+    """Mean over subjects, samples of one averaged first: what the contrasts compare."""
+    subject = at[k.SUBJECT].where(at[k.SUBJECT] != "", at[k.SAMPLE])
+    return float(values.groupby(subject).mean().mean())
 
 
 def _number(value: float, *, points: bool) -> str:

@@ -13,15 +13,14 @@ from senoscore.errors import InputError
 from senoscore.plotting import _theme as theme
 from senoscore.plotting import _tidy as tidy
 from senoscore.plotting import heatmap_table, sasp_families
+from senoscore.plotting._arms import Arm, arms, main_arm
 from senoscore.report._amount import amount, signed
 from senoscore.report._spark import Points, curve, highest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from senoscore.report._load import Run
 
-__all__ = ["Answer", "answers", "headline", "seldom"]
+__all__ = ["ACUTE", "FEWEST", "NO", "UNKNOWN", "UNTESTED", "WEAK", "YES", "Answer", "answers"]
 
 YES: Final = "above control"
 NO: Final = "not detected"
@@ -29,13 +28,11 @@ WEAK: Final = "underpowered"
 ACUTE: Final = "acute damage response"
 UNTESTED: Final = "not testable"
 UNKNOWN: Final = "not assessable"
-_FEWEST: Final = 2
+FEWEST: Final = 2
 """Samples in the smaller group up to which “not detected” would say more than was looked for."""
 _ASSESSED: Final = ("ok", "acute", "profile")
 _SMALL: Final = 0.2
 """Mean difference under which an untested SASP family is not worth naming (control SD)."""
-_FEW: Final = 30
-"""Cells that no sample reaches in a compartment that is named at the foot and not answered for."""
 _QUESTION = "irradiated_vs_control"
 _FRACTION = "fraction_senescent"
 _ACUTE: Final = "fraction_acute"
@@ -72,8 +69,8 @@ def answers(
 ) -> list[Answer]:
     """One answer per compartment, those compared most first; empty without a burden table.
 
-    Compartments that :func:`seldom` names have none. What was sampled before day ``stable`` is
-    an acute damage response and enters no answer about senescence.
+    Compartments of a few stray cells have none. What was sampled before day ``stable`` is an acute
+    damage response and enters no answer about senescence.
     """
     burden = run.get("burden")
     if burden is None:
@@ -81,77 +78,10 @@ def answers(
     table = tidy.with_defaults(burden)
     trend = run.get("trend")
     order = theme.known_first(table[k.COMPARTMENT], theme.COMPARTMENT_COLOURS)
-    passed_over = {k.UNASSIGNED, *_seldom(table)}
+    passed_over = {k.UNASSIGNED, *tidy.stray(table)}
     order = [name for name in order if name not in passed_over]
     asked = _Asked(control, alpha, stable)
     return [_answer(name, table, trend, asked) for name in order]
-
-
-def seldom(run: Run) -> str:
-    """Name the compartments with too few cells everywhere for an answer; empty if none."""
-    burden = run.get("burden")
-    few = {} if burden is None else _seldom(tidy.with_defaults(burden))
-    seen = [f"{_lower(theme.pretty(name))} ({n:,})" for name, n in few.items() if n]
-    absent = [_lower(theme.pretty(name)) for name, n in few.items() if not n]
-    parts = [f"Too few cells to answer for: {', '.join(seen)}."] if seen else []
-    parts += [f"Not found: {', '.join(absent)}."] if absent else []
-    return " ".join(parts)
-
-
-def _seldom(table: pd.DataFrame) -> dict[str, int]:
-    """Cells of each compartment that is assessable in no sample and nowhere has 30 cells."""
-    cells = tidy.column(table, "n_cells").fillna(0)
-    unusable = table["status"].isin(["absent", "few_cells", "not_assessable", "no_control"])
-    by = table.assign(cells=cells, unusable=unusable).groupby(k.COMPARTMENT, sort=True)
-    found = by.agg(most=("cells", "max"), total=("cells", "sum"), unusable=("unusable", "all"))
-    found = found[found["unusable"] & (found["most"] < _FEW)]
-    return {str(name): int(n) for name, n in found["total"].items() if name != k.UNASSIGNED}
-
-
-def headline(found: Sequence[Answer]) -> str:
-    """Say in a few sentences which compartments are above control, and since when."""
-    verdicts = (YES, NO, WEAK, ACUTE, UNTESTED, UNKNOWN)
-    groups = {v: [a for a in found if a.verdict == v] for v in verdicts}
-    if not found:
-        return "This run has no burden table yet: nothing can be said about senescence."
-    parts = []
-    if groups[YES]:
-        names = [f"{_lower(a.name)} ({a.since})" for a in groups[YES]]
-        what = "A senescence index" if groups[YES][0].by_index else "Senescence"
-        parts.append(f"{what} above the unirradiated controls holds in {_join(names)}.")
-    if groups[NO]:
-        lead = (
-            "None was detected in" if groups[YES] else "No senescence above control was detected in"
-        )
-        parts.append(f"{lead} {_join([_with_seen(a) for a in groups[NO]])}.")
-    if groups[WEAK]:
-        few = _join([_with_seen(a) for a in groups[WEAK]])
-        parts.append(f"Underpowered, with {_FEWEST} or fewer samples in a group: {few}.")
-    if any(a.seen for a in groups[NO] + groups[WEAK]):
-        parts.append("In brackets: the smallest true excess seen with 80 % power.")
-    if groups[ACUTE]:
-        names = [f"{_lower(a.name)} ({a.acute})" for a in groups[ACUTE]]
-        parts.append(
-            f"An acute damage response, which is not senescence, holds in {_join(names)}; no "
-            "sample is late enough for senescence to be claimed."
-        )
-    for verdict in (UNTESTED, UNKNOWN):
-        if groups[verdict]:
-            names = [_lower(a.name) for a in groups[verdict]]
-            parts.append(f"{verdict.capitalize()}: {_join(names)}.")
-    return " ".join(parts)
-
-
-def _with_seen(answer: Answer) -> str:
-    return _lower(answer.name) + (f" ({answer.seen})" if answer.seen else "")
-
-
-def _lower(name: str) -> str:
-    return name[:1].lower() + name[1:] if name[1:2].islower() else name
-
-
-def _join(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _measures(part: pd.DataFrame) -> tuple[str, set[str]]:
@@ -189,7 +119,8 @@ def _answer(name: str, table: pd.DataFrame, trend: pd.DataFrame | None, asked: _
         if not acute:
             return _nothing(name, part, samples, asked.stable)
         row = _shown(early, response)
-        found = amount(row, samples, half=half, alpha=asked.alpha)
+        arm = _arm_of(row, table, samples, asked.control)
+        found = amount(row, samples, arm, half=half, alpha=asked.alpha)
         return Answer(
             name, theme.pretty(name), ACUTE,
             "–", f"acute, not senescence: {found.text}; {found.note}",
@@ -198,22 +129,23 @@ def _answer(name: str, table: pd.DataFrame, trend: pd.DataFrame | None, asked: _
         )  # fmt: skip
     held = _held(late, asked.alpha)
     row = _shown(late, held)
+    arm = _arm_of(row, table, treated, asked.control)
     verdict = _verdict(late, held)
-    found = amount(row, treated, half=half, alpha=asked.alpha)
-    since, since_note = _since(late, held)
+    found = amount(row, treated, arm, half=half, alpha=asked.alpha)
+    several = len(arms(table, asked.control)) > 1
+    since, since_note = _since(late, held, asked.alpha, several=several)
     since_note += f"; acute damage response {acute}" if acute else ""
-    day = float(row.get(k.DAYS, np.nan))
-    families, sasp_note = _sasp(table, trend, name, day, control=asked.control, alpha=asked.alpha)
+    families, sasp_note = _sasp(table, trend, name, row, arm, asked)
     animals, animals_note = _animals(late, held, row)
     if animals == UNTESTED:
         animals, animals_note = _overall(trend, name, measures) or (animals, animals_note)
     seen = found.seen if verdict in (NO, WEAK) else ""
     if seen:
         animals_note += f"; smallest true excess seen with 80 % power: {seen}"
-    points_, line = curve(treated, highest(table, column, asked.control))
+    points, line = curve(treated, highest(table, column, asked.control))
     return Answer(
         name, theme.pretty(name), verdict, found.text, found.note, since, since_note,
-        families, sasp_note, animals, animals_note, by_index, acute, seen, points_, line,
+        families, sasp_note, animals, animals_note, by_index, acute, seen, points, line,
     )  # fmt: skip
 
 
@@ -246,7 +178,7 @@ def _nothing(name: str, part: pd.DataFrame, samples: pd.DataFrame, stable: float
     if len(samples):
         timed = samples[k.DAYS].notna().any()
         note = f"no sample is of day {stable:g} or later" if timed else "no time after irradiation"
-        note += ": senescence cannot be claimed; no acute damage response holds" if timed else ""
+        note += ": senescence cannot be claimed; no acute damage response is shown" if timed else ""
     elif len(out):
         status = out["status"].mode().iloc[0]
         notes = [n for n in out.loc[out["status"] == status, "note"].unique() if n]
@@ -257,6 +189,13 @@ def _nothing(name: str, part: pd.DataFrame, samples: pd.DataFrame, stable: float
     return Answer(name, theme.pretty(name), UNKNOWN, "–", note, "–", "", (), "", "–", "")
 
 
+def _arm_of(row: dict[str, Any], table: pd.DataFrame, samples: pd.DataFrame, control: str) -> Arm:
+    """Treatment and dose that a contrast is about; without one, those that most samples have."""
+    title = str(row.get("contrast", ""))
+    found = [arm for arm in arms(table, control) if arm.named_in(title)]
+    return found[0] if found else main_arm(samples, control)
+
+
 def _verdict(rows: pd.DataFrame, held: pd.DataFrame) -> str:
     if not held.empty:
         return YES
@@ -264,7 +203,7 @@ def _verdict(rows: pd.DataFrame, held: pd.DataFrame) -> str:
     if tested.empty:
         return UNTESTED
     smaller = tested[["n_control", "n_treated"]].min(axis=1)
-    return WEAK if smaller.max() <= _FEWEST else NO
+    return WEAK if smaller.max() <= FEWEST else NO
 
 
 def _shown(rows: pd.DataFrame, held: pd.DataFrame) -> dict[str, Any]:
@@ -278,19 +217,27 @@ def _shown(rows: pd.DataFrame, held: pd.DataFrame) -> dict[str, Any]:
     return {}
 
 
-def _since(rows: pd.DataFrame, held: pd.DataFrame) -> tuple[str, str]:
+def _since(
+    rows: pd.DataFrame, held: pd.DataFrame, alpha: float, *, several: bool
+) -> tuple[str, str]:
+    """First time above control, and at how many of the times that could be tested."""
+    tested = rows[rows["q"].notna()]
     if held.empty:
-        tested = int(rows["q"].notna().sum())
-        return (
-            "–",
-            f"holds at none of {tested} tested contrasts" if tested else "no time was testable",
-        )
-    days = sorted(held[k.DAYS].dropna().unique())
-    later = [tidy.day_label(d) for d in sorted(rows[k.DAYS].dropna().unique()) if d > days[-1]]
-    gone = f"; no longer at {later[0]}" if later else ""
+        below = tested[(tested["q"] <= alpha) & (tested["estimate"] < 0)]
+        days = [tidy.day_label(d) for d in sorted(below[k.DAYS].unique())]
+        lower_at = f"; below control at {', '.join(days)}" if days else ""
+        n = len(tested)
+        said = f"above control at none of {n} tested contrasts{lower_at}"
+        return "–", said if n else "no time was testable"
+    arm = str(held.sort_values(k.DAYS)["contrast"].iloc[0]).split(" vs ")[0]
+    own, mine = (t[t["contrast"].str.startswith(f"{arm} vs ")] for t in (held, tested))
+    days = sorted(own[k.DAYS].unique())
+    later = [tidy.day_label(d) for d in sorted(mine[k.DAYS].unique()) if d > days[-1]]
+    gone = f"; not shown at {', '.join(later)}" if later else ""
+    which = f"{arm.removeprefix(k.IRRADIATED).strip()}: " if several else ""
     return (
         f"from {tidy.day_label(days[0])}",
-        f"first time the contrast holds after BH; at {len(days)} times{gone}",
+        f"{which}q ≤ {alpha:g} at {len(days)} of {mine[k.DAYS].nunique()} tested times{gone}",
     )
 
 
@@ -298,45 +245,42 @@ def _sasp(
     table: pd.DataFrame,
     trend: pd.DataFrame | None,
     name: str,
-    day: float,
-    *,
-    control: str,
-    alpha: float,
+    row: dict[str, Any],
+    arm: Arm,
+    asked: _Asked,
 ) -> tuple[tuple[str, ...], str]:
-    """Three families furthest above control at the peak, with their q where tested."""
+    """Three families furthest above control beside a contrast, with their q where tested."""
     families = sasp_families(table)
+    if not families:
+        return (), "no SASP axis in the tables"
+    if not row:
+        return (), "no contrast with controls"
     part = table[table[k.COMPARTMENT] == name]
     try:
-        cells = heatmap_table(part, axes=families, control=control) if families else None
+        cells = heatmap_table(part, trend, axes=families, control=asked.control, arm=arm)
     except InputError:
-        cells = None
-    if cells is None:
-        return (), "no SASP axis in the tables"
+        return (), "no SASP axis has a value in irradiated and in control samples"
     whole = [f for f in families if f.removeprefix("z:") == "sasp"]
     if len(families) > len(whole):
         cells = cells[~cells["axis"].isin(whole)]
-    near = cells[cells["days"] == day] if np.isfinite(day) else cells
+    day = tidy.day_label(row[k.DAYS])
+    near = cells[(cells["days"] == row[k.DAYS]) & cells["stratum"].isin(["", row["stratum"]])]
     top = near[near["difference"] > 0].nlargest(3, "difference")
     out = []
     tested = False
-    for row in tidy.rows(top):
-        axis = row.axis.removeprefix("z:")
-        match = _contrasts(trend, name, {axis, f"z:{axis}", f"mean:{axis}"})
-        match = match[match[k.DAYS] == day]
-        q = match["q"].min() if match["q"].notna().any() else np.nan
+    for family in tidy.rows(top):
+        axis, q = family.axis.removeprefix("z:"), family.q
         tested |= bool(np.isfinite(q))
-        if (np.isfinite(q) and q > alpha) or (np.isnan(q) and row.difference < _SMALL):
+        if (np.isfinite(q) and q > asked.alpha) or (np.isnan(q) and family.difference < _SMALL):
             continue
         label = theme.pretty(axis.removeprefix("sasp_"))
-        text = f"{label} {signed(row.difference, 2)}"
+        text = f"{label} {signed(family.difference, 2)}"
         shown = f" (q\u00a0{tidy.p_value(q)})" if np.isfinite(q) else ""
         out.append(text + shown.replace("< ", "<\u00a0"))
     if not out:
-        said = "no family holds after BH" if tested else "no family above control"
-        return (), f"{said} at {tidy.day_label(day)}"
-    return tuple(out), f"mean over control at {tidy.day_label(day)}" + (
-        "" if tested else ", not tested"
-    )
+        said = "no family above control after BH" if tested else "no family above control"
+        return (), f"{said} at {day}"
+    return tuple(out), f"control SDs over control at {day}" + ("" if tested else ", not tested")
 
 
 def _animals(rows: pd.DataFrame, held: pd.DataFrame, row: dict[str, Any]) -> tuple[str, str]:
@@ -346,7 +290,7 @@ def _animals(rows: pd.DataFrame, held: pd.DataFrame, row: dict[str, Any]) -> tup
         return UNTESTED, reasons[0] if reasons else "no contrast in the trend table"
     n = f"n = {tidy.number(row['n_treated'])} vs {tidy.number(row['n_control'])} samples"
     note = f"p {_eq(row['p'])}, {n}, {tidy.day_label(row[k.DAYS])}"
-    if min(row["n_treated"], row["n_control"]) <= _FEWEST:
+    if min(row["n_treated"], row["n_control"]) <= FEWEST:
         note += "; 2 or fewer in a group: the interval is very wide"
     if held.empty:
         note += "; absence of evidence, not evidence of absence"

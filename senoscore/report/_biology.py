@@ -10,15 +10,13 @@ from senoscore._phases import TIME_ZERO, PhaseRules, time_zero_messages
 from senoscore._window_escape import LIMIT
 from senoscore._window_rules import ADVICE
 from senoscore.errors import ConfigError
-from senoscore.plotting import _tidy as tidy
+from senoscore.report import _alt
 from senoscore.report._parts import Item, Notes, Options, Section, samples_of, table_of
 from senoscore.report._tables import view
 from senoscore.report._texts import LEADS
 from senoscore.report.charts import Gap, figure
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from senoscore.report._load import Run
 
 __all__ = ["crosstalk", "plasma", "window"]
@@ -43,10 +41,10 @@ def window(run: Run, options: Options) -> Section:
         lambda: pl.window_table(times),
         title="State of every compartment over time",
         caption=(
-            "The triangle marks the first time at which the burden holds above control after "
-            f"Benjamini–Hochberg: the window opens. {ADVICE}"
+            "“Not shown” is no proof of absence: see the estimates and their intervals under "
+            f"Contrasts. {ADVICE}"
         ),
-        alt_text=_alt(times),
+        alt_text=_alt.window,
         folder=options.figures,
     )
     items: list[Item] = [Notes(tuple(_said(run, options))), drawn]
@@ -62,17 +60,6 @@ def window(run: Run, options: Options) -> Section:
         table_of(run, "escape", title="Escape from senescence"),
     ]
     return Section("window", title, lead, tuple(items))
-
-
-def _alt(times: pd.DataFrame) -> str:
-    opened = times.drop_duplicates([k.COMPARTMENT, k.TREATMENT, k.DOSE])
-    opened = opened[tidy.column(opened, "opens_at_days").notna()]
-    parts = [
-        f"{r.compartment} opens at {tidy.day_label(r.opens_at_days)}" for r in tidy.rows(opened)
-    ]
-    return (
-        "State against time, one strip a compartment. " + ("; ".join(parts) or "None opens") + "."
-    )
 
 
 def _said(run: Run, options: Options) -> list[str]:
@@ -110,9 +97,11 @@ def crosstalk(run: Run, options: Options) -> Section:
         title="Directions that the literature expects",
         caption=(
             "Score with senescent senders less score with the other cells of the same compartment "
-            "and sample; dark rings hold after Benjamini–Hochberg. Up to ten pairs a direction."
+            "and sample. Up to ten pairs a direction: those with the largest differences, circular "
+            "ones last. In a circular pair the ligand is in the panel that called the senders "
+            "senescent, so that a difference is expected from the rule alone."
         ),
-        alt_text="Dots of ligand-receptor pairs against phase, one panel a direction.",
+        alt_text=_alt.crosstalk,
         folder=options.figures,
     )
     return Section(

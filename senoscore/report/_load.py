@@ -68,7 +68,7 @@ _MADE_BY: Final[dict[str, str]] = {
     "datasets": "datasets sheet",
     "burden": "burden",
     "trend": "trend",
-    "families": "trend",
+    "families": "families",
     "readouts": "trend",
     "label_check": "burden",
     "confounders": "confounders",

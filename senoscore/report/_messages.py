@@ -15,7 +15,7 @@ from senoscore.report._files import not_comparable, stepped_aside
 if TYPE_CHECKING:
     from senoscore.report._load import Run
 
-__all__ = ["NOT_IN_RNA", "design_messages", "not_assessed"]
+__all__ = ["NOT_IN_RNA", "design_messages", "lower", "not_assessed", "seldom"]
 
 NOT_IN_RNA: Final = (
     (
@@ -34,6 +34,22 @@ _TWO: Final = (
     "Groups of 2 samples: intervals are very wide (t multiplier 12.7 for one group mean, 4.3 for a "
     "2-vs-2 difference, less where variance is pooled over all groups)."
 )
+
+
+def lower(name: str) -> str:
+    """Write a name within a sentence; ``T cell`` and ``NK cell`` keep their capital."""
+    return name[:1].lower() + name[1:] if name[1:2].islower() else name
+
+
+def seldom(run: Run) -> str:
+    """Name the compartments with too few cells everywhere for an answer; empty if none."""
+    burden = run.get("burden")
+    few = {} if burden is None else tidy.stray(tidy.with_defaults(burden))
+    seen = [f"{lower(theme.pretty(name))} ({n:,})" for name, n in few.items() if n]
+    absent = [lower(theme.pretty(name)) for name, n in few.items() if not n]
+    parts = [f"Too few cells to answer for: {', '.join(seen)}."] if seen else []
+    parts += [f"Not found: {', '.join(absent)}."] if absent else []
+    return " ".join(parts)
 
 
 def design_messages(samples: pd.DataFrame, *, control: str = k.CONTROL) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -11,6 +11,9 @@ from senoscore import plotting as pl
 from senoscore.errors import InputError
 from senoscore.plotting import _theme as theme
 from senoscore.plotting import _tidy as tidy
+from senoscore.plotting._arms import arms, main_arm
+from senoscore.report import _alt
+from senoscore.report._messages import seldom
 from senoscore.report._parts import Item, Options, Section, table_of
 from senoscore.report._tables import view
 from senoscore.report._texts import LEADS
@@ -29,7 +32,6 @@ def burden(run: Run, options: Options) -> Section:
     shown = _comparable(burden, measure="fraction")
     if shown is None:
         return _scores_over_time(burden, options)
-    numbers = lambda: pl.timecourse_table(shown, control=options.control)  # noqa: E731
     drawn = figure(
         "burden_over_time",
         lambda layout: pl.timecourse(
@@ -40,13 +42,14 @@ def burden(run: Run, options: Options) -> Section:
             phase_cuts=options.phase_cuts,
             layout=layout,
         ),
-        numbers,
+        lambda: pl.timecourse_table(shown, control=options.control),
         title="Senescent fraction per compartment",
         caption=(
-            f"Phases are shaded at {_cuts(options)}: our own default bounds, since sources "
-            "disagree. Time is on a log(1 + days) axis."
+            f"Phases are parted at {_cuts(options)}: our own default bounds, since sources "
+            "disagree. The time axis is log(1 + days); all panels share one vertical scale. "
+            f"{_dose_said(burden, options)} {seldom(run)}"
         ),
-        alt_text=_burden_alt(numbers()),
+        alt_text=_alt.burden,
         folder=options.figures,
     )
     columns = [
@@ -77,27 +80,21 @@ def _cuts(options: Options) -> str:
     return " and ".join(tidy.day_label(c) for c in options.phase_cuts)
 
 
+def _dose_said(burden: pd.DataFrame, options: Options) -> str:
+    """Say which dose a figure over time is about, where there are several."""
+    table = tidy.with_defaults(burden)
+    if len(arms(table, options.control)) < 2:
+        return ""
+    said = main_arm(table, options.control).said
+    return f"Of several doses, lines and marks are of {said}, which most samples have."
+
+
 def _comparable(burden: pd.DataFrame, *, measure: str) -> pd.DataFrame | None:
     """Rows of compartments that have a value; None where none has (bulk, for one)."""
     rows = burden[burden[k.COMPARTMENT].astype(str) != k.UNASSIGNED]
     if measure not in rows or not tidy.column(rows, measure).notna().any():
         return None
     return rows
-
-
-def _burden_alt(numbers: pd.DataFrame) -> str:
-    parts = []
-    for name in theme.known_first(numbers[k.COMPARTMENT], theme.COMPARTMENT_COLOURS):
-        rows = numbers[(numbers[k.COMPARTMENT] == name) & ~numbers["control"]]
-        rows = rows[rows["status"] != "acute"]  # not senescence yet
-        if rows.empty:
-            continue
-        means = rows.groupby("day")["value"].mean()
-        peak = float(means.index[int(means.to_numpy().argmax())])
-        top = tidy.percent(means.max())
-        parts.append(f"{theme.pretty(name)} highest at {tidy.day_label(peak)} with {top}")
-    said = "; ".join(parts) or "No sample is late enough for senescence to be claimed"
-    return f"Senescent fraction against time, one panel per compartment. {said}."
 
 
 def _scores_over_time(burden: pd.DataFrame, options: Options) -> Section:
@@ -151,11 +148,23 @@ def states(run: Run, options: Options) -> Section:
             lambda layout: pl.states(burden, control=options.control, layout=layout),
             lambda: pl.states_table(burden, control=options.control),
             title="States per compartment and time",
-            caption="Each bar: mean of the samples of that time; senescent cells at the foot.",
-            alt_text="Stacked bars of cell states against time, one panel per compartment.",
+            caption=(
+                "Each bar is the mean over the samples of a time, of all cells of the compartment; "
+                "senescent cells stand at the foot. "
+                f"{_dose_only(burden, options)} {seldom(run)}"
+            ),
+            alt_text=_alt.states,
             folder=options.figures,
         )
     return Section("states", "States over time", lead, (item,))
+
+
+def _dose_only(burden: pd.DataFrame, options: Options) -> str:
+    """Say which dose alone a figure over time shows, where there are several."""
+    table = tidy.with_defaults(burden)
+    if len(arms(table, options.control)) < 2:
+        return ""
+    return f"Irradiated: {main_arm(table, options.control).said} only, which most samples have."
 
 
 def _heat(run: Run, options: Options, *, only_sasp: bool) -> Figure | Gap:
@@ -167,14 +176,25 @@ def _heat(run: Run, options: Options, *, only_sasp: bool) -> Figure | Gap:
     axes = pl.sasp_families(burden) if only_sasp else pl.axes_of(burden)
     if not axes:
         return Gap(title, "The burden table has no mean score of such an axis.")
+    trend = run.get("trend")
+    settings: dict[str, Any] = {"control": options.control, "alpha": options.alpha}
     draw = pl.sasp if only_sasp else pl.heatmap
+    how = (
+        "Estimates of the contrasts below: irradiated against the controls of the same time where "
+        "there are two, else all controls"
+        if trend is not None
+        else "Difference of means, with the controls of the same time where there are two, else all"
+    )
     return figure(
         name,
-        lambda layout: draw(burden, control=options.control, layout=layout),
-        lambda: pl.heatmap_table(burden, axes=axes, control=options.control),
+        lambda layout: draw(burden, trend, layout=layout, **settings),
+        lambda: pl.heatmap_table(burden, trend, axes=axes, **settings),
         title=title,
-        caption="Mean of the irradiated samples minus mean of the controls, within a compartment.",
-        alt_text=f"Heat map of {len(axes)} axes against time, one panel per compartment.",
+        caption=(
+            f"{how}, within a compartment; 1 is one standard deviation of its control cells. "
+            f"{_dose_only(burden, options)}"
+        ),
+        alt_text=_alt.heat,
         folder=options.figures,
     )
 
@@ -201,11 +221,17 @@ def _dose(run: Run, options: Options) -> list[Item]:
     return [
         figure(
             "dose_response",
-            lambda layout: pl.dose_response(burden, control=options.control, layout=layout),
+            lambda layout: pl.dose_response(
+                burden, run.get("trend"), control=options.control, layout=layout
+            ),
             lambda: pl.dose_table(burden, control=options.control),
             title="Senescent fraction against dose",
-            caption="One dot is one sample; lines join the means of a time. Dose is physical.",
-            alt_text="Senescent fraction against dose, one panel per compartment.",
+            caption=(
+                "One dot is one sample; drawn are the times with two doses or more and the "
+                "controls that the test takes for them. Lines join means and are no fit; the slope "
+                "above each panel is of log odds over log(1 + Gy) of the physical dose."
+            ),
+            alt_text=_alt.dose,
             folder=options.figures,
         )
     ]
@@ -225,8 +251,13 @@ def contrasts(run: Run, options: Options) -> Section:
         lambda layout: pl.forest(trend, measure=measure, alpha=options.alpha, layout=layout),
         lambda: pl.forest_table(trend, measure=measure, alpha=options.alpha),
         title=f"Irradiated against control: {theme.pretty(measure)}",
-        caption="Estimate with its 95 % t interval; n counts samples.",
-        alt_text="Forest plot of the contrasts with control, one panel per compartment.",
+        caption=(
+            "Right of the line: more than in controls. A log odds ratio of 0.7 doubles the odds, "
+            "one of 2.3 makes them tenfold. n counts animals or patients, never cells."
+            if measure == "fraction_senescent"
+            else "Right of the line: more than in controls. n counts animals or patients."
+        ),
+        alt_text=_alt.forest,
         folder=options.figures,
     )
     first = trend.assign(_rank=(trend["measure"] != measure).astype(int))

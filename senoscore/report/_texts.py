@@ -8,12 +8,11 @@ __all__ = ["LEADS"]
 
 LEADS: Final[dict[str, str]] = {
     "burden": (
-        "One dot is one sample (animal or patient), never a cell. Open grey circles and the "
-        "grey band are the unirradiated controls; the line joins sample means; small numbers at "
-        "the foot count samples; a triangle on top marks a time at which the contrast with "
-        "control holds after Benjamini–Hochberg. Amber rings are samples before senescence can be "
-        "claimed: there the same pattern is an acute damage response. The cut is set on controls, "
-        "so the excess is a lower bound."
+        "One dot is one sample (animal or patient), never a cell. The band spans all controls; "
+        "the tests behind the triangles take the controls of the same time where there are two. "
+        "A time without a triangle is one at which no difference was shown, which is not the same "
+        "as none. Before senescence can be claimed (amber rings) the same pattern is an acute "
+        "damage response. The cut is set on controls, so the excess over them is a lower bound."
     ),
     "scores": (
         "These samples are whole tissue: there are no cells to count, so no fraction can be "
@@ -21,34 +20,36 @@ LEADS: Final[dict[str, str]] = {
         "composition."
     ),
     "states": (
-        "Share of cells in each state, mean over the samples of a time. An acute damage "
-        "response is arrest with a p53 response before stable senescence can be claimed; it is "
-        "not senescence."
+        "An acute damage response is arrest with a p53 response before stable senescence can be "
+        "claimed; it is not senescence. A senescent candidate fulfils the rule of the panel but "
+        "lacks what a claim needs (its reason is in the table of calls)."
     ),
     "sasp": (
-        "What senescent tissue secretes, by family. SASP alone never calls a cell senescent: "
-        "immune cells and fibroblasts express much of it at rest, hence the comparison within a "
-        "compartment."
+        "Expression of what senescent cells secrete, by family, over all cells of a compartment "
+        "and not of its senescent ones alone; expression is not secretion. SASP alone never calls "
+        "a cell senescent: immune cells and fibroblasts express much of it at rest, hence the "
+        "comparison within a compartment."
     ),
     "axes": (
-        "Each axis of evidence on its own, against the unirradiated cells of the same compartment."
+        "Each axis of evidence on its own, over all cells of a compartment, against the "
+        "unirradiated cells of the same compartment. No axis alone is evidence of senescence."
     ),
     "contrasts": (
-        "Irradiated against control at each time, one row a sample in an ordinary linear model. "
-        "A filled dot holds after Benjamini–Hochberg within its named family; a grey one was "
-        "not testable."
+        "Irradiated against control at each time and dose: an ordinary linear model with one value "
+        "a sample. q is p after Benjamini–Hochberg within the named family of tests; a contrast "
+        "with one sample in a group has an estimate and no test."
     ),
     "window": (
-        "What state a compartment is in at each time, by rules that are data "
-        "(resources/window.yaml) and contrasts that are in the tables: each word names the "
-        "contrasts behind it, and “insufficient evidence” is an answer. A research read-out: not "
-        "medical advice, and no statement about any treatment."
+        "In which state each compartment is at each time, by fixed rules (resources/window.yaml) "
+        "over the contrasts in the tables; the column “evidence” names those behind each word, and "
+        "“insufficient evidence” is an answer. A research read-out: not medical advice, and no "
+        "statement about any treatment."
     ),
     "crosstalk": (
         "What senescent cells could say to others: the geometric mean of a SASP ligand in the "
         "sending cells and its receptor in the receiving ones, compared within samples between "
-        "senescent and other senders. Expression of two genes is no signal sent. Cells were called "
-        "partly by their SASP: where the ligand is in the panel, “circular” says so."
+        "senescent and other senders. Expression of two genes is no proof of a signal. Cells were "
+        "called partly by their SASP: where the ligand is in the panel, the pair is circular."
     ),
     "plasma": (
         "Each subject against its own baseline (day 0 or before). Values below the limit of "

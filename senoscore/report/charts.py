@@ -60,7 +60,7 @@ def figure(
     *,
     title: str,
     caption: str,
-    alt_text: str,
+    alt_text: str | Callable[[pd.DataFrame], str],
     folder: Path | None = None,
 ) -> Figure | Gap:
     """Draw a figure twice and save it; a :class:`Gap` where its table does not allow it.
@@ -71,6 +71,8 @@ def figure(
         Returns the chart for a layout.
     numbers
         Returns the plotted numbers.
+    alt_text
+        What the figure shows, in words; a function makes it of the numbers.
     folder
         Where ``name.svg``, ``name.png`` and ``name.tsv`` go; None writes none.
     """
@@ -85,7 +87,7 @@ def figure(
         id=name,
         title=title,
         caption=caption,
-        alt=alt_text,
+        alt=alt_text if isinstance(alt_text, str) else alt_text(table),
         wide=inline(wide),
         narrow=inline(narrow),
         table=view(table, f"figure_{name}", title=f"Numbers of the figure “{title}”"),

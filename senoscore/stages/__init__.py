@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from senoscore.stages.biology import crosstalk, window
+from senoscore.stages.biology import crosstalk, families, window
 from senoscore.stages.calls import calibrate, call
-from senoscore.stages.cells import compartments, ingest, qc, score
+from senoscore.stages.cells import compartments, ingest, qc, score, substates
 from senoscore.stages.page import report
 from senoscore.stages.profiles import pseudobulk
 from senoscore.stages.shards import gather, shard, survey
@@ -21,6 +21,7 @@ __all__ = [
     "crosstalk",
     "dataset_row",
     "export",
+    "families",
     "gather",
     "ingest",
     "init",
@@ -31,6 +32,7 @@ __all__ = [
     "shard",
     "signatures",
     "simulate",
+    "substates",
     "survey",
     "trend",
     "window",

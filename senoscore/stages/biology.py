@@ -14,18 +14,18 @@ from senoscore.errors import InputError
 from senoscore.io._h5 import H5_ERRORS, damaged, open_h5, read_index
 from senoscore.io.tables import read_parquet, read_tsv, write_tsv
 from senoscore.stages._tables import facts, panel_of
+from senoscore.stages.summary import TEXT_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from senoscore.layout import Layout
 
-__all__ = ["check_settings", "crosstalk", "window"]
+__all__ = ["check_settings", "crosstalk", "families", "window"]
 
 logger = logging.getLogger(__name__)
 
 _FLOATS: Final = "%.8g"
-_TEXT_COLUMNS: Final = dict.fromkeys((k.DATASET, k.SAMPLE, k.SUBJECT, k.BATCH, "region"), str)
 _PROFILES: Final = ("bulk", "array")
 
 
@@ -72,11 +72,12 @@ def window(
     for line in time_zero_messages(sheet, time_zero=phases["time_zero"], control=control):
         logger.info("%s", line)
     genes = {gene for own in target_genes(rules).values() for gene in own}
-    compared = targets(
-        _expression(datasets, genes, config, layout), sheet, rules=rules, min_days_stable=stable,
-        panel_genes=_panel_genes(config, layout), min_cells=options["min_cells"], **shared,
-    )  # fmt: skip
     table = _with_scores(_burden(layout), datasets, config, layout, rules)
+    compared = targets(
+        _expression(datasets, genes, config, layout), table.drop_duplicates(k.SAMPLE), rules=rules,
+        min_days_stable=stable, panel_genes=_panel_genes(config, layout),
+        min_cells=options["min_cells"], **shared,
+    )  # fmt: skip
     shared["transform"] = trend["transform"]
     found = run(
         table, _text(read_tsv(layout.summary("trend"))), targets=compared, rules=rules,
@@ -98,19 +99,17 @@ def window(
         write_tsv(made, layout.summary(name), float_format=_FLOATS)
 
 
-def crosstalk(
-    datasets: Sequence[str], samples: Path, config: Mapping[str, Any], layout: Layout
-) -> None:
+def crosstalk(datasets: Sequence[str], config: Mapping[str, Any], layout: Layout) -> None:
     """Write scores of SASP ligands against receptors of other compartments, with their tests."""
     from senoscore._crosstalk import crosstalk as run
     from senoscore._crosstalk_pairs import genes_of, pairs
-    from senoscore.design import read_samples
 
     options, phases = config["crosstalk"], config["phases"]
     wanted = pairs(options["resource"])
     table = run(
-        _expression(datasets, genes_of(wanted), config, layout), read_samples(samples),
-        pairs=wanted, only_known=options["directions"] == "known",
+        _expression(datasets, genes_of(wanted), config, layout),
+        _burden(layout).drop_duplicates(k.SAMPLE), pairs=wanted,
+        only_known=options["directions"] == "known",
         panel_genes=_panel_genes(config, layout), control=config["control_treatment"],
         min_days_stable=config["call"]["min_days_stable"], scheme=phases["scheme"],
         cuts_days=phases["cuts_days"], min_cells=options["min_cells"],
@@ -119,15 +118,28 @@ def crosstalk(
     write_tsv(table, layout.summary("crosstalk"), float_format=_FLOATS)
 
 
+def families(config: Mapping[str, Any], layout: Layout) -> None:
+    """Write what was adjusted together in the whole run: the families of every table of tests."""
+    from senoscore._trend import families as counted
+
+    parts = []
+    for name in ("trend", "window_contrasts", "targets", "crosstalk"):
+        table = read_tsv(layout.summary(name))
+        if name == "window_contrasts":  # beside its own, it repeats those of the trend
+            table = table[table["family"].astype(str).str.startswith("window_")]
+        parts.append(counted(table, fdr=config["trend"]["fdr"]).assign(table=name))
+    write_tsv(pd.concat(parts, ignore_index=True), layout.summary("families"))
+
+
 def _text(table: pd.DataFrame) -> pd.DataFrame:
     """Empty texts of a table as read are missing; here they are empty texts again."""
-    for name in ("contrast", "method", "reason", "unit"):
+    for name in ("stratum", "contrast", "method", "reason", "unit"):
         table[name] = table[name].astype(object).where(table[name].notna(), "")
     return table
 
 
 def _burden(layout: Layout) -> pd.DataFrame:
-    return read_tsv(layout.summary("burden"), dtype=_TEXT_COLUMNS)
+    return read_tsv(layout.summary("burden"), dtype=TEXT_COLUMNS)
 
 
 def _panel_genes(config: Mapping[str, Any], layout: Layout) -> set[str]:

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 from senoscore import _keys as k
 from senoscore.errors import InputError
 from senoscore.io._h5 import H5_ERRORS, damaged
-from senoscore.io.tables import write_parquet, write_tsv
+from senoscore.io.tables import read_parquet, write_parquet, write_tsv
 from senoscore.stages._tables import facts, panel_method, panel_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from senoscore._signatures import SignatureSet
     from senoscore.layout import Layout
 
-__all__ = ["compartments", "ingest", "qc", "score", "scoring"]
+__all__ = ["compartments", "ingest", "qc", "score", "scoring", "substates"]
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +70,29 @@ def compartments(dataset: str, samples: Path, config: Mapping[str, Any], layout:
         table[k.COMPARTMENT] = own.where(own != "", k.BULK)
     write_parquet(table, layout.compartments(dataset))
     log.info("%s", table[k.COMPARTMENT].value_counts().to_dict())
+
+
+def substates(datasets: Sequence[str], config: Mapping[str, Any], layout: Layout) -> None:
+    """Write the shares of sub-states in the kept cells of every sample and compartment."""
+    import pandas as pd
+
+    from senoscore._compartments import read_substates, substate_shares
+
+    tables = []
+    for dataset in datasets:
+        quality = read_parquet(layout.qc(dataset), columns=[k.CELL, k.KEEP])
+        cells = read_parquet(layout.compartments(dataset))
+        if not cells[k.CELL].equals(quality[k.CELL]):
+            msg = f"dataset {dataset}: qc and compartments are not of the same cells"
+            raise InputError(msg, fix="delete results/cells and run again")
+        tables.append(cells.assign(dataset=dataset, keep=quality[k.KEEP]))
+    shares = substate_shares(
+        pd.concat(tables, ignore_index=True),
+        read_substates(config["compartments"]["substates"]),
+        min_cells=config["burden"]["min_cells"],
+    )
+    layout.summary("substates").parent.mkdir(parents=True, exist_ok=True)
+    write_tsv(shares, layout.summary("substates"), float_format="%.6g")
 
 
 def score(dataset: str, config: Mapping[str, Any], layout: Layout, *, threads: int) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from senoscore._signatures import SignatureSet
     from senoscore.layout import Layout
 
 __all__ = ["pseudobulk"]
@@ -27,10 +28,13 @@ log = logging.getLogger(__name__)
 def pseudobulk(
     datasets: Sequence[str], samples: Path, config: Mapping[str, Any], layout: Layout
 ) -> None:
-    """Write summed counts, contrasts of genes, and enrichment of the run's signatures."""
+    """Write summed counts with their scores, contrasts of genes, and enrichment of signatures."""
     from senoscore._pseudobulk import pseudobulk as run
     from senoscore._pseudobulk_de import COLUMNS, GENE_COLUMNS, differential
     from senoscore._pseudobulk_enrichment import enrichment
+    from senoscore._pseudobulk_scores import COLUMNS as SCORE_COLUMNS
+    from senoscore._pseudobulk_scores import pseudobulk_scores
+    from senoscore._signatures import Gate
     from senoscore.design import read_samples
 
     kinds = {dataset: str(facts(dataset, layout)["values"]) for dataset in datasets}
@@ -42,6 +46,7 @@ def pseudobulk(
     ]
     contrasts = pd.DataFrame(columns=list(COLUMNS))
     genes = pd.DataFrame(columns=list(GENE_COLUMNS))
+    scores = pd.DataFrame(columns=list(SCORE_COLUMNS))
     sets: dict[str, list[str]] = {}
     if counted:
         cells = cell_table(counted, read_samples(samples), layout, scores=[])
@@ -55,25 +60,37 @@ def pseudobulk(
             min_cells=config["burden"]["min_cells"],
             fdr=config["trend"]["fdr"],
         )
-        sets = _sets(counted, layout)
+        signatures = _signatures(counted, layout)
+        scores = pseudobulk_scores(
+            profiles, signatures, min_cells=config["burden"]["min_cells"],
+            gate=Gate(**config["gate"]),
+        )  # fmt: skip
+        sets = _sets(signatures)
     else:
         log.warning("no data set has counts: no pseudobulk")
         _nothing(layout)
     contrasts = pd.concat([contrasts, pd.DataFrame(refused, columns=list(COLUMNS))])
     found = enrichment(contrasts, genes, sets, seed=config["score"]["seed"])
+    scores = pd.concat([scores, pd.DataFrame(refused, columns=list(SCORE_COLUMNS))])
+    write_tsv(scores, layout.summary("pseudobulk_scores"), float_format="%.6g")
     write_parquet(genes, layout.de_genes)
     write_tsv(contrasts, layout.summary("de"), float_format="%.6g")
     write_tsv(found, layout.summary("enrichment"), float_format="%.6g")
 
 
-def _sets(datasets: Sequence[str], layout: Layout) -> dict[str, list[str]]:
-    """Genes of each signature, for every organism of the run; what goes down under ``_down``."""
-    from senoscore._signatures import SignatureSet
+def _signatures(datasets: Sequence[str], layout: Layout) -> dict[str, SignatureSet]:
+    """Signatures of the run in the symbols of each organism."""
+    from senoscore._signatures import SignatureSet, signatures
 
-    sets: dict[str, set[str]] = {}
     listed = SignatureSet.read(layout.signatures)
-    for organism in sorted({str(facts(dataset, layout)["organism"]) for dataset in datasets}):
-        own = listed.for_organism(organism)
+    organisms = sorted({str(facts(dataset, layout)["organism"]) for dataset in datasets})
+    return {name: signatures(listed, organism=name) for name in organisms}
+
+
+def _sets(signatures: Mapping[str, SignatureSet]) -> dict[str, list[str]]:
+    """Genes of each signature, of all organisms; what goes down under ``_down``."""
+    sets: dict[str, set[str]] = {}
+    for own in signatures.values():
         for name in own:
             for suffix, names in (("", own[name].up), ("_down", own[name].down)):
                 if names:

@@ -94,9 +94,8 @@ def confounders(
 
 
 def trend(samples: Path, config: Mapping[str, Any], layout: Layout) -> None:
-    """Write contrasts, families, read-outs and the label check."""
+    """Write contrasts, read-outs and the label check."""
     from senoscore import labels
-    from senoscore._trend import families
     from senoscore._trend import trend as run
     from senoscore._trend_readouts import readouts
     from senoscore._trend_sensitivity import sensitivity
@@ -120,7 +119,6 @@ def trend(samples: Path, config: Mapping[str, Any], layout: Layout) -> None:
     write_tsv(found, layout.summary("trend"), float_format="%.8g")
     beside = sensitivity(table, control=control)
     write_tsv(beside, layout.summary("sensitivity"), float_format="%.6g")
-    write_tsv(families(found), layout.summary("families"))
     course = readouts(table, found, fdr=options["fdr"], **shared)
     write_tsv(course, layout.summary("readouts"), float_format="%.8g")
     checked = pd.concat([table for table in checks if len(table)] or checks[:1])
@@ -150,7 +148,9 @@ def export(datasets: Sequence[str], layout: Layout) -> None:
     for dataset in datasets:
         calls = read_parquet(layout.calls(dataset))
         quality = read_parquet(layout.qc(dataset)).rename(columns={k.REASON: "qc_reason"})
-        where = read_parquet(layout.compartments(dataset), columns=[k.CONFIDENCE])
+        where = read_parquet(
+            layout.compartments(dataset), columns=[k.CONFIDENCE, k.SUBSTATE, k.SUBSTATE_CONFIDENCE]
+        )
         evidence = calls.filter(regex=r"^z:")
         cells = pd.concat(
             [quality, where, calls.drop(columns=[k.CELL, k.SAMPLE, *evidence.columns])], axis=1

@@ -46,11 +46,11 @@ def weights(n_sets: int = 5, density: float = 0.3, n_vars: int = N_VARS) -> np.n
 
 def by_gene(w: np.ndarray):
     s = sparse.csr_array(w)
-    return s.indptr.astype(np.int64), s.indices.astype(np.int32), s.data
+    return np.diff(s.indptr) > 0, s.indptr.astype(np.int64), s.indices.astype(np.int32), s.data
 
 
 def run(rows, normalise, lists, times, n_threads):
-    n_rows, n_sets = len(rows[0]) - 1, int(lists[1].max(initial=-1)) + 1
+    n_rows, n_sets = len(rows[0]) - 1, int(lists[2].max(initial=-1)) + 1
     out = np.full((n_rows, max(n_sets, 1)), np.nan), np.full((n_rows, times.shape[1]), np.nan)
     work = partial(mean.row_sums, *rows, normalise, *lists, times)
     mean.run_rows(lambda first, stop: work(first, stop, *out), n_rows, n_threads=n_threads)

@@ -62,7 +62,7 @@ rule crosstalk:
         qc=expand("results/cells/{dataset}.qc.parquet", dataset=DATASETS.index),
         calls=expand("results/calls/{dataset}.parquet", dataset=DATASETS.index),
         signatures="results/signatures.tsv",
-        samples=config["samples"],
+        burden="results/summary/burden.tsv",
     output:
         "results/summary/crosstalk.tsv",
     log:
@@ -85,9 +85,35 @@ rule crosstalk:
     shell:
         r"""
         senoscore crosstalk \
-            --samples {input.samples:q} \
             --settings {params.settings:q} \
             --results results \
             {params.datasets:q} \
+            &> {log:q}
+        """
+
+
+rule families:
+    """Every family of tests: one named question, and what was adjusted together in it."""
+    input:
+        trend="results/summary/trend.tsv",
+        contrasts="results/summary/window_contrasts.tsv",
+        targets="results/summary/targets.tsv",
+        crosstalk="results/summary/crosstalk.tsv",
+    output:
+        "results/summary/families.tsv",
+    log:
+        "logs/families.log",
+    benchmark:
+        "logs/benchmarks/families.tsv"
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+    params:
+        settings=settings("trend.fdr"),
+        version=SENOSCORE_VERSION,
+    shell:
+        r"""
+        senoscore families \
+            --settings {params.settings:q} \
+            --results results \
             &> {log:q}
         """

@@ -82,10 +82,15 @@ rule qc:
 
 
 rule compartments:
-    """Which compartment each cell belongs to, from a column or from markers."""
+    """Which compartment each cell belongs to, from a column or from markers; its sub-state."""
     input:
         matrix="results/matrix/{dataset}.h5ad",
         samples=config["samples"],
+        tables=[
+            config["compartments"][t]
+            for t in ("markers", "substates")
+            if config["compartments"][t]
+        ],
     output:
         "results/cells/{dataset}.compartments.parquet",
     log:

@@ -63,6 +63,40 @@ rule confounders:
         """
 
 
+rule substates:
+    """Shares of macrophage, fibroblast and astrocyte sub-states in every sample."""
+    input:
+        compartments=expand(
+            "results/cells/{dataset}.compartments.parquet", dataset=DATASETS.index
+        ),
+        qc=expand("results/cells/{dataset}.qc.parquet", dataset=DATASETS.index),
+        table=(
+            [config["compartments"]["substates"]]
+            if config["compartments"]["substates"]
+            else []
+        ),
+    output:
+        "results/summary/substates.tsv",
+    log:
+        "logs/substates.log",
+    benchmark:
+        "logs/benchmarks/substates.tsv"
+    resources:
+        mem_mb=matrix_mb(factor=2, base=2000),
+    params:
+        datasets=list(DATASETS.index),
+        settings=settings("compartments.substates", "burden.min_cells"),
+        version=SENOSCORE_VERSION,
+    shell:
+        r"""
+        senoscore substates \
+            --settings {params.settings:q} \
+            --results results \
+            {params.datasets:q} \
+            &> {log:q}
+        """
+
+
 rule pseudobulk:
     """Summed counts, genes that change, and their signatures; minutes, so only if asked for."""
     input:
@@ -77,6 +111,7 @@ rule pseudobulk:
         samples=config["samples"],
     output:
         profiles="results/summary/pseudobulk.h5ad",
+        scores="results/summary/pseudobulk_scores.tsv",
         contrasts="results/summary/de.tsv",
         genes="results/summary/de_genes.parquet",
         enrichment="results/summary/enrichment.tsv",
@@ -88,7 +123,7 @@ rule pseudobulk:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
     params:
         datasets=list(DATASETS.index),
-        settings=settings("burden", "trend", "score", "control_treatment"),
+        settings=settings("burden", "trend", "score", "gate", "control_treatment"),
         version=SENOSCORE_VERSION,
     shell:
         r"""
@@ -108,7 +143,6 @@ rule trend:
         samples=config["samples"],
     output:
         trend="results/summary/trend.tsv",
-        families="results/summary/families.tsv",
         readouts="results/summary/readouts.tsv",
         sensitivity="results/summary/sensitivity.tsv",
         labels="results/summary/label_check.tsv",
@@ -168,6 +202,7 @@ rule report:
         calls=expand("results/calls/{dataset}.parquet", dataset=DATASETS.index),
         burden="results/summary/burden.tsv",
         trend="results/summary/trend.tsv",
+        families="results/summary/families.tsv",
         labels="results/summary/label_check.tsv",
         confounders="results/summary/confounders.tsv",
         window="results/summary/window.tsv",
