@@ -142,6 +142,9 @@ def trend(table: pd.DataFrame) -> pd.DataFrame:
                 ("z:sasp", "mean:sasp"),
             ]:
                 a, b = control[column].dropna(), group[column].dropna()
+                points = b.mean() - a.mean() if column == "fraction" else np.nan
+                if column == "fraction":
+                    a, b = np.arcsin(np.sqrt(a)), np.arcsin(np.sqrt(b))
                 ok = len(a) >= 2 and len(b) >= 2
                 sd = float(np.sqrt((a.var() + b.var()) / 2)) if ok else np.nan
                 se = max(sd, 0.004) * np.sqrt(1 / max(len(a), 1) + 1 / max(len(b), 1))
@@ -161,7 +164,8 @@ def trend(table: pd.DataFrame) -> pd.DataFrame:
                         "estimate": est,
                         "ci_lo": est - 2.1 * se if ok else np.nan,
                         "ci_hi": est + 2.1 * se if ok else np.nan,
-                        "unit": "fraction" if column == "fraction" else "control SD",
+                        "unit": "radians (arcsine)" if column == "fraction" else "control SD",
+                        "estimate_fraction": points,
                         "df": 18,
                         "statistic": est / se,
                         "p": p,

@@ -32,15 +32,16 @@ class Arm:
         words = [] if self.alone and np.isfinite(self.dose) else [self.treatment]
         return " ".join([*words, *([f"{self.dose:g} Gy"] if np.isfinite(self.dose) else [])])
 
-    @property
-    def title(self) -> str:
-        """How the title of a contrast of this arm begins in the trend table."""
-        return f"{self.treatment}{f' {self.dose:g} Gy' if np.isfinite(self.dose) else ''} vs "
-
     def rows(self, table: pd.DataFrame) -> pd.Series:
         """Mark the samples of this arm."""
         own = table[k.TREATMENT].astype(str) == self.treatment
         return own if np.isnan(self.dose) else own & (table[k.DOSE] == self.dose)
+
+    def named_in(self, contrast: str) -> bool:
+        """Whether a contrast of the trend table is of this arm, by how its title begins."""
+        # Behind a dose may stand how it was given; without one nothing parts two treatments.
+        dose = f"{self.dose:g} Gy " if np.isfinite(self.dose) else "vs "
+        return contrast.startswith(f"{self.treatment} {dose}")
 
 
 def main_arm(table: pd.DataFrame, control: str = k.CONTROL) -> Arm:
@@ -79,9 +80,8 @@ def contrasts_of(trend: pd.DataFrame | None, arm: Arm, measures: Collection[str]
     """Rows of the trend table that compare an arm with controls; ``stratum`` is text."""
     if trend is None or trend.empty:
         return pd.DataFrame(columns=[k.COMPARTMENT, "stratum", "measure", k.DAYS, "estimate", "q"])
-    titled = trend["contrast"].astype(str).str.startswith(arm.title)
     asked = trend["question"].eq("irradiated_vs_control") & trend["measure"].isin(measures)
-    rows = trend[asked & titled].copy()
+    rows = trend[asked & trend["contrast"].astype(str).map(arm.named_in)].copy()
     for name in (k.DAYS, "estimate", "ci_lo", "ci_hi", "q", "n_control", "n_treated"):
         rows[name] = tidy.column(rows, name)
     for name in ("stratum", "status", "unit"):
