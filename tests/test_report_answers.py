@@ -12,6 +12,7 @@ from statsmodels.stats.power import TTestIndPower
 from senoscore._burden import burden
 from senoscore.errors import InputError
 from senoscore.io.canonical import write_canonical_stream
+from senoscore.io.tables import write_tsv
 from senoscore.plotting import heatmap_table
 from senoscore.plotting._arms import Arm
 from senoscore.report import _alt, _tables, render
@@ -219,7 +220,7 @@ def read(folder: Path, name: str, values: str, n_genes: int) -> None:
     path = folder / "matrix" / f"{name}.h5ad"
     write_canonical_stream(path, [], genes, values=values, meta=meta)
     table = pd.DataFrame({"input": genes, "symbol": genes, "ensembl_id": "", "status": "symbol"})
-    table.assign(note="").to_csv(folder / "matrix" / f"{name}.genes.tsv", sep="\t", index=False)
+    write_tsv(table.assign(note=""), folder / "matrix" / f"{name}.genes.tsv")
 
 
 def test_data_sets_of_other_values_or_genes_are_warned_of(tmp_path: Path) -> None:
