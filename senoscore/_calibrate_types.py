@@ -23,8 +23,8 @@ __all__ = ["Calibration", "CompartmentCalibration"]
 
 _META: Final = b"senoscore"
 _COLUMNS: Final = (
-    "kind", "name", "left_out", "centre", "scale", "slope", "depth", "n_ctrl_samples",
-    "n_ctrl_cells",
+    "kind", "name", "left_out", "centre", "scale", "slope", "spread", "depth",
+    "n_ctrl_samples", "n_ctrl_cells",
 )  # fmt: skip
 _KINDS: Final = ("signature", "axis", "index")
 
@@ -98,7 +98,8 @@ class Calibration:
 
         Columns ``compartment``, ``kind`` (signature, axis, index, null, cut), ``name``,
         ``left_out`` (the control sample left out; "" for none), ``centre``, ``scale``, ``slope``
-        and ``depth`` (trend with the natural log of a cell's counts, and their middle),
+        and ``spread`` (trends of the score and of its log scale with the natural log of a cell's
+        counts), ``depth`` (the middle of that log),
         ``n_ctrl_samples``, ``n_ctrl_cells``, ``z_cut``, ``alpha``, ``rate_loso``, ``mode``,
         ``status``, ``note``. A ``null`` row has the index of one control cell in ``centre``.
         """
@@ -196,6 +197,7 @@ def _level_rows(panel: Panel, own: CompartmentCalibration) -> list[pd.DataFrame]
                         "centre": level.centre,
                         "scale": level.scale,
                         "slope": level.slope,
+                        "spread": level.spread,
                         "depth": level.depth,
                         "n_ctrl_samples": len(used),
                         "n_ctrl_cells": sum(used.values()),
@@ -223,6 +225,7 @@ def _restore(frame: pd.DataFrame, about: dict[str, Any]) -> CompartmentCalibrati
                 mine["centre"].to_numpy(np.float64),
                 mine["scale"].to_numpy(np.float64),
                 mine["slope"].to_numpy(np.float64),
+                mine["spread"].to_numpy(np.float64),
                 float(mine["depth"].iloc[0]),
             )
             for kind, mine in part.groupby("kind", sort=False)
