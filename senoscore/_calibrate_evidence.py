@@ -101,6 +101,16 @@ class Reader:
         limits = self.panel.thresholds_of(self.compartment, cut)
         return holds(self.panel.composite, self.evidence(z), limits) & self.assessable(z)
 
+    def first_state(
+        self, evidence: Evidence, able: NDArray[np.bool_], cut: float
+    ) -> NDArray[np.int64]:
+        """Number of the first state of the panel that fits each able cell, else -1."""
+        limits = self.panel.thresholds_of(self.compartment, cut)
+        taken = np.full(evidence.n, -1)
+        for number, state in enumerate(self.panel.states):
+            taken[holds(state.when, evidence, limits) & able & (taken < 0)] = number
+        return taken
+
 
 def fit_levels(
     reader: Reader,

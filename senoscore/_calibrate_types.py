@@ -37,8 +37,10 @@ class CompartmentCalibration:
     ``none``; ``status`` is ok, single_control, few_control_samples, no_control or not_assessable.
     ``levels`` has a key ``""`` for cells of any other sample and one for each control sample,
     fitted without it. ``null`` holds, per control sample, the index of the cells that fulfil the
-    rule under thresholds from the other control samples, ascending, and ``n_cells`` how many
-    cells it had.
+    rule under thresholds from the other control samples, ascending; ``n_cells`` how many cells it
+    had, ``n_assessable`` those with enough axes, and ``n_state`` those that the rules of two
+    states with no false discovery rate would take: acute_damage_response, were they irradiated a
+    day ago, and escaped. ``depth_range`` is that of the median log counts of control samples.
     """
 
     compartment: str
@@ -51,6 +53,9 @@ class CompartmentCalibration:
     levels: dict[str, Levels] = field(default_factory=dict)
     null: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)
     n_cells: dict[str, int] = field(default_factory=dict)
+    n_assessable: dict[str, int] = field(default_factory=dict)
+    n_state: dict[str, dict[str, int]] = field(default_factory=dict)
+    depth_range: tuple[float, float] = (np.nan, np.nan)
 
     @property
     def assessable(self) -> bool:
@@ -70,28 +75,27 @@ class Calibration:
 
     @property
     def rates(self) -> pd.DataFrame:
-        """Achieved rate in each control sample, its thresholds coming from the others.
+        """Achieved rates in each control sample, its thresholds coming from the others.
 
-        Columns ``compartment``, ``sample``, ``n_cells``, ``n_called``, ``rate``, ``target``,
-        ``z_cut``, ``status``.
+        Columns ``compartment``, ``sample``, ``n_cells``, ``n_assessable``, ``n_called``, ``rate``
+        (n_called / n_assessable), ``target``, ``z_cut``, ``status``, and of the states that have
+        no false discovery rate ``rate_acute`` (were the cells irradiated a day ago) and
+        ``rate_escaped``: what resting cells show of them.
         """
-        rows = [
-            {
-                "compartment": name,
-                "sample": sample,
-                "n_cells": n,
-                "n_called": len(own.null[sample]),
-                "rate": len(own.null[sample]) / n,
-                "target": own.alpha,
-                "z_cut": own.z_cut,
-                "status": own.status,
-            }
-            for name, own in self.by_compartment.items()
-            for sample, n in own.n_cells.items()
-            if sample in own.null
-        ]
-        columns = ["compartment", "sample", "n_cells", "n_called", "rate", "target", "z_cut"]
-        return pd.DataFrame(rows, columns=[*columns, "status"])
+        columns = (
+            "compartment", "sample", "n_cells", "n_assessable", "n_called", "rate", "target",
+            "z_cut", "status", "rate_acute", "rate_escaped",
+        )  # fmt: skip
+        rows = []
+        for name, own in self.by_compartment.items():
+            for sample, null in own.null.items():
+                n, state = own.n_assessable[sample], own.n_state[sample]
+                rows.append(
+                    (name, sample, own.n_cells[sample], n, len(null), len(null) / n, own.alpha,
+                     own.z_cut, own.status, state["acute_damage_response"] / n,
+                     state["escaped"] / n)
+                )  # fmt: skip
+        return pd.DataFrame(rows, columns=list(columns))
 
     def to_frame(self) -> pd.DataFrame:
         """Everything as one long table.
@@ -136,7 +140,8 @@ class Calibration:
             "compartments": [
                 {k: getattr(c, k) for k in ("compartment", "mode", "status", "note")}
                 | {k: _plain(getattr(c, k)) for k in ("z_cut", "alpha", "rate_loso")}
-                | {"n_cells": c.n_cells}
+                | {k: getattr(c, k) for k in ("n_cells", "n_assessable", "n_state")}
+                | {"depth_range": [_plain(x) for x in c.depth_range]}
                 for c in self.by_compartment.values()
             ],
         }
@@ -234,10 +239,11 @@ def _restore(frame: pd.DataFrame, about: dict[str, Any]) -> CompartmentCalibrati
     nulls = own[own["kind"] == "null"]
     null = {
         sample: nulls.loc[nulls["left_out"] == sample, "centre"].to_numpy(np.float64)
-        for sample in about["n_cells"]
-        if about["mode"] in {"cells", "bulk"} and about["z_cut"] is not None
+        for sample, n in about["n_assessable"].items()
+        if n
     }
     numbers = {k: np.nan if about[k] is None else about[k] for k in ("z_cut", "alpha", "rate_loso")}
+    low, high = (np.nan if x is None else x for x in about["depth_range"])
     return CompartmentCalibration(
         about["compartment"],
         about["mode"],
@@ -247,4 +253,7 @@ def _restore(frame: pd.DataFrame, about: dict[str, Any]) -> CompartmentCalibrati
         levels=levels,
         null=null,
         n_cells=about["n_cells"],
+        n_assessable=about["n_assessable"],
+        n_state=about["n_state"],
+        depth_range=(low, high),
     )
