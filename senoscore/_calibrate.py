@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,6 +20,7 @@ from senoscore._calibrate_input import (
     log_depth,
     score_matrix,
 )
+from senoscore._calibrate_judge import compartments_of, judge, tests_of
 from senoscore._calibrate_types import Calibration, CompartmentCalibration
 from senoscore.errors import ConfigError
 from senoscore.panel import load_panel
@@ -59,6 +61,9 @@ def calibrate(
     method: str | None = None,
 ) -> Calibration:
     """Learn from unirradiated cells, compartment by compartment, what is unremarkable.
+
+    The other cells change none of it; their tests are counted, because the false discovery rate
+    of a call is one over all cells of a run (see :func:`senoscore.call`).
 
     Per compartment, signature scores, at equal depth where the cells have ``n_counts`` (or
     scanpy's ``total_counts``), become z values against its control cells, axes are means
@@ -118,7 +123,7 @@ def calibrate(
     is_control = control_mask(table, control)
     scores = score_matrix(table, rules, method=method)
     has_null = any(f"{method}_z{_keys.SEP}{s}" in table for s in rules.signatures)
-    names = table[_keys.COMPARTMENT].astype("string").fillna(_keys.UNASSIGNED).to_numpy(dtype=str)
+    names = compartments_of(table)
     samples = table[_keys.SAMPLE].astype(str).to_numpy(dtype=str)
     use, depth, profile = is_control & kept(table), log_depth(table), is_profile(table)
     fits = {
@@ -142,7 +147,8 @@ def calibrate(
         needed = _MIN_BULK if fit.bulk else min_control_cells
         result[name] = fit.calibrate(alpha, needed, min_control_samples, across, has_null=has_null)
         log.info("%s: %s, cut %.2f", name, result[name].status, result[name].z_cut)
-    return Calibration(rules, alpha, method, result, control)
+    made = Calibration(rules, alpha, method, result, control)
+    return replace(made, tests=tests_of(table, judge(table, made), control))
 
 
 def _across(fits: Mapping[str, _Controls]) -> Floats | None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from senoscore._calibrate_baseline import Baseline, Levels
+from senoscore._calibrate_tests import Tests
 from senoscore.errors import InputError
 from senoscore.io.atomic import atomic_path
 from senoscore.panel import load_panel
@@ -26,6 +27,7 @@ _COLUMNS: Final = (
     "kind", "name", "left_out", "centre", "scale", "slope", "spread", "depth",
     "n_ctrl_samples", "n_ctrl_cells",
 )  # fmt: skip
+_ARMS: Final = {True: "control", False: "irradiated"}
 _KINDS: Final = ("signature", "axis", "index")
 
 
@@ -65,13 +67,17 @@ class CompartmentCalibration:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Baselines, cuts and achieved control rates of every compartment."""
+    """Baselines, cuts and achieved control rates of every compartment, and the tests of the run.
+
+    ``tests`` are those of control cells (True) and of all others (False).
+    """
 
     panel: Panel
     alpha: float
     method: str
     by_compartment: dict[str, CompartmentCalibration]
     control: dict[str, str]
+    tests: dict[bool, Tests] = field(default_factory=dict)
 
     @property
     def rates(self) -> pd.DataFrame:
@@ -100,12 +106,14 @@ class Calibration:
     def to_frame(self) -> pd.DataFrame:
         """Everything as one long table.
 
-        Columns ``compartment``, ``kind`` (signature, axis, index, null, cut), ``name``,
+        Columns ``compartment``, ``kind`` (signature, axis, index, null, cut, test), ``name``,
         ``left_out`` (the control sample left out; "" for none), ``centre``, ``scale``, ``slope``
         and ``spread`` (trends of the score and of its log scale with the natural log of a cell's
         counts), ``depth`` (the middle of that log),
         ``n_ctrl_samples``, ``n_ctrl_cells``, ``z_cut``, ``alpha``, ``rate_loso``, ``mode``,
-        ``status``, ``note``. A ``null`` row has the index of one control cell in ``centre``.
+        ``status``, ``note``. A ``null`` row has the index of one control cell in ``centre``; a
+        ``test`` row (compartment "", name control or irradiated) the p of one cell that fulfils
+        the rule, with its day in ``depth``.
         """
         parts: list[pd.DataFrame] = []
         for name, own in self.by_compartment.items():
@@ -118,6 +126,14 @@ class Calibration:
             table.loc[bad, "note"] = "constant or absent in control cells"
             table.loc[bad, "status"] = "not_assessable"
             parts.append(table)
+        parts += [
+            pd.DataFrame(
+                {"compartment": "", "kind": "test", "name": _ARMS[arm], "left_out": "",
+                 "centre": tests.p, "depth": tests.day}
+            )
+            for arm, tests in self.tests.items()
+            if len(tests.p)
+        ]  # fmt: skip
         return pd.concat(parts, ignore_index=True)
 
     def save(self, path: str | Path) -> None:
@@ -137,6 +153,10 @@ class Calibration:
             "alpha": self.alpha,
             "method": self.method,
             "control": self.control,
+            "n_tests": {
+                _ARMS[arm]: [[_plain(day), n] for day, n in tests.n_of_day]
+                for arm, tests in self.tests.items()
+            },
             "compartments": [
                 {k: getattr(c, k) for k in ("compartment", "mode", "status", "note")}
                 | {k: _plain(getattr(c, k)) for k in ("z_cut", "alpha", "rate_loso")}
@@ -175,7 +195,17 @@ class Calibration:
             about["method"],
             {c["compartment"]: _restore(frame, c) for c in about["compartments"]},
             about["control"],
+            {arm: _restore_tests(frame, about["n_tests"], name) for arm, name in _ARMS.items()},
         )
+
+
+def _restore_tests(frame: pd.DataFrame, n_tests: dict[str, Any], name: str) -> Tests:
+    own = frame[(frame["kind"] == "test") & (frame["name"] == name)]
+    return Tests(
+        own["centre"].to_numpy(np.float64),
+        own["depth"].to_numpy(np.float64),
+        tuple((np.nan if day is None else day, n) for day, n in n_tests.get(name, ())),
+    )
 
 
 def _plain(value: float) -> float | None:

@@ -9,11 +9,11 @@ import pandas as pd
 
 from senoscore import _keys
 from senoscore._calibrate import calibrate
-from senoscore._calibrate_evidence import Reader
-from senoscore._calibrate_input import cell_table, control_mask, kept, log_depth, score_matrix
-from senoscore._call_conformal import benjamini_hochberg, conformal_p
+from senoscore._calibrate_input import cell_table, control_mask, log_depth
+from senoscore._calibrate_judge import compartments_of, days_of, judge, tests_of
+from senoscore._calibrate_tests import Tests, q_values
 from senoscore._call_explain import explain
-from senoscore._call_states import Judged, decide
+from senoscore._call_states import Judged, decide, unlike_controls
 from senoscore.errors import ConfigError
 from senoscore.panel import STATES
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from senoscore._calibrate_types import Calibration
     from senoscore.panel import Panel
-
-    Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
 __all__ = ["call", "explain"]
 
@@ -62,8 +60,10 @@ def call(
     panel, compartment, control, alpha
         For that calibration; ``compartment`` also names the column in ``data``.
     fdr
-        False discovery rate of the senescent call, within a sample (Benjamini-Hochberg over its
-        assessable cells of all compartments).
+        False discovery rate of the senescent call, over the run: Benjamini-Hochberg over the
+        assessable cells of all compartments and samples that ``calibration`` saw and that can be
+        senescent (irradiated cells of day ``min_days_stable`` or later); if it saw none, over
+        those of ``data``. Control cells are a family of their own.
     min_days_stable
         Days after irradiation before which the pattern is an acute damage response; default
         the panel's.
@@ -110,60 +110,38 @@ def call(
 def _call_table(
     table: pd.DataFrame, calibration: Calibration, *, fdr: float, min_days: float
 ) -> pd.DataFrame:
-    panel, n = calibration.panel, len(table)
-    names = table[_keys.COMPARTMENT].astype("string").fillna(_keys.UNASSIGNED).to_numpy(dtype=str)
+    found = judge(table, calibration)
+    control = control_mask(table, calibration.control)
+    day = days_of(table, control)
+    # Day 0 or less: not irradiated, or not yet, hence not early.
+    early = (day > 0) & (day < min_days)
+    days = {
+        "before_stable": early,
+        "missing": np.isnan(day),
+        "stable": (day >= min_days) | (day <= 0),
+    }
+    q = np.full(len(table), np.nan)
+    here = tests_of(table, found, calibration.control)
+    for arm in (True, False):
+        known = calibration.tests.get(arm, Tests())
+        family, n = (known if known.n_of_day else here[arm]).since(min_days)
+        own = (control == arm) & ~np.isnan(found.p)
+        q[own] = np.where(found.positive[own], q_values(found.p[own], family, n), 1.0)
+    judged = Judged.of(found, q)
     samples = table[_keys.SAMPLE].astype(str).to_numpy(dtype=str)
-    days = _day_conditions(table, control_mask(table, calibration.control), min_days)
-    use, depth = kept(table), log_depth(table)
-    judged = Judged.empty(n, len(panel.axes))
-    judged.reason[~use] = "failed quality control"
-    p, tested = np.ones(n), np.zeros(n, bool)
-    parts = []
-    for name in np.unique(names):
-        rows = np.flatnonzero(use & (names == name))
-        own = calibration.by_compartment.get(str(name))
-        if own is None or not own.levels:
-            judged.reason[rows] = own.note if own else "compartment not calibrated"
-            continue
-        reader = Reader(panel, own.compartment)
-        scores = score_matrix(
-            table.iloc[rows], panel, method=calibration.method, null=own.mode == "null"
-        )
-        z, index = np.full((len(rows), len(panel.axes)), np.nan), np.full(len(rows), np.nan)
-        label = np.where(np.isin(samples[rows], [s for s in own.levels if s]), samples[rows], "")
-        for left_out in np.unique(label):
-            part = label == left_out
-            levels = own.levels[str(left_out)]
-            z[part], index[part] = reader.read(scores[part], levels, depth[rows[part]])
-        judged.z[rows], judged.index[rows] = z, index
-        if not own.assessable:
-            judged.reason[rows] = own.note
-            continue
-        able = reader.assessable(z)
-        judged.reason[rows[~able]] = "too few axes of evidence"
-        positive = reader.positive(z, own.z_cut)
-        judged.positive[rows] = positive
-        if own.mode != "null":
-            tested[rows] = able
-            for sample in np.unique(samples[rows[positive]]):
-                others = {s: v for s, v in own.null.items() if s != sample} or own.null
-                mine = positive & (samples[rows] == sample)
-                p[rows[mine]] = conformal_p(index[mine], others, own.n_assessable)
-        parts.append((rows, z, able, reader, own))
-    judged.fdr[:] = _fdr(p, judged.positive, tested, samples)
-    for rows, z, able, reader, own in parts:
-        when = {k: v[rows] for k, v in days.items()}
-        decide(judged, rows, z, able, when, depth[rows], samples[rows], reader, own, fdr)
-    return _result(table, names, judged, calibration)
+    depth = log_depth(table)
+    for rows, reader, own_calibration in found.parts:
+        when = {name: mask[rows] for name, mask in days.items()}
+        deep = unlike_controls(depth[rows], samples[rows], own_calibration)
+        decide(judged, found, rows, when, deep, reader, own_calibration, fdr)
+    return _result(table, judged, calibration)
 
 
-def _result(
-    table: pd.DataFrame, names: np.ndarray[Any, Any], judged: Judged, calibration: Calibration
-) -> pd.DataFrame:
+def _result(table: pd.DataFrame, judged: Judged, calibration: Calibration) -> pd.DataFrame:
     columns: dict[str, Any] = {
         _keys.CELL: table[_keys.CELL].to_numpy(),
         _keys.SAMPLE: table[_keys.SAMPLE].to_numpy(),
-        _keys.COMPARTMENT: names,
+        _keys.COMPARTMENT: compartments_of(table),
     }
     axes = calibration.panel.axis_names
     columns |= {f"z{_keys.SEP}{axis}": judged.z[:, i] for i, axis in enumerate(axes)}
@@ -179,35 +157,6 @@ def _result(
     result = pd.DataFrame(columns, index=table.index)
     result.attrs["z_cut"] = {c: v.z_cut for c, v in calibration.by_compartment.items()}
     return result
-
-
-def _day_conditions(table: pd.DataFrame, control: Bools, min_days: float) -> dict[str, Bools]:
-    """Whether stable senescence can be claimed; what was not irradiated (yet) always can."""
-    if _keys.DAYS in table:
-        day = pd.to_numeric(table[_keys.DAYS], errors="coerce").to_numpy(
-            np.float64, na_value=np.nan
-        )
-    else:
-        day = np.full(len(table), np.nan)
-    missing = np.isnan(day) & ~control
-    early = (day > 0) & (day < min_days) & ~control
-    return {"before_stable": early, "missing": missing, "stable": ~missing & ~early}
-
-
-def _fdr(
-    p: np.ndarray[Any, Any], positive: Bools, tested: Bools, samples: np.ndarray[Any, Any]
-) -> np.ndarray[Any, Any]:
-    """Benjamini-Hochberg over the tested cells of each sample; NaN where there is no p.
-
-    Over the compartments together: a family for each of them calls a few cells by chance in many
-    of them, and most of those calls are wrong where few cells are senescent (docs/call.md).
-    """
-    q = np.where(tested, 1.0, np.nan)
-    for sample in np.unique(samples[positive & tested]):
-        own = tested & (samples == sample)
-        mine = own & positive
-        q[mine] = benjamini_hochberg(p[mine], n_tests=int(own.sum()))
-    return q
 
 
 def _write(

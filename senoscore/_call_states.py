@@ -13,12 +13,13 @@ from senoscore.panel_rules import axes_of, holds
 
 if TYPE_CHECKING:
     from senoscore._calibrate_evidence import Reader
+    from senoscore._calibrate_judge import Evidence
     from senoscore._calibrate_types import CompartmentCalibration
 
     Floats = np.ndarray[Any, np.dtype[np.float64]]
     Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
-__all__ = ["Judged", "decide"]
+__all__ = ["Judged", "decide", "unlike_controls"]
 
 _SENESCENT: Final = STATES.index("senescent")
 _CANDIDATE: Final = STATES.index("senescent_candidate")
@@ -39,27 +40,26 @@ class Judged:
     reason: np.ndarray[Any, Any]
 
     @classmethod
-    def empty(cls, n: int, n_axes: int) -> Judged:
-        """Nothing is assessable yet."""
+    def of(cls, found: Evidence, fdr: Floats) -> Judged:
+        """Cells with their evidence and no state yet."""
+        n = len(fdr)
         return cls(
-            np.full((n, n_axes), np.nan, np.float32),
-            np.full(n, np.nan, np.float32),
-            np.full(n, np.nan, np.float32),
-            np.zeros(n, bool),
+            found.z.astype(np.float32),
+            found.index.astype(np.float32),
+            fdr.astype(np.float32),
+            found.positive,
             np.full(n, STATES.index(NOT_ASSESSABLE), np.int8),
             np.full(n, "", object),
-            np.full(n, "", object),
+            found.reason.copy(),
         )
 
 
 def decide(
     judged: Judged,
+    found: Evidence,
     rows: np.ndarray[Any, Any],
-    z: Floats,
-    able: Bools,
     days: dict[str, Bools],
-    log_depth: Floats,
-    samples: np.ndarray[Any, Any],
+    deep: Bools,
     reader: Reader,
     own: CompartmentCalibration,
     fdr: float,
@@ -70,16 +70,18 @@ def decide(
     ----------
     judged
         Columns of all cells, of which state, axes and reason are written.
+    found
+        Evidence of all cells.
     rows
-        Cells of the compartment; everything else has a row for each of them.
-    z, able, days, log_depth, samples
-        Evidence, whether it is enough, day conditions, and depth and sample of each cell.
+        Cells of the compartment.
+    days, deep
+        Day conditions, and whether their depth is not that of the controls, of these cells.
     reader, own
         The compartment.
     fdr
         Rate above which no cell is senescent.
     """
-    panel = reader.panel
+    panel, z, able = reader.panel, found.z[rows], found.able[rows]
     evidence = reader.evidence(z, days)
     limits = panel.thresholds_of(own.compartment, own.z_cut)
     taken = reader.first_state(evidence, able, own.z_cut)
@@ -89,7 +91,6 @@ def decide(
         asked = axes_of(state.when, excluded=False)
         up = np.column_stack([holds(t, evidence, limits) & mine for t in asked] or [mine & False])
         judged.axes_up[rows[mine]] = _joined(up[mine], [t.axis for t in asked])
-    deep = _unlike_controls(log_depth, samples, own)
     judged.reason[rows[deep & able]] = _DEPTH
     ceiling = _ceilings(z, days, deep, reader, own) | {
         "above the stated false discovery rate": ~(judged.fdr[rows] <= fdr)
@@ -127,7 +128,7 @@ def _ceilings(
     }
 
 
-def _unlike_controls(
+def unlike_controls(
     log_depth: Floats, samples: np.ndarray[Any, Any], own: CompartmentCalibration
 ) -> Bools:
     """Tell which cells are of a sample far shallower or deeper than every control sample.

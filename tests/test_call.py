@@ -14,7 +14,7 @@ from scipy import stats
 from senoscore import plotting as pl
 from senoscore._calibrate import Calibration, calibrate
 from senoscore._call import call, explain
-from senoscore._call_conformal import benjamini_hochberg, conformal_p
+from senoscore._calibrate_tests import control_p, q_values
 from senoscore.errors import ConfigError, InputError
 from senoscore.panel import load_panel
 
@@ -71,7 +71,8 @@ def tissue(
 @cache
 def calibrated(compartment: str) -> tuple[pd.DataFrame, Calibration]:
     data = tissue(np.random.default_rng(1), n=200, n_treated=1, compartment=compartment)
-    return data, calibrate(data)
+    # Controls only: the cell that is called is then its own family of tests.
+    return data, calibrate(data[data["treatment"] == "control"])
 
 
 def one_cell(
@@ -258,14 +259,20 @@ def test_bulk_is_a_candidate_at_most_and_needs_three_controls() -> None:
     assert two["senescence_index"].notna().all()
 
 
-def test_conformal_p_and_bh_against_other_implementations() -> None:
+def test_p_and_q_against_other_implementations() -> None:
     null = {"a": np.array([1.0, 2.0]), "b": np.array([3.0])}
     n = {"a": 10, "b": 10}
-    got = conformal_p(np.array([0.0, 2.0, 5.0]), null, n)
-    np.testing.assert_allclose(got, np.array([1 + 3, 1 + 2, 1]) / 21)
+    got = control_p(np.array([0.0, 2.0, 5.0]), null, n)
+    # Shares .2/.1, .1/.1, 0/0; upper limit of the mean of two: mean + 6.3138 * sd / sqrt(2).
+    upper = np.array([0.15 + 6.313752 * 0.05, 0.1, 0.0])
+    np.testing.assert_allclose(got, (1 + 20 * upper) / 21, rtol=1e-6)
+    assert control_p(np.array([2.0]), {"a": null["a"]}, n)[0] == pytest.approx(2 / 11)
     p = np.random.default_rng(0).uniform(size=30) ** 3
+    p[7] = p[3]
     expected = stats.false_discovery_control(np.concatenate([p, np.ones(70)]))[:30]
-    np.testing.assert_allclose(benjamini_hochberg(p, n_tests=100), expected)
+    np.testing.assert_allclose(q_values(p, p, 100), expected)
+    assert q_values(np.array([p.max() + 1e-6]), p, 100)[0] == 1
+    assert q_values(np.array([p.min() / 2]), p, 100)[0] == pytest.approx(expected.min())
 
 
 def anndata_of(data: pd.DataFrame) -> AnnData:
