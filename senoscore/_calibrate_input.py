@@ -28,7 +28,6 @@ __all__ = [
 ]
 
 NULL_SUFFIX: Final = "_z"
-_DEPTH: Final = ("n_counts", "total_counts")
 _PROFILES: Final = ("bulk", "array")
 
 
@@ -114,7 +113,7 @@ def log_depth(table: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
 
     Read from ``n_counts`` or, as scanpy names it, ``total_counts``.
     """
-    for column in _DEPTH:
+    for column in _keys.DEPTH:
         if column in table:
             counts = table[column].to_numpy(np.float64, na_value=np.nan)
             return np.log(np.where(counts > 0, counts, np.nan))
