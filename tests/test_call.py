@@ -159,7 +159,7 @@ def test_index_is_in_control_sds_and_rises_with_evidence() -> None:
 @pytest.mark.parametrize("skewed", [False, True])
 def test_null_tissue_is_not_called(skewed: bool) -> None:
     positive, called, total = 0, 0, 0
-    for seed in range(4):
+    for seed in range(8):
         data = tissue(np.random.default_rng(100 + seed), skewed=skewed, n_treated=3)
         result = call(data, fdr=0.1)
         treated = (data["treatment"] == "irradiated").to_numpy()
