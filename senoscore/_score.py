@@ -125,7 +125,7 @@ def score(
         target.obsm[_obsm_key(key, run.methods, key_added)] = pd.DataFrame(
             table, index=pd.Index(target.obs_names)
         )
-    if matrix.values == _keys.COUNTS and not set(_keys.DEPTH) & set(target.obs):
+    if matrix.is_counts and not set(_keys.DEPTH) & set(target.obs):
         target.obs[_keys.DEPTH[0]] = _totals(matrix, block_size)
     entry = dict(target.uns.get(_keys.UNS, {}))
     entry["score"] = {**entry.get("score", {}), **run.record(layer)}

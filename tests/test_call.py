@@ -13,8 +13,8 @@ from scipy import stats
 
 from senoscore import plotting as pl
 from senoscore._calibrate import Calibration, calibrate
-from senoscore._call import call, explain
 from senoscore._calibrate_tests import control_p, q_values
+from senoscore._call import call, explain
 from senoscore.errors import ConfigError, InputError
 from senoscore.panel import load_panel
 
@@ -275,6 +275,92 @@ def test_p_and_q_against_other_implementations() -> None:
     assert q_values(np.array([p.min() / 2]), p, 100)[0] == pytest.approx(expected.min())
 
 
+def states_of(data: pd.DataFrame, **options: object) -> tuple[set[str], set[str]]:
+    """States and reasons of planted cells for which the composite rule holds."""
+    result = call(data, **options)
+    own = result[data["truth"].to_numpy() & result["panel_positive"].to_numpy()]
+    assert len(own)
+    return set(own["senescence_state"].astype(str)), set(own["reason"])
+
+
+def test_ceilings_hold_whatever_the_panel_says() -> None:
+    data = tissue(np.random.default_rng(20), burden=0.3, shift=dict.fromkeys(FULL, 5.0))
+    data["ucell:proliferation"] -= 8.0 * data["truth"]
+    assert states_of(data) == ({"senescent"}, {""})
+    one = data[(data["treatment"] == "irradiated") | (data["sample"] == "s0")]
+    assert states_of(one) == (
+        {"senescent_candidate"},
+        {"one control sample: the spread between samples is unknown"},
+    )
+    blind = data.assign(**{"ucell:proliferation": np.nan})
+    assert states_of(blind) == (
+        {"senescent_candidate"},
+        {"proliferation not assessable: a dividing cell cannot be excluded"},
+    )
+    post_mitotic = blind.assign(compartment="neuron")
+    assert states_of(post_mitotic)[0] == {"senescent"}
+    raw = {**PANEL.raw, "states": [PANEL.raw["states"][3], *PANEL.raw["states"][:3],
+                                   *PANEL.raw["states"][4:]]}  # fmt: skip
+    early = data.assign(days_post_rt=np.where(data["treatment"] == "irradiated", 1.0, np.nan))
+    assert states_of(early, panel=raw) == (
+        {"acute_damage_response"},
+        {"too early for stable senescence"},
+    )
+
+
+def test_samples_far_deeper_or_shallower_than_controls_are_flagged() -> None:
+    data = tissue(np.random.default_rng(21), burden=0.3, shift=dict.fromkeys(FULL, 5.0))
+    data["ucell:proliferation"] -= 8.0 * data["truth"]
+    depth = np.random.default_rng(1).lognormal(8, 0.3, len(data))
+    data["n_counts"] = np.where(data["sample"] == "s4", depth / 4, depth)
+    result = call(data)
+    flagged = result["reason"].str.startswith("depth of the sample")
+    assert set(result.loc[flagged, "sample"]) == {"s4"}
+    assert flagged[data["sample"] == "s4"].all()
+    own = result[data["truth"] & result["panel_positive"]]
+    by = own.groupby("sample")["senescence_state"].unique()
+    assert set(by["s4"]) == {"senescent_candidate"}
+    assert set(by["s5"]) == {"senescent"}
+
+
+@pytest.mark.parametrize("day", [-3.0, 0.0])
+def test_samples_before_irradiation_are_not_acute(day: float) -> None:
+    data = tissue(np.random.default_rng(22), burden=0.3, day=day)
+    result = call(data)
+    assert result["panel_positive"].any()
+    assert "acute_damage_response" not in set(result["senescence_state"])
+    soon = call(data.assign(days_post_rt=data["days_post_rt"] + 4))
+    assert "acute_damage_response" in set(soon["senescence_state"])
+
+
+def test_false_discovery_rate_is_one_over_the_run() -> None:
+    rng = np.random.default_rng(23)
+    few = tissue(rng, burden=0.3)
+    quiet = tissue(rng, compartment="tumour", n=600)
+    both = pd.concat([few, quiet], ignore_index=True)
+    alone, together = call(few), call(both).iloc[: len(few)]
+    p = {}
+    for name, data in (("alone", few), ("together", both)):
+        made = calibrate(data)
+        p[name] = made.tests[False]
+        assert sum(n for _, n in p[name].n_of_day) == (data["treatment"] == "irradiated").sum()
+    treated = (few["treatment"] == "irradiated").to_numpy() & alone["panel_positive"].to_numpy()
+    # Benjamini-Hochberg by scipy over all irradiated cells of the run, 1 where the rule fails.
+    for result, name in ((alone, "alone"), (together, "together")):
+        n = sum(n for _, n in p[name].n_of_day)
+        padded = np.concatenate([p[name].p, np.ones(n - len(p[name].p))])
+        q = stats.false_discovery_control(padded)[: len(p[name].p)]
+        assert set(np.float32(result["senescence_fdr"][treated])) <= set(np.float32(q))
+    assert (together["senescence_fdr"][treated] >= alone["senescence_fdr"][treated]).all()
+    # Acute cells are no tests of senescence: they neither help nor cost.
+    acute = tissue(rng, burden=0.5, day=1.0, compartment="fibroblast")
+    acute = acute[acute["treatment"] == "irradiated"].assign(
+        sample=lambda d: "a" + d["sample"], cell=lambda d: "a" + d["cell"]
+    )
+    more = call(pd.concat([few, acute], ignore_index=True)).iloc[: len(few)]
+    pd.testing.assert_series_equal(more["senescence_fdr"], alone["senescence_fdr"])
+
+
 def anndata_of(data: pd.DataFrame) -> AnnData:
     import anndata as ad
 
@@ -307,6 +393,15 @@ def test_anndata_and_table_agree_and_explain() -> None:
         large["axis"][large["decided"]]
     )
     assert "senescent, index" in pl.to_svg(pl.evidence(large))
+    assert large["score"].notna().all()
+    assert large["null_p"].isna().all()
+    sasp = large.set_index("axis").loc["sasp"]
+    at = adata.obsm["score_ucell"].loc[cell]
+    assert sasp["score"] == pytest.approx((at["sasp_secreted"] + at["senmayo"]) / 2)
+    raw = {**PANEL.raw, "axes": PANEL.raw["axes"][:-1], "name": "mine"}
+    for called in (expected, adata):
+        with pytest.raises(InputError, match="not made with panel 'mine'"):
+            explain(called, cell, panel=raw)
     with pytest.raises(InputError, match="explain table"):
         pl.evidence(data)
     with pytest.raises(InputError, match="no cell 'x'"):

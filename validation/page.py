@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from study import Size
 
 
-_SHARES = {"called", "rule", "senescent", "auroc", "right"}
+_SHARES = {"called", "rule", "senescent", "auroc", "right", "escaped", "found", "wrong"}
 
 
 def percent(value: float, digits: int = 1) -> str:
@@ -274,9 +274,9 @@ def _own(rows: pd.DataFrame) -> str:
 def _alone(rows: pd.DataFrame) -> str:
     means = summarise(rows.assign(what="all"), ["what"], ["found", "wrong"]).iloc[0]
     return (
-        f"Irradiated animals alone, at day 28 of the simulated tissue (z against matched gene sets, "
+        "Irradiated animals alone, at day 28 of the simulated tissue (z against matched gene sets, "
         f"cut 3): {_ci(means, 'found')} of the senescent cells and {_ci(means, 'wrong')} of the "
-        f"others become `senescent_candidate`, and none is called senescent."
+        "others become `senescent_candidate`, and none is called senescent."
     )
 
 
@@ -286,8 +286,8 @@ def _recovery(rows: pd.DataFrame) -> str:
     mean = rows.groupby("what", sort=False)[["excess", "true"]].mean()
     words = [f"{what} {r['excess'] / r['true']:.2f}" for what, r in mean.iterrows()]
     return (
-        "The aim for the excess was 0.4 to 1.05 of the planted share. From 5 to 20 % planted it is: "
-        f"{', '.join(words)}; "
+        "The aim for the excess was 0.4 to 1.05 of the planted share. From 5 to 20 % planted it "
+        f"is: {', '.join(words)}; "
         + ("the aim is met for both."
            if (mean["excess"] / mean["true"]).between(0.4, 1.05).all()
            else "**the aim is not met for every programme.**")
