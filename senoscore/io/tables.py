@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EXACT_FLOATS",
     "guard_formulas",
+    "parquet_columns",
     "read_parquet",
     "read_tsv",
     "write_parquet",
@@ -195,9 +196,24 @@ def read_parquet(path: str | Path, *, columns: Sequence[str] | None = None) -> p
                 raise _lacking(missing, file.schema_arrow.names, where)
             table = file.read(columns=None if columns is None else list(columns)).to_pandas()
     except (pa.ArrowException, OSError) as error:
-        msg = f"{where} is no whole Parquet file: {_one_line(error)}"
-        raise InputError(msg, fix="delete it and run the stage that makes it again") from error
+        raise _no_parquet(where, error) from error
     return table if columns is None else table[list(columns)]
+
+
+def parquet_columns(path: str | Path) -> list[str]:
+    """Names of the columns of a Parquet table, from its footer.
+
+    Raises
+    ------
+    InputError
+        The file is missing, truncated or no Parquet.
+    """
+    where = _existing(path)
+    try:
+        with pq.ParquetFile(where) as file:
+            return list(file.schema_arrow.names)
+    except (pa.ArrowException, OSError) as error:
+        raise _no_parquet(where, error) from error
 
 
 def _existing(path: str | Path) -> Path:
@@ -206,6 +222,11 @@ def _existing(path: str | Path) -> Path:
         msg = f"{where} is not there" if not where.exists() else f"{where} is no file"
         raise InputError(msg, fix="check the path")
     return where
+
+
+def _no_parquet(where: Path, error: Exception) -> InputError:
+    msg = f"{where} is no whole Parquet file: {_one_line(error)}"
+    return InputError(msg, fix="delete it and run the stage that makes it again")
 
 
 def _select(table: pd.DataFrame, columns: Sequence[str], where: Path) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from senoscore import _keys as k
+from senoscore._calibrate_input import control_mask
 from senoscore.io.tables import write_parquet, write_tsv
 from senoscore.stages._tables import cell_table, panel_method, panel_of
 
@@ -36,10 +37,11 @@ def calibrate(
     from senoscore.design import read_samples
 
     rules = panel_of(panel, config)
-    cells = _panel_cells(datasets, read_samples(samples), rules, config, layout)
+    sheet, control = read_samples(samples), {k.TREATMENT: config["control_treatment"]}
+    parts = (_panel_cells(dataset, sheet, rules, config, layout) for dataset in datasets)
     calibration = run(
-        cells,
-        control={k.TREATMENT: config["control_treatment"]},
+        pd.concat([_telling(cells, control) for cells in parts], ignore_index=True),
+        control=control,
         panel=rules,
         **config["calibrate"],
     )
@@ -56,7 +58,7 @@ def call(
     from senoscore.design import read_samples
 
     rules = panel_of(panel, config)
-    cells = _panel_cells([dataset], read_samples(samples), rules, config, layout)
+    cells = _panel_cells(dataset, read_samples(samples), rules, config, layout)
     calls = run(
         cells,
         Calibration.read(layout.calibration),
@@ -70,21 +72,23 @@ def call(
 
 
 def _panel_cells(
-    datasets: Sequence[str],
-    samples: pd.DataFrame,
-    panel: Panel,
-    config: Mapping[str, Any],
-    layout: Layout,
+    dataset: str, samples: pd.DataFrame, panel: Panel, config: Mapping[str, Any], layout: Layout
 ) -> pd.DataFrame:
     """Cells with the scores of the panel, under the name of the panel's method."""
-    tables = []
-    for dataset in datasets:
-        method = panel_method(dataset, panel, config, layout)
-        names = {
-            f"{method}{suffix}{k.SEP}{name}": f"{panel.method}{suffix}{k.SEP}{name}"
-            for name in panel.signatures
-            for suffix in ("", "_z")
-        }
-        cells = cell_table([dataset], samples, layout, scores=list(names))
-        tables.append(cells.rename(columns=names))
-    return pd.concat(tables, ignore_index=True)
+    method = panel_method(dataset, panel, config, layout)
+    names = {
+        f"{method}{suffix}{k.SEP}{name}": f"{panel.method}{suffix}{k.SEP}{name}"
+        for name in panel.signatures
+        for suffix in ("", "_z")
+    }
+    return cell_table(dataset, samples, layout, scores=list(names)).rename(columns=names)
+
+
+def _telling(cells: pd.DataFrame, control: Mapping[str, str]) -> pd.DataFrame:
+    """Cells that a calibration depends on, so that it need not hold all those of a study.
+
+    These are the controls. Of other cells it asks only which compartments there are, and whether
+    a sample has more than one row of it: two of each answer that.
+    """
+    place = cells.groupby([k.SAMPLE, k.COMPARTMENT], sort=False, dropna=False).cumcount()
+    return cells[control_mask(cells, control) | place.lt(2).to_numpy()]
