@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import h5py
 
+from senoscore._atomic import remake
 from senoscore.errors import InputError
 from senoscore.io._h5 import H5_ERRORS, child, open_h5
 from senoscore.io._text import open_text
@@ -170,4 +171,4 @@ def _row_groups(path: Path) -> Iterator[pa.Table]:
                     yield table
     except (pa.ArrowException, OSError) as error:
         msg = f"{path} is no whole piece: {' '.join(str(error).split())[:200]}"
-        raise InputError(msg, fix="delete it and run the stage again") from error
+        raise InputError(msg, fix=remake(path)) from error

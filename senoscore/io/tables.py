@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from senoscore._atomic import refuse_cut_text
+from senoscore._atomic import refuse_cut_text, remake
 from senoscore.errors import InputError
 from senoscore.io.atomic import atomic_path
 
@@ -152,7 +152,7 @@ def read_tsv(
         )
     except (ValueError, OSError, EOFError) as error:  # ParserError is a ValueError
         msg = f"{where} cannot be read as a table: {_one_line(error)}"
-        raise InputError(msg, fix="make it again, or restore it") from error
+        raise InputError(msg, fix=remake(where)) from error
     refuse_cut_text(where)
     table.columns = pd.Index([_unguard(name) for name in table.columns], dtype=object)
     for position in range(table.shape[1]):
@@ -226,7 +226,7 @@ def _existing(path: str | Path) -> Path:
 
 def _no_parquet(where: Path, error: Exception) -> InputError:
     msg = f"{where} is no whole Parquet file: {_one_line(error)}"
-    return InputError(msg, fix="delete it and run the stage that makes it again")
+    return InputError(msg, fix=remake(where))
 
 
 def _select(table: pd.DataFrame, columns: Sequence[str], where: Path) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from senoscore import _keys as k
+from senoscore._atomic import remake
 from senoscore.errors import InputError
 from senoscore.io._h5 import H5_ERRORS, damaged, open_h5, read_stored
 from senoscore.io.tables import parquet_columns, read_parquet
@@ -28,11 +29,11 @@ SEX_SIGNATURES: Final = ("sex_xist_y", "sex_xist_y_mouse")
 def facts(dataset: str, layout: Layout) -> dict[str, Any]:
     """What ingest found out about a dataset: organism, assay, values."""
     path = layout.matrix(dataset)
-    with open_h5(path) as file:
+    with open_h5(path, fix=remake(path)) as file:
         try:
             facts: dict[str, Any] = read_stored(file["uns"][k.UNS])
         except H5_ERRORS as error:
-            raise damaged(path, error) from error
+            raise damaged(path, error, fix=remake(path)) from error
     return facts
 
 
