@@ -29,7 +29,8 @@ rule window:
     benchmark:
         "logs/benchmarks/window.tsv"
     resources:
-        mem_mb=matrix_mb(factor=1, base=3000),
+        mem_mb=megabytes(factor=0.5, base=2000, of=["matrices"]),
+        runtime=minutes(per_gb=10, base=20, of=["matrices"]),
     params:
         datasets=list(DATASETS.index),
         settings=settings(
@@ -70,7 +71,8 @@ rule crosstalk:
     benchmark:
         "logs/benchmarks/crosstalk.tsv"
     resources:
-        mem_mb=matrix_mb(factor=1, base=3000),
+        mem_mb=megabytes(factor=0.5, base=2000, of=["matrices"]),
+        runtime=minutes(per_gb=10, base=20, of=["matrices"]),
     params:
         datasets=list(DATASETS.index),
         settings=settings(

@@ -66,17 +66,30 @@ def dataset_files(wildcards):
     return sorted(map(str, path.iterdir())) if path.is_dir() else str(path)
 
 
-def matrix_mb(factor, base, most=64_000):
-    """Memory in MB that grows with the input, up to a limit, and with each attempt."""
-    return lambda wildcards, input, attempt: int(
-        min(base + factor * input.size_mb, most) * attempt
+def size_mb(input, of):
+    """Size of the input, or of the lists of files in it that are named.
+
+    A job that travels in a group is asked for before any of the group runs. What others of its
+    group write is not there yet, and must not be among them: Snakemake would leave the job
+    out when it adds up what the group needs.
+    """
+    files = [file for name in of for file in getattr(input, name)]
+    return (
+        sum(Path(file).stat().st_size for file in files) / 1e6 if of else input.size_mb
     )
 
 
-def minutes(per_gb, base):
+def megabytes(factor, base, of=(), most=64_000):
+    """Memory in MB that grows with the input, up to a limit, and with each attempt."""
+    return lambda wildcards, input, attempt: int(
+        min(base + factor * size_mb(input, of), most) * attempt
+    )
+
+
+def minutes(per_gb, base, of=()):
     """Wall time in minutes, likewise."""
     return lambda wildcards, input, attempt: int(
-        (base + per_gb * input.size_mb / 1000) * attempt
+        (base + per_gb * size_mb(input, of) / 1000) * attempt
     )
 
 
