@@ -29,7 +29,7 @@ rule window:
     benchmark:
         "logs/benchmarks/window.tsv"
     resources:
-        mem_mb=megabytes(factor=0.5, base=2000, of=["matrices"]),
+        mem_mb=megabytes(factor=1, base=2000, of=["matrices"], add=max),
         runtime=minutes(per_gb=10, base=20, of=["matrices"]),
     params:
         datasets=list(DATASETS.index),
@@ -71,7 +71,7 @@ rule crosstalk:
     benchmark:
         "logs/benchmarks/crosstalk.tsv"
     resources:
-        mem_mb=megabytes(factor=0.5, base=2000, of=["matrices"]),
+        mem_mb=megabytes(factor=1, base=2000, of=["matrices"], add=max),
         runtime=minutes(per_gb=10, base=20, of=["matrices"]),
     params:
         datasets=list(DATASETS.index),

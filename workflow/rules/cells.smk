@@ -66,7 +66,7 @@ rule qc:
     benchmark:
         "logs/benchmarks/qc/{dataset}.tsv"
     resources:
-        mem_mb=megabytes(factor=12, base=2000),  # doublets: one sample in memory
+        mem_mb=sample_megabytes(factor=0.5, per_value=25, base=1500),  # scrublet
         runtime=minutes(per_gb=20, base=60),
     params:
         settings=settings("qc"),

@@ -10,7 +10,7 @@ from senoscore import __version__ as SENOSCORE_VERSION
 from senoscore.config import validate_config
 from senoscore.design import check_sheets, read_datasets, read_samples
 from senoscore.io.atomic import TEMPORARY_PREFIX
-from senoscore.io.shards import count_cells, count_shards
+from senoscore.io.shards import count_cells, count_shards, largest_sample
 from senoscore.panel import find_panel
 
 # Commands come from the environment that Snakemake itself runs in, activated or not.
@@ -66,7 +66,7 @@ def dataset_files(wildcards):
     return sorted(map(str, path.iterdir())) if path.is_dir() else str(path)
 
 
-def size_mb(input, of):
+def size_mb(input, of, add=sum):
     """Size of the input, or of the lists of files in it that are named.
 
     A job that travels in a group is asked for before any of the group runs. What others of its
@@ -75,14 +75,31 @@ def size_mb(input, of):
     """
     files = [file for name in of for file in getattr(input, name)]
     return (
-        sum(Path(file).stat().st_size for file in files) / 1e6 if of else input.size_mb
+        add(Path(file).stat().st_size for file in files) / 1e6 if of else input.size_mb
     )
 
 
-def megabytes(factor, base, of=(), most=64_000):
-    """Memory in MB that grows with the input, up to a limit, and with each attempt."""
+MOST_MB = 64_000
+
+
+def megabytes(factor, base, of=(), add=sum):
+    """Memory in MB that grows with the input, up to a limit, and with each attempt.
+
+    `add=max` is for a rule that reads one file after the other: the largest counts.
+    """
     return lambda wildcards, input, attempt: int(
-        min(base + factor * size_mb(input, of), most) * attempt
+        min(base + factor * size_mb(input, of, add), MOST_MB) * attempt
+    )
+
+
+def sample_megabytes(factor, per_value, base):
+    """Likewise, and with the largest sample of the matrix: bytes for each of its values."""
+    return lambda wildcards, input, attempt: int(
+        min(
+            base + factor * input.size_mb + per_value * largest_sample(input[0]) / 1e6,
+            MOST_MB,
+        )
+        * attempt
     )
 
 

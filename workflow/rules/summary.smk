@@ -151,7 +151,7 @@ rule export:
     benchmark:
         "logs/benchmarks/export.tsv"
     resources:
-        mem_mb=megabytes(factor=2, base=1500, of=CELLS),
+        mem_mb=megabytes(factor=4, base=1500, of=CELLS),
         runtime=minutes(per_gb=5, base=20, of=CELLS),
     params:
         datasets=list(DATASETS.index),
