@@ -8,7 +8,7 @@ SMK    := $(BIN)/snakemake --cores $(CORES)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUTF8 := 1
 
-.PHONY: help demo test test-slurm test-faults test-hostile lint format bench validate pins clean
+.PHONY: help demo test test-slurm test-faults test-hostile lint format bench validate audit pins clean
 help:
 	@echo "make demo    simulate an irradiated tissue and run the whole workflow on it"
 	@echo "make test    run the tests"
@@ -18,6 +18,7 @@ help:
 	@echo "make test-hostile  bad and hostile input (part of make test)"
 	@echo "make bench   speed and memory against the peers, into docs/speed.md"
 	@echo "make validate  false calls, power, specificity, into docs/validation.md"
+	@echo "make audit   requirements/*.txt against known vulnerabilities (needs a network)"
 	@echo "make pins    resolve requirements/*.txt anew (needs uv)"
 	@echo "make clean   remove the demo and the caches; results/ and .venv stay"
 
@@ -65,6 +66,14 @@ validate: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run.py --full --out docs/speed.md
+
+# A tool of its own: what it needs must not get among what it checks. --strict: a package that the
+# service does not know is a failure, not a pass. Lines for another Python are not looked at.
+audit:
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install -q pip-audit==2.10.1
+	$(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes \
+	    -r requirements/run.txt -r requirements/dev.txt
 
 pins:
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

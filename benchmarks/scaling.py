@@ -1,9 +1,10 @@
 """What each stage costs as cells grow, a model fitted to it, and what it says of 100 nodes.
 
 ``python benchmarks/scaling.py --cells 10000 100000 --out scaling.md`` repeats the cells of the
-tiny simulated study up to each size, runs every stage on them as the workflow does (one process
-each, one thread) and writes the table, the model and the prediction. CPU time is modelled, not wall
-time: the machine may have been busy.
+tiny simulated study, sample by sample, up to each size, runs every stage on them as the workflow
+does (one process each, one thread), keeps what it measured in ``FOLDER/costs.tsv`` and writes the
+table, the model and the prediction. What is in that file is not measured again, so that a run can
+be stopped. CPU time is modelled, not wall time: the machine may have been busy.
 """
 
 from __future__ import annotations
@@ -14,48 +15,77 @@ import os
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass, fields
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 DATASET = "big"
-PER_CELL = ("ingest", "qc", "compartments", "score", "call")
-PER_STUDY = ("calibrate", "burden", "export")
+PER_DATASET = ("ingest", "qc", "compartments", "survey", "gather", "call")
+PER_STUDY = (
+    "calibrate", "burden", "confounders", "trend", "window", "crosstalk", "export", "report",
+    "pseudobulk",
+)  # fmt: skip
 OVERHEAD_S = 30.0  # of one job on SLURM, measured with an empty one
 SHARD = 250_000
+SAMPLE_CELLS = 5_000  # about what a droplet lane gives
 
 
 @dataclass(frozen=True)
 class Cost:
-    """One stage at one size."""
+    """One stage at one size; ``cells`` are those that the process worked on."""
 
+    study: int
     stage: str
     cells: int
     cpu_s: float
     wall_s: float
     peak_mb: float
+    load: float
 
 
-def run(stage: str, cells: int, *arguments: str) -> Cost:
-    """Run ``senoscore STAGE`` and measure the process."""
-    began = time.monotonic()
-    words = [sys.executable, "-m", "senoscore", stage, *arguments]
-    pid = os.posix_spawn(sys.executable, words, {**os.environ, "OMP_NUM_THREADS": "1"})
-    _, status, used = os.wait4(pid, 0)
-    if status:
-        msg = f"senoscore {stage} failed"
-        raise SystemExit(msg)
-    wall = time.monotonic() - began
-    cost = Cost(stage, cells, used.ru_utime + used.ru_stime, wall, used.ru_maxrss / 1024)
-    sys.stderr.write(f"{cost}\n")
-    return cost
+class Record:
+    """What was measured, also by an earlier run: a table that grows line by line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.exists():
+            path.write_text("\t".join(field.name for field in fields(Cost)) + "\n")
+
+    def table(self) -> pd.DataFrame:
+        return pd.read_csv(self.path, sep="\t")
+
+    def run(self, study: int, stage: str, cells: int, *arguments: str) -> None:
+        """Run ``senoscore STAGE`` in a process of its own and measure it, unless that was done."""
+        known = self.table()
+        done = known["study"].eq(study) & known["stage"].eq(stage)
+        if stage != "shard" and done.any():
+            return
+        words = [sys.executable, "-m", "senoscore", stage, *arguments]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        began = time.monotonic()
+        pid = os.posix_spawn(sys.executable, words, environment)
+        _, status, used = os.wait4(pid, 0)
+        if status:
+            msg = f"senoscore {stage} failed"
+            raise SystemExit(msg)
+        cost = Cost(
+            study, stage, cells, round(used.ru_utime + used.ru_stime, 2),
+            round(time.monotonic() - began, 2), round(used.ru_maxrss / 1024), os.getloadavg()[0],
+        )  # fmt: skip
+        with self.path.open("a") as file:
+            file.write("\t".join(map(str, astuple(cost))) + "\n")
+        sys.stderr.write(f"{asdict(cost)}\n")
 
 
-def write_input(folder: Path, cells: int) -> dict[str, str]:
-    """Repeat the cells of the tiny study; returns the row of the datasets sheet."""
+def write_input(folder: Path, cells: int) -> tuple[dict[str, str], Path]:
+    """Repeat the samples of the tiny study; returns the row of the datasets sheet, the samples."""
     import anndata as ad
     import hdf5plugin  # noqa: F401 - registers the codec of the matrix
 
@@ -64,100 +94,155 @@ def write_input(folder: Path, cells: int) -> dict[str, str]:
 
     if not (folder / "batch_1.h5ad").exists():
         write_study(folder, seed=1, size="tiny")
-    source = ad.read_h5ad(folder / "batch_1.h5ad")
-    at = np.arange(cells) % source.n_obs
-    obs = pd.DataFrame(
-        {"sample": source.obs["sample"].astype(str).to_numpy()[at]},
-        index=[f"cell{i:09d}" for i in range(cells)],
-    )
-    # Sorted by sample, as merged files are.
-    order = np.argsort(obs["sample"].to_numpy(), kind="stable")
-    X = source.X.tocsr()
-    step = 4096
-    blocks = (X[at[order[i : i + step]]] for i in range(0, cells, step))
-    path = folder / f"cells-{cells}.h5ad"
-    write_canonical_stream(
-        path, blocks, list(source.var_names), values="counts", obs=obs.iloc[order]
-    )
-    return {
+    path, sheet = folder / f"cells-{cells}.h5ad", folder / f"samples-{cells}.tsv"
+    row = {
         "dataset": DATASET, "path": str(path), "organism": "human", "sample_column": "sample",
         "values": "counts",
     }  # fmt: skip
+    if path.exists():
+        return row, sheet
+    source = ad.read_h5ad(folder / "batch_1.h5ad")
+    design = pd.read_csv(folder / "samples.tsv", sep="\t", dtype=str)
+    design = design[design["batch"] == "b1"]
+    copies = max(1, round(cells / (len(design) * SAMPLE_CELLS)))
+    pd.concat(
+        [
+            design.assign(sample=design["sample"] + f"_{c}", subject=design["subject"] + f"_{c}")
+            for c in range(copies)
+        ]
+    ).to_csv(sheet, sep="\t", index=False)
+    # Sorted by sample, as merged files are.
+    own = source.obs["sample"].astype(str).to_numpy()
+    share = np.diff(np.linspace(0, cells, copies * len(design) + 1).astype(int))
+    at = np.concatenate(
+        [
+            np.resize(np.flatnonzero(own == name), share[c * len(design) + i])
+            for c in range(copies)
+            for i, name in enumerate(design["sample"])
+        ]
+    )
+    names = [f"{name}_{c}" for c in range(copies) for name in design["sample"]]
+    obs = pd.DataFrame(
+        {"sample": np.repeat(names, share)}, index=[f"cell{i:09d}" for i in range(cells)]
+    )
+    X = source.X.tocsr()
+
+    def blocks(step: int = 4096) -> Iterator[object]:
+        for start in range(0, cells, step):
+            yield X[at[start : start + step]]
+
+    write_canonical_stream(path, blocks(), list(source.var_names), values="counts", obs=obs)
+    return row, sheet
 
 
-def measure(folder: Path, cells: int) -> list[Cost]:
-    """Every stage at one size."""
+def measure(folder: Path, cells: int, record: Record, *, doublets: bool) -> None:
+    """Every stage at one size: those of a dataset, its pieces, and what reads them all."""
     # In a process of its own: a child's peak memory begins at that of its parent.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
-        row = apart.submit(write_input, folder, cells).result()
+        row, sheet = apart.submit(write_input, folder, cells).result()
     results = folder / f"results-{cells}"
-    samples = pd.read_csv(folder / "samples.tsv", sep="\t", dtype=str)
-    sheet = folder / "samples_b1.tsv"
-    samples[samples["batch"] == "b1"].to_csv(sheet, sep="\t", index=False)
+    results.mkdir(exist_ok=True)
     to = ("--results", str(results))
     settings = ("--settings", "{}")
-    one = ("--dataset", DATASET, *settings, *to)
+    one = ("--dataset", DATASET, *to)
     design = ("--samples", str(sheet))
-    results.mkdir(exist_ok=True)
-    run("signatures", 0, *settings, "--out", str(results / "signatures.tsv"))
-    return [
-        run("ingest", cells, "--row", json.dumps(row), *design, *to),
-        run("qc", cells, *one),
-        run("compartments", cells, *design, *one),
-        run("score", cells, *one),
-        run("survey", cells, *one),
-        run("calibrate", cells, *design, *settings, *to, DATASET),
-        run("call", cells, *design, *one),
-        run("burden", cells, *design, *settings, *to, DATASET),
-        run("export", cells, *to, DATASET),
-    ]
+    every = (*design, *settings, *to, DATASET)
+
+    def run(stage: str, *arguments: str, of: int = cells) -> None:
+        record.run(cells, stage, of, *arguments)
+
+    run("signatures", *settings, "--out", str(results / "signatures.tsv"))
+    run("ingest", "--row", json.dumps(row), *design, *to)
+    if doublets:
+        run("qc", *one, *settings)
+    else:
+        run("qc", *one, "--settings", json.dumps({"qc": {"doublets": "off"}}))
+    run("compartments", *design, *one, *settings)
+    run("survey", *one, *settings)
+    pieces = max(2, -(-cells // SHARD))
+    if not (record.table().query("stage == 'gather'")["study"] == cells).any():
+        for part in range(pieces):
+            of = ("--part", str(part), "--of", str(pieces))
+            run("shard", *one, *settings, *of, of=cells // pieces)
+    run("gather", *one, "--of", str(pieces))
+    run("calibrate", *every)
+    run("call", *design, *one, *settings)
+    for stage in ("burden", "confounders"):
+        run(stage, *every)
+    run("trend", *design, *settings, *to)
+    for stage in ("window", "crosstalk"):
+        run(stage, *every)
+    run("export", *to, DATASET)
+    listed = results / "datasets.tsv"
+    pd.DataFrame([row]).to_csv(listed, sep="\t", index=False)
+    run("report", *design, "--settings", json.dumps({"datasets": str(listed)}), *to, DATASET)
+    run("pseudobulk", *every)  # last: minutes, and only run if asked for
 
 
 def fitted(costs: pd.DataFrame) -> pd.DataFrame:
-    """Seconds and MB of each stage: a constant, and a slope per million cells."""
+    """Seconds and MB of each stage: a constant, and a slope per million cells.
+
+    Least squares of relative errors, and nothing below 0: else the largest study alone would say
+    what a small one costs.
+    """
+    from scipy.optimize import nnls
+
     rows = []
     for stage, of in costs.groupby("stage", sort=False):
         millions = of["cells"].to_numpy() / 1e6
         row: dict[str, object] = {"stage": stage}
         for column in ("cpu_s", "peak_mb"):
-            slope, base = np.polyfit(millions, of[column].to_numpy(), 1)
-            row |= {f"{column}_base": max(base, 0.0), f"{column}_per_million": max(slope, 0.0)}
+            seen = of[column].to_numpy()
+            terms = np.column_stack([np.ones(len(seen)), millions]) / seen[:, None]
+            (base, slope), _ = nnls(terms, np.ones(len(seen)))
+            row |= {f"{column}, base": base, f"{column}, per million": slope}
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def predicted(model: pd.DataFrame, cells: float, *, nodes: int, per_dataset: float) -> dict:
-    """Time and largest memory of a study on a cluster, two jobs of two cores a node.
+    """Time and largest memory of a study on a cluster, two jobs a node.
 
     Datasets are spread over the jobs that may run; what reads all cells at once is one job.
     """
     by = model.set_index("stage")
 
     def seconds(stage: str, n: float) -> float:
-        return by.loc[stage, "cpu_s_base"] + by.loc[stage, "cpu_s_per_million"] * n / 1e6
+        return by.loc[stage, "cpu_s, base"] + by.loc[stage, "cpu_s, per million"] * n / 1e6
 
     def memory(stage: str, n: float) -> float:
-        return by.loc[stage, "peak_mb_base"] + by.loc[stage, "peak_mb_per_million"] * n / 1e6
+        return by.loc[stage, "peak_mb, base"] + by.loc[stage, "peak_mb, per million"] * n / 1e6
 
     slots, datasets = 2 * nodes, int(np.ceil(cells / per_dataset))
+    per_piece = int(np.ceil(per_dataset / SHARD))
+    pieces = datasets * per_piece
     waves = np.ceil(datasets / slots)
-    pieces = datasets * int(np.ceil(per_dataset / SHARD))
-    chain = sum(seconds(s, per_dataset) + OVERHEAD_S for s in ("ingest", "qc", "call")) * waves
-    if per_dataset > SHARD:
-        chain += (seconds("survey", per_dataset) + OVERHEAD_S) * waves
-    chain += (seconds("score", min(per_dataset, SHARD)) + OVERHEAD_S) * np.ceil(pieces / slots)
     whole = {stage: seconds(stage, cells) for stage in PER_STUDY}
-    wall = chain + sum(whole.values()) + OVERHEAD_S * len(whole)
-    needs = {s: memory(s, min(per_dataset, SHARD) if s == "score" else per_dataset)
-             for s in PER_CELL}  # fmt: skip
+    own = {stage: seconds(stage, per_dataset) for stage in PER_DATASET}
+    if per_piece == 1:  # scored by one job, which makes the first pass itself
+        own["gather"] = 0.0
+    shard = seconds("shard", per_dataset / per_piece)
+    scored = (own["survey"] + own["gather"] + 2 * OVERHEAD_S * (per_piece > 1)) * waves
+    scored += (shard + OVERHEAD_S) * np.ceil(pieces / slots)
+    cells_job = max(own["qc"], own["compartments"]) + OVERHEAD_S
+    chain = (own["ingest"] + OVERHEAD_S) * waves + max(scored, cells_job * waves)
+    chain += (own["call"] + OVERHEAD_S) * np.ceil(datasets / 2 / slots)
+    last = whole["burden"] + whole["report"] + max(
+        whole["confounders"], whole["export"], whole["crosstalk"], whole["trend"] + whole["window"]
+    )  # fmt: skip
+    alone = whole["calibrate"] + last + 2 * OVERHEAD_S
+    needs = {stage: memory(stage, per_dataset) for stage in PER_DATASET}
+    needs |= {"shard": memory("shard", per_dataset / per_piece)}
     needs |= {stage: memory(stage, cells) for stage in PER_STUDY}
-    largest = max(needs, key=lambda stage: needs[stage])
+    largest = sorted(needs, key=lambda stage: -needs[stage])[:2]
+    work = sum(own.values()) * datasets + shard * pieces + sum(whole.values())
+    jobs = datasets * 2 + pieces + (2 * datasets if per_piece > 1 else 0)
     return {
-        "cells": f"{cells / 1e6:g} M", "datasets": datasets, "jobs": 4 * datasets + pieces + 6,
-        "CPU h": (sum(seconds(s, per_dataset) * datasets for s in PER_CELL) + sum(whole.values()))
-        / 3600,
-        "wall h": wall / 3600, "of it after the barrier, one job": sum(whole.values()) / 3600,
-        "largest job": f"{largest}: {needs[largest] / 1024:.0f} GB",
+        "cells": f"{cells / 1e6:g} M", "datasets": datasets,
+        "jobs": jobs + -(-datasets // 2) + 3,
+        "CPU h": work / 3600, "wall h": (chain + alone) / 3600,
+        "of it one job": alone / 3600,
+        "largest jobs": ", ".join(f"{name} {needs[name] / 1024:.0f} GB" for name in largest),
     }  # fmt: skip
 
 
@@ -165,9 +250,26 @@ def markdown(table: pd.DataFrame) -> str:
     """The table as Markdown, numbers to three digits."""
     lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * table.shape[1]]
     for row in table.itertuples(index=False):
-        cells = (f"{v:,.3g}" if isinstance(v, float) else str(v) for v in row)
+        cells = (f"{v:,.0f}" if isinstance(v, float) and v >= 1000 else f"{v:.3g}"
+                 if isinstance(v, float) else str(v) for v in row)  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def wide(costs: pd.DataFrame) -> pd.DataFrame:
+    """CPU seconds, wall seconds and MB of each stage, a column a size; pieces are added up."""
+    by = costs.groupby(["stage", "study"], sort=False)
+    seen = pd.DataFrame(
+        {
+            "CPU s": by["cpu_s"].sum().round(1), "wall s": by["wall_s"].sum().round(1),
+            "MB": by["peak_mb"].max(),
+        }
+    )  # fmt: skip
+    table = seen.unstack("study", sort=False).astype(object)  # noqa: PD010  two levels of columns
+    table.columns = [f"{int(size):,}: {what}" for what, size in table.columns]
+    sizes = [f"{int(size):,}" for size in costs["study"].unique()]
+    order = [f"{size}: {what}" for size in sizes for what in seen]
+    return table[order].fillna("").reset_index()
 
 
 def main() -> None:
@@ -176,12 +278,17 @@ def main() -> None:
     parser.add_argument("--cells", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--folder", type=Path, default=Path("scaling"))
     parser.add_argument("--out", type=Path, default=Path("scaling.md"))
+    parser.add_argument(
+        "--doublets-up-to", type=int, default=100_000, help="larger studies go without scrublet"
+    )
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
-    costs = pd.DataFrame(
-        [asdict(cost) for cells in given.cells for cost in measure(given.folder, cells)]
-    )
-    model = fitted(costs)
+    record = Record(given.folder / "costs.tsv")
+    for cells in given.cells:
+        measure(given.folder, cells, record, doublets=cells <= given.doublets_up_to)
+    costs = record.table()
+    with_doublets = (costs["stage"] != "qc") | (costs["study"] <= given.doublets_up_to)
+    model = fitted(costs[with_doublets & (costs["stage"] != "signatures")])
     future = pd.DataFrame(
         [
             predicted(model, cells, nodes=100, per_dataset=per)
@@ -189,8 +296,7 @@ def main() -> None:
             for per in (1e5, 1e6)
         ]
     )
-    wide = costs.assign(cells=costs["cells"].map("{:,}".format))
-    parts = ["## Measured", wide, "## Model", model, "## Predicted on 100 nodes", future]
+    parts = ["## Measured", wide(costs), "## Model", model, "## Predicted on 100 nodes", future]
     given.out.write_text(
         "\n\n".join(p if isinstance(p, str) else markdown(p) for p in parts) + "\n",
         encoding="utf-8",

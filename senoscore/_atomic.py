@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,7 +14,7 @@ from senoscore.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["TEMPORARY_PREFIX", "atomic_path"]
+__all__ = ["TEMPORARY_PREFIX", "atomic_path", "remake"]
 
 TEMPORARY_PREFIX: Final = ".tmp-"
 """How names of unfinished files begin; nothing of ours ever reads a file named so."""
@@ -62,6 +63,15 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         raise _not_written(final, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remake(path: object) -> str:
+    """Say how to mend a damaged file of a run: the command is to be copied.
+
+    It is not done for the user: what a stage reads may be all that is left of an interrupted copy
+    or a dying disk.
+    """
+    return f"remove it (rm -- {shlex.quote(str(path))}) and run again: it is made anew"
 
 
 def _flush(path: Path) -> None:

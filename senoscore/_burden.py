@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
     from numpy.typing import NDArray
+    from pandas.core.groupby import SeriesGroupBy
 
 __all__ = ["STATES", "burden", "wilson"]
 
@@ -235,11 +236,18 @@ def _means(kept: pd.DataFrame, by: list[pd.Series]) -> pd.DataFrame:
         for name in kept.columns
         if isinstance(name, str) and k.SEP in name and pd.api.types.is_numeric_dtype(kept[name])
     ]
-    means = kept[[k.INDEX, *scores]].astype(float).groupby(by).mean()
-    means = means.rename(columns={k.INDEX: "index_mean", **{n: f"mean:{n}" for n in scores}})
+    groups = kept.groupby(by)
+    code = groups.ngroup().to_numpy()
+
+    def of(name: str) -> SeriesGroupBy:
+        # A column at a time: all of them as float64 would be most of the memory of a large study.
+        return kept[name].astype(float).groupby(code)
+
     present = {name: new for name, new in _COVARIATES.items() if name in kept}
-    medians = kept[list(present)].astype(float).groupby(by).median().rename(columns=present)
-    return medians.join(means)
+    columns = {new: of(name).median() for name, new in present.items()}
+    columns["index_mean"] = of(k.INDEX).mean()
+    columns |= {f"mean:{name}": of(name).mean() for name in scores}
+    return pd.DataFrame(columns).set_axis(groups.size().index)
 
 
 def _fractions(table: pd.DataFrame, is_profile: pd.Series, *, control: str, min_cells: int) -> None:

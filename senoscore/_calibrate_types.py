@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from senoscore._atomic import remake
 from senoscore._calibrate_baseline import Baseline, Levels
 from senoscore._calibrate_tests import Tests
 from senoscore.errors import InputError
@@ -186,7 +187,7 @@ class Calibration:
             about = json.loads((table.schema.metadata or {})[_META])
         except (OSError, KeyError, pa.ArrowInvalid) as error:
             msg = f"{path} is not a calibration of senoscore"
-            raise InputError(msg, fix="make it with senoscore calibrate") from error
+            raise InputError(msg, fix=remake(path)) from error
         frame = table.to_pandas()
         panel = load_panel(about["panel"])
         return cls(

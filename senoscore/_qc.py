@@ -186,8 +186,15 @@ def _doublets(adata: ad.AnnData, rows: NDArray[np.int64], *, seed: int) -> tuple
     # One thread: a sum shared out among more has other last bits, and so has every score.
     with warnings.catch_warnings(), threadpool_limits(limits=1):
         warnings.simplefilter("ignore")
+        # Exact neighbours whatever the size: from 2,731 cells on scrublet would take approximate
+        # ones, and scanpy 1.11 fails on what PyNNDescent 0.7 returns.
         sc.pp.scrublet(
-            part, expected_doublet_rate=expected, n_prin_comps=15, random_state=seed, verbose=False
+            part,
+            expected_doublet_rate=expected,
+            n_prin_comps=15,
+            use_approx_neighbors=False,
+            random_state=seed,
+            verbose=False,
         )
     score = part.obs["doublet_score"].to_numpy(dtype=float)
     if "predicted_doublet" not in part.obs:

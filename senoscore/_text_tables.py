@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from senoscore._atomic import atomic_path
+from senoscore._atomic import atomic_path, remake
 from senoscore.errors import InputError
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def read_tsv(
         )
     except (ValueError, OSError, EOFError) as error:  # ParserError is a ValueError
         msg = f"{where} cannot be read as a table: {one_line(error)}"
-        raise InputError(msg, fix="make it again, or restore it") from error
+        raise InputError(msg, fix=remake(where)) from error
     _refuse_cut(where)
     table.columns = pd.Index([_unguard(name) for name in table.columns], dtype=object)
     for position in range(table.shape[1]):
@@ -195,7 +195,7 @@ def _refuse_cut(path: Path) -> None:
         handle.seek(-min(2, path.stat().st_size), os.SEEK_END)
         if handle.read() != b"\n\n":
             msg = f"{path} is cut short: it lacks the empty line that ends a table"
-            raise InputError(msg, fix="delete it and run the stage that makes it again")
+            raise InputError(msg, fix=remake(path))
 
 
 def _select(table: pd.DataFrame, columns: Sequence[str], where: Path) -> pd.DataFrame:

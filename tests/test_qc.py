@@ -131,3 +131,11 @@ def test_doublet_scores_do_not_hang_on_the_number_of_threads() -> None:
         with threadpool_limits(threads):
             tables.append(qc(adata, min_counts=0, min_genes=0)[0])
     pd.testing.assert_frame_equal(*tables, check_exact=True)
+
+
+def test_doublets_are_looked_for_in_a_sample_of_many_cells() -> None:
+    """From here on (8,192 with the simulated ones) scrublet would look for neighbours elsewhere."""
+    adata = matrix(cells(2_800, n_genes=120, seed=6))
+    table, samples = qc(adata, min_counts=0, min_genes=0)
+    assert table.loc[table["reason"].isin(["", "doublet"]), "doublet_score"].notna().all()
+    assert "not looked for" not in samples["note"].iloc[0]

@@ -419,16 +419,18 @@ def test_jobs_show_what_was_used_beside_what_was_asked(tmp_path) -> None:
     folder = tmp_path / "benchmarks"
     (folder / "score").mkdir(parents=True)
     (folder / "burden.tsv").write_text("s\tmax_rss\tcpu_time\n2.5\t-\t1.5\n")
-    extended = "s\tmax_rss\tcpu_time\tresources\n7\t400.5\t6\t{'tmpdir': '/tmp', 'mem_mb': 2002}\n"
+    resources = "{'tmpdir': '/tmp', 'mem_mb': 2002, 'mem_mib': 1910, 'runtime': 90}"
+    extended = f"s\tmax_rss\tcpu_time\tthreads\tresources\n7\t400.5\t6\t2\t{resources}\n"
     (folder / "score" / "mice.tsv").write_text(extended)
     for name, left in (("cut", "s\tmax"), ("empty", ""), ("header", "s\tmax_rss\n"), ("nul", "\0")):
         (folder / f"{name}.tsv").write_text(left)  # of jobs that were killed: no reason to stop
     found = jobs(folder)
     assert len(found) == 2
     assert tuple(found.columns) == COLUMNS
-    assert found.iloc[0].tolist() == ["score", "mice", 7.0, 6.0, 400.5, 2002.0]
-    assert found.iloc[1][["job", "of", "wall_s"]].tolist() == ["burden", "", 2.5]
-    assert found.iloc[1][["peak_mb", "asked_mb"]].isna().all()
+    expected = ["score", "mice", 7.0, 5400.0, 6.0, 2.0, 400.5, 2002.0]
+    assert found.iloc[0].tolist() == expected
+    assert found.iloc[1][["job", "of", "wall_s", "cpu_s"]].tolist() == ["burden", "", 2.5, 1.5]
+    assert found.iloc[1][["peak_mb", "asked_mb", "asked_wall_s", "threads"]].isna().all()
     run = fake_run.write_run(tmp_path / "run", compartments=["astrocyte"])
     page = render(run, tmp_path / "report.html", benchmarks=folder).read_text()
     assert "Jobs: time and memory of each" in page

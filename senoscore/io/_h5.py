@@ -47,6 +47,7 @@ H5_ERRORS: Final[tuple[type[Exception], ...]] = (
 )
 """What h5py and the filters raise on damaged files."""
 
+_COPY: Final = "copy or download it again, and compare its size or checksum"
 _GZIP: Final = h5py.h5z.FILTER_DEFLATE
 _SHUFFLE: Final = h5py.h5z.FILTER_SHUFFLE
 _PLAIN_GZIP: Final = ((_GZIP,), (_SHUFFLE, _GZIP))
@@ -63,8 +64,15 @@ class Matrix(NamedTuple):
 
 
 @contextmanager
-def open_h5(path: str | Path) -> Iterator[h5py.File]:
+def open_h5(path: str | Path, *, fix: str = _COPY) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading, if all that it holds lies in it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    fix
+        How to mend a damaged one.
 
     Raises
     ------
@@ -81,7 +89,7 @@ def open_h5(path: str | Path) -> Iterator[h5py.File]:
     except BlockingIOError:
         file = h5py.File(where, "r", locking=False)  # no locks on this file system
     except OSError as error:
-        raise damaged(where, error) from error
+        raise damaged(where, error, fix=fix) from error
     with file:
         _refuse_elsewhere(file)
         yield file
@@ -109,13 +117,13 @@ def _refuse_elsewhere(file: h5py.File) -> None:
         raise InputError(msg, fix="copy the data into the file itself")
 
 
-def damaged(where: object, error: Exception) -> InputError:
+def damaged(where: object, error: Exception, *, fix: str = _COPY) -> InputError:
     """Build the error for a file that HDF5 cannot make sense of."""
     detail = " ".join(str(error).split())[:200]
     truncated = "truncated" in detail
     what = "is truncated" if truncated else "cannot be read as HDF5"
     msg = f"{where} {what} ({detail})"
-    return InputError(msg, fix="copy or download it again, and compare its size or checksum")
+    return InputError(msg, fix=fix)
 
 
 def check_size(group: h5py.Group, max_bytes: int) -> None:

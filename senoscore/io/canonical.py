@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from senoscore._atomic import remake
 from senoscore._keys import COUNTS, LINEAR, LOGNORM, UNS
 from senoscore.errors import InputError
 from senoscore.io._h5 import H5_ERRORS, child, damaged, open_h5, read_stored
@@ -55,11 +56,11 @@ def read_facts(path: Path) -> dict[str, Any]:
     InputError
         The file is not there or is no canonical .h5ad.
     """
-    with open_h5(path) as file:
+    with open_h5(path, fix=remake(path)) as file:
         try:
             facts: dict[str, Any] = read_stored(file["uns"][UNS])
         except H5_ERRORS as error:
-            raise damaged(path, error) from error
+            raise damaged(path, error, fix=remake(path)) from error
     return facts
 
 

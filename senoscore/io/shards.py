@@ -1,4 +1,4 @@
-"""A large data set in pieces: how many, which cells each has, and one file of them again.
+"""How large a data set is, and one in pieces: how many, which cells each has, one file again.
 
 The number of pieces is a matter of speed alone. Each is a run of whole blocks, what depends on all
 cells comes from one first pass, and the row groups of the gathered file are the blocks, so that
@@ -7,16 +7,20 @@ the file has the same bytes however many pieces there were.
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import h5py
 
+from senoscore._atomic import remake
+from senoscore._keys import SAMPLE
 from senoscore.errors import InputError
-from senoscore.io._h5 import H5_ERRORS, child, open_h5
+from senoscore.io._h5 import H5_ERRORS, child, open_h5, read_stored
 from senoscore.io._text import open_text
 from senoscore.io.atomic import atomic_path
+from senoscore.io.blocks import find_layer
 from senoscore.io.readers import detect_format
 
 if TYPE_CHECKING:
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["count_cells", "count_shards", "gather_parquet", "shard_rows"]
+__all__ = ["count_cells", "count_shards", "gather_parquet", "largest_sample", "shard_rows"]
 
 _UNREADABLE: Final[tuple[type[Exception], ...]] = (InputError, *H5_ERRORS)
 _HEADER_BYTES: Final = 1 << 20
@@ -82,6 +86,20 @@ def _cells_of_mtx(path: Path) -> int:
             if words and not words[0].startswith(b"%"):
                 return int(words[1]) if len(words) == 3 and words[1].isdigit() else 0
     return 0
+
+
+def largest_sample(path: str | Path) -> int:
+    """Look up how many values the largest sample of a canonical matrix has: cells x genes.
+
+    What holds one sample at a time needs memory in proportion. As for :func:`count_cells`, a
+    damaged file is 0: reading it is where that is reported.
+    """
+    try:
+        with open_h5(path) as file:
+            sizes = Counter(read_stored(file["obs"][SAMPLE]))
+            return max(sizes.values(), default=0) * find_layer(file, None).n_columns
+    except _UNREADABLE:
+        return 0
 
 
 def count_shards(n_cells: int, shard_cells: int) -> int:
@@ -174,4 +192,4 @@ def _row_groups(path: Path) -> Iterator[pa.Table]:
                     yield table
     except (pa.ArrowException, OSError) as error:
         msg = f"{path} is no whole piece: {' '.join(str(error).split())[:200]}"
-        raise InputError(msg, fix="delete it and run the stage again") from error
+        raise InputError(msg, fix=remake(path)) from error

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from senoscore._atomic import remake
 from senoscore._text_tables import (
     EXACT_FLOATS,
     existing_file,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EXACT_FLOATS",
     "guard_formulas",
+    "parquet_columns",
     "parquet_options",
     "read_parquet",
     "read_tsv",
@@ -86,6 +88,27 @@ def read_parquet(path: str | Path, *, columns: Sequence[str] | None = None) -> p
                 raise lacking_columns(missing, file.schema_arrow.names, where)
             table = file.read(columns=None if columns is None else list(columns)).to_pandas()
     except (pa.ArrowException, OSError) as error:
-        msg = f"{where} is no whole Parquet file: {one_line(error)}"
-        raise InputError(msg, fix="delete it and run the stage that makes it again") from error
+        raise _no_parquet(where, error) from error
     return table if columns is None else table[list(columns)]
+
+
+def parquet_columns(path: str | Path) -> list[str]:
+    """Names of the columns of a Parquet table, from its footer.
+
+    Raises
+    ------
+    InputError
+        The file is missing, truncated or no Parquet.
+    """
+    where = existing_file(path)
+    try:
+        with pq.ParquetFile(where) as file:
+            return list(file.schema_arrow.names)
+    except (pa.ArrowException, OSError) as error:
+        raise _no_parquet(where, error) from error
+
+
+def _no_parquet(where: Path, error: Exception) -> InputError:
+    """Build the error for a file that is no whole Parquet file."""
+    msg = f"{where} is no whole Parquet file: {one_line(error)}"
+    return InputError(msg, fix=remake(where))

@@ -1,4 +1,4 @@
-"""What every job of a run used, from the ``benchmark:`` files of its rules."""
+"""What every job of a run asked for and used, from the ``benchmark:`` files of its rules."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ __all__ = ["COLUMNS", "jobs"]
 
 log = logging.getLogger(__name__)
 
-COLUMNS: Final = ("job", "of", "wall_s", "cpu_s", "peak_mb", "asked_mb")
-_ASKED: Final = re.compile(r"'mem_mb': (\d+)")
+COLUMNS: Final = (
+    "job", "of", "wall_s", "asked_wall_s", "cpu_s", "threads", "peak_mb", "asked_mb",
+)  # fmt: skip
+_ASKED: Final = {"mem_mb": re.compile(r"'mem_mb': (\d+)"), "min": re.compile(r"'runtime': (\d+)")}
 
 
 def jobs(folder: Path) -> pd.DataFrame:
@@ -30,10 +32,12 @@ def jobs(folder: Path) -> pd.DataFrame:
 
     Returns
     -------
-    ``job`` (the rule), ``of`` (its wildcards), ``wall_s`` and ``cpu_s`` in seconds, ``peak_mb``
-    (resident set, MB; NaN for jobs too short to be seen), ``asked_mb`` (NaN where Snakemake ran
-    without ``--benchmark-extended``). Longest first. A file that a killed run left half-written
-    is passed over: what a job used is no result.
+    ``job`` (the rule), ``of`` (its wildcards), ``wall_s`` (seconds) beside ``asked_wall_s``,
+    ``cpu_s`` (seconds of all cores together) beside ``threads`` (cores asked for), and ``peak_mb``
+    (resident set, MB; NaN for jobs too short to be seen) beside ``asked_mb``. What was asked is
+    NaN where Snakemake ran without ``--benchmark-extended``, and a limit that the rule and the
+    profile do not set. Longest first. A file that a killed run left half-written is passed
+    over: what a job used is no result.
     """
     rows = []
     for path in sorted(folder.rglob("*.tsv")):
@@ -41,9 +45,11 @@ def jobs(folder: Path) -> pd.DataFrame:
         used = _last_row(path)
         if used is None:
             continue
-        asked = _ASKED.search(str(used.get("resources", "")))
-        figures = pd.to_numeric(used.reindex(["s", "cpu_time", "max_rss"]), errors="coerce")
-        rows.append((rule, "/".join(rest), *figures, float(asked[1]) if asked else np.nan))
+        figures = used.reindex(["s", "cpu_time", "threads", "max_rss"])
+        wall, cpu, threads, peak = pd.to_numeric(figures, errors="coerce")
+        asked = {what: _number(form, used.get("resources")) for what, form in _ASKED.items()}
+        limit = asked["min"] * 60
+        rows.append((rule, "/".join(rest), wall, limit, cpu, threads, peak, asked["mem_mb"]))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.sort_values("wall_s", ascending=False, kind="stable", ignore_index=True)
 
@@ -59,3 +65,8 @@ def _last_row(path: Path) -> pd.Series | None:
         log.warning("%s holds no job, left out", path)
         return None
     return table.iloc[-1]
+
+
+def _number(form: re.Pattern[str], text: object) -> float:
+    found = form.search(str(text))
+    return float(found[1]) if found else np.nan

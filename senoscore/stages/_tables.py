@@ -9,7 +9,7 @@ import pandas as pd
 from senoscore import _keys as k
 from senoscore.errors import InputError
 from senoscore.io.canonical import read_facts
-from senoscore.io.tables import read_parquet
+from senoscore.io.tables import parquet_columns, read_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,28 +43,21 @@ def panel_method(dataset: str, panel: Panel, config: Mapping[str, Any], layout: 
 
 
 def cell_table(
-    datasets: Sequence[str], samples: pd.DataFrame, layout: Layout, *, scores: Sequence[str] | None
+    dataset: str, samples: pd.DataFrame, layout: Layout, *, scores: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """Cells of some datasets with quality, compartment, design and the named scores (None: all)."""
-    tables = []
-    for dataset in datasets:
-        quality = read_parquet(layout.qc(dataset))
-        where = read_parquet(
-            layout.compartments(dataset), columns=[k.CELL, k.COMPARTMENT, k.CONFIDENCE]
-        )
-        values = read_parquet(layout.scores(dataset))
-        if scores is not None:
-            values = values[[k.CELL, *[name for name in scores if name in values]]]
-        values = values.drop(columns=k.SAMPLE, errors="ignore")
-        for other, name in ((where, "compartments"), (values, "scores")):
-            if not other[k.CELL].equals(quality[k.CELL]):
-                msg = f"dataset {dataset}: qc and {name} are not of the same cells"
-                raise InputError(msg, fix="delete results/cells and results/scores and run again")
-        table = pd.concat(
-            [quality, where.drop(columns=k.CELL), values.drop(columns=k.CELL)], axis=1
-        )
-        table.insert(0, k.DATASET, dataset)
-        tables.append(table)
-    cells = pd.concat(tables, ignore_index=True)
+    """Cells of a dataset with quality, compartment, design and those of the scores that it has."""
+    quality = read_parquet(layout.qc(dataset))
+    where = read_parquet(
+        layout.compartments(dataset), columns=[k.CELL, k.COMPARTMENT, k.CONFIDENCE]
+    )
+    path = layout.scores(dataset)
+    there = set(parquet_columns(path))
+    values = read_parquet(path, columns=[k.CELL, *(name for name in scores if name in there)])
+    for other, name in ((where, "compartments"), (values, "scores")):
+        if not other[k.CELL].equals(quality[k.CELL]):
+            msg = f"dataset {dataset}: qc and {name} are not of the same cells"
+            raise InputError(msg, fix="delete results/cells and results/scores and run again")
+    cells = pd.concat([quality, where.drop(columns=k.CELL), values.drop(columns=k.CELL)], axis=1)
+    cells.insert(0, k.DATASET, dataset)
     facts = samples[[k.SAMPLE, k.SUBJECT, k.TREATMENT, k.DOSE, k.DAYS, k.BATCH]]
     return cells.merge(facts, on=k.SAMPLE, how="left", validate="many_to_one")

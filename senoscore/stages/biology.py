@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from senoscore import _keys as k
+from senoscore._atomic import remake
 from senoscore.errors import InputError
 from senoscore.io._h5 import H5_ERRORS, damaged, open_h5, read_index
 from senoscore.io.tables import read_parquet, read_tsv, write_tsv
@@ -192,11 +193,11 @@ def _expression(
 
 def _var_names(dataset: str, layout: Layout) -> list[str]:
     path = layout.matrix(dataset)
-    with open_h5(path) as file:
+    with open_h5(path, fix=remake(path)) as file:
         try:
             return read_index(file["var"])
         except H5_ERRORS as error:
-            raise damaged(path, error) from error
+            raise damaged(path, error, fix=remake(path)) from error
 
 
 def _with_scores(

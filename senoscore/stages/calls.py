@@ -36,9 +36,10 @@ def calibrate(
     from senoscore.design import read_samples
 
     rules = panel_of(panel, config)
-    cells = _panel_cells(datasets, read_samples(samples), rules, config, layout)
+    sheet = read_samples(samples)
+    parts = [_panel_cells(dataset, sheet, rules, config, layout) for dataset in datasets]
     calibration = run(
-        cells,
+        pd.concat(parts, ignore_index=True),
         control={k.TREATMENT: config["control_treatment"]},
         panel=rules,
         **config["calibrate"],
@@ -56,7 +57,7 @@ def call(
     from senoscore.design import read_samples
 
     rules = panel_of(panel, config)
-    cells = _panel_cells([dataset], read_samples(samples), rules, config, layout)
+    cells = _panel_cells(dataset, read_samples(samples), rules, config, layout)
     calls = run(
         cells,
         Calibration.read(layout.calibration),
@@ -70,21 +71,14 @@ def call(
 
 
 def _panel_cells(
-    datasets: Sequence[str],
-    samples: pd.DataFrame,
-    panel: Panel,
-    config: Mapping[str, Any],
-    layout: Layout,
+    dataset: str, samples: pd.DataFrame, panel: Panel, config: Mapping[str, Any], layout: Layout
 ) -> pd.DataFrame:
     """Cells with the scores of the panel, under the name of the panel's method."""
-    tables = []
-    for dataset in datasets:
-        method = panel_method(dataset, panel, config, layout)
-        names = {
-            f"{method}{suffix}{k.SEP}{name}": f"{panel.method}{suffix}{k.SEP}{name}"
-            for name in panel.signatures
-            for suffix in ("", "_z")
-        }
-        cells = cell_table([dataset], samples, layout, scores=list(names))
-        tables.append(cells.rename(columns=names).assign(assay=facts(dataset, layout)["assay"]))
-    return pd.concat(tables, ignore_index=True)
+    method = panel_method(dataset, panel, config, layout)
+    names = {
+        f"{method}{suffix}{k.SEP}{name}": f"{panel.method}{suffix}{k.SEP}{name}"
+        for name in panel.signatures
+        for suffix in ("", "_z")
+    }
+    cells = cell_table(dataset, samples, layout, scores=list(names))
+    return cells.rename(columns=names).assign(assay=facts(dataset, layout)["assay"])

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from senoscore import _keys as k
+from senoscore._atomic import remake
 from senoscore.errors import InputError
 from senoscore.io._h5 import H5_ERRORS, damaged
 from senoscore.io.tables import read_parquet, write_parquet, write_tsv
@@ -148,7 +149,7 @@ def _matrix(dataset: str, layout: Layout) -> Iterator[Any]:
     try:
         adata = ad.read_h5ad(path, backed="r")
     except H5_ERRORS as error:
-        raise damaged(path, error) from error
+        raise damaged(path, error, fix=remake(path)) from error
     try:
         yield adata
     finally:

@@ -49,7 +49,11 @@ def pseudobulk(
     scores = pd.DataFrame(columns=list(SCORE_COLUMNS))
     sets: dict[str, list[str]] = {}
     if counted:
-        cells = cell_table(counted, read_samples(samples), layout, scores=[])
+        sheet = read_samples(samples)
+        needed = [k.DATASET, k.SAMPLE, k.COMPARTMENT, k.KEEP]
+        cells = pd.concat(
+            [cell_table(dataset, sheet, layout)[needed] for dataset in counted], ignore_index=True
+        )
         burden = read_tsv(layout.summary("burden"), dtype=TEXT_COLUMNS)
         profiles = run({name: layout.matrix(name) for name in counted}, cells, burden)
         with atomic_path(layout.pseudobulk) as temporary:

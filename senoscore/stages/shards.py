@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from senoscore._atomic import remake
 from senoscore.io._h5 import open_h5
 from senoscore.io.blocks import find_layer
 from senoscore.io.shards import gather_parquet, shard_rows
@@ -83,5 +84,5 @@ def gather(dataset: str, layout: Layout, *, of: int) -> None:
 
 
 def _n_cells(matrix: Path) -> int:
-    with open_h5(matrix) as file:
+    with open_h5(matrix, fix=remake(matrix)) as file:
         return find_layer(file, None).n_rows

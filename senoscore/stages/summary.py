@@ -8,7 +8,7 @@ import pandas as pd
 
 from senoscore import _keys as k
 from senoscore.io._h5_write import create_h5
-from senoscore.io.tables import read_parquet, read_tsv, write_tsv
+from senoscore.io.tables import parquet_columns, read_parquet, read_tsv, write_tsv
 from senoscore.stages._tables import SEX_SIGNATURES, cell_table, facts, panel_of
 
 if TYPE_CHECKING:
@@ -22,6 +22,11 @@ __all__ = ["TEXT_COLUMNS", "burden", "confounders", "export", "trend"]
 
 _SUMMARISED: Final = ("senmayo", "fridman", "corescence", "p53_targets", "proliferation")
 """Signatures, beside the panel's, whose sample means go into the burden table."""
+
+
+_FACTS: Final = (
+    k.DATASET, k.SAMPLE, k.COMPARTMENT, k.KEEP, "n_counts", "n_genes", "pct_mt", k.TREATMENT,
+)  # fmt: skip
 
 
 TEXT_COLUMNS: Final = dict.fromkeys(
@@ -61,7 +66,7 @@ def _called(
     known = facts(dataset, layout)
     is_profile = known["assay"] in ("bulk", "array")
     method = config["call"]["profile_method"] if is_profile else config["score"]["methods"][0]
-    calls = read_parquet(layout.calls(dataset)).drop(columns=[k.SAMPLE, k.COMPARTMENT])
+    calls = read_parquet(layout.calls(dataset), columns=_judged(layout.calls(dataset)))
     panel = panel_of(None, config)
     coverage = read_tsv(layout.coverage(dataset), columns=[k.SIGNATURE, "gate"])
     families = {
@@ -72,9 +77,16 @@ def _called(
         or name in (*_SUMMARISED, *SEX_SIGNATURES)
     }
     wanted = [f"{method}{k.SEP}{name}" for name in sorted(families)]
-    cells = cell_table([dataset], sheet, layout, scores=wanted)
-    cells = pd.concat([cells, calls.drop(columns=[k.CELL, k.REASON])], axis=1)
+    cells = cell_table(dataset, sheet, layout, scores=wanted)
+    cells = cells[[*_FACTS, *(name for name in wanted if name in cells)]]
+    cells = pd.concat([cells, calls], axis=1)
     return cells.assign(assay=known["assay"], organism=known["organism"])
+
+
+def _judged(calls: Path) -> list[str]:
+    """Columns of the calls that samples are summed up by; not the texts, which are most of it."""
+    z = [name for name in parquet_columns(calls) if name.startswith(f"z{k.SEP}")]
+    return [*z, k.STATE, k.INDEX, "panel_positive"]
 
 
 def confounders(
@@ -85,11 +97,12 @@ def confounders(
     from senoscore.design import read_samples
 
     sheet = read_samples(samples)
-    cells = pd.concat(
-        [_called(dataset, sheet, config, layout) for dataset in datasets], ignore_index=True
-    )
+    control = config["control_treatment"]
+    parts = (_called(dataset, sheet, config, layout) for dataset in datasets)
+    # Cells are looked at in controls only; the rest comes from the burden.
+    cells = pd.concat([of[of[k.TREATMENT] == control] for of in parts], ignore_index=True)
     table = read_tsv(layout.summary("burden"), dtype=TEXT_COLUMNS)
-    options = {"control": config["control_treatment"], "alpha": config["trend"]["alpha"]}
+    options = {"control": control, "alpha": config["trend"]["alpha"]}
     write_tsv(run(cells, table, **options), layout.summary("confounders"), float_format="%.6g")
 
 
@@ -143,34 +156,45 @@ def export(datasets: Sequence[str], layout: Layout) -> None:
     import anndata as ad
     from anndata.io import write_elem
 
-    obs: list[pd.DataFrame] = []
-    tables: dict[str, list[pd.DataFrame]] = {}
-    for dataset in datasets:
-        calls = read_parquet(layout.calls(dataset))
-        quality = read_parquet(layout.qc(dataset)).rename(columns={k.REASON: "qc_reason"})
-        where = read_parquet(
-            layout.compartments(dataset), columns=[k.CONFIDENCE, k.SUBSTATE, k.SUBSTATE_CONFIDENCE]
-        )
-        evidence = calls.filter(regex=r"^z:")
-        cells = pd.concat(
-            [quality, where, calls.drop(columns=[k.CELL, k.SAMPLE, *evidence.columns])], axis=1
-        )
-        cells.insert(0, k.DATASET, dataset)
-        obs.append(cells)
-        scores = read_parquet(layout.scores(dataset)).drop(columns=[k.CELL, k.SAMPLE])
-        for method in dict.fromkeys(str(name).split(k.SEP)[0] for name in scores):
-            own = scores.filter(regex=f"^{method}{k.SEP}")
-            own.columns = [str(name).split(k.SEP, 1)[1] for name in own]
-            tables.setdefault(k.OBSM_SCORE.format(method=method), []).append(own)
-        evidence.columns = [str(name).removeprefix("z:") for name in evidence]
-        tables.setdefault(k.OBSM_EVIDENCE, []).append(evidence)
-    cells = pd.concat(obs, ignore_index=True)
+    cells = pd.concat([_observed(dataset, layout) for dataset in datasets], ignore_index=True)
     cells.index = pd.Index((cells[k.DATASET] + "/" + cells[k.CELL]).astype(str), dtype=object)
     for column in cells.select_dtypes(["object", "string", "category"]):
         if column != k.CELL:
             cells[column] = pd.Categorical(cells[column].astype(object))
-    adata = ad.AnnData(obs=cells)
-    for name, parts in tables.items():
-        adata.obsm[name] = pd.concat(parts).astype("float32").set_axis(cells.index)
+    scores = [layout.scores(dataset) for dataset in datasets]
+    every = [name for path in scores for name in parquet_columns(path) if k.SEP in name]
+    tables = {
+        k.OBSM_SCORE.format(method=method): (method, scores)
+        for method in dict.fromkeys(name.split(k.SEP)[0] for name in every)
+    }
+    tables[k.OBSM_EVIDENCE] = ("z", [layout.calls(dataset) for dataset in datasets])
+    packed = {"compression": "gzip"}
     with create_h5(layout.annotated) as file:
-        write_elem(file, "/", adata, dataset_kwargs={"compression": "gzip"})
+        write_elem(file, "/", ad.AnnData(obs=cells), dataset_kwargs=packed)
+        for name, (prefix, paths) in tables.items():  # one at a time: they are most of the file
+            values = _columns_of(prefix, paths).set_axis(cells.index)
+            write_elem(file["obsm"], name, values, dataset_kwargs=packed)
+
+
+def _observed(dataset: str, layout: Layout) -> pd.DataFrame:
+    """Quality, compartment and call of every cell of a dataset, without scores and evidence."""
+    quality = read_parquet(layout.qc(dataset)).rename(columns={k.REASON: "qc_reason"})
+    where = read_parquet(
+        layout.compartments(dataset), columns=[k.CONFIDENCE, k.SUBSTATE, k.SUBSTATE_CONFIDENCE]
+    )
+    path = layout.calls(dataset)
+    names = [name for name in parquet_columns(path) if not name.startswith(f"z{k.SEP}")]
+    calls = read_parquet(path, columns=names).drop(columns=[k.CELL, k.SAMPLE])
+    cells = pd.concat([quality, where, calls], axis=1)
+    cells.insert(0, k.DATASET, dataset)
+    return cells
+
+
+def _columns_of(prefix: str, paths: Sequence[Path]) -> pd.DataFrame:
+    """The columns ``prefix:*`` of some tables, one below the other; NaN where one has none."""
+    parts = []
+    for path in paths:
+        own = [name for name in parquet_columns(path) if name.startswith(f"{prefix}{k.SEP}")]
+        part = read_parquet(path, columns=[k.CELL, *own]).drop(columns=k.CELL)
+        parts.append(part.set_axis([name.split(k.SEP, 1)[1] for name in own], axis=1))
+    return pd.concat(parts, ignore_index=True).astype("float32")

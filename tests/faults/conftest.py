@@ -1,4 +1,4 @@
-"""One run up to the burden that nothing disturbs, and copies of it to disturb."""
+"""Runs that nothing disturbs, up to the burden and to the report, and copies of them to disturb."""
 
 from __future__ import annotations
 
@@ -21,13 +21,22 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def whole(undisturbed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same to the end: trend, window, crosstalk, report. Slower, so only some tests use it."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    shutil.copytree(undisturbed, folder, symlinks=True)
+    completed(folder)
+    return folder
+
+
 @pytest.fixture
 def half_done(undisturbed: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Return a function that copies the run as it was before the named results were made."""
+    """Return a function that copies a run as it was before the named results were made."""
 
-    def copy(*missing: str) -> Path:
+    def copy(*missing: str, of: Path = undisturbed) -> Path:
         folder = tmp_path / "run"
-        shutil.copytree(undisturbed, folder, symlinks=True)
+        shutil.copytree(of, folder, symlinks=True)
         for name in missing:
             for path in sorted((folder / "results").glob(name)):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

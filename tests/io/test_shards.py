@@ -17,7 +17,13 @@ from scipy import sparse
 
 from senoscore._score import first_pass, score_file
 from senoscore.errors import InputError
-from senoscore.io.shards import count_cells, count_shards, gather_parquet, shard_rows
+from senoscore.io.shards import (
+    count_cells,
+    count_shards,
+    gather_parquet,
+    largest_sample,
+    shard_rows,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +48,14 @@ def test_there_is_no_piece_beyond_the_last() -> None:
 @pytest.mark.parametrize(("cells", "most", "expected"), [(0, 10, 1), (10, 10, 1), (11, 10, 2)])
 def test_number_of_pieces(cells: int, most: int, expected: int) -> None:
     assert count_shards(cells, most) == expected
+
+
+def test_values_of_the_largest_sample(tmp_path: Path) -> None:
+    obs = pd.DataFrame({"sample": ["a", "b", "a", "c", "a"]}, index=list("vwxyz"))
+    ad.AnnData(sparse.csr_matrix(np.ones((5, 4))), obs=obs).write_h5ad(tmp_path / "a.h5ad")
+    assert largest_sample(tmp_path / "a.h5ad") == 3 * 4
+    (tmp_path / "b.h5ad").write_bytes((tmp_path / "a.h5ad").read_bytes()[:900])
+    assert largest_sample(tmp_path / "b.h5ad") == 0
 
 
 def test_cells_are_counted_from_the_header(tmp_path: Path) -> None:

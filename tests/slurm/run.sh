@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The tests on a private SLURM, installed if need be (Debian or Ubuntu, as root), then taken down.
 # Usage: tests/slurm/run.sh [pytest options]; PYTHON names the interpreter (default .venv/bin/python).
-# Exit code 77: SLURM is not here and cannot be installed, so nothing was tested.
+# Exit code 77: SLURM is not here and cannot be installed, or belongs to others, so nothing was tested.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 need=()
@@ -26,4 +26,10 @@ if [ ${#need[@]} -gt 0 ]; then
     exit 77
   fi
 fi
-"${PYTHON:-.venv/bin/python}" -m pytest -m slurm tests/slurm "$@"
+python=${PYTHON:-.venv/bin/python}
+why=$("$python" -c 'from tests.slurm.cluster import missing; print(missing())')
+if [ -n "$why" ]; then
+  echo "SLURM not tested: $why" >&2
+  exit 77
+fi
+"$python" -m pytest -m slurm tests/slurm "$@"

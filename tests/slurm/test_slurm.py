@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,6 +23,7 @@ from tests.small_study import (
     ROOT,
     completed,
     configure,
+    environment,
     fingerprint,
     snakemake,
     start,
@@ -107,6 +110,35 @@ def test_every_stage_and_pieces_give_the_bits_of_a_local_run(
     pd.testing.assert_frame_equal(
         pd.read_parquet(folder / SCORES), pd.read_parquet(local / SCORES), check_exact=True
     )
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study of `make demo`, run without SLURM."""
+    folder = write_demo(tmp_path_factory.mktemp("demo"))
+    completed(folder)
+    return folder
+
+
+def write_demo(folder: Path) -> Path:
+    words = [sys.executable, "-m", "senoscore", "simulate", "--out", "demo", "--seed", "1"]
+    subprocess.run(words, cwd=folder, env=environment(), check=True, capture_output=True)
+    (folder / "config").mkdir()
+    sheets = "datasets: demo/datasets.tsv\nsamples: demo/samples.tsv\n"
+    (folder / "config" / "config.yaml").write_text(sheets)
+    return folder
+
+
+def test_demo_is_the_same_to_the_last_bit(cluster: Cluster, demo: Path, tmp_path: Path) -> None:
+    """Scores, calls, and all that follows from them, of three datasets, by the profile alone."""
+    folder = write_demo(tmp_path)
+    done = snakemake(folder, *PROFILE)
+    assert done.returncode == 0, done.stderr[-4000:]
+    # signatures; ingest, score and cells of each dataset; calibrate; two calls and one; the rest
+    assert done.stderr.count("has been submitted with SLURM jobid") == 1 + 3 * 3 + 1 + 2 + 1
+    there, here = fingerprint(folder), fingerprint(demo)
+    assert {name for name in there if name.endswith(".parquet")}
+    assert there == here
 
 
 def test_scancel_of_a_running_job(cluster: Cluster, local: Path, scored: Path) -> None:

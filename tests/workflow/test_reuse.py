@@ -120,6 +120,58 @@ def test_a_file_twice_is_refused_before_any_job(tmp_path: Path) -> None:
     assert "are the same file" in done.stdout + done.stderr
 
 
+def groups(said: str) -> list[tuple[str, list[str]]]:
+    """Names of the groups of a dry run, each with the lines about its jobs."""
+    found: list[tuple[str, list[str]]] = []
+    inside = False
+    for line in said.splitlines():
+        if named := re.search(r"Group job (\S+)", line):
+            found.append((named[1], []))
+        inside = bool(named) or (inside and (line.startswith("    ") or not line.strip()))
+        if inside:
+            found[-1][1].append(line.strip())
+    return found
+
+
+def test_slurm_profile_pairs_the_rules_of_one_dataset(tmp_path: Path) -> None:
+    from senoscore._simulate_files import write_study
+
+    write_study(tmp_path, seed=1, size="tiny")
+    (tmp_path / "config").mkdir()
+    config = {"datasets": "datasets.tsv", "samples": "samples.tsv"}
+    (tmp_path / "config" / "config.yaml").write_text(yaml.safe_dump(config))
+    said = snakemake(tmp_path, "--dry-run", "--workflow-profile", str(SLURM_PROFILE))
+    assert said.returncode == 0, said.stderr[-4000:]
+    pairs = {}
+    for name, lines in groups(said.stdout + said.stderr):
+        rules = sorted(line for line in lines if line.startswith("rule "))
+        of = {line for line in lines if line.startswith("wildcards: ")}
+        if "rule qc:" in rules or "rule compartments:" in rules:
+            assert rules == ["rule compartments:", "rule qc:"]
+            assert len(of) == 1
+            pairs[name] = of.pop().removeprefix("wildcards: dataset=")
+    datasets = pd.read_csv(tmp_path / "datasets.tsv", sep="\t")["dataset"]
+    assert sorted(pairs.values()) == sorted(datasets)
+    assert set(pairs) == {f"cells_{name}" for name in datasets}
+
+
+def test_memory_of_the_last_group_counts_every_job_of_it(elsewhere: Path, tmp_path: Path) -> None:
+    """A job whose memory hangs on what its own group writes is left out of the sum."""
+    folder = tmp_path / "run"
+    shutil.copytree(elsewhere, folder, symlinks=True)
+    for name in ("summary", "figures"):
+        shutil.rmtree(folder / "results" / name)
+    for name in ("report.html", "senoscore.h5ad"):
+        (folder / "results" / name).unlink()
+    said = snakemake(folder, "--dry-run", "--workflow-profile", str(SLURM_PROFILE))
+    assert said.returncode == 0, said.stderr[-4000:]
+    lines = next(of for name, of in groups(said.stdout + said.stderr) if name == "summary")
+    asked = [line for line in lines if line.startswith("resources: ")]
+    assert len(asked) == sum(line.startswith("rule ") for line in lines) == 9
+    for line in asked:
+        assert re.search(r"mem_mb=\d+.*runtime=\d+", line), line
+
+
 def test_another_workflow_uses_it_as_a_module(elsewhere: Path, tmp_path: Path) -> None:
     folder = write_small(tmp_path)
     (folder / "config" / "config.yaml").unlink()  # the outer config is the only one

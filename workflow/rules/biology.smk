@@ -29,7 +29,8 @@ rule window:
     benchmark:
         "logs/benchmarks/window.tsv"
     resources:
-        mem_mb=matrix_mb(factor=1, base=3000),
+        mem_mb=megabytes(factor=1, base=2000, of=["matrices"], add=max),
+        runtime=minutes(per_gb=10, base=20, of=["matrices"]),
     params:
         datasets=list(DATASETS.index),
         settings=settings(
@@ -70,7 +71,8 @@ rule crosstalk:
     benchmark:
         "logs/benchmarks/crosstalk.tsv"
     resources:
-        mem_mb=matrix_mb(factor=1, base=3000),
+        mem_mb=megabytes(factor=1, base=2000, of=["matrices"], add=max),
+        runtime=minutes(per_gb=10, base=20, of=["matrices"]),
     params:
         datasets=list(DATASETS.index),
         settings=settings(
@@ -107,6 +109,7 @@ rule families:
         "logs/benchmarks/families.tsv"
     resources:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 20 * attempt,
     params:
         settings=settings("trend.fdr"),
         version=SENOSCORE_VERSION,

@@ -19,7 +19,7 @@ rule calibrate:
     benchmark:
         "logs/benchmarks/calibrate.tsv"
     resources:
-        mem_mb=matrix_mb(factor=8, base=2000),
+        mem_mb=megabytes(factor=8, base=2000),
     params:
         datasets=list(DATASETS.index),
         settings=settings("calibrate", "call.profile_method", "control_treatment"),
@@ -52,7 +52,7 @@ rule call:
     benchmark:
         "logs/benchmarks/call/{dataset}.tsv"
     resources:
-        mem_mb=matrix_mb(factor=8, base=2000),
+        mem_mb=megabytes(factor=3, base=1500),
     params:
         settings=settings("call", "control_treatment"),
         version=SENOSCORE_VERSION,

@@ -36,7 +36,7 @@ rule ingest:
     benchmark:
         "logs/benchmarks/ingest/{dataset}.tsv"
     resources:
-        mem_mb=matrix_mb(factor=12, base=1500),
+        mem_mb=megabytes(factor=12, base=1500),
         runtime=minutes(per_gb=10, base=60),
     params:
         row=dataset_row,
@@ -66,7 +66,7 @@ rule qc:
     benchmark:
         "logs/benchmarks/qc/{dataset}.tsv"
     resources:
-        mem_mb=matrix_mb(factor=12, base=2000),  # doublets: one sample in memory
+        mem_mb=sample_megabytes(factor=0.5, per_value=25, base=1500),  # scrublet
         runtime=minutes(per_gb=20, base=60),
     params:
         settings=settings("qc"),
@@ -98,7 +98,7 @@ rule compartments:
     benchmark:
         "logs/benchmarks/compartments/{dataset}.tsv"
     resources:
-        mem_mb=matrix_mb(factor=0.5, base=2000),
+        mem_mb=megabytes(factor=0.5, base=2000),
         runtime=minutes(per_gb=10, base=60),
     params:
         settings=settings("compartments"),
@@ -130,7 +130,7 @@ rule score:
         dataset=one_of(name for name, of in SHARDS.items() if of == 1),
     threads: 2
     resources:
-        mem_mb=matrix_mb(factor=0.3, base=2000),
+        mem_mb=megabytes(factor=0.3, base=2000),
         runtime=minutes(per_gb=60, base=60),
     params:
         settings=settings("score", "gate", "call.panel", "call.profile_method"),
@@ -165,7 +165,7 @@ rule survey:
         dataset=one_of(name for name, of in SHARDS.items() if of > 1),
     threads: 2
     resources:
-        mem_mb=matrix_mb(factor=0.3, base=2000),
+        mem_mb=megabytes(factor=0.3, base=2000),
         runtime=minutes(per_gb=10, base=60),
     params:
         settings=settings("score", "gate", "call.panel", "call.profile_method"),
@@ -195,7 +195,7 @@ rule shard:
         "logs/benchmarks/shard/{dataset}/{part}_of_{of}.tsv"
     threads: 2
     resources:
-        mem_mb=matrix_mb(factor=0.3, base=2000),
+        mem_mb=megabytes(factor=0.3, base=2000),
         runtime=lambda wildcards, attempt: 120 * attempt,
     params:
         settings=settings("score", "gate", "call.panel", "call.profile_method"),

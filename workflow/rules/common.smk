@@ -11,7 +11,7 @@ from senoscore.config import load_config_file, validate_config
 from senoscore.design import check_sheets, read_datasets, read_samples
 from senoscore.io.atomic import TEMPORARY_PREFIX
 from senoscore.io.readers import source_files
-from senoscore.io.shards import count_cells, count_shards
+from senoscore.io.shards import count_cells, count_shards, largest_sample
 from senoscore.panel import find_panel
 
 # Commands come from the environment that Snakemake itself runs in, activated or not.
@@ -73,17 +73,47 @@ def dataset_files(wildcards):
     return list(map(str, source_files(row["path"], format=row["format"])))
 
 
-def matrix_mb(factor, base, most=64_000):
-    """Memory in MB that grows with the input, up to a limit, and with each attempt."""
-    return lambda wildcards, input, attempt: int(
-        min(base + factor * input.size_mb, most) * attempt
+def size_mb(input, of, add=sum):
+    """Size of the input, or of the lists of files in it that are named.
+
+    A job that travels in a group is asked for before any of the group runs. What others of its
+    group write is not there yet, and must not be among them: Snakemake would leave the job
+    out when it adds up what the group needs.
+    """
+    files = [file for name in of for file in getattr(input, name)]
+    return (
+        add(Path(file).stat().st_size for file in files) / 1e6 if of else input.size_mb
     )
 
 
-def minutes(per_gb, base):
+MOST_MB = 64_000
+
+
+def megabytes(factor, base, of=(), add=sum):
+    """Memory in MB that grows with the input, up to a limit, and with each attempt.
+
+    `add=max` is for a rule that reads one file after the other: the largest counts.
+    """
+    return lambda wildcards, input, attempt: int(
+        min(base + factor * size_mb(input, of, add), MOST_MB) * attempt
+    )
+
+
+def sample_megabytes(factor, per_value, base):
+    """Likewise, and with the largest sample of the matrix: bytes for each of its values."""
+    return lambda wildcards, input, attempt: int(
+        min(
+            base + factor * input.size_mb + per_value * largest_sample(input[0]) / 1e6,
+            MOST_MB,
+        )
+        * attempt
+    )
+
+
+def minutes(per_gb, base, of=()):
     """Wall time in minutes, likewise."""
     return lambda wildcards, input, attempt: int(
-        (base + per_gb * input.size_mb / 1000) * attempt
+        (base + per_gb * size_mb(input, of) / 1000) * attempt
     )
 
 

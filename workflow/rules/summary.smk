@@ -1,5 +1,8 @@
 # From cells to samples to answers. The sample is the unit from here on.
 
+# Tables of cells, which are there before any of these rules runs; memory and time go by them.
+CELLS = ["calls", "scores", "qc"]
+
 
 rule burden:
     """One row per sample and compartment: cells, states, excess over control, mean scores."""
@@ -16,7 +19,8 @@ rule burden:
     benchmark:
         "logs/benchmarks/burden.tsv"
     resources:
-        mem_mb=matrix_mb(factor=8, base=2000),
+        mem_mb=megabytes(factor=2, base=1500, of=CELLS),
+        runtime=minutes(per_gb=5, base=20, of=CELLS),
     params:
         datasets=list(DATASETS.index),
         settings=settings("burden", "call", "score", "control_treatment"),
@@ -47,7 +51,8 @@ rule confounders:
     benchmark:
         "logs/benchmarks/confounders.tsv"
     resources:
-        mem_mb=matrix_mb(factor=8, base=2000),
+        mem_mb=megabytes(factor=2, base=1500, of=CELLS),
+        runtime=minutes(per_gb=5, base=20, of=CELLS),
     params:
         datasets=list(DATASETS.index),
         settings=settings("trend", "call", "score", "control_treatment"),
@@ -82,7 +87,8 @@ rule substates:
     benchmark:
         "logs/benchmarks/substates.tsv"
     resources:
-        mem_mb=matrix_mb(factor=2, base=2000),
+        mem_mb=megabytes(factor=2, base=1500, of=["compartments", "qc"]),
+        runtime=minutes(per_gb=5, base=20, of=["compartments", "qc"]),
     params:
         datasets=list(DATASETS.index),
         settings=settings("compartments.substates", "burden.min_cells"),
@@ -120,7 +126,8 @@ rule pseudobulk:
     benchmark:
         "logs/benchmarks/pseudobulk.tsv"
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        mem_mb=megabytes(factor=0.5, base=4000),
+        runtime=minutes(per_gb=10, base=60),
     params:
         datasets=list(DATASETS.index),
         settings=settings("burden", "trend", "score", "gate", "control_treatment"),
@@ -152,6 +159,7 @@ rule trend:
         "logs/benchmarks/trend.tsv"
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 20 * attempt,
     params:
         settings=settings("trend", "score", "call.profile_method", "control_treatment"),
         version=SENOSCORE_VERSION,
@@ -178,7 +186,8 @@ rule export:
     benchmark:
         "logs/benchmarks/export.tsv"
     resources:
-        mem_mb=matrix_mb(factor=8, base=2000),
+        mem_mb=megabytes(factor=4, base=1500, of=CELLS),
+        runtime=minutes(per_gb=5, base=20, of=CELLS),
     params:
         datasets=list(DATASETS.index),
         version=SENOSCORE_VERSION,
@@ -219,6 +228,7 @@ rule report:
         "logs/benchmarks/report.tsv"
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 20 * attempt,
     params:
         datasets=list(DATASETS.index),
         settings=settings(*config),
