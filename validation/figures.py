@@ -49,6 +49,7 @@ def burden(rows: pd.DataFrame, path: Path) -> None:
             part.groupby(["planted", "seed"])[["true", "excess", "called"]].mean().reset_index()
         )
         table = summarise(by_seed, ["planted"], ["true", "excess", "called"])
+        table["called_lo"] = table["called_lo"].clip(lower=0)  # a t interval knows no bounds
         top = table["true"].max()
         ax.plot([0, top], [0, top], color="#9aa5ab", lw=1, label="all of it")
         _line(ax, table, "true", "excess", "excess over control", COLOURS[0])
@@ -187,6 +188,7 @@ def fibroblasts(rows: pd.DataFrame, path: Path) -> None:
         .str.replace("z:", "axis ", regex=False)
     )
     ax.set_yticks(y, labels, fontsize=7.5)
+    ax.set_ylim(-1, len(known))
     ax.set_xlim(0, 1.01)
     ax.set_xlabel("AUROC, senescent against proliferating fibroblasts (bulk)")
     _save(figure, path)
