@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -34,11 +34,15 @@ from senoscore._trend_slopes import interaction, over_days, over_dose
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from senoscore._trend_models import Contrast
+
 __all__ = [
     "CONFOUNDED",
     "NO_REPLICATION",
     "ONE_PER_TIME",
+    "Compared",
     "Options",
+    "compared",
     "questions",
     "result",
     "without_time",
@@ -72,7 +76,46 @@ def without_time(table: pd.DataFrame, options: Options) -> Iterator[dict[str, An
         yield new_row(_QUESTION, title, of, controls) | facts | refused(_NO_TIME)
 
 
+@dataclass(frozen=True)
+class Compared:
+    """An arm at a time and its controls: the row begun, and the model that answers it.
+
+    ``answer`` is None where there is no control; ``used`` are the rows that its model is of, and
+    ``no_test`` says why there is an estimate alone.
+    """
+
+    row: dict[str, Any]
+    of: pd.DataFrame
+    base: pd.DataFrame
+    used: pd.DataFrame
+    answer: Answer | None = None
+    no_test: str = ""
+
+    def numbers(
+        self, options: Options, found: Contrast | None, difference: float
+    ) -> dict[str, Any]:
+        """Columns of the contrast; ``difference`` of means is the estimate where none is found."""
+        if self.answer is None:
+            return refused(options.no_control)
+        out = result(found, self.used, why_not=self.answer.why_not, no_test=self.no_test)
+        return out | ({"estimate": difference} if found is None else {})
+
+
 def _against_control(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]:
+    for one in compared(table, options):
+        found = one.answer.found if one.answer else None
+        numbers = one.numbers(options, found, one.of["y"].mean() - one.base["y"].mean())
+        if one.answer and numbers["status"] == "tested":
+            numbers |= _exact(one.of, one.base, one.answer)
+        yield one.row | numbers
+
+
+def compared(table: pd.DataFrame, options: Options) -> Iterator[Compared]:
+    """Every arm and time with its controls, and the model that the design allows.
+
+    Which model that is depends on the design alone, so that it answers for any other values of
+    the same samples too.
+    """
     is_control = (table[k.TREATMENT] == options.control).to_numpy()
     treated, controls = table[~is_control], table[is_control]
     n_times = treated[k.DAYS].nunique()
@@ -95,7 +138,7 @@ def _against_control(table: pd.DataFrame, options: Options) -> Iterator[dict[str
         row |= {k.DAYS: days} | facts
         row["estimate_fraction"] = of["raw"].mean() - base["raw"].mean()
         if base.empty:
-            yield row | refused(options.no_control)
+            yield Compared(row, of, base, table)
             continue
         shares = X[table.index.get_indexer(base.index)].mean(axis=0)
         weights = X[table.index.get_indexer(of.index)].mean(axis=0) - shares
@@ -112,10 +155,7 @@ def _against_control(table: pd.DataFrame, options: Options) -> Iterator[dict[str
         row["note"] = "; ".join(filter(None, [_caveats(of, base, table, row), lost]))
         enough = min(row["n_treated"], row["n_control"]) > 1
         lonely = ONE_PER_TIME if n_times > 1 and row["n_control"] > 1 else NO_REPLICATION
-        found = result(answer.found, used, why_not=answer.why_not, no_test="" if enough else lonely)
-        if answer.found is None:
-            found["estimate"] = of["y"].mean() - base["y"].mean()
-        yield row | found | (_exact(of, base, answer) if found["status"] == "tested" else {})
+        yield Compared(row, of, base, used, answer, "" if enough else lonely)
 
 
 def _informative(
@@ -171,8 +211,9 @@ def _two_groups(
     of: pd.DataFrame, base: pd.DataFrame, options: Options
 ) -> tuple[Answer, pd.DataFrame]:
     """Two groups, each subject once in each, with the variance of these alone."""
+    means = dict.fromkeys(base.select_dtypes("number").columns, "mean")
     once = base.groupby(k.SUBJECT, as_index=False, sort=True).agg(
-        {"y": "mean", "raw": "mean", k.BATCH: "first", "batch_is": "first", "n_samples": "sum"}
+        means | {k.BATCH: "first", "batch_is": "first", "n_samples": "sum"}
     )
     both = pd.concat([of, once], ignore_index=True)
     X = np.zeros((len(both), 2))

@@ -11,13 +11,13 @@ import pytest
 from scipy import stats
 
 from senoscore._trend import trend
-from senoscore._trend_data import strata
+from senoscore._trend_data import designed, strata
 from senoscore._window import Window, window
 from senoscore._window_course import persistent_at
 from senoscore._window_escape import LIMIT, escape
 from senoscore._window_rules import ADVICE, load_rules
 from senoscore._window_targets import target_genes, targets
-from senoscore._window_tests import against_control, designed, paired
+from senoscore._window_tests import against_control, paired
 from senoscore.errors import ConfigError, InputError
 
 DAYS = (1, 7, 14, 28, 90)
