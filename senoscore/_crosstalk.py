@@ -115,9 +115,10 @@ def crosstalk(
     stratum, arm (treatment, dose, fractions, modality) and phase (t test of paired differences).
     ``irradiated_vs_control``: score of all sending cells, per stratum, arm and day, as
     :func:`senoscore.trend` contrasts it. Strata are those of the trend. ``q`` is
-    Benjamini-Hochberg within ``family``: a question, whether the direction was expected, and whether the pair is circular. Circular pairs
-    stand after the others: their ligand is higher in senescent cells partly by construction. All
-    sending cells were not chosen by their expression, so that ``irradiated_vs_control`` has none.
+    Benjamini-Hochberg within ``family``: a question, whether the direction was expected, and
+    whether the pair is circular. Circular pairs stand after the others: their ligand is higher in
+    senescent cells partly by construction. All sending cells were not chosen by their expression,
+    so that ``irradiated_vs_control`` has none.
 
     Raises
     ------

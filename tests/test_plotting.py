@@ -208,7 +208,7 @@ def test_a_second_treatment_is_named_and_kept_apart(
     extra = extra[extra["days_post_rt"] == 7]
     both = pd.concat([burden, extra])
     title = trend["contrast"].str.replace("irradiated", "irradiated drug", n=1)
-    other = trend.assign(contrast=title, estimate=77.0)
+    other = trend.assign(contrast=title, treatment="irradiated drug", estimate=77.0)
     assert pl.heatmap_table(both, axes=["sasp"])["difference"].max() < 50
     rows = pl.heatmap_table(both, pd.concat([trend, other]), axes=["sasp"])
     assert rows["difference"].max() < 50

@@ -43,8 +43,8 @@ def test_a_dose_of_one_time_has_a_panel_of_its_own_if_it_says_something() -> Non
     assert table.loc[table["course"] == "single", ["row", "column"]].to_numpy().tolist() == [
         ["Astrocyte", "2 Gy|14 d"]
     ]
-    assert "Doses given at one time only" in pl.to_svg(pl.window(said))
-    assert "Doses given at one time only" not in pl.to_svg(pl.window(times()))
+    assert "Arms sampled at one time only" in pl.to_svg(pl.window(said))
+    assert "Arms sampled at one time only" not in pl.to_svg(pl.window(times()))
     alone = said[said["dose_gy"].eq(2)]  # no dose has a course: one panel
     assert pl.window_table(alone)["course"].tolist() == ["course"]
 

@@ -14,6 +14,7 @@ from senoscore._pseudobulk_design import design_of
 from senoscore._pseudobulk_enrichment import enrichment
 from senoscore._pseudobulk_scores import log_cpm, pseudobulk_scores
 from senoscore._signatures import signatures
+from senoscore._trend_data import designed
 from senoscore.errors import InputError
 
 GENES = [f"G{i:02d}" for i in range(40)]
@@ -91,14 +92,14 @@ def test_profiles_of_two_data_sets_from_files(tmp_path):
 )
 def test_refused(treatment, days, columns, reason):
     table = sheet(treatment, days, **columns)
-    design = design_of(table.assign(_row=table["sample"]), control="control")
+    design = design_of(designed(table.assign(_row=table["sample"])), control="control")
     assert not design.questions
     assert design.refused[0].reason.startswith(reason)
 
 
 def test_interaction_where_controls_are_of_each_time():
     table = sheet((["control"] * 2 + ["irradiated"] * 2) * 2, [7] * 4 + [28] * 4)
-    design = design_of(table.assign(_row=table["sample"]), control="control")
+    design = design_of(designed(table.assign(_row=table["sample"])), control="control")
     titles = [question.title for question in design.questions]
     assert titles[-1] == "irradiated 8 Gy vs control @ 28 d less @ 7 d"
     # Means of four groups; X has one column a group, so the weights can be read off.
@@ -133,7 +134,7 @@ def test_enrichment_of_a_known_ranking():
     names = [f"G{i:03d}" for i in range(200)]
     genes = pd.DataFrame({"gene": names, "statistic": np.linspace(5, -5, 200)})
     head = {"compartment": "a", "stratum": "", "contrast": "t vs c", "treatment": "t",
-            "dose_gy": 8.0, "days_post_rt": 7.0}  # fmt: skip
+            "dose_gy": 8.0, "n_fractions": 1.0, "modality": "photon", "days_post_rt": 7.0}  # fmt: skip
     contrasts = pd.DataFrame([head | {"reason": ""}, head | {"contrast": "u", "reason": "few"}])
     sets = {"top": names[:15], "bottom": names[-15:], "small": names[:3]}
     found = enrichment(contrasts, genes.assign(**head), sets, permutations=200)
