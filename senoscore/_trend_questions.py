@@ -26,7 +26,7 @@ from senoscore._trend_ask import (
     refused,
     result,
 )
-from senoscore._trend_data import ARM
+from senoscore._trend_data import ARM, FRACTIONS
 from senoscore._trend_modality import modality
 from senoscore._trend_models import permutation, sign_flips
 from senoscore._trend_slopes import interaction, over_days, over_dose
@@ -67,9 +67,8 @@ def questions(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]
 def without_time(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]:
     """Rows that refuse the senescent fraction of samples of which nobody knows the time."""
     timeless = table[table["status"].eq("no_time") & table[k.TREATMENT].ne(options.control)]
-    controls = table[
-        table[k.TREATMENT].eq(options.control) & table["raw:fraction_senescent"].notna()
-    ]
+    counted = table["status"].isin(set(FRACTIONS.values()))
+    controls = table[table[k.TREATMENT].eq(options.control) & counted]
     for _, of in timeless.groupby(list(ARM), dropna=False, sort=True):
         facts = arm_facts(of)
         title = _title(str(of[k.TREATMENT].iloc[0]), facts, of, np.nan, options)
@@ -91,20 +90,20 @@ class Compared:
     answer: Answer | None = None
     no_test: str = ""
 
-    def numbers(
-        self, options: Options, found: Contrast | None, difference: float
-    ) -> dict[str, Any]:
-        """Columns of the contrast; ``difference`` of means is the estimate where none is found."""
+    def numbers(self, options: Options, found: Contrast | None, name: str) -> dict[str, Any]:
+        """Columns of the contrast of a column; where none is found, the means differ by so much."""
         if self.answer is None:
             return refused(options.no_control)
         out = result(found, self.used, why_not=self.answer.why_not, no_test=self.no_test)
-        return out | ({"estimate": difference} if found is None else {})
+        if found is None:
+            out["estimate"] = self.of[name].mean() - self.base[name].mean()
+        return out
 
 
 def _against_control(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]:
     for one in compared(table, options):
         found = one.answer.found if one.answer else None
-        numbers = one.numbers(options, found, one.of["y"].mean() - one.base["y"].mean())
+        numbers = one.numbers(options, found, "y")
         if one.answer and numbers["status"] == "tested":
             numbers |= _exact(one.of, one.base, one.answer)
         yield one.row | numbers
@@ -198,10 +197,11 @@ def _caveats(of: pd.DataFrame, base: pd.DataFrame, table: pd.DataFrame, row: dic
     shared = set(of[k.SUBJECT]) & set(base[k.SUBJECT])
     if NOT_BLOCKS in row["method"] and shared:
         said.append(f"{len(shared)} subjects are on both sides: the interval errs on the wide side")
-    cells = [float(arm["n_assessable"].median()) for arm in (of, base)]
-    if of["raw"].notna().any() and max(cells) > _MAX_CELLS_RATIO * min(cells):
-        medians = f"{cells[0]:g} v {cells[1]:g} cells a sample (medians)"
-        said.append(f"{medians}: tests of fractions err up to twice as often as stated")
+    if of["raw"].notna().any():
+        cells = [float(arm["n_assessable"].median()) for arm in (of, base)]
+        if max(cells) > _MAX_CELLS_RATIO * min(cells):
+            medians = f"{cells[0]:g} v {cells[1]:g} cells a sample (medians)"
+            said.append(f"{medians}: tests of fractions err up to twice as often as stated")
     if min(row["n_treated"], row["n_control"]) == 2:
         said.append("2 subjects in a group: the interval is wide")
     return "; ".join(said)

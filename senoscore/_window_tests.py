@@ -81,7 +81,7 @@ def against_control(
 def _numbers(one: Compared, name: Any, options: Options) -> dict[str, Any]:
     solve = one.answer.solve if one.answer else None
     found = solve(one.used[name].to_numpy(dtype=float)) if solve else None
-    return one.numbers(options, found, one.of[name].mean() - one.base[name].mean())
+    return one.numbers(options, found, name)
 
 
 def paired(differences: NDArray[np.float64], *, alpha: float = 0.05) -> dict[str, Any]:

@@ -136,3 +136,16 @@ def test_plasma_stands_beside_the_tissue_of_its_subjects() -> None:
     assert "PAI-1" not in pl.to_svg(pl.plasma(table, burden))
     with pytest.raises(InputError, match="no analyte"):
         pl.plasma(table.assign(log2_ratio=np.nan))
+
+
+def test_two_schedules_of_one_dose_are_rows_and_panels_of_their_own() -> None:
+    both = [times().assign(n_fractions=n) for n in (1, 5)]
+    rows = pl.window_table(pd.concat(both))["row"].value_counts()
+    assert rows["Tumour, 8 Gy in 1"] == rows["Tumour, 8 Gy in 5"] == 2
+    arms = pd.concat(
+        [talk().assign(treatment="irradiated", dose_gy=8.0, n_fractions=n) for n in (1, 5)]
+    )
+    assert set(pl.crosstalk_table(arms)["direction"]) == {
+        "Fibroblast → Tumour, 8 Gy in 1",
+        "Fibroblast → Tumour, 8 Gy in 5",
+    }

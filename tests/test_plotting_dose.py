@@ -84,3 +84,11 @@ def test_confounding():
     assert "Depth" in to_svg(confounding(table))
     with pytest.raises(InputError, match="no correlation"):
         confounding_table(table[1:])
+
+
+def test_modalities_and_schedules_are_not_on_one_line():
+    table = burden([0, 0, 2, 8, 8, 2, 8]).assign(status="ok", modality="photon", n_fractions=1)
+    table.loc[5:, "modality"] = "proton"
+    assert dose_table(table)["sample"].tolist() == ["s0", "s1", "s2", "s3", "s4"]
+    table = burden([0, 0, 2, 8, 8, 8]).assign(status="ok", n_fractions=[0, 0, 1, 1, 1, 5])
+    assert "s5" not in set(dose_table(table)["sample"])

@@ -1,4 +1,4 @@
-"""Which irradiated samples a figure over time shows: one arm, as the trend knows them; its words."""
+"""Which irradiated samples a figure over time shows: one arm of the trend, and its words."""
 
 from __future__ import annotations
 

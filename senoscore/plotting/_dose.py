@@ -182,7 +182,7 @@ def _eqd2_beside(table: pd.DataFrame) -> dict[str, str]:
 
 
 def _on_line(table: pd.DataFrame, arm: Arm) -> pd.Series:
-    """Mark samples that the slope of an arm is of: its modality; one schedule, if a dose has two."""
+    """Mark samples of the line of an arm: its modality, and its schedule where a dose has two."""
     own = table[k.TREATMENT].eq(arm.treatment) & table["modality"].eq(arm.modality)
     schedules = table[own].groupby(k.DOSE)["n_fractions"].nunique(dropna=False)
     if schedules.max() > 1:
