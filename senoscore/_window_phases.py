@@ -141,7 +141,8 @@ def _targets(
     mine = targets[targets["kind"].map(lambda kind: any(word in kind for word in kinds))]
     for name in (k.COMPARTMENT, "stratum", *ARM):
         own = of[name].iloc[0]
-        mine = mine[mine[name].isna() if pd.isna(own) else mine[name].fillna("") == own]
+        absent = mine[name].isna() | mine[name].eq("")  # as read, an empty text is missing
+        mine = mine[absent if pd.isna(own) or own == "" else mine[name].eq(own)]
     higher = mine[(mine["status"] == "tested") & (mine["q"] <= fdr) & (mine["estimate"] > 0)]
     if higher.empty:
         tested = int((mine["status"] == "tested").sum())
