@@ -13,7 +13,7 @@ from senoscore.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["TEMPORARY_PREFIX", "atomic_path", "refuse_cut_text"]
+__all__ = ["TEMPORARY_PREFIX", "atomic_path"]
 
 TEMPORARY_PREFIX: Final = ".tmp-"
 """How names of unfinished files begin; nothing of ours ever reads a file named so."""
@@ -62,23 +62,6 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         raise _not_written(final, error) from error
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def refuse_cut_text(path: Path) -> None:
-    """Refuse a text file without the end of its last line, which all that we write have.
-
-    Raises
-    ------
-    InputError
-        The file is cut short. (A gzip file says so itself.)
-    """
-    if path.suffix == ".gz" or path.stat().st_size == 0:
-        return
-    with path.open("rb") as handle:
-        handle.seek(-1, os.SEEK_END)
-        if handle.read(1) != b"\n":
-            msg = f"{path} is cut short: its last line has no end"
-            raise InputError(msg, fix="delete it and run the stage that makes it again")
 
 
 def _flush(path: Path) -> None:

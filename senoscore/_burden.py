@@ -98,7 +98,7 @@ def burden(
     because the cut has a miss rate), ``share`` (of the kept cells of the sample, or region),
     medians of depth, ``index_mean``, ``mean:<column>``, ``status`` and ``note``. Status is ok,
     acute (before ``min_days_stable``: not senescence yet), no_time (irradiated, and nobody knows
-    when: never called senescent), few_cells, absent, no_control,
+    when: never called senescent), few_cells, absent, no_control (no fraction either),
     not_assessable, or profile (the sample is one bulk profile, by its assay: means and no
     fraction).
 
@@ -299,6 +299,8 @@ def _status(
     table["note"] = np.select(conditions, notes, default="excess is a lower bound on prevalence")
     bare = table["status"].isin(["ok", "acute"]) & table["control_fraction"].isna()
     table.loc[bare, "note"] = f"no control sample has {min_cells} assessable cells: no excess"
+    # A rule without its controls has a cut of its own making: what it counts is no fraction.
+    table.loc[table["status"] == "no_control", ["fraction", "fraction_lo", "fraction_hi"]] = np.nan
 
 
 def _why_no_control(table: pd.DataFrame, is_control: pd.Series, control: str) -> pd.Series:

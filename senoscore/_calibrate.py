@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,7 +12,15 @@ from scipy import stats
 
 from senoscore import _keys
 from senoscore._calibrate_evidence import Reader, fit_levels, null_levels
-from senoscore._calibrate_input import cell_table, control_mask, kept, log_depth, score_matrix
+from senoscore._calibrate_input import (
+    cell_table,
+    control_mask,
+    is_profile,
+    kept,
+    log_depth,
+    score_matrix,
+)
+from senoscore._calibrate_judge import compartments_of, judge, tests_of
 from senoscore._calibrate_types import Calibration, CompartmentCalibration
 from senoscore.errors import ConfigError
 from senoscore.panel import load_panel
@@ -52,6 +61,9 @@ def calibrate(
     method: str | None = None,
 ) -> Calibration:
     """Learn from unirradiated cells, compartment by compartment, what is unremarkable.
+
+    The other cells change none of it; their tests are counted, because the false discovery rate
+    of a call is one over all cells of a run (see :func:`senoscore.call`).
 
     Per compartment, signature scores, at equal depth where the cells have ``n_counts`` (or
     scanpy's ``total_counts``), become z values against its control cells, axes are means
@@ -111,38 +123,32 @@ def calibrate(
     is_control = control_mask(table, control)
     scores = score_matrix(table, rules, method=method)
     has_null = any(f"{method}_z{_keys.SEP}{s}" in table for s in rules.signatures)
-    names = table[_keys.COMPARTMENT].astype("string").fillna(_keys.UNASSIGNED).to_numpy(dtype=str)
+    names = compartments_of(table)
     samples = table[_keys.SAMPLE].astype(str).to_numpy(dtype=str)
-    use, depth = is_control & kept(table), log_depth(table)
+    use, depth, profile = is_control & kept(table), log_depth(table), is_profile(table)
     fits = {
         name: _Controls(
             Reader(rules, name),
             scores[own & use],
             samples[own & use],
             depth[own & use],
-            bulk=bulk,
+            bulk=bool(profile[own].all()),
         )
-        for name, own, bulk in _compartments(names, samples)
+        for name, own in ((str(name), names == name) for name in np.unique(names))
     }
     across = _across({n: f for n, f in fits.items() if len(f.scores) >= min_control_cells})
+    if not any(np.isfinite(f.depth).all() and len(f.depth) for f in fits.values() if not f.bulk):
+        log.warning(
+            "no n_counts (or total_counts) of every control cell: scores are compared between "
+            "cells of unequal depth"
+        )
     result: dict[str, CompartmentCalibration] = {}
     for name, fit in fits.items():
         needed = _MIN_BULK if fit.bulk else min_control_cells
         result[name] = fit.calibrate(alpha, needed, min_control_samples, across, has_null=has_null)
         log.info("%s: %s, cut %.2f", name, result[name].status, result[name].z_cut)
-    return Calibration(rules, alpha, method, result, control)
-
-
-def _compartments(
-    names: np.ndarray[Any, Any], samples: np.ndarray[Any, Any]
-) -> list[tuple[str, np.ndarray[Any, Any], bool]]:
-    """Name, mask and whether every sample is one row, for each compartment."""
-    found = []
-    for name in sorted(set(names)):
-        own = names == name
-        of = samples[own]
-        found.append((name, own, len(np.unique(of)) == len(of) and len(of) > 1))
-    return found
+    made = Calibration(rules, alpha, method, result, control)
+    return replace(made, tests=tests_of(table, judge(table, made), control))
 
 
 def _across(fits: Mapping[str, _Controls]) -> Floats | None:
@@ -217,7 +223,16 @@ class _Controls:
         if n_samples < min_samples:
             status = "single_control" if n_samples == 1 else "few_control_samples"
             goal = min(alpha, _SINGLE_ALPHA)
-        cut, rate, null = self._tune(levels, goal)
+        read = self._left_out(levels)
+        able = {s: int(self.reader.assessable(z).sum()) for s, (z, _) in read.items()}
+        cut, rate = self._tune(read, able, goal)
+        if not rate <= goal:
+            why = f"no cut keeps the rule below {goal:.0%} of control cells ({rate:.0%} at {cut:g})"
+            if np.isnan(rate):
+                why = "too few axes of evidence in every control cell"
+            return CompartmentCalibration(
+                name, mode, "not_assessable", why, levels=levels, n_cells=counts
+            )
         notes = {
             "ok": "",
             "single_control": "one control sample: the spread between samples is unknown",
@@ -232,33 +247,70 @@ class _Controls:
             alpha=goal,
             rate_loso=rate,
             levels=levels,
-            null=null,
+            null={
+                sample: np.sort(index[self.reader.positive(z, cut)])
+                for sample, (z, index) in read.items()
+                if able[sample]
+            },
             n_cells=counts,
+            n_assessable=able,
+            n_state={s: self._states(z, cut) for s, (z, _) in read.items()},
+            depth_range=self._depths(),
         )
 
-    def _tune(
-        self, levels: Mapping[str, Levels], goal: float
-    ) -> tuple[float, float, dict[str, Any]]:
-        """Lowest cut whose composite rate is at most ``goal`` there and at every higher cut."""
+    def _left_out(self, levels: Mapping[str, Levels]) -> dict[str, tuple[Floats, Floats]]:
+        """Axis z and index of the cells of each sample, by baselines fitted without it."""
         read = {}
         for i, sample in enumerate(self.names.tolist()):
             own = levels.get(sample, levels[""])
             mine = self.codes == i
             read[sample] = self.reader.read(self.scores[mine], own, self.depth[mine])
-        n = np.bincount(self.codes)
-        weight = np.minimum(n, np.median(n))
+        return read
+
+    def _tune(
+        self, read: Mapping[str, tuple[Floats, Floats]], able: Mapping[str, int], goal: float
+    ) -> tuple[float, float]:
+        """Lowest cut whose composite rate is at most ``goal`` there and at every higher cut.
+
+        With the rate it has, which is above ``goal`` if no cut is high enough and NaN if no cell
+        is assessable.
+        """
+        n = np.array([able[s] for s in read], dtype=float)
+        if not n.any():
+            return float(_GRID[0]), np.nan
+        weight = np.minimum(n, np.median(n[n > 0]))
         floor = 0.0
         if self.bulk:
             floor = float(stats.t.ppf(1 - goal, len(n) - 1 + _BULK_DF))
         best, best_rate = float(_GRID[0]), np.nan
         for cut in _GRID[floor <= _GRID]:
-            rates = [self.reader.positive(z, cut).mean() for z, _ in read.values()]
-            rate = float(np.average(rates, weights=weight))
+            called = np.array([self.reader.positive(z, cut).sum() for z, _ in read.values()])
+            rate = float(np.average(called / np.maximum(n, 1), weights=weight))
             if rate > goal and not np.isnan(best_rate):
                 break
             best, best_rate = float(cut), rate
-        null = {
-            sample: np.sort(index[self.reader.positive(z, best) & ~np.isnan(index)])
-            for sample, (z, index) in read.items()
-        }
-        return best, best_rate, null
+            if rate > goal:
+                break
+        return best, best_rate
+
+    def _states(self, z: Floats, cut: float) -> dict[str, int]:
+        """Control cells that would be acute soon after irradiation, or escaped long after."""
+        none, every = np.zeros(len(z), dtype=bool), np.ones(len(z), dtype=bool)
+        able, found = self.reader.assessable(z), {}
+        for state, early in (("acute_damage_response", True), ("escaped", False)):
+            day = {
+                "before_stable": every if early else none,
+                "stable": none if early else every,
+                "missing": none,
+            }
+            taken = self.reader.first_state(self.reader.evidence(z, day), able, cut)
+            own = [i for i, s in enumerate(self.reader.panel.states) if s.name == state]
+            found[state] = int(np.isin(taken, own).sum())
+        return found
+
+    def _depths(self) -> tuple[float, float]:
+        """Lowest and highest median log count of a control sample; NaN where unknown."""
+        if self.bulk or not np.isfinite(self.depth).all():
+            return np.nan, np.nan
+        middle = [np.median(self.depth[self.codes == i]) for i in range(len(self.names))]
+        return float(min(middle)), float(max(middle))

@@ -13,6 +13,7 @@ from senoscore._calibrate_baseline import (
     baseline,
     bulk_baseline,
     depth_slope,
+    depth_spread,
     mean_of,
     sample_stats,
     shrink,
@@ -100,6 +101,16 @@ class Reader:
         limits = self.panel.thresholds_of(self.compartment, cut)
         return holds(self.panel.composite, self.evidence(z), limits) & self.assessable(z)
 
+    def first_state(
+        self, evidence: Evidence, able: NDArray[np.bool_], cut: float
+    ) -> NDArray[np.int64]:
+        """Number of the first state of the panel that fits each able cell, else -1."""
+        limits = self.panel.thresholds_of(self.compartment, cut)
+        taken = np.full(evidence.n, -1)
+        for number, state in enumerate(self.panel.states):
+            taken[holds(state.when, evidence, limits) & able & (taken < 0)] = number
+        return taken
+
 
 def fit_levels(
     reader: Reader,
@@ -138,11 +149,13 @@ def fit_levels(
             return bulk_baseline(values)
         return baseline(sample_stats(values, codes, len(use)), use)
 
-    slope, depth = np.zeros(scores.shape[1]), 0.0
-    if not bulk:
+    if bulk:
+        by_signature = fit(scores)
+    else:
         slope, depth = depth_slope(scores, log_depth, codes)
-    flat = Baseline(np.zeros(scores.shape[1]), np.ones(scores.shape[1]), slope, depth)
-    by_signature = replace(fit(flat.level(scores, log_depth)), slope=slope, depth=depth)
+        level = scores - np.nan_to_num(log_depth - depth)[:, None] * slope
+        spread = depth_spread(level, log_depth, codes)
+        by_signature = replace(fit(level), slope=slope, spread=spread, depth=depth)
     if across is not None and not bulk:
         by_signature = shrink(by_signature, len(scores), across)
     by_axis = _fit_axes(reader, reader.axes(scores, by_signature, log_depth), fit)

@@ -17,10 +17,18 @@ if TYPE_CHECKING:
 
     from senoscore.panel import Panel
 
-__all__ = ["NULL_SUFFIX", "cell_table", "control_mask", "kept", "log_depth", "score_matrix"]
+__all__ = [
+    "NULL_SUFFIX",
+    "cell_table",
+    "control_mask",
+    "is_profile",
+    "kept",
+    "log_depth",
+    "score_matrix",
+]
 
 NULL_SUFFIX: Final = "_z"
-_DEPTH: Final = ("n_counts", "total_counts")
+_PROFILES: Final = ("bulk", "array")
 
 
 def cell_table(
@@ -62,6 +70,9 @@ def _from_anndata(adata: AnnData, panel: Panel, method: str) -> pd.DataFrame:
             parts.append(own.add_prefix(f"{method}{suffix}{_keys.SEP}"))
     table = pd.concat(parts, axis=1)
     table[_keys.CELL] = adata.obs_names.astype(str)
+    assay = adata.uns.get(_keys.UNS, {}).get("assay")
+    if assay is not None and "assay" not in table:
+        table["assay"] = str(assay)
     return table
 
 
@@ -102,11 +113,25 @@ def log_depth(table: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
 
     Read from ``n_counts`` or, as scanpy names it, ``total_counts``.
     """
-    for column in _DEPTH:
+    for column in _keys.DEPTH:
         if column in table:
             counts = table[column].to_numpy(np.float64, na_value=np.nan)
             return np.log(np.where(counts > 0, counts, np.nan))
     return np.full(len(table), np.nan)
+
+
+def is_profile(table: pd.DataFrame) -> np.ndarray[Any, Any]:
+    """Tell which rows are profiles of a whole sample, not cells. Shape (rows,).
+
+    By the column ``assay`` (bulk, array); where it says nothing, a sample with a single row in
+    the whole table is one.
+    """
+    rows = table.groupby(table[_keys.SAMPLE].astype(str))[_keys.SAMPLE].transform("size")
+    single = (rows == 1).to_numpy()
+    if "assay" not in table:
+        return np.asarray(single)
+    known = table["assay"].notna().to_numpy()
+    return np.where(known, table["assay"].isin(_PROFILES).to_numpy(), single)
 
 
 def control_mask(table: pd.DataFrame, control: Mapping[str, str]) -> np.ndarray[Any, Any]:

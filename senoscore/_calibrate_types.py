@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from senoscore._calibrate_baseline import Baseline, Levels
+from senoscore._calibrate_tests import Tests
 from senoscore.errors import InputError
 from senoscore.io.atomic import atomic_path
 from senoscore.panel import load_panel
@@ -23,9 +24,10 @@ __all__ = ["Calibration", "CompartmentCalibration"]
 
 _META: Final = b"senoscore"
 _COLUMNS: Final = (
-    "kind", "name", "left_out", "centre", "scale", "slope", "depth", "n_ctrl_samples",
-    "n_ctrl_cells",
+    "kind", "name", "left_out", "centre", "scale", "slope", "spread", "depth",
+    "n_ctrl_samples", "n_ctrl_cells",
 )  # fmt: skip
+_ARMS: Final = {True: "control", False: "irradiated"}
 _KINDS: Final = ("signature", "axis", "index")
 
 
@@ -37,8 +39,10 @@ class CompartmentCalibration:
     ``none``; ``status`` is ok, single_control, few_control_samples, no_control or not_assessable.
     ``levels`` has a key ``""`` for cells of any other sample and one for each control sample,
     fitted without it. ``null`` holds, per control sample, the index of the cells that fulfil the
-    rule under thresholds from the other control samples, ascending, and ``n_cells`` how many
-    cells it had.
+    rule under thresholds from the other control samples, ascending; ``n_cells`` how many cells it
+    had, ``n_assessable`` those with enough axes, and ``n_state`` those that the rules of two
+    states with no false discovery rate would take: acute_damage_response, were they irradiated a
+    day ago, and escaped. ``depth_range`` is that of the median log counts of control samples.
     """
 
     compartment: str
@@ -51,6 +55,9 @@ class CompartmentCalibration:
     levels: dict[str, Levels] = field(default_factory=dict)
     null: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)
     n_cells: dict[str, int] = field(default_factory=dict)
+    n_assessable: dict[str, int] = field(default_factory=dict)
+    n_state: dict[str, dict[str, int]] = field(default_factory=dict)
+    depth_range: tuple[float, float] = (np.nan, np.nan)
 
     @property
     def assessable(self) -> bool:
@@ -60,47 +67,53 @@ class CompartmentCalibration:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Baselines, cuts and achieved control rates of every compartment."""
+    """Baselines, cuts and achieved control rates of every compartment, and the tests of the run.
+
+    ``tests`` are those of control cells (True) and of all others (False).
+    """
 
     panel: Panel
     alpha: float
     method: str
     by_compartment: dict[str, CompartmentCalibration]
     control: dict[str, str]
+    tests: dict[bool, Tests] = field(default_factory=dict)
 
     @property
     def rates(self) -> pd.DataFrame:
-        """Achieved rate in each control sample, its thresholds coming from the others.
+        """Achieved rates in each control sample, its thresholds coming from the others.
 
-        Columns ``compartment``, ``sample``, ``n_cells``, ``n_called``, ``rate``, ``target``,
-        ``z_cut``, ``status``.
+        Columns ``compartment``, ``sample``, ``n_cells``, ``n_assessable``, ``n_called``, ``rate``
+        (n_called / n_assessable), ``target``, ``z_cut``, ``status``, and of the states that have
+        no false discovery rate ``rate_acute`` (were the cells irradiated a day ago) and
+        ``rate_escaped``: what resting cells show of them.
         """
-        rows = [
-            {
-                "compartment": name,
-                "sample": sample,
-                "n_cells": n,
-                "n_called": len(own.null[sample]),
-                "rate": len(own.null[sample]) / n,
-                "target": own.alpha,
-                "z_cut": own.z_cut,
-                "status": own.status,
-            }
-            for name, own in self.by_compartment.items()
-            for sample, n in own.n_cells.items()
-            if sample in own.null
-        ]
-        columns = ["compartment", "sample", "n_cells", "n_called", "rate", "target", "z_cut"]
-        return pd.DataFrame(rows, columns=[*columns, "status"])
+        columns = (
+            "compartment", "sample", "n_cells", "n_assessable", "n_called", "rate", "target",
+            "z_cut", "status", "rate_acute", "rate_escaped",
+        )  # fmt: skip
+        rows = []
+        for name, own in self.by_compartment.items():
+            for sample, null in own.null.items():
+                n, state = own.n_assessable[sample], own.n_state[sample]
+                rows.append(
+                    (name, sample, own.n_cells[sample], n, len(null), len(null) / n, own.alpha,
+                     own.z_cut, own.status, state["acute_damage_response"] / n,
+                     state["escaped"] / n)
+                )  # fmt: skip
+        return pd.DataFrame(rows, columns=list(columns))
 
     def to_frame(self) -> pd.DataFrame:
         """Everything as one long table.
 
-        Columns ``compartment``, ``kind`` (signature, axis, index, null, cut), ``name``,
+        Columns ``compartment``, ``kind`` (signature, axis, index, null, cut, test), ``name``,
         ``left_out`` (the control sample left out; "" for none), ``centre``, ``scale``, ``slope``
-        and ``depth`` (trend with the natural log of a cell's counts, and their middle),
+        and ``spread`` (trends of the score and of its log scale with the natural log of a cell's
+        counts), ``depth`` (the middle of that log),
         ``n_ctrl_samples``, ``n_ctrl_cells``, ``z_cut``, ``alpha``, ``rate_loso``, ``mode``,
-        ``status``, ``note``. A ``null`` row has the index of one control cell in ``centre``.
+        ``status``, ``note``. A ``null`` row has the index of one control cell in ``centre``; a
+        ``test`` row (compartment "", name control or irradiated) the p of one cell that fulfils
+        the rule, with its day in ``depth``.
         """
         parts: list[pd.DataFrame] = []
         for name, own in self.by_compartment.items():
@@ -113,6 +126,14 @@ class Calibration:
             table.loc[bad, "note"] = "constant or absent in control cells"
             table.loc[bad, "status"] = "not_assessable"
             parts.append(table)
+        parts += [
+            pd.DataFrame(
+                {"compartment": "", "kind": "test", "name": _ARMS[arm], "left_out": "",
+                 "centre": tests.p, "depth": tests.day}
+            )
+            for arm, tests in self.tests.items()
+            if len(tests.p)
+        ]  # fmt: skip
         return pd.concat(parts, ignore_index=True)
 
     def save(self, path: str | Path) -> None:
@@ -132,10 +153,15 @@ class Calibration:
             "alpha": self.alpha,
             "method": self.method,
             "control": self.control,
+            "n_tests": {
+                _ARMS[arm]: [[_plain(day), n] for day, n in tests.n_of_day]
+                for arm, tests in self.tests.items()
+            },
             "compartments": [
                 {k: getattr(c, k) for k in ("compartment", "mode", "status", "note")}
                 | {k: _plain(getattr(c, k)) for k in ("z_cut", "alpha", "rate_loso")}
-                | {"n_cells": c.n_cells}
+                | {k: getattr(c, k) for k in ("n_cells", "n_assessable", "n_state")}
+                | {"depth_range": [_plain(x) for x in c.depth_range]}
                 for c in self.by_compartment.values()
             ],
         }
@@ -169,7 +195,17 @@ class Calibration:
             about["method"],
             {c["compartment"]: _restore(frame, c) for c in about["compartments"]},
             about["control"],
+            {arm: _restore_tests(frame, about["n_tests"], name) for arm, name in _ARMS.items()},
         )
+
+
+def _restore_tests(frame: pd.DataFrame, n_tests: dict[str, Any], name: str) -> Tests:
+    own = frame[(frame["kind"] == "test") & (frame["name"] == name)]
+    return Tests(
+        own["centre"].to_numpy(np.float64),
+        own["depth"].to_numpy(np.float64),
+        tuple((np.nan if day is None else day, n) for day, n in n_tests.get(name, ())),
+    )
 
 
 def _plain(value: float) -> float | None:
@@ -196,6 +232,7 @@ def _level_rows(panel: Panel, own: CompartmentCalibration) -> list[pd.DataFrame]
                         "centre": level.centre,
                         "scale": level.scale,
                         "slope": level.slope,
+                        "spread": level.spread,
                         "depth": level.depth,
                         "n_ctrl_samples": len(used),
                         "n_ctrl_cells": sum(used.values()),
@@ -223,6 +260,7 @@ def _restore(frame: pd.DataFrame, about: dict[str, Any]) -> CompartmentCalibrati
                 mine["centre"].to_numpy(np.float64),
                 mine["scale"].to_numpy(np.float64),
                 mine["slope"].to_numpy(np.float64),
+                mine["spread"].to_numpy(np.float64),
                 float(mine["depth"].iloc[0]),
             )
             for kind, mine in part.groupby("kind", sort=False)
@@ -231,10 +269,11 @@ def _restore(frame: pd.DataFrame, about: dict[str, Any]) -> CompartmentCalibrati
     nulls = own[own["kind"] == "null"]
     null = {
         sample: nulls.loc[nulls["left_out"] == sample, "centre"].to_numpy(np.float64)
-        for sample in about["n_cells"]
-        if about["mode"] in {"cells", "bulk"} and about["z_cut"] is not None
+        for sample, n in about["n_assessable"].items()
+        if n
     }
     numbers = {k: np.nan if about[k] is None else about[k] for k in ("z_cut", "alpha", "rate_loso")}
+    low, high = (np.nan if x is None else x for x in about["depth_range"])
     return CompartmentCalibration(
         about["compartment"],
         about["mode"],
@@ -244,4 +283,7 @@ def _restore(frame: pd.DataFrame, about: dict[str, Any]) -> CompartmentCalibrati
         levels=levels,
         null=null,
         n_cells=about["n_cells"],
+        n_assessable=about["n_assessable"],
+        n_state=about["n_state"],
+        depth_range=(low, high),
     )

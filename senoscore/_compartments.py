@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,14 @@ if TYPE_CHECKING:
 
     import anndata as ad
 
-__all__ = ["ONTOLOGY", "compartments", "read_markers", "read_substates", "substate_shares"]
+__all__ = [
+    "ONTOLOGY",
+    "check_compartments",
+    "compartments",
+    "read_markers",
+    "read_substates",
+    "substate_shares",
+]
 
 
 def compartments(
@@ -132,6 +139,31 @@ def compartments(
             **within.columns(),
         }
     )
+
+
+def check_compartments(options: Mapping[str, Any], *, escape: Sequence[str]) -> None:
+    """Check every name of a compartment in the config, and the marker table, before any work.
+
+    Parameters
+    ----------
+    options
+        The config's section ``compartments``.
+    escape
+        Compartments in which escape is asked for.
+
+    Raises
+    ------
+    ConfigError
+        One of them does not exist.
+    InputError
+        As :func:`read_markers`.
+    """
+    markers = read_markers(options["markers"])[k.COMPARTMENT].unique()
+    known = list(dict.fromkeys([*ONTOLOGY, *markers]))
+    allowed = [*ONTOLOGY, k.UNASSIGNED]
+    check_known(list(options["mapping"].values()), allowed, "compartments.mapping")
+    check_known(options["exclude"], known, "compartments.exclude")
+    check_known(escape, [*known, k.BULK], "window.escape")
 
 
 def _column(adata: ad.AnnData, column: str) -> pd.Series:

@@ -38,7 +38,7 @@ def read_markers(path: str | Path | None = None) -> pd.DataFrame:
     Raises
     ------
     InputError
-        The file is missing or lacks a column.
+        The file is missing, lacks a column, or has rows of more fields.
     """
     return _read(path, "markers", [k.COMPARTMENT, "gene"])
 
@@ -49,7 +49,7 @@ def read_substates(path: str | Path | None = None) -> pd.DataFrame:
     Raises
     ------
     InputError
-        The file is missing or lacks a column.
+        The file is missing, lacks a column, or has rows of more fields.
     """
     return _read(path, "substates", [k.COMPARTMENT, k.SUBSTATE, "gene"])
 
@@ -62,6 +62,9 @@ def _read(path: str | Path | None, shipped: str, columns: Sequence[str]) -> pd.D
     except (OSError, ValueError) as error:
         msg = f"{where} cannot be read as a marker table ({error})"
         raise InputError(msg, fix=fix) from error
+    if not isinstance(table.index, pd.RangeIndex):  # pandas took a field too many for a name
+        msg = f"{where} has rows with more fields than its header"
+        raise InputError(msg, fix="separate fields by one tab each, as many as the header has")
     missing = set(columns) - set(table)
     if missing:
         msg = f"{where} has no column {', '.join(sorted(missing))}"

@@ -30,6 +30,8 @@ STATE: Final = "senescence_state"
 INDEX: Final = "senescence_index"
 FDR: Final = "senescence_fdr"
 SIGNATURE: Final = "signature"
+DEPTH: Final = ("n_counts", "total_counts")
+"""Counts of a cell: senoscore's name, and scanpy's."""
 
 # --- vocabularies ----------------------------------------------------------------------
 CONTROL: Final = "control"

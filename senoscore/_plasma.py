@@ -53,6 +53,9 @@ def read_plasma(path: str | Path, samples: pd.DataFrame) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         msg = f"{path} cannot be read as a table: {' '.join(str(error).split())[:200]}"
         raise SheetError(msg, fix="give a tab-separated file with a header") from error
+    if not isinstance(raw.index, pd.RangeIndex):  # pandas took a field too many for a name
+        msg = f"{path} has rows with more fields than its header"
+        raise SheetError(msg, fix="separate fields by one tab each, as many as the header has")
     missing = [name for name in _NEEDED if name not in raw]
     if missing:
         msg = f"{path} has no column {missing[0]!r}"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
+    from senoscore._score_inputs import Matrix
     from senoscore._signatures import Gate
 
 __all__ = ["first_pass", "score", "score_file"]
@@ -89,6 +90,9 @@ def score(
         ``x`` = up - down. NaN where the gate failed.
     ``adata.obsm["score_<method>_z"]``, ``adata.obsm["score_<method>_p"]``
         With ``null``.
+    ``adata.obs["n_counts"]``
+        Counts of each cell, if the values are counts and obs has neither ``n_counts`` nor
+        ``total_counts``: calibration compares cells at equal depth.
     ``adata.uns["senoscore"]["score"]``
         Per method what was done; ``adata.uns["senoscore"]["coverage"]`` what genes were found.
 
@@ -121,11 +125,22 @@ def score(
         target.obsm[_obsm_key(key, run.methods, key_added)] = pd.DataFrame(
             table, index=pd.Index(target.obs_names)
         )
+    if matrix.is_counts and not set(_keys.DEPTH) & set(target.obs):
+        target.obs[_keys.DEPTH[0]] = _totals(matrix, block_size)
     entry = dict(target.uns.get(_keys.UNS, {}))
     entry["score"] = {**entry.get("score", {}), **run.record(layer)}
     entry["coverage"] = run.coverage
     target.uns[_keys.UNS] = entry
     return target if copy else None
+
+
+def _totals(matrix: Matrix, block_size: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Counts of each cell."""
+    parts = []
+    for block in matrix.blocks(block_size, None):
+        running = np.concatenate([[0], np.cumsum(block.data, dtype=np.float64)])
+        parts.append(np.diff(running[block.indptr]))
+    return np.rint(np.concatenate(parts)).astype(np.int64)
 
 
 def _obsm_key(key: str, methods: tuple[str, ...], key_added: str | None) -> str:

@@ -56,6 +56,11 @@ class Matrix:
     values_from: str
 
     @property
+    def is_counts(self) -> bool:
+        """Whether the values are counts, of which a cell has a total."""
+        return self.values == _keys.COUNTS
+
+    @property
     def n_vars(self) -> int:
         """Genes of the matrix: the universe of the rank scores."""
         return len(self.var_names)

@@ -52,6 +52,9 @@ def read_signature_file(path: str | Path) -> list[Signature]:
 
 
 def _text(path: Path) -> str:
+    if path.exists() and not path.is_file():  # to open a pipe is to wait for who writes into it
+        msg = f"{path}: cannot be read (it is no file)"
+        raise SignatureError(msg, fix="check the path")
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as handle:
             raw = handle.read(_LARGEST + 1)
@@ -83,7 +86,7 @@ def read_gmt(text: str, where: str = "GMT") -> list[Signature]:
         A line with fewer than three fields, a set twice, or anything :class:`Signature` refuses.
     """
     entries: dict[str, dict[str, Any]] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # not at the rarer marks of Unicode
         if not line.strip() or line.startswith("#"):
             continue
         fields = [field.strip() for field in line.split("\t")]
@@ -229,15 +232,19 @@ def _read_table(text: str, where: str, separator: str) -> list[Signature]:
     from io import StringIO
 
     try:
-        table = pd.read_csv(StringIO(text), sep=separator, dtype=str, keep_default_na=False)
+        # With the header as a row: pandas takes a field more than the header for row names.
+        rows = pd.read_csv(StringIO(text), sep=separator, dtype=str, header=None, na_filter=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         msg = f"{where}: not a table ({' '.join(str(error).split())[:200]})"
-        fix = "give a header and rows of as many fields"
-        raise SignatureError(msg, fix=fix) from error
+        raise SignatureError(msg, fix="give a header and rows of as many fields") from error
+    header, table = rows.iloc[0], rows.iloc[1:].reset_index(drop=True)
     if table.empty:
         msg = f"{where}: no rows in it"
         raise SignatureError(msg, fix="write one row a gene")
-    return from_frame(table, where)
+    if header.duplicated().any():
+        msg = f"{where}: column {header[header.duplicated()].iloc[0]!r} is there twice"
+        raise SignatureError(msg, fix="keep one of them")
+    return from_frame(table.set_axis(header.tolist(), axis=1), where)
 
 
 def _build(name: Any, fields: dict[str, Any], where: str) -> Signature:
@@ -252,7 +259,7 @@ def _build(name: Any, fields: dict[str, Any], where: str) -> Signature:
             raise
         msg = f"{where}: {error.message}"
         raise SignatureError(msg, fix=error.fix) from error
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         msg = f"{where}: signature {name!r} is not well formed ({error})"
         raise SignatureError(msg, fix="see config/README.md for the form of a signature") from error
 

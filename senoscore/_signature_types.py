@@ -8,19 +8,24 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
 from senoscore import genes
-from senoscore._atomic import atomic_path, refuse_cut_text
+from senoscore._text_tables import read_tsv, write_tsv
 from senoscore.errors import SignatureError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["Signature", "SignatureSet"]
 
 NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 RESERVED: Final = frozenset({"all"})
+_LONGEST_GENE: Final = 100
+_LONGEST_TEXT: Final = 1000
+_TEXTS: Final = ("category", "title", "source", "licence")
 _LOST: Final = ("signature", "direction", "gene")
 _COLUMNS: Final = (
     "signature",
@@ -57,8 +62,9 @@ class Signature:
     Raises
     ------
     SignatureError
-        Invalid name, no genes, a gene twice or in both directions, a weight that is not a
-        positive finite number or belongs to no gene of the set.
+        Invalid name, no genes, a gene twice or in both directions or with hidden characters, a
+        weight that is not a positive finite number or belongs to no gene of the set, a title or
+        the like that is no line of text.
     """
 
     name: str
@@ -77,6 +83,7 @@ class Signature:
         object.__setattr__(self, "up", tuple(self.up))
         object.__setattr__(self, "down", tuple(self.down))
         self._check_name()
+        self._check_texts()
         self._check_genes()
         if self.weights is not None:
             weights = {gene: float(weight) for gene, weight in self.weights.items()}
@@ -95,15 +102,30 @@ class Signature:
             msg = f"signature {self.name!r}: unknown organism {self.organism!r}"
             raise SignatureError(msg, fix=f"use one of {', '.join(genes.ORGANISMS)}")
 
+    def _check_texts(self) -> None:
+        for name in (*_TEXTS, "note"):
+            text = getattr(self, name)
+            fits = name == "note" or len(str(text)) <= _LONGEST_TEXT  # notes grow as genes change
+            if not (isinstance(text, str) and fits and text.isprintable()):
+                msg = f"signature {self.name!r}: {name} is {str(text)[:60]!r}"
+                fix = f"write printable text on one line, at most {_LONGEST_TEXT:,} characters"
+                raise SignatureError(msg, fix=fix)
+
     def _check_genes(self) -> None:
         listed = self.up + self.down
         if not listed:
             msg = f"signature {self.name!r} has no genes"
             raise SignatureError(msg, fix="list at least one gene under up or down")
-        bad = [gene for gene in listed if not isinstance(gene, str) or not gene.strip()]
+        bad = [gene for gene in listed if not _is_gene(gene)]
         if bad:
-            msg = f"signature {self.name!r}: {bad[0]!r} is not a gene name"
-            raise SignatureError(msg, fix="quote gene names in YAML (NO, ON, 1e5 are not text)")
+            text = isinstance(bad[0], str) and bad[0].strip()
+            fix = (
+                f"gene names are printable and at most {_LONGEST_GENE} characters long"
+                if text
+                else "quote gene names in YAML (NO, ON, 1e5 are not text)"
+            )
+            msg = f"signature {self.name!r}: {repr(bad[0])[:60]} is not a gene name"
+            raise SignatureError(msg, fix=fix)
         both = sorted(set(self.up) & set(self.down))
         if both:
             msg = f"signature {self.name!r}: in up and in down: {', '.join(both)}"
@@ -262,8 +284,7 @@ class SignatureSet(Mapping[str, Signature]):
 
     def save(self, path: str | Path) -> None:
         """Write all of it as one TSV (long: one row a gene), whole or not at all."""
-        with atomic_path(path) as temporary:
-            self.to_frame().to_csv(temporary, sep="\t", index=False, lineterminator="\n")
+        write_tsv(self.to_frame(), path)
 
     @classmethod
     def read(cls, path: str | Path) -> SignatureSet:
@@ -271,26 +292,25 @@ class SignatureSet(Mapping[str, Signature]):
 
         Raises
         ------
-        SignatureError
-            The file is not there or lacks columns.
         InputError
-            It is cut short.
+            The file is not there, cut short, or lacks columns.
         """
-        try:
-            refuse_cut_text(Path(path))
-            table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-        except (OSError, ValueError) as error:
-            msg = f"{path}: cannot be read as a signature table ({error})"
-            raise SignatureError(msg) from error
-        missing = [column for column in _COLUMNS if column not in table]
-        if missing:
-            msg = f"{path}: no column {', '.join(missing)}"
-            raise SignatureError(msg, fix="write the file with SignatureSet.save")
+        table = read_tsv(path, dtype=str, columns=_COLUMNS).fillna("")
         table["weight"] = table["weight"].astype(float)
         listed = table[table["status"] == "listed"]
         kept = [_from_rows(rows) for _, rows in listed.groupby("signature", sort=False)]
         lost = table[table["status"] == "lost"][list(_LOST)].reset_index(drop=True)
         return cls(kept, lost=lost)
+
+
+def _is_gene(name: object) -> bool:
+    """Whether a text can name a gene: it shows all that it holds, and is not endless."""
+    return (
+        isinstance(name, str)
+        and bool(name.strip())
+        and len(name) <= _LONGEST_GENE
+        and name.isprintable()
+    )
 
 
 def _metadata(s: Signature) -> tuple[str, ...]:

@@ -161,7 +161,8 @@ def simulate(
             obs[column] = value
         obs.index = pd.Index([f"{sample.name}-{i:04d}" for i in range(len(obs))], dtype=object)
         frames.append(obs)
-    obs = pd.concat(frames)
+    # Whole columns take the sheet's types: numbers with gaps must not end as objects.
+    obs = pd.concat(frames).astype(samples.dtypes.to_dict())
     for column in ("true_compartment", "true_state", k.SAMPLE, k.TREATMENT, k.BATCH, k.SUBJECT):
         obs[column] = pd.Categorical(obs[column].astype(object))
     var = pd.DataFrame(index=pd.Index(tissue.genes, dtype=object))

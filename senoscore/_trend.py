@@ -22,6 +22,7 @@ from senoscore._trend_data import (
     values,
     wanted_measures,
 )
+from senoscore._trend_formula import check_formula
 from senoscore._trend_models import contrast, fit
 from senoscore._trend_questions import questions, without_time
 from senoscore._trend_readouts import readouts
@@ -45,15 +46,12 @@ _TEXT: Final = (
 )  # fmt: skip
 
 
-_CATEGORICAL: Final = re.compile(r"\bC\(\s*[A-Za-z]\w*\s*\)")
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_\s~+\-*:()]*")
 _OF_INTEREST: Final = frozenset(
     {k.TREATMENT, k.DAYS, "log_days", k.DOSE, "log_dose", "n_fractions", "bed_gy", "eqd2_gy",
      "modality"}
 )  # fmt: skip
 _COVARIATES: Final = "formula_covariates"
 _COVARIATE: Final = "no term of treatment, time or dose: not adjusted"
-_CALL: Final = re.compile(r"[\w)]\s*\(|__")
 
 
 def trend(
@@ -198,18 +196,6 @@ def _adjusted(table: pd.DataFrame) -> pd.Series:
     return q
 
 
-def _check_formula(formula: str) -> None:
-    """Let only names, numbers and ``~ + - * : ( )`` through, and C(name).
-
-    formulaic evaluates what is in a formula as Python, and a config may come from anyone.
-    """
-    rest = _CATEGORICAL.sub(" x ", formula)
-    if not _PLAIN.fullmatch(rest) or _CALL.search(rest):
-        msg = f"formula {formula[:200]!r} has more than names, numbers and ~ + - * : ( )"
-        fix = "functions other than C(name) are not run; use log_days and log_dose"
-        raise DesignError(msg, fix=fix)
-
-
 def _formula_rows(
     of: pd.DataFrame, measure: str, formula: str, options: Options
 ) -> Iterator[dict[str, Any]]:
@@ -217,7 +203,7 @@ def _formula_rows(
     from formulaic import model_matrix
     from formulaic.errors import FormulaicError
 
-    _check_formula(formula)
+    check_formula(formula)
     own = of[np.isfinite(of[measure].astype(float))]
     if own.empty:
         return

@@ -50,7 +50,7 @@ def _settings(settings: str | None, config: Path) -> dict[str, Any]:
         return load_config(config)
     try:
         sections = json.loads(settings)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # too deep, too many digits
         msg = f"--settings is no JSON ({error})"
         raise ConfigError(msg, fix='pass an object such as \'{"qc": {"mads": 5}}\'') from error
     return validate_config(sections, source="--settings")
@@ -396,7 +396,7 @@ def list_() -> None:
     typer.echo(table.to_string(index=False))
 
 
-def _one_line(error: SenoscoreError) -> str:
+def _one_line(error: Exception | str) -> str:
     """One line without control characters: names in it come from files, and terminals obey."""
     text = " ".join(str(error).split())
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
@@ -404,12 +404,25 @@ def _one_line(error: SenoscoreError) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command; one line and exit code 2 for what the user can mend."""
+    """Run a command; one line and exit code 2 for what the user can mend.
+
+    What the operating system refuses (a name too long, a folder in place of a file, memory) is
+    the user's to mend as well, wherever it was met.
+    """
     try:
         app(arguments)
     except SenoscoreError as error:
-        typer.echo(f"senoscore: error: {_one_line(error)}", err=True)
-        sys.exit(2)
+        said = _one_line(error)
+    except MemoryError as error:
+        said = _one_line(f"out of memory ({error}) — give the job more, or a smaller input")
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        said = _one_line(f"{where}{error.strerror or error} — check the path and who may use it")
+    else:
+        return
+    logging.getLogger(__name__).debug("where it was met", exc_info=True)
+    typer.echo(f"senoscore: error: {said}", err=True)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -17,10 +17,12 @@ from senoscore.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["load_config", "schema", "validate_config"]
+__all__ = ["load_config", "load_config_file", "odd_path", "schema", "validate_config"]
 
 _PACKAGE = Path(__file__).resolve().parent
 _SHOWN: Final = 200
+_LONGEST_NAME: Final = 255  # bytes of one part of a path on every common file system
+_LONGEST_PATH: Final = 4000
 
 
 @cache
@@ -41,6 +43,18 @@ def schema(name: str) -> dict[str, Any]:
     raise FileNotFoundError(msg)
 
 
+def odd_path(text: str) -> str | None:
+    """Say why a text can be no path here; None where it can."""
+    if "\0" in text:
+        return "has a NUL character in it"
+    if "{" in text or "}" in text:
+        return "has braces, which Snakemake takes for wildcards"
+    longest = max(len(part.encode()) for part in text.split("/"))
+    if longest > _LONGEST_NAME or len(text.encode()) > _LONGEST_PATH:
+        return "is too long for the name of a file"
+    return None
+
+
 def load_config(path: str | Path) -> dict[str, Any]:
     """Read a config file.
 
@@ -58,6 +72,17 @@ def load_config(path: str | Path) -> dict[str, Any]:
     ConfigError
         No such file, no YAML, or as :func:`validate_config`.
     """
+    return validate_config(load_config_file(path) or {}, source=str(path))
+
+
+def load_config_file(path: str | Path) -> Any:
+    """Read what is in a config file, without a look at what it says.
+
+    Raises
+    ------
+    ConfigError
+        No such file, or no YAML; a key twice or an alias in it.
+    """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
@@ -69,11 +94,10 @@ def load_config(path: str | Path) -> dict[str, Any]:
         msg = f"{path} cannot be read ({error})"
         raise ConfigError(msg, fix="save it as UTF-8 text") from error
     try:
-        content = load_yaml(text)
+        return load_yaml(text)
     except yaml.YAMLError as error:
         msg = f"{path} is no YAML that can be used: {error}"
         raise ConfigError(msg, fix="check indentation and quotes at the line named") from error
-    return validate_config(content or {}, source=str(path))
 
 
 def validate_config(content: Mapping[str, Any], *, source: str) -> dict[str, Any]:
@@ -100,28 +124,36 @@ def validate_config(content: Mapping[str, Any], *, source: str) -> dict[str, Any
     if not isinstance(content, dict):
         msg = f"{source}: expected keys with values, found {type(content).__name__}"
         raise ConfigError(msg, fix="start from config/config.yaml")
+    _refuse_odd(content, source)
     rules = schema("config")
     filled = _filled(copy.deepcopy(dict(content)), rules)
-    errors = sorted(
-        jsonschema.Draft202012Validator(rules).iter_errors(filled), key=lambda e: list(e.path)
-    )
+    formats = jsonschema.FormatChecker(())
+    formats.checks("path")(lambda value: not isinstance(value, str) or odd_path(value) is None)
+    validator = jsonschema.Draft202012Validator(rules, format_checker=formats)
+    errors = sorted(validator.iter_errors(filled), key=lambda e: list(map(str, e.path)))
     if errors:
         raise _explained(errors[0], source)
-    _refuse_infinite(filled, source)
     _check_phases(filled["phases"], source)
     return filled
 
 
-def _refuse_infinite(value: Any, source: str, where: str = "") -> None:
-    """NaN passes every comparison of a schema."""
+def _refuse_odd(value: Any, source: str, where: str = "") -> None:
+    """Refuse what a schema lets through: NaN and infinity, NUL, keys that are no text."""
     if isinstance(value, float) and not math.isfinite(value):
         msg = f"{source}: {where} is {value}, expected a finite number"
         raise ConfigError(msg, fix="give a number, or leave the key out for its default")
+    if isinstance(value, str) and "\0" in value:
+        msg = f"{source}: {where} has a NUL character in it"
+        raise ConfigError(msg, fix="write it again as plain text")
     parts: list[tuple[Any, Any]] = list(value.items()) if isinstance(value, dict) else []
+    for key, _ in parts:
+        if not isinstance(key, str):
+            msg = f"{source}: {where or 'the top'} has the key {key!r}, expected text"
+            raise ConfigError(msg, fix=f"quote it: '{key}'")
     if isinstance(value, list):
         parts = list(enumerate(value))
     for key, part in parts:
-        _refuse_infinite(part, source, f"{where}.{key}" if where else str(key))
+        _refuse_odd(part, source, f"{where}.{key}" if where else str(key))
 
 
 def _filled(value: Any, rules: Mapping[str, Any]) -> Any:
@@ -152,6 +184,7 @@ def _explained(error: Any, source: str) -> ConfigError:
         "maximum": lambda: f"expected {error.validator_value} or less",
         "exclusiveMinimum": lambda: f"expected more than {error.validator_value}",
         "exclusiveMaximum": lambda: f"expected less than {error.validator_value}",
+        "format": lambda: f"which {odd_path(error.instance)}",
         "maxLength": lambda: f"expected at most {error.validator_value} characters",
     }.get(error.validator, lambda: error.message)()
     described = error.schema.get("description", "config/README.md explains the keys")

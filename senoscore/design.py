@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from senoscore import _keys as k
-from senoscore.config import schema
+from senoscore.config import odd_path, schema
 from senoscore.errors import SheetError
 from senoscore.radiobiology import LQ_CAUTION_GY, LQ_LIMIT_GY, bed, eqd2, to_days
 
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 _SAMPLE_IS_ROW: Final = ("bulk", "array")
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _MISSING: Final = frozenset({"", "na", "n/a", "nan", "none", "null"})
 
 
@@ -120,6 +122,9 @@ def _read_sheet(path: str | Path, name: str, key: str) -> pd.DataFrame:
 
 
 def _raw_sheet(path: str | Path) -> pd.DataFrame:
+    if Path(path).exists() and not Path(path).is_file():  # a pipe would never end
+        msg = f"{path} cannot be read (it is no file)"
+        raise SheetError(msg, fix="give a tab-separated text file")
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except FileNotFoundError as error:
@@ -222,16 +227,19 @@ def _value(
         msg = f"{where}: {column} is {text[:120]!r}"
         fix = "use letters, digits, '_', '.', '+', '-', the first a letter or digit; at most 100"
         raise SheetError(msg, fix=fix)
+    wrong = odd_path(text) if rule.get("format") == "path" else None
+    if wrong:
+        msg = f"{where}: {column} is {text[:120]!r}, which {wrong}"
+        raise SheetError(msg, fix="give the file another name, or a link to it")
     return text
 
 
 def _number(text: str, column: str, rule: Mapping[str, Any], where: str) -> float:
-    try:
-        number = float(text)
-    except ValueError as error:
+    if not _NUMBER.fullmatch(text):  # Python's float also takes 1_0, nan and digits of any script
         fix = "write decimals with a point" if "," in text else rule["description"]
-        msg = f"{where}: {column} is {text!r}, expected a number"
-        raise SheetError(msg, fix=fix) from error
+        msg = f"{where}: {column} is {text[:120]!r}, expected a number"
+        raise SheetError(msg, fix=fix)
+    number = float(text)
     low = rule.get("minimum", rule.get("exclusiveMinimum", -np.inf))
     too_low = number < low or ("exclusiveMinimum" in rule and number == low)
     whole = "integer" not in rule["type"] or number == np.floor(number)
@@ -255,9 +263,10 @@ def check_sheets(datasets: pd.DataFrame, samples: pd.DataFrame) -> None:
     Raises
     ------
     SheetError
-        A dataset is a sample that the samples sheet does not have; a sample that no dataset
-        can hold.
+        Two datasets are the same file; a dataset is a sample that the samples sheet does not
+        have; a sample that no dataset can hold.
     """
+    _refuse_same_file(datasets)
     known = set(samples[k.SAMPLE])
     named = datasets.loc[datasets["sample"] != "", ["dataset", "sample"]]
     for dataset, sample in named.itertuples(index=False):
@@ -271,6 +280,19 @@ def check_sheets(datasets: pd.DataFrame, samples: pd.DataFrame) -> None:
         if unused:
             msg = f"no dataset holds sample {', '.join(map(repr, unused[:5]))}"
             raise SheetError(msg, fix="add its file to the datasets sheet, or remove the row")
+
+
+def _refuse_same_file(datasets: pd.DataFrame) -> None:
+    """Cells that are read twice would count as twice as many, or as two samples."""
+    from senoscore.io.readers import source_files  # its libraries are slow to start
+
+    seen: dict[str, str] = {}
+    for row in datasets.to_dict("records"):
+        for file in source_files(row["path"], format=row["format"]):
+            other = seen.setdefault(os.path.realpath(file), row["dataset"])
+            if other != row["dataset"]:
+                msg = f"datasets {other!r} and {row['dataset']!r} are the same file, {file}"
+                raise SheetError(msg, fix="keep one row; sample_column tells the samples of a file")
 
 
 def dose_messages(samples: pd.DataFrame, *, control: str) -> list[str]:

@@ -76,12 +76,10 @@ class Axis:
 
 @dataclass(frozen=True)
 class State:
-    """A state, when it applies, and what it is where its needs are not met."""
+    """A state and when it applies."""
 
     name: str
     when: Condition
-    needs: frozenset[str] = frozenset()
-    otherwise: str = "other"
     note: str = ""
 
 
@@ -240,13 +238,7 @@ def _build(content: Mapping[str, Any]) -> Panel:
     for name, rule in content.get("definitions", {}).items():
         definitions[name] = parse(rule, definitions)
     states = tuple(
-        State(
-            entry["state"],
-            parse(entry["when"], definitions),
-            frozenset(entry.get("needs", ())),
-            entry.get("otherwise", "other"),
-            entry.get("note", ""),
-        )
+        State(entry["state"], parse(entry["when"], definitions), entry.get("note", ""))
         for entry in content["states"]
     )
     axes = tuple(

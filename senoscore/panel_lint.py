@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import math
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from senoscore._methods import METHODS
+from senoscore._resources import resource
 from senoscore.errors import ConfigError, SignatureError
 from senoscore.panel_rules import AtLeast, Condition, Day, Evidence, Threshold, holds, parse
 
@@ -32,6 +36,7 @@ def lint(
     """
     _lint_axes(content, where, known_signatures)
     _lint_names(content, where)
+    _lint_numbers(content, where)
     definitions = _lint_definitions(content, where)
     _lint_composite(content, definitions, where)
     _lint_states(content, definitions, where)
@@ -65,8 +70,13 @@ def _lint_names(content: Mapping[str, Any], where: str) -> None:
         for axis in content["axes"]
         if "family_of" in axis
     ]
+    _known(content["method"], METHODS, "scoring method", where)
     for name, entry in content.get("compartments", {}).items():
         place = f"{where}, compartment {name!r}"
+        shipped = _shipped_compartments()
+        # A label of your own is a name too, unless it is nearly one that exists.
+        if name not in shipped and difflib.get_close_matches(name, shipped, n=1, cutoff=0.8):
+            _known(name, shipped, "compartment", where)
         named += [(axis, f"{place}, disable") for axis in entry.get("disable", ())]
         for threshold in entry.get("thresholds", {}):
             if threshold == "up":
@@ -78,6 +88,27 @@ def _lint_names(content: Mapping[str, Any], where: str) -> None:
     if gate["min_axes"] > len(gate["of"]):
         msg = f"{where}, assessable: min_axes {gate['min_axes']} of {len(gate['of'])} axes"
         raise ConfigError(msg, fix="lower min_axes")
+
+
+def _lint_numbers(content: Mapping[str, Any], where: str) -> None:
+    places = [(where, content["thresholds"])]
+    for name, entry in content.get("compartments", {}).items():
+        places.append((f"{where}, compartment {name!r}", entry.get("thresholds", {})))
+    for place, thresholds in places:
+        for name, value in thresholds.items():
+            if name != "up" and not math.isfinite(value):
+                msg = f"{place}: the threshold {name!r} is {value}, not a number to compare with"
+                raise ConfigError(msg, fix="give a finite number")
+    if not any(axis.get("weight", 0) > 0 for axis in content["axes"]):
+        msg = f"{where}: every axis has the weight 0, so that there is no index"
+        raise ConfigError(msg, fix="give the axes of the index a weight above 0")
+
+
+@cache
+def _shipped_compartments() -> frozenset[str]:
+    lines = resource("compartments", "markers.tsv").read_text(encoding="utf-8").splitlines()
+    names = [line.split("\t")[0] for line in lines if line and not line.startswith("#")]
+    return frozenset(names[1:])
 
 
 def _known(name: str, known: Any, kind: str, where: str) -> None:
@@ -227,6 +258,7 @@ def _lint_states(
                 msg = f"{place} is unreachable: {name} above it takes every such cell"
                 raise ConfigError(msg, fix="change the order, or remove one")
         earlier.append((entry["state"], condition))
+    _lint_evidence([*earlier], content, where)
     if not _always(earlier[-1][1]):
         msg = f"{where}: the last state ({earlier[-1][0]}) does not take every cell left"
         raise ConfigError(msg, fix="end with `state: other, when: {all: []}`")
@@ -236,3 +268,29 @@ def _needs_composite(
     condition: Condition, content: Mapping[str, Any], definitions: Mapping[str, Condition]
 ) -> bool:
     return definitions[content["composite"]] in list(_required(condition))
+
+
+def _lint_evidence(
+    states: list[tuple[str, Condition]], content: Mapping[str, Any], where: str
+) -> None:
+    """Refuse states of senescence that SASP alone, or one signature alone, can reach."""
+    axes = content["axes"]
+    alone = {"SASP": [axis["name"] for axis in axes if axis["role"] == "sasp"]}
+    for axis in axes:
+        for part in axis["parts"]:
+            what = f"the signature {part['signature']!r}"
+            alone.setdefault(what, []).append(axis["name"])
+    quiet = [axis["name"] for axis in axes if axis["role"] == "proliferation"]
+    day = {which: np.array([which == "stable"]) for which in _DAYS}
+    for own in ({}, *content.get("compartments", {}).values()):
+        limits = {**content["thresholds"], **own.get("thresholds", {}), "up": 1.0}
+        for what, names in alone.items():
+            high = {name: np.full(1, 1e6) for name in names}
+            for low in (set(), set(quiet) - set(names)):
+                z = {**dict.fromkeys(low, np.full(1, -1e6)), **high}
+                state = next(
+                    (n for n, c in states if holds(c, Evidence(1, z, day), limits)[0]), "other"
+                )
+                if state in ("senescent", "senescent_candidate"):
+                    msg = f"{where}: {what} alone makes a cell {state}"
+                    raise ConfigError(msg, fix="require a second kind of evidence")

@@ -33,13 +33,21 @@ _NAMES: Final = {
     "compartment_column": r"compartment|cell_?type\w*|celltype\w*|annotation|cell_?class",
 }
 _CONTROL: Final = re.compile(
-    r"control|ctrl|ctl|sham|unirradiated|non.?ir|untreated|(?<!\d)0 ?gy|naive|\bpre\b",
+    r"control|ctrl|ctl|sham|unirradiated|non.?ir|untreated|naive|\bpre\b"
+    r"|(?<![\d.,])0+(?:[.,]0*)? ?gy",  # but neither 10 Gy nor 2.0 Gy
     re.IGNORECASE,
 )
 _UNIT_OF_NAME: Final = {"day": "d", "days": "d", "dpi": "d", "hours": "h", "weeks": "w"}
 _TIME: Final = re.compile(
-    r"\s*(\d+(?:\.\d+)?)\s*(h|hr|hrs|hours?|d|days?|w|wk|weeks?|mo|months?)?\s*", re.IGNORECASE
+    r"\s*(\d+(?:[.,]\d+)?)\s*(h|hr|hrs|hours?|d|days?|w|wk|weeks?|mo|months?)?\s*",
+    re.IGNORECASE | re.ASCII,
 )
+
+_IRRADIATED: Final = re.compile(
+    r"ir|rt|xrt|irradiated|radiation|yes|true|\d+(?:[.,]\d+)? ?gy", re.IGNORECASE | re.ASCII
+)
+_NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)?", re.ASCII)
+_PART_OF_GRAY: Final = re.compile(r"[cm]gy", re.IGNORECASE)
 
 
 def propose_sheets(
@@ -131,22 +139,30 @@ def _row(name: str, of: pd.DataFrame, found: Mapping[str, str], notes: list[str]
     if row.get(k.TREATMENT):
         row[k.TREATMENT] = _treatment(row[k.TREATMENT], notes)
     if row.get(k.DOSE):
-        number = re.search(r"\d+(?:\.\d+)?", row[k.DOSE])
-        row[k.DOSE] = number[0] if number else ""
+        row[k.DOSE] = _dose(row[k.DOSE], notes)
     if row.get(k.TIME):
         parsed = _TIME.fullmatch(row[k.TIME])
         unit = (parsed[2] or "").lower() if parsed else ""
         guess = "mo" if unit.startswith("mo") else unit[:1]
-        row[k.TIME] = parsed[1] if parsed else ""
+        row[k.TIME] = parsed[1].replace(",", ".") if parsed else ""
         row["time_unit"] = row["time_unit"] or guess or _UNIT_OF_NAME.get(found[k.TIME].lower(), "")
     return row
+
+
+def _dose(text: str, notes: list[str]) -> str:
+    """The one number in a text; several (``10x2 Gy``) or another unit is for the user to settle."""
+    numbers = _NUMBER.findall(text)
+    if len(numbers) == 1 and not _PART_OF_GRAY.search(text):
+        return str(numbers[0]).replace(",", ".")
+    notes.append(f"dose {text!r} is not one number of Gy: left empty")
+    return ""
 
 
 def _treatment(word: str, notes: list[str]) -> str:
     if _CONTROL.search(word):
         notes.append(f"treatment {word!r} is taken for control")
         return k.CONTROL
-    if re.fullmatch(r"ir|rt|xrt|irradiated|radiation|yes|true|\d+ ?gy", word, re.IGNORECASE):
+    if _IRRADIATED.fullmatch(word):
         notes.append(f"treatment {word!r} is taken for irradiated")
         return k.IRRADIATED
     notes.append(f"treatment {word!r} is kept as it is")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from senoscore.io.tables import write_tsv
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -140,6 +142,9 @@ def trend(table: pd.DataFrame) -> pd.DataFrame:
                 ("z:sasp", "mean:sasp"),
             ]:
                 a, b = control[column].dropna(), group[column].dropna()
+                points = b.mean() - a.mean() if column == "fraction" else np.nan
+                if column == "fraction":
+                    a, b = np.arcsin(np.sqrt(a)), np.arcsin(np.sqrt(b))
                 ok = len(a) >= 2 and len(b) >= 2
                 sd = float(np.sqrt((a.var() + b.var()) / 2)) if ok else np.nan
                 se = max(sd, 0.004) * np.sqrt(1 / max(len(a), 1) + 1 / max(len(b), 1))
@@ -162,7 +167,8 @@ def trend(table: pd.DataFrame) -> pd.DataFrame:
                         "estimate": est,
                         "ci_lo": est - 2.1 * se if ok else np.nan,
                         "ci_hi": est + 2.1 * se if ok else np.nan,
-                        "unit": "fraction" if column == "fraction" else "control SD",
+                        "unit": "radians (arcsine)" if column == "fraction" else "control SD",
+                        "estimate_fraction": points,
                         "df": 18,
                         "statistic": est / se,
                         "p": p,
@@ -215,18 +221,18 @@ def write_run(
     for name in ("matrix", "cells", "scores", "calls", "summary"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     sheet = samples()
-    sheet.to_csv(folder / "summary" / "samples.tsv", sep="\t", index=False)
+    write_tsv(sheet, folder / "summary" / "samples.tsv")
     table = burden(rng, compartments)
-    table.to_csv(folder / "summary" / "burden.tsv", sep="\t", index=False)
+    write_tsv(table, folder / "summary" / "burden.tsv")
     contrasts = trend(table)
-    contrasts.to_csv(folder / "summary" / "trend.tsv", sep="\t", index=False)
+    write_tsv(contrasts, folder / "summary" / "trend.tsv")
     families = contrasts.groupby(["family", "question"], as_index=False).agg(
         n_rows=("p", "size"), n_tested=("p", "count")
     )
     families["n_not_testable"] = families["n_rows"] - families["n_tested"]
     families["adjustment"] = "Benjamini-Hochberg"
-    families.to_csv(folder / "summary" / "families.tsv", sep="\t", index=False)
-    pd.DataFrame(
+    write_tsv(families, folder / "summary" / "families.tsv")
+    labels = pd.DataFrame(
         [
             {
                 "dataset": "demo",
@@ -240,10 +246,11 @@ def write_run(
             }
             for s, v, e in [("irr_4Gy_d1_1", 1.5, "up"), ("ctrl_0Gy_d0_1", 0.0, "none")]
         ]
-    ).to_csv(folder / "summary" / "label_check.tsv", sep="\t", index=False)
-    coverage().to_csv(folder / "scores" / "demo.coverage.tsv", sep="\t", index=False)
-    qc_samples(sheet, rng).to_csv(folder / "cells" / "demo.qc_samples.tsv", sep="\t", index=False)
-    genes().to_csv(folder / "matrix" / "demo.genes.tsv", sep="\t", index=False)
+    )
+    write_tsv(labels, folder / "summary" / "label_check.tsv")
+    write_tsv(coverage(), folder / "scores" / "demo.coverage.tsv")
+    write_tsv(qc_samples(sheet, rng), folder / "cells" / "demo.qc_samples.tsv")
+    write_tsv(genes(), folder / "matrix" / "demo.genes.tsv")
     rates = pd.DataFrame(
         [
             {
@@ -260,7 +267,7 @@ def write_run(
             for s in sheet.loc[sheet["treatment"] == "control", "sample"]
         ]
     )
-    rates.to_csv(folder / "calibration_rates.tsv", sep="\t", index=False)
+    write_tsv(rates, folder / "calibration_rates.tsv")
     (folder / "provenance.json").write_text(json.dumps(provenance(), indent=1))
     return folder
 

@@ -13,6 +13,7 @@ from senoscore._calibrate_baseline import (
     baseline,
     bulk_baseline,
     depth_slope,
+    depth_spread,
     sample_stats,
     shrink,
 )
@@ -121,7 +122,7 @@ def test_order_of_cells_and_other_compartments_change_nothing() -> None:
     other = controls(rng, compartment="tumour", first=7)
     both = calibrate(pd.concat([data, other], ignore_index=True)).to_frame()
     own = both[both["compartment"] == "fibroblast"].reset_index(drop=True)
-    pd.testing.assert_frame_equal(own, base)
+    pd.testing.assert_frame_equal(own, base[base["compartment"] == "fibroblast"])
 
 
 def test_gates() -> None:
@@ -185,6 +186,83 @@ def test_slope_with_depth_by_hand() -> None:
     assert middle == pytest.approx(np.median(log_depth))
     log_depth[7] = np.nan
     assert depth_slope(values, log_depth, codes)[0].tolist() == [0, 0]
+
+
+def test_spread_with_depth_against_statsmodels() -> None:
+    import statsmodels.api as sm
+
+    rng = np.random.default_rng(5)
+    codes = np.repeat([0, 1], 400)
+    log_depth = rng.uniform(7, 9, 800)
+    noise = rng.normal(size=(800, 2)) * np.exp(-0.4 * (log_depth[:, None] - 8))
+    noise[3, 1] = np.nan
+    got = depth_spread(noise, log_depth, codes)
+    x = log_depth - np.median(log_depth)
+    x = np.clip(x, *np.quantile(x, [0.02, 0.98]))
+    for column in range(2):
+        y = noise[:, column]
+        middle = pd.Series(y).groupby(codes).transform("median")
+        off = np.abs(y - middle)
+        ok = off.notna().to_numpy()
+        fit = sm.GLM(off[ok], sm.add_constant(x[ok]), family=sm.families.Poisson()).fit()
+        assert got[column] == pytest.approx(fit.params.iloc[1] * ok.sum() / (ok.sum() + 50), 1e-6)
+    log_depth[7] = np.nan
+    assert depth_spread(noise, log_depth, codes).tolist() == [0, 0]
+
+
+def test_no_cut_high_enough_is_not_assessable() -> None:
+    data = controls(np.random.default_rng(11), n_samples=4)
+    far = data["sample"].isin(["s0", "s1"])
+    names = [c for c in data if c.startswith("ucell:") and c != "ucell:proliferation"]
+    data.loc[far, names] += 100
+    own = calibrate(data).by_compartment["fibroblast"]
+    assert own.status == "not_assessable"
+    assert own.note.startswith("no cut keeps the rule below 5% of control cells")
+    assert set(call(data)["senescence_state"]) == {"not_assessable"}
+
+
+def test_rates_are_of_assessable_cells_and_name_states_without_fdr() -> None:
+    data = controls(np.random.default_rng(12), n=400)
+    half = np.arange(len(data)) % 2 == 0
+    lost = [f"ucell:{s}" for s in ("chromatin_nuclear", "lysosome", "sasp_secreted", "senmayo")]
+    data.loc[half, lost] = np.nan
+    made = calibrate(data)
+    rates = made.rates.set_index("sample")
+    result = call(data, made)
+    able = result["senescence_index"].notna()
+    assert not able[half].any()
+    for sample, row in rates.iterrows():
+        own = result[able & (result["sample"] == sample)]
+        assert row["n_assessable"] == len(own) == 200
+        assert row["rate"] == pytest.approx(own["panel_positive"].mean())
+        assert row["rate_escaped"] == pytest.approx((own["senescence_state"] == "escaped").mean())
+    assert 0.03 < made.by_compartment["fibroblast"].rate_loso <= 0.05
+    soon = call(data.assign(treatment="x", days_post_rt=1.0), made)
+    acute = (soon["senescence_state"] == "acute_damage_response")[able].mean()
+    # Called as treated, the cells are judged by all controls, themselves among them.
+    assert rates["rate_acute"].mean() == pytest.approx(acute, abs=0.02)
+
+
+@pytest.mark.parametrize("assay", ["sc", None])
+def test_one_cell_a_sample_is_no_bulk_profile(assay: str | None) -> None:
+    rng = np.random.default_rng(13)
+    data = pd.concat([controls(rng), controls(rng, n=1, compartment="neuron")], ignore_index=True)
+    if assay:
+        data["assay"] = assay
+    own = calibrate(data).by_compartment["neuron"]
+    assert own.note == "3 control cells, 100 needed"
+    alone = controls(rng, n_samples=4, n=1)
+    assert calibrate(alone).by_compartment["fibroblast"].mode == "bulk"
+    assert calibrate(alone.assign(assay="sc")).by_compartment["fibroblast"].mode == "none"
+
+
+def test_unknown_depth_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    data = controls(np.random.default_rng(14))
+    calibrate(data)
+    assert "no n_counts" in caplog.text
+    caplog.clear()
+    calibrate(data.assign(n_counts=1000.0))
+    assert "n_counts" not in caplog.text
 
 
 @pytest.mark.parametrize("name", ["n_counts", "total_counts"])

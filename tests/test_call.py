@@ -13,8 +13,8 @@ from scipy import stats
 
 from senoscore import plotting as pl
 from senoscore._calibrate import Calibration, calibrate
+from senoscore._calibrate_tests import control_p, q_values
 from senoscore._call import call, explain
-from senoscore._call_conformal import benjamini_hochberg, conformal_p
 from senoscore.errors import ConfigError, InputError
 from senoscore.panel import load_panel
 
@@ -71,7 +71,8 @@ def tissue(
 @cache
 def calibrated(compartment: str) -> tuple[pd.DataFrame, Calibration]:
     data = tissue(np.random.default_rng(1), n=200, n_treated=1, compartment=compartment)
-    return data, calibrate(data)
+    # Controls only: the cell that is called is then its own family of tests.
+    return data, calibrate(data[data["treatment"] == "control"])
 
 
 def one_cell(
@@ -158,7 +159,7 @@ def test_index_is_in_control_sds_and_rises_with_evidence() -> None:
 @pytest.mark.parametrize("skewed", [False, True])
 def test_null_tissue_is_not_called(skewed: bool) -> None:
     positive, called, total = 0, 0, 0
-    for seed in range(4):
+    for seed in range(8):
         data = tissue(np.random.default_rng(100 + seed), skewed=skewed, n_treated=3)
         result = call(data, fdr=0.1)
         treated = (data["treatment"] == "irradiated").to_numpy()
@@ -258,14 +259,106 @@ def test_bulk_is_a_candidate_at_most_and_needs_three_controls() -> None:
     assert two["senescence_index"].notna().all()
 
 
-def test_conformal_p_and_bh_against_other_implementations() -> None:
+def test_p_and_q_against_other_implementations() -> None:
     null = {"a": np.array([1.0, 2.0]), "b": np.array([3.0])}
     n = {"a": 10, "b": 10}
-    got = conformal_p(np.array([0.0, 2.0, 5.0]), null, n)
-    np.testing.assert_allclose(got, np.array([1 + 3, 1 + 2, 1]) / 21)
+    got = control_p(np.array([0.0, 2.0, 5.0]), null, n)
+    # Shares .2/.1, .1/.1, 0/0; upper limit of the mean of two: mean + 6.3138 * sd / sqrt(2).
+    upper = np.array([0.15 + 6.313752 * 0.05, 0.1, 0.0])
+    np.testing.assert_allclose(got, (1 + 20 * upper) / 21, rtol=1e-6)
+    assert control_p(np.array([2.0]), {"a": null["a"]}, n)[0] == pytest.approx(2 / 11)
     p = np.random.default_rng(0).uniform(size=30) ** 3
+    p[7] = p[3]
     expected = stats.false_discovery_control(np.concatenate([p, np.ones(70)]))[:30]
-    np.testing.assert_allclose(benjamini_hochberg(p, n_tests=100), expected)
+    np.testing.assert_allclose(q_values(p, p, 100), expected)
+    assert q_values(np.array([p.max() + 1e-6]), p, 100)[0] == 1
+    assert q_values(np.array([p.min() / 2]), p, 100)[0] == pytest.approx(expected.min())
+
+
+def states_of(data: pd.DataFrame, **options: object) -> tuple[set[str], set[str]]:
+    """States and reasons of planted cells for which the composite rule holds."""
+    result = call(data, **options)
+    own = result[data["truth"].to_numpy() & result["panel_positive"].to_numpy()]
+    assert len(own)
+    return set(own["senescence_state"].astype(str)), set(own["reason"])
+
+
+def test_ceilings_hold_whatever_the_panel_says() -> None:
+    data = tissue(np.random.default_rng(20), burden=0.3, shift=dict.fromkeys(FULL, 5.0))
+    data["ucell:proliferation"] -= 8.0 * data["truth"]
+    assert states_of(data) == ({"senescent"}, {""})
+    one = data[(data["treatment"] == "irradiated") | (data["sample"] == "s0")]
+    assert states_of(one) == (
+        {"senescent_candidate"},
+        {"one control sample: the spread between samples is unknown"},
+    )
+    blind = data.assign(**{"ucell:proliferation": np.nan})
+    assert states_of(blind) == (
+        {"senescent_candidate"},
+        {"proliferation not assessable: a dividing cell cannot be excluded"},
+    )
+    post_mitotic = blind.assign(compartment="neuron")
+    assert states_of(post_mitotic)[0] == {"senescent"}
+    raw = {**PANEL.raw, "states": [PANEL.raw["states"][3], *PANEL.raw["states"][:3],
+                                   *PANEL.raw["states"][4:]]}  # fmt: skip
+    early = data.assign(days_post_rt=np.where(data["treatment"] == "irradiated", 1.0, np.nan))
+    assert states_of(early, panel=raw) == (
+        {"acute_damage_response"},
+        {"too early for stable senescence"},
+    )
+
+
+def test_samples_far_deeper_or_shallower_than_controls_are_flagged() -> None:
+    data = tissue(np.random.default_rng(21), burden=0.3, shift=dict.fromkeys(FULL, 5.0))
+    data["ucell:proliferation"] -= 8.0 * data["truth"]
+    depth = np.random.default_rng(1).lognormal(8, 0.3, len(data))
+    data["n_counts"] = np.where(data["sample"] == "s4", depth / 4, depth)
+    result = call(data)
+    flagged = result["reason"].str.startswith("depth of the sample")
+    assert set(result.loc[flagged, "sample"]) == {"s4"}
+    assert flagged[data["sample"] == "s4"].all()
+    own = result[data["truth"] & result["panel_positive"]]
+    by = own.groupby("sample")["senescence_state"].unique()
+    assert set(by["s4"]) == {"senescent_candidate"}
+    assert set(by["s5"]) == {"senescent"}
+
+
+@pytest.mark.parametrize("day", [-3.0, 0.0])
+def test_samples_before_irradiation_are_not_acute(day: float) -> None:
+    data = tissue(np.random.default_rng(22), burden=0.3, day=day)
+    result = call(data)
+    assert result["panel_positive"].any()
+    assert "acute_damage_response" not in set(result["senescence_state"])
+    soon = call(data.assign(days_post_rt=data["days_post_rt"] + 4))
+    assert "acute_damage_response" in set(soon["senescence_state"])
+
+
+def test_false_discovery_rate_is_one_over_the_run() -> None:
+    rng = np.random.default_rng(23)
+    few = tissue(rng, burden=0.3)
+    quiet = tissue(rng, compartment="tumour", n=600)
+    both = pd.concat([few, quiet], ignore_index=True)
+    alone, together = call(few), call(both).iloc[: len(few)]
+    p = {}
+    for name, data in (("alone", few), ("together", both)):
+        made = calibrate(data)
+        p[name] = made.tests[False]
+        assert sum(n for _, n in p[name].n_of_day) == (data["treatment"] == "irradiated").sum()
+    treated = (few["treatment"] == "irradiated").to_numpy() & alone["panel_positive"].to_numpy()
+    # Benjamini-Hochberg by scipy over all irradiated cells of the run, 1 where the rule fails.
+    for result, name in ((alone, "alone"), (together, "together")):
+        n = sum(n for _, n in p[name].n_of_day)
+        padded = np.concatenate([p[name].p, np.ones(n - len(p[name].p))])
+        q = stats.false_discovery_control(padded)[: len(p[name].p)]
+        assert set(np.float32(result["senescence_fdr"][treated])) <= set(np.float32(q))
+    assert (together["senescence_fdr"][treated] >= alone["senescence_fdr"][treated]).all()
+    # Acute cells are no tests of senescence: they neither help nor cost.
+    acute = tissue(rng, burden=0.5, day=1.0, compartment="fibroblast")
+    acute = acute[acute["treatment"] == "irradiated"].assign(
+        sample=lambda d: "a" + d["sample"], cell=lambda d: "a" + d["cell"]
+    )
+    more = call(pd.concat([few, acute], ignore_index=True)).iloc[: len(few)]
+    pd.testing.assert_series_equal(more["senescence_fdr"], alone["senescence_fdr"])
 
 
 def anndata_of(data: pd.DataFrame) -> AnnData:
@@ -300,6 +393,15 @@ def test_anndata_and_table_agree_and_explain() -> None:
         large["axis"][large["decided"]]
     )
     assert "senescent, index" in pl.to_svg(pl.evidence(large))
+    assert large["score"].notna().all()
+    assert large["null_p"].isna().all()
+    sasp = large.set_index("axis").loc["sasp"]
+    at = adata.obsm["score_ucell"].loc[cell]
+    assert sasp["score"] == pytest.approx((at["sasp_secreted"] + at["senmayo"]) / 2)
+    raw = {**PANEL.raw, "axes": PANEL.raw["axes"][:-1], "name": "mine"}
+    for called in (expected, adata):
+        with pytest.raises(InputError, match="not made with panel 'mine'"):
+            explain(called, cell, panel=raw)
     with pytest.raises(InputError, match="explain table"):
         pl.evidence(data)
     with pytest.raises(InputError, match="no cell 'x'"):

@@ -93,7 +93,7 @@ def test_spreadsheet_dialects(tmp_path: Path, text: bytes) -> None:
         ("\t10\t5\t2", "\t1,5\t5\t2", "write decimals with a point"),
         ("\t10\t5\t2", "\t-1\t5\t2", "dose_gy is -1"),
         ("\t10\t5\t2", "\t10\t2.5\t2", "a whole number"),
-        ("\t10\t5\t2", "\tinf\t5\t2", "dose_gy is inf"),
+        ("\t10\t5\t2", "\tinf\t5\t2", "dose_gy is 'inf'"),
         ("treatment", "treatmnt", "did you mean 'treatment'"),
         ("sample\tsubject", "sample\tsample", "twice"),
         ("b\tm2", "../../x\tm2", "sample is '../../x'"),

@@ -16,7 +16,8 @@ GSE281695 = REALDATA / "gse281695_a20_lymphoma_irradiated_bulk"
 
 def table(rows) -> pd.DataFrame:
     columns = ["sample", "treatment", "days_post_rt", "value"]
-    return pd.DataFrame(rows, columns=columns).assign(dataset="d")
+    facts = {"dataset": "d", "assay": "sc", "organism": "human", "batch": ""}
+    return pd.DataFrame(rows, columns=columns).assign(**facts)
 
 
 PUBLISHED = [
@@ -49,12 +50,46 @@ def test_late_times_and_single_samples_are_not_judged():
 def test_controls_of_another_time_serve_where_there_are_none():
     rows = [(s, t, 0.0 if t == "control" else 1.0, v) for s, t, _, v in PUBLISHED[4:]]
     assert set(p53_check(table(rows), control="control")["flag"]) == {"ok"}
+    one = [(s, t, 1.0 if s in ("i3", "i4", "c3") else 0.0, v) for s, t, _, v in PUBLISHED[4:]]
+    assert set(p53_check(table(one), control="control")["flag"]) == {"ok"}
+
+
+def test_one_data_set_a_sample_is_compared_over_data_sets():
+    single = table(PUBLISHED)
+    single["dataset"] = single["sample"]
+    found = p53_check(single, control="control")
+    together = p53_check(table(PUBLISHED), control="control")
+    pd.testing.assert_frame_equal(found.drop(columns="dataset"), together.drop(columns="dataset"))
+    judged = found[found["sample"] != ""]
+    assert judged["dataset"].tolist() == judged["sample"].tolist()
+
+
+def test_another_assay_or_organism_is_never_compared():
+    for column, other in (("assay", "sn"), ("organism", "mouse")):
+        mixed = table(PUBLISHED[:4])
+        mixed.loc[mixed["treatment"] == "control", column] = other
+        found = p53_check(mixed, control="control")
+        assert set(found["flag"]) == {"not_assessable"}
+
+
+def test_batches_that_hold_two_of_each_are_judged_apart():
+    # Batch 2 lies 10 higher: pooled, its controls would top the treated samples of batch 1.
+    rows = [(f"{s}{b}", t, 1.0, v + b) for b in (0, 10) for s, t, _, v in PUBLISHED[4:]]
+    batched = table(rows).assign(batch=["1"] * 4 + ["2"] * 4)
+    assert set(p53_check(batched, control="control")["flag"]) == {"ok"}
+    assert "flag" in set(p53_check(batched.assign(batch="1"), control="control")["flag"])
+    # A batch of a single control is no side: all are compared, as without batches.
+    lopsided = batched.assign(batch=["1"] * 7 + ["2"])
+    assert "flag" in set(p53_check(lopsided, control="control")["flag"])
 
 
 def test_p53_by_sample_is_free_of_composition():
     burdens = pd.DataFrame(
         {
             "dataset": "d",
+            "assay": "sc",
+            "organism": "human",
+            "batch": "",
             "sample": ["c", "c", "t"],
             "treatment": ["control", "control", "irradiated"],
             "days_post_rt": [0.0, 0.0, 1.0],
@@ -96,7 +131,8 @@ def test_gse281695():
     value = cpm[np.isin(symbols, genes)].mean()
     hours = sheet["time_post_rt"].to_numpy(dtype=float)
     days = np.where(sheet["time_unit"] == "h", hours / 24, hours)
-    own = sheet.assign(dataset="d", days_post_rt=days, value=sheet["sample"].map(value))
+    facts = {"dataset": "d", "assay": "bulk", "organism": "mouse", "batch": ""}
+    own = sheet.assign(**facts, days_post_rt=days, value=sheet["sample"].map(value))
     found = p53_check(own, control="control").groupby("group")["flag"].unique()
     assert "flag" in found["1 d"]
     assert "flag" not in found["7 d"]

@@ -23,6 +23,7 @@ RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 LAYERS = [
     ["errors"],
     ["_atomic", "_keys", "_resources", "_yaml", "layout", "progress"],
+    ["_text_tables"],
     ["kernels"],
     ["genes"],
     ["_signature_types", "_signature_index", "_signature_files", "_signatures"],

@@ -91,6 +91,44 @@ def test_lint_of_names(change: dict[str, Any], error: type[Exception], says: str
         load_panel(changed(**change))
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"method": "ucel"}, "no scoring method 'ucel'"),
+        ({"compartments": {"tumor": {}}}, "did you mean 'tumour'"),
+        ({"thresholds": {**RAW["thresholds"], "dividing": float("nan")}}, "'dividing' is nan"),
+        (
+            {"compartments": {"tumour": {"thresholds": {"dividing": float("inf")}}}},
+            "compartment 'tumour': the threshold 'dividing' is inf",
+        ),
+        ({"axes": [{**axis, "weight": 0} for axis in RAW["axes"]]}, "weight 0"),
+    ],
+)
+def test_values_that_disarm_the_panel_are_refused(change: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        load_panel(changed(**change))
+    assert load_panel(changed(compartments={"my_own_label": {}})).name == "default"
+
+
+@pytest.mark.parametrize(
+    ("when", "says"),
+    [
+        ({"all": ["sasp_up"]}, "SASP alone makes a cell senescent_candidate"),
+        (
+            {"all": ["sasp_up", {"axis": "proliferation", "is": "below", "threshold": "down"}]},
+            "SASP alone",
+        ),
+        ({"all": ["cdk_inhibitor"]}, "the signature 'p21' alone"),
+        ({"any": [{"axis": "ddr", "is": "above", "threshold": "acute"}]}, "'ddr' alone"),
+    ],
+)
+def test_one_kind_of_evidence_makes_no_candidate(when: dict[str, Any], says: str) -> None:
+    raw = changed()
+    raw["states"].insert(3, {"state": "senescent_candidate", "when": when})
+    with pytest.raises(ConfigError, match=says):
+        load_panel(raw)
+
+
 def test_unknown_signature_and_empty_axis() -> None:
     with pytest.raises(SignatureError, match="axis 'arrest_p53': no signature 'p53_targets'"):
         load_panel(known_signatures=KNOWN - {"p53_targets"})

@@ -148,6 +148,20 @@ def test_heatmap_takes_controls_of_the_time_where_there_are_two() -> None:
     assert rows.loc["90 d", "difference"] == 9.0 - 5.0  # one of day 90: all three
 
 
+def test_heatmap_shows_no_difference_where_no_control_has_a_value(burden: pd.DataFrame) -> None:
+    table = burden.copy()
+    gone = table["compartment"].eq("tumour") & table["treatment"].eq("control")
+    table.loc[gone, "mean:sasp"] = np.nan
+    rows = pl.heatmap_table(table, axes=["sasp"])
+    tumour = rows["compartment"].eq("tumour")
+    assert rows.loc[tumour, "difference"].isna().all()
+    assert rows.loc[~tumour, "difference"].notna().all()
+    svg = pl.to_svg(pl.heatmap(table, axes=["sasp"]))
+    assert "Tumour, Sasp" not in svg
+    assert svg.count("over control (n =") == (~tumour).sum()
+    assert "gap: no value, or none of a control" in svg
+
+
 def test_heatmap_draws_the_estimates_of_the_trend_table(
     burden: pd.DataFrame, trend: pd.DataFrame
 ) -> None:

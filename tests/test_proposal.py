@@ -44,3 +44,34 @@ def test_what_is_not_found_is_said() -> None:
 def test_no_sample_column() -> None:
     with pytest.raises(SheetError, match="looks like samples"):
         propose_sheets(OBS[["dose"]], Path("x.h5ad"), organism="human")
+
+
+@pytest.mark.parametrize(
+    ("word", "treatment"),
+    [
+        ("2.0Gy", "irradiated"), ("10.0 Gy", "irradiated"), ("2,0 Gy", "irradiated"),
+        ("20Gy", "irradiated"), ("100 Gy", "irradiated"), ("0.5 Gy", "irradiated"),
+        ("0 Gy", "control"), ("0Gy", "control"), ("0.0 Gy", "control"), ("0,0Gy", "control"),
+    ],
+)  # fmt: skip
+def test_doses_as_treatments(word, treatment) -> None:
+    obs = pd.DataFrame({"sample": ["a"], "treatment": [word]})
+    _, samples, _ = propose_sheets(obs, Path("x.h5ad"), organism="human")
+    assert samples["treatment"].tolist() == [treatment]
+
+
+@pytest.mark.parametrize(
+    ("text", "dose"),
+    [("2,5 Gy", "2.5"), ("2.5Gy", "2.5"), ("RT_8Gy", "8"), ("10x2 Gy", ""), ("200 cGy", "")],
+)
+def test_doses(text, dose) -> None:
+    obs = pd.DataFrame({"sample": ["a"], "dose": [text]})
+    _, samples, notes = propose_sheets(obs, Path("x.h5ad"), organism="human")
+    assert samples["dose_gy"].tolist() == [dose]
+    assert any("left empty" in note for note in notes) == (dose == "")
+
+
+def test_times_with_a_decimal_comma() -> None:
+    obs = pd.DataFrame({"sample": ["a"], "time": ["1,5 d"]})
+    _, samples, _ = propose_sheets(obs, Path("x.h5ad"), organism="human")
+    assert samples[["time_post_rt", "time_unit"]].iloc[0].tolist() == ["1.5", "d"]

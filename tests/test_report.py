@@ -14,7 +14,8 @@ import pytest
 
 from senoscore.errors import InputError
 from senoscore.report import charts, render
-from senoscore.report._answers import answers, headline
+from senoscore.report._answers import answers
+from senoscore.report._headline import headline
 from senoscore.report._load import load
 from senoscore.report._messages import design_messages, not_assessed, seldom
 from senoscore.report._tables import clean, view
@@ -190,20 +191,20 @@ def test_answers_repeat_the_trend_table(run: Path) -> None:
     answer = found["astrocyte"]
     assert answer.verdict == "above control"
     assert answer.since == f"from {held['days_post_rt'].min():g} d"
-    assert answer.amount == f"+{100 * peak['estimate']:.1f} points"
-    assert (
-        f"95 % CI {100 * peak['ci_lo']:.1f} to {100 * peak['ci_hi']:.1f} points"
-        in answer.amount_note
-    )
+    assert answer.amount == f"+{100 * peak['estimate_fraction']:.1f} points"
+    n = f"{peak['n_treated']} irradiated, {peak['n_control']} control samples"
+    assert answer.amount_note.endswith(n)
     assert f"n = {peak['n_treated']} vs {peak['n_control']} samples" in answer.animals_note
-    assert found["t_cell"].verdict == "not detected"
+    assert found["t_cell"].verdict == "underpowered"
     assert found["t_cell"].since == "–"
     text = headline(list(found.values()))
     assert "astrocyte (from 7 d)" in text
-    assert "None was detected in T cell" in text
+    assert "Underpowered, with 2 or fewer samples in a group: T cell" in text
 
 
-def test_answers_take_controls_of_the_time_and_name_the_dose(run: Path) -> None:
+def test_answers_name_the_dose_and_lay_the_interval_at_controls_of_the_contrast(
+    run: Path,
+) -> None:
     tables = dict(load(run).tables)
     burden = tables["burden"]
     burden = burden[burden["compartment"] == "astrocyte"].copy()
@@ -211,18 +212,20 @@ def test_answers_take_controls_of_the_time_and_name_the_dose(run: Path) -> None:
     trend = trend[trend["compartment"].eq("astrocyte") & trend["measure"].eq("fraction_senescent")]
     trend = trend.assign(unit="log odds", q=0.9, estimate=0.1)
     peak = trend["dose_gy"].eq(4) & trend["days_post_rt"].eq(28)
-    trend.loc[peak, ["q", "estimate", "ci_lo", "ci_hi"]] = [0.01, 2.0, 1.0, 3.0]
-    controls = list(dict.fromkeys(burden.loc[burden["treatment"] == "control", "sample"]))
-    for sample, days, fraction in zip(
-        controls, [28, 28, 90, 90], [0.1, 0.2, 0.6, 0.6], strict=True
-    ):
-        burden.loc[burden["sample"] == sample, ["days_post_rt", "fraction"]] = [days, fraction]
+    numbers = ["q", "estimate", "ci_lo", "ci_hi", "estimate_fraction"]
+    trend.loc[peak, numbers] = [0.01, 2.0, 1.0, 3.0, 0.25]
     burden.loc[burden["sample"].str.startswith("irr_4Gy_d28"), "fraction"] = 0.4
     (answer,) = answers(load({"burden": burden, "trend": trend}))
-    assert answer.amount == "+25.0 points"  # 40 % less the mean of 10 % and 20 %
+    assert answer.amount == "+25.0 points"
     assert "40.0 % at 28 d (4 Gy) against 15.0 % in controls" in answer.amount_note
-    assert "log odds ratio 2, 95 % CI 1 to 3" in answer.amount_note
-    assert answer.since_note == "4 Gy: q ≤ 0.05 at 1 of 6 tested times; not shown at 90 d"
+    half = 0.5 / burden["n_assessable"].median()
+    level = np.log((0.4 + half) / (0.6 + half)) - 2.0
+    control, low, high = (
+        (1 + 2 * half) / (1 + np.exp(-level - shift)) - half for shift in (0.0, 1.0, 3.0)
+    )
+    interval = f"{100 * (low - control):.1f} to {100 * (high - control):.1f} points"
+    assert f"95 % CI {interval}; 3 irradiated, 4 control samples" in answer.amount_note
+    assert answer.since_note == "4 Gy: q ≤ 0.05 at 1 of 4 tested times; not shown at 90 d"
     lower = trend.assign(estimate=-1.0)
     (answer,) = answers(load({"burden": burden, "trend": lower}))
     assert answer.verdict == "not detected"
@@ -418,7 +421,10 @@ def test_jobs_show_what_was_used_beside_what_was_asked(tmp_path) -> None:
     (folder / "burden.tsv").write_text("s\tmax_rss\tcpu_time\n2.5\t-\t1.5\n")
     extended = "s\tmax_rss\tcpu_time\tresources\n7\t400.5\t6\t{'tmpdir': '/tmp', 'mem_mb': 2002}\n"
     (folder / "score" / "mice.tsv").write_text(extended)
+    for name, left in (("cut", "s\tmax"), ("empty", ""), ("header", "s\tmax_rss\n"), ("nul", "\0")):
+        (folder / f"{name}.tsv").write_text(left)  # of jobs that were killed: no reason to stop
     found = jobs(folder)
+    assert len(found) == 2
     assert tuple(found.columns) == COLUMNS
     assert found.iloc[0].tolist() == ["score", "mice", 7.0, 6.0, 400.5, 2002.0]
     assert found.iloc[1][["job", "of", "wall_s"]].tolist() == ["burden", "", 2.5]

@@ -62,6 +62,20 @@ def test_result_in_obsm_and_input_unchanged(counts):
     assert adata.uns["senoscore"]["score"]["ucell"]["values"] == "counts"
 
 
+def test_depth_is_kept_for_the_calibration_unless_it_is_there(counts):
+    adata = make(counts.copy())
+    score(adata, SIGS, block_size=7)
+    np.testing.assert_array_equal(adata.obs["n_counts"], np.asarray(counts.sum(axis=1)).ravel())
+    known = make(counts.copy())
+    known.obs["total_counts"] = 5.0
+    score(known, SIGS)
+    assert "n_counts" not in known.obs
+    logged = make(counts.copy())
+    logged.X = logged.X.astype(np.float32).log1p()
+    score(logged, SIGS)
+    assert "n_counts" not in logged.obs
+
+
 def test_copy_and_key_added(counts):
     adata = make(counts)
     done = score(adata, SIGS, copy=True, key_added="mine", methods="ucell")

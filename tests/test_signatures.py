@@ -314,6 +314,18 @@ def test_saved_set_comes_back_whole(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["sets.tsv"]
 
 
+def test_a_saved_set_holds_no_formula_and_is_seen_to_be_cut(tmp_path):
+    sets = signatures({"w": {"up": ["=cmd|calc!A1", "IL6"], "title": "@SUM(A1)"}})
+    sets.save(tmp_path / "sets.tsv")
+    lines = (tmp_path / "sets.tsv").read_text().splitlines()
+    assert not any(field[:1] in "=@" for line in lines for field in line.split("\t") if field)
+    back = SignatureSet.read(tmp_path / "sets.tsv")
+    assert (back["w"].up, back["w"].title) == (("=cmd|calc!A1", "IL6"), "@SUM(A1)")
+    (tmp_path / "sets.tsv").write_text("\n".join(lines[:2]) + "\n")
+    with pytest.raises(InputError, match="cut short"):
+        SignatureSet.read(tmp_path / "sets.tsv")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "match"),
     [

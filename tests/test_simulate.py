@@ -37,6 +37,16 @@ def test_counts_are_those_of_every_supported_platform() -> None:
     assert bits(small([0]))[:16] == "e1f0ebf6ffbe2a88"
 
 
+def test_simulated_tissue_can_be_written(tmp_path: Path) -> None:
+    import anndata as ad
+
+    made = small([0, 4])
+    made.write_h5ad(tmp_path / "x.h5ad")
+    fractions = ad.read_h5ad(tmp_path / "x.h5ad").obs["n_fractions"]
+    assert fractions.isna().any()
+    assert set(fractions.dropna()) == {1}
+
+
 def test_depth_and_truth() -> None:
     adata = small([6], median_counts=3000)
     good = ~adata.obs["is_poor"] & ~adata.obs["is_doublet"]

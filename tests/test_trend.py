@@ -11,6 +11,7 @@ import pytest
 
 from senoscore._burden import burden
 from senoscore._trend import families, trend
+from senoscore._trend_formula import NAMES, check_formula
 from senoscore._trend_models import permutation, sign_flips
 from senoscore.errors import DesignError, InputError
 
@@ -124,6 +125,8 @@ def test_covariates_of_a_formula_are_no_questions():
         "~ `sample`",
         "~ C(treatment)(1)",
         "~ __builtins__",
+        "~ treatment ** 1000000000",
+        "~ (treatment + batch + region) ** 2",
     ],
 )
 def test_a_formula_is_no_program(formula, tmp_path, monkeypatch):
@@ -131,6 +134,37 @@ def test_a_formula_is_no_program(formula, tmp_path, monkeypatch):
     with pytest.raises(DesignError, match="has more than names"):
         trend(table(), formula, measures=["fraction_senescent"])
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("formula", "why"),
+    [
+        ("~ " + "(" * 3000 + "treatment" + ")" * 3000, "too large"),
+        ("~ " + " * ".join("abcdefgh"), "too large"),
+        ("~ " + " + ".join(f"x{i}" for i in range(11)), "too large"),
+        ("~ a * b * c * d * e * f * g", "has 128 terms"),
+        ("~ (treatment", "is none"),
+        ("~ treatment batch", "is none"),
+        ("~ treatmint", "did you mean 'treatment'"),
+    ],
+)
+def test_a_formula_is_judged_before_any_work(formula, why):
+    with pytest.raises(DesignError, match=why):
+        check_formula(formula, NAMES)
+
+
+def test_names_of_a_formula_are_columns_of_the_burden():
+    cells = pd.DataFrame(
+        {
+            "sample": ["a", "b"], "compartment": "t_cell",
+            "treatment": "control", "dataset": "d", "assay": "sc", "organism": "human",
+            "n_counts": 1.0, "n_genes": 1.0, "pct_mt": 1.0, "panel_positive": False,
+            "senescence_state": "other",
+            "senescence_index": 0.0,
+        }
+    )  # fmt: skip
+    made = set(burden(cells).columns) | {"log_days", "log_dose"}
+    assert set(NAMES) <= made, set(NAMES) - made
 
 
 def test_permutation_by_hand():

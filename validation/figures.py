@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
-from study import summarise
+from study import pooled, summarise
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,6 +84,47 @@ def ranking(rows: pd.DataFrame, path: Path) -> None:
         ax.set_xlabel("median counts a cell")
     axes[0].set_ylabel("AUROC in irradiated cells of a compartment")
     axes[1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    _save(figure, path)
+
+
+def curves(rows: pd.DataFrame, path: Path) -> None:
+    """ROC and precision over recall, a fifth planted, and wrong calls against the stated FDR."""
+    shown = {
+        "senescence_index": "senescence index",
+        "score_genes:senmayo": "SenMayo, score_genes",
+        "ucell:senmayo": "SenMayo, UCell",
+        "marker:CDKN1A": "CDKN1A alone",
+    }
+    names = {
+        "roc": ("false positive rate", "true positive rate"),
+        "pr": ("recall", "precision"),
+        "fdr": ("stated false discovery rate", "share of calls that are wrong"),
+    }
+    whats = list(dict.fromkeys(rows["what"]))
+    figure, axes = plt.subplots(len(whats), 3, figsize=(9.2, 5.6), layout="constrained")
+    for line, what in zip(axes, whats, strict=True):
+        for ax, (curve, (x, y)) in zip(line, names.items(), strict=True):
+            own = rows[(rows["what"] == what) & (rows["curve"] == curve)]
+            if curve == "fdr":
+                by = own.groupby("x")
+                made = [pooled(part["n_wrong"], part["n_called"]) for _, part in by]
+                middle, low, high = np.array(made).T
+                at = np.array([key for key, _ in by])
+                ax.errorbar(
+                    at, middle, np.nan_to_num([middle - low, high - middle]), fmt="o-", ms=3.5,
+                    lw=1.4, color=COLOURS[1], elinewidth=1,
+                )  # fmt: skip
+                ax.plot([0, 0.5], [0, 0.5], color="#9aa5ab", lw=1)
+                ax.set_ylim(0, 1)
+            else:
+                for colour, (score, label) in zip(COLOURS, shown.items(), strict=False):
+                    mean = own[own["score"] == score].groupby("x")["y"].mean()
+                    ax.plot(mean.index, mean, lw=1.4, color=colour, label=label)
+                ax.set_ylim(0, 1.01)
+            ax.set_xlabel(x)
+            ax.set_ylabel(y)
+        line[0].set_title(what, fontsize=9, loc="left")
+    axes[0, 0].legend(loc="lower right", fontsize=7.5)
     _save(figure, path)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import sparse, stats
 from study import Size, called, table, tissue
 
 from senoscore._simulate import design
@@ -29,6 +29,33 @@ def correlations(size: Size) -> pd.DataFrame:
                     for what in ("n_counts", "n_genes")
                 }
             )
+    return pd.DataFrame(rows)
+
+
+def depth_shift(size: Size) -> pd.DataFrame:
+    """Irradiated cells without senescence, thinned to a share of their counts."""
+    rows = []
+    for seed in range(750, 750 + size.seeds):
+        adata = tissue(seed, size, burden=0.0, acute=0.0, median_counts=8000)
+        treated = (adata.obs["treatment"] == "irradiated").to_numpy()
+        for kept in (1.0, 0.5, 0.25):
+            rng = np.random.default_rng(seed)
+            X = sparse.csr_matrix(adata.X).astype(np.int64)
+            mine = np.repeat(treated, np.diff(X.indptr))
+            X.data[mine] = rng.binomial(X.data[mine], kept)
+            X.eliminate_zeros()
+            thin = adata.copy()
+            thin.X = X.astype(np.int32)
+            cells = called(table(thin))
+            cells = cells[cells["senescence_index"].notna()]
+            is_treated = cells["treatment"] == "irradiated"
+            rule = cells["panel_positive"].groupby(is_treated).mean()
+            own = cells[is_treated]
+            rows.append(
+                {"seed": seed, "kept": kept, "excess": rule[True] - rule[False],
+                 "called": (own["senescence_state"] == "senescent").mean(),
+                 "flagged": own["call_reason"].astype(str).str.contains("depth").mean()}
+            )  # fmt: skip
     return pd.DataFrame(rows)
 
 

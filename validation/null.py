@@ -91,4 +91,5 @@ def _rows(cells: pd.DataFrame, what: str, seed: int) -> Iterator[dict[str, objec
             "any_called": float((state == "senescent").any()),
             "rule": float(part["panel_positive"][assessed].mean()) if assessed.any() else np.nan,
             "rule_control": float(control["panel_positive"].mean()) if len(control) else np.nan,
+            "escaped": float((state == "escaped")[assessed].mean()) if assessed.any() else np.nan,
         }

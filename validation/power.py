@@ -22,6 +22,8 @@ from study import (
     tissue,
 )
 
+import senoscore as sen
+
 if TYPE_CHECKING:
     import anndata as ad
 
@@ -85,8 +87,8 @@ def _estimates(cells: pd.DataFrame, what: str, burden: float, seed: int) -> list
                 "rule": treated["panel_positive"].mean(),
                 "excess": treated["panel_positive"].mean() - control["panel_positive"].mean(),
                 "called": is_called.mean(),
-                "false_share": (is_called & ~truth).sum() / max(is_called.sum(), 1),
-                "any_called": bool(is_called.any()),
+                "n_called": int(is_called.sum()),
+                "n_wrong": int((is_called & ~truth).sum()),
                 "auroc": auroc(truth, treated["senescence_index"].to_numpy()),
             }
         )
@@ -99,14 +101,17 @@ def depths(size: Size) -> pd.DataFrame:
     for seed in range(400, 400 + size.seeds):
         for depth in DEPTHS:
             for what in ("programme of the tissue", "random programme"):
-                if what == "random programme":
-                    cells = _spiked_tissue(seed, size, 0.2, depth=depth)
-                else:
-                    adata = tissue(seed, size, burden=0.9, acute=0.0, median_counts=depth)
-                    adata.obs["truth"] = (adata.obs["true_state"] == "senescent").to_numpy()
-                    cells = called(_with_comparators(adata))
-                rows += _ranking(cells, what, depth, seed)
+                rows += _ranking(_planted(what, seed, size, depth), what, depth, seed)
     return pd.DataFrame(rows)
+
+
+def _planted(what: str, seed: int, size: Size, depth: float) -> pd.DataFrame:
+    """Called cells with a fifth senescent, by one programme or the other."""
+    if what == "random programme":
+        return _spiked_tissue(seed, size, 0.2, depth=depth)
+    adata = tissue(seed, size, burden=0.9, acute=0.0, median_counts=depth)
+    adata.obs["truth"] = (adata.obs["true_state"] == "senescent").to_numpy()
+    return called(_with_comparators(adata))
 
 
 def _ranking(cells: pd.DataFrame, what: str, depth: float, seed: int) -> list[dict[str, object]]:
@@ -133,6 +138,72 @@ def _ranking(cells: pd.DataFrame, what: str, depth: float, seed: int) -> list[di
                 }
             )
     return rows
+
+
+GRID = np.round(np.linspace(0, 1, 101), 2)
+CURVES = ("ucell:senmayo", "score_genes:senmayo", "marker:CDKN1A")
+STATED = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
+
+
+def curves(size: Size) -> pd.DataFrame:
+    """ROC and precision over recall of index and comparators, and wrong calls by stated FDR.
+
+    4,000 counts, a fifth planted. One row a point: ``curve`` is roc, pr or fdr.
+    """
+    rows: list[dict[str, object]] = []
+    for seed in range(450, 450 + size.seeds):
+        for what in ("programme of the tissue", "random programme"):
+            cells = _planted(what, seed, size, 4000)
+            treated = cells[
+                (cells["treatment"] == "irradiated") & cells["senescence_index"].notna()
+            ]
+            head = {"what": what, "seed": seed}
+            by = treated.groupby("compartment", observed=True)
+            parts = [part for _, part in by if part["truth"].sum() >= 10]
+            for label in ("senescence_index", *CURVES):
+                for curve in ("roc", "pr"):
+                    many = [_points(part["truth"], part[label], curve) for part in parts]
+                    rows += [
+                        head | {"curve": curve, "score": label, "x": x, "y": y}
+                        for x, y in zip(GRID, np.mean(many, axis=0), strict=True)
+                    ]
+            truth = treated["truth"].to_numpy(dtype=bool)
+            for fdr in STATED:
+                made = ((treated["senescence_fdr"] <= fdr) & treated["panel_positive"]).to_numpy()
+                rows.append(
+                    head | {"curve": "fdr", "score": "call", "x": fdr, "y": np.nan,
+                            "n_called": int(made.sum()), "n_wrong": int((made & ~truth).sum())}
+                )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _points(truth: pd.Series, score: pd.Series, curve: str) -> np.ndarray:
+    from sklearn.metrics import precision_recall_curve, roc_curve
+
+    y, x = truth.to_numpy(dtype=bool), score.to_numpy(dtype=float)
+    if curve == "roc":
+        false, true, _ = roc_curve(y, x)
+        return np.interp(GRID, false, true)
+    precision, recall, _ = precision_recall_curve(y, x)
+    return np.interp(GRID, recall[::-1], precision[::-1])
+
+
+def no_controls(size: Size) -> pd.DataFrame:
+    """Irradiated animals alone, z against matched gene sets: candidates by true state."""
+    rows = []
+    for seed in range(470, 470 + size.seeds):
+        adata = tissue(seed, size, burden=1.0, acute=0.0)
+        adata = adata[(adata.obs["treatment"] == "irradiated").to_numpy()].copy()
+        sen.score(adata, panel_signatures(), methods="ucell", null=50, n_threads=1)
+        sen.call(adata)
+        state = adata.obs["senescence_state"].astype(str)
+        senescent = (adata.obs["true_state"] == "senescent").to_numpy()
+        found = (state == "senescent_candidate").to_numpy()
+        rows.append(
+            {"seed": seed, "found": found[senescent].mean(), "wrong": found[~senescent].mean(),
+             "called": (state == "senescent").mean()}
+        )  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def cuts(size: Size) -> pd.DataFrame:
@@ -197,6 +268,7 @@ def _share(
         "seed": seed,
         "compartment": name,
         "called": positive.mean(),
-        "false_share": (positive & ~truth).sum() / max(positive.sum(), 1),
+        "n_called": int(positive.sum()),
+        "n_wrong": int((positive & ~truth).sum()),
         "found": (positive & truth).sum() / max(truth.sum(), 1) if truth.any() else np.nan,
     }

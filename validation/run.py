@@ -3,8 +3,8 @@
     python validation/run.py            # the numbers of the page
     python validation/run.py --quick    # small sizes, to see that it runs
 
-Results of each part are kept in ``build/validation`` and not computed again; ``--fresh`` forgets
-them.
+Results of each part are kept in ``build/validation``, in a folder named by a hash of the code and
+the panel, and not computed again; ``--fresh`` forgets them.
 """
 
 from __future__ import annotations
@@ -43,16 +43,20 @@ def main() -> int:
         "null_real_splits": lambda: null.real_splits(size),
         "burdens": lambda: power.burdens(size),
         "depths": lambda: power.depths(size),
+        "curves": lambda: power.curves(size),
         "cuts": lambda: power.cuts(size),
+        "no_controls": lambda: power.no_controls(size),
         "states": lambda: specificity.states(size),
         "correlations": lambda: nuisance.correlations(size),
         "leave_one_out": lambda: nuisance.leave_one_out(size),
+        "depth_shift": lambda: nuisance.depth_shift(size),
         "gene_loss": lambda: nuisance.gene_loss(size),
         "assignment": lambda: assignment.simulated(size),
         "split_half": lambda: assignment.split_half(size),
         "fibroblasts": real.fibroblasts,
         "lymphoma": real.lymphoma,
         "molt4": real.molt4,
+        "permuted": lambda: real.permuted(size),
         "own_sets": lambda: real.own_sets(Path(__file__).with_name("sets.yaml")),
     }
     found = {
@@ -63,6 +67,7 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     figures.burden(found["burdens"], folder / "burden")
     figures.ranking(found["depths"], folder / "ranking")
+    figures.curves(found["curves"], folder / "curves")
     figures.cuts(found["cuts"], folder / "cuts")
     figures.states(found["states"], folder / "states")
     if len(found["fibroblasts"]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,11 +162,48 @@ def summarise(rows: pd.DataFrame, by: list[str], values: list[str]) -> pd.DataFr
     return pd.DataFrame(out)
 
 
+def pooled(wrong: NDArray[np.floating], made: NDArray[np.floating]) -> tuple[float, float, float]:
+    """Sum of wrong over sum of made calls, with a 95 % interval; the seed is the unit.
+
+    Runs without calls count for what they are, nothing, in both sums. Jackknife over seeds, t.
+    """
+    wrong, made = np.asarray(wrong, dtype=float), np.asarray(made, dtype=float)
+    if made.sum() == 0:
+        return (float("nan"),) * 3
+    ratio, n = wrong.sum() / made.sum(), len(made)
+    left = made.sum() - made
+    if (left == 0).any():  # every call is of one seed: no interval
+        return float(ratio), float("nan"), float("nan")
+    without = (wrong.sum() - wrong) / left
+    half = stats.t.ppf(0.975, n - 1) * np.sqrt(
+        (n - 1) / n * ((without - without.mean()) ** 2).sum()
+    )
+    return float(ratio), float(max(ratio - half, 0)), float(min(ratio + half, 1))
+
+
+def code_key() -> str:
+    """Hash of what results depend on: the package, its resources, and the studies."""
+    parts = [ROOT / "resources", ROOT / "senoscore", Path(__file__).parent]
+    skip = {"page.py", "figures.py", "run.py"}
+    files = [
+        file
+        for part in parts
+        for file in sorted(part.rglob("*"))
+        if file.suffix in {".py", ".tsv", ".gz", ".yaml"}
+        and file.name not in skip
+        and not {"report", "plotting", "stages"} & set(file.parts)
+    ]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(str(file.relative_to(ROOT)).encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def cached(
     name: str, make: Callable[[], pd.DataFrame], *, quick: bool, fresh: bool
 ) -> pd.DataFrame:
-    """Result of a study, from ``build/validation`` if it is there."""
-    path = CACHE / f"{'quick' if quick else 'full'}-{name}.parquet"
+    """Result of a study, from ``build/validation`` if it is there and of this code."""
+    path = CACHE / f"{'quick' if quick else 'full'}-{code_key()}" / f"{name}.parquet"
     if path.exists() and not fresh:
         return pd.read_parquet(path)
     log.info("%s ...", name)

@@ -31,6 +31,7 @@ __all__ = [
     "child",
     "damaged",
     "describe",
+    "native",
     "open_h5",
     "read_index",
     "read_stored",
@@ -63,12 +64,13 @@ class Matrix(NamedTuple):
 
 @contextmanager
 def open_h5(path: str | Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading.
+    """Open an HDF5 file for reading, if all that it holds lies in it.
 
     Raises
     ------
     InputError
-        The file is missing, no HDF5, or truncated.
+        The file is missing, no HDF5, or truncated; a link anywhere in it leads to another file,
+        or a dataset keeps its data in one.
     """
     where = Path(path)
     if not where.is_file():
@@ -81,7 +83,30 @@ def open_h5(path: str | Path) -> Iterator[h5py.File]:
     except OSError as error:
         raise damaged(where, error) from error
     with file:
+        _refuse_elsewhere(file)
         yield file
+
+
+def _refuse_elsewhere(file: h5py.File) -> None:
+    """Go through all links and datasets, following none: libraries would open other files."""
+    outside: list[str] = []
+
+    def look_at_link(name: bytes, info: Any) -> None:
+        if info.type not in (h5py.h5l.TYPE_HARD, h5py.h5l.TYPE_SOFT):
+            outside.append(f"/{name.decode('utf-8', 'replace')} points to another file")
+
+    def look_at_data(name: str, node: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(node, h5py.Dataset) and (node.external or node.is_virtual):
+            outside.append(f"/{name} keeps its data in another file")
+
+    try:
+        file.id.links.visit(look_at_link, info=True)
+        file.visititems(look_at_data)
+    except H5_ERRORS as error:
+        raise damaged(file.filename, error) from error
+    if outside:
+        msg = f"{file.filename}: {outside[0][:300]}"
+        raise InputError(msg, fix="copy the data into the file itself")
 
 
 def damaged(where: object, error: Exception) -> InputError:
@@ -93,8 +118,8 @@ def damaged(where: object, error: Exception) -> InputError:
     return InputError(msg, fix="copy or download it again, and compare its size or checksum")
 
 
-def check_size(file: h5py.File, max_bytes: int) -> None:
-    """Refuse a file whose datasets claim more than they should, before any is read.
+def check_size(group: h5py.Group, max_bytes: int) -> None:
+    """Refuse a file or group whose datasets claim more than they should, before any is read.
 
     Raises
     ------
@@ -109,40 +134,19 @@ def check_size(file: h5py.File, max_bytes: int) -> None:
             total += int(node.nbytes)
 
     try:
-        file.visititems(add)
+        group.visititems(add)
     except H5_ERRORS as error:
-        raise damaged(file.filename, error) from error
+        raise damaged(group.file.filename, error) from error
     if total > max_bytes:
-        msg = f"{file.filename} unfolds to {total:,} bytes, more than {max_bytes:,}"
-        raise InputError(msg, fix="raise the limit if the file can be trusted")
+        msg = f"{group.file.filename} unfolds to {total:,} bytes, more than {max_bytes:,}"
+        raise InputError(msg, fix="raise the limit, ingest.max_gb, if the file can be trusted")
 
 
 def child(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
-    """Look up a member, or None; members stored outside of this file are refused.
-
-    Parameters
-    ----------
-    group
-        An open group.
-    name
-        Name of a direct member (no path).
-
-    Raises
-    ------
-    InputError
-        The member is an external link, or its data lie in another file.
-    """
+    """Look up a direct member (no path), or None."""
     if not isinstance(group, h5py.Group) or name not in group.keys():  # noqa: SIM118
         return None
-    where = f"{group.file.filename}: {group.name.rstrip('/')}/{name}"
-    fix = "copy the data into the file itself"
-    if isinstance(group.get(name, getlink=True), h5py.ExternalLink):
-        msg = f"{where} points to another file"
-        raise InputError(msg, fix=fix)
     node = group.get(name)
-    if isinstance(node, h5py.Dataset) and (node.external or node.is_virtual):
-        msg = f"{where} keeps its data in another file"
-        raise InputError(msg, fix=fix)
     return node if isinstance(node, (h5py.Group, h5py.Dataset)) else None
 
 
@@ -225,14 +229,21 @@ def check_parts(matrix: Matrix, where: str) -> None:
     sizes = {}
     for name in ("data", "indices", "indptr"):
         part = child(matrix.node, name)
-        if not isinstance(part, h5py.Dataset) or part.ndim != 1 or part.dtype.kind not in "iufb":
-            msg = f"{where}/{name} is missing or holds no numbers"
+        kinds = "iufb" if name == "data" else "iu"  # an index of 1.5 would be cut to 1
+        if not isinstance(part, h5py.Dataset) or part.ndim != 1 or part.dtype.kind not in kinds:
+            what = "numbers" if name == "data" else "whole numbers"
+            msg = f"{where}/{name} is missing or holds no {what}"
             raise InputError(msg, fix="the file is damaged: write or download it again")
         sizes[name] = part.size
     major = matrix.n_rows if matrix.layout == "csr" else matrix.n_columns
     if sizes["indptr"] != major + 1 or sizes["data"] != sizes["indices"]:
         msg = f"{where}: indptr, indices and data do not fit a matrix of {tuple(matrix[2:])}"
         raise InputError(msg, fix="the file is damaged: write it again with anndata")
+
+
+def native(values: np.ndarray) -> np.ndarray:
+    """Turn the bytes of numbers that another kind of machine wrote; kernels know one order."""
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
 class RangeReader:
@@ -264,9 +275,9 @@ class RangeReader:
         return self._length > 0
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Values ``start`` (included) to ``stop`` (not), as a new array."""
+        """Values ``start`` (included) to ``stop`` (not), as a new array in native byte order."""
         if not self._length or stop <= start:
-            return self._dataset[start:stop]
+            return native(self._dataset[start:stop])
         out = np.empty(stop - start, dtype=self._dataset.dtype)
         for number in range(start // self._length, (stop - 1) // self._length + 1):
             first = number * self._length

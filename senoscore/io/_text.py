@@ -39,7 +39,7 @@ _GZIP_ERRORS: Final[tuple[type[Exception], ...]] = (
     cast("type[Exception]", IsalError),
 )
 _NUMBER: Final = re.compile(
-    r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:nan|inf(?:inity)?)|NA", re.I
+    r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:nan|inf(?:inity)?)|NA", re.I | re.ASCII
 )
 _BUFFER: Final = 1 << 20
 _LONGEST_LINE: Final = 1 << 28
@@ -66,7 +66,7 @@ class _Bounded(io.RawIOBase):
         self._left -= len(part)
         if self._left < 0:
             msg = f"{self._path} unfolds to more than {self._limit:,} bytes"
-            raise InputError(msg, fix="raise the limit if the file can be trusted")
+            raise InputError(msg, fix="raise the limit, ingest.max_gb, if the file can be trusted")
         if b"\0" in part:  # text readers would end a field there in silence
             msg = f"{self._path} has a NUL byte; it is no text"
             raise InputError(msg, fix="save it as UTF-8 text, or copy it again")

@@ -14,7 +14,16 @@ import numpy as np
 from scipy import sparse
 
 from senoscore.errors import InputError
-from senoscore.io._h5 import H5_ERRORS, Matrix, RangeReader, child, damaged, describe, open_h5
+from senoscore.io._h5 import (
+    H5_ERRORS,
+    Matrix,
+    RangeReader,
+    child,
+    damaged,
+    describe,
+    native,
+    open_h5,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -201,7 +210,7 @@ def _bounds(rows: slice | None, n_rows: int) -> tuple[int, int]:
 def _row_reader(matrix: Matrix) -> Callable[[int, int], Block]:
     node, n_vars = matrix.node, matrix.n_columns
     if matrix.layout == "dense":
-        return lambda start, stop: _dense_block(node[start:stop], start, stop)
+        return lambda start, stop: _dense_block(native(node[start:stop]), start, stop)
     if matrix.layout == "csc":
         logger.warning(
             "%s: %s is stored by genes (CSC); it is loaded whole and turned once",
@@ -232,12 +241,14 @@ def _pointers(matrix: Matrix) -> np.ndarray:
 
 def _turned(matrix: Matrix) -> sparse.csr_matrix:
     node = matrix.node
-    indices = node["indices"][:]
+    indices = native(node["indices"][:])
     if indices.size and not 0 <= indices.min() <= indices.max() < matrix.n_rows:
         msg = f"{node.file.filename}: {node.name} names a cell beyond the last"
         raise InputError(msg, fix="the file is damaged: write it again")
     shape = (matrix.n_rows, matrix.n_columns)
-    return sparse.csc_matrix((node["data"][:], indices, _pointers(matrix)), shape=shape).tocsr()
+    return sparse.csc_matrix(
+        (native(node["data"][:]), indices, _pointers(matrix)), shape=shape
+    ).tocsr()
 
 
 def _slice_csr(X: sparse.csr_matrix, start: int, stop: int) -> Block:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Canonical", "plain_frame", "read_canonical", "write_canonical_stream"]
+__all__ = ["Canonical", "plain_frame", "read_canonical", "read_facts", "write_canonical_stream"]
 
 _CHUNK: Final = 1 << 18
 _CHUNK_CACHE: Final = 1 << 24  # bytes: a chunk half filled by one block stays for the next
@@ -45,6 +45,22 @@ class Canonical(NamedTuple):
     meta: dict[str, Any]
     n_obs: int
     n_vars: int
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """Read what ingest found out about a dataset (organism, assay, values, notes), and no more.
+
+    Raises
+    ------
+    InputError
+        The file is not there or is no canonical .h5ad.
+    """
+    with open_h5(path) as file:
+        try:
+            facts: dict[str, Any] = read_stored(file["uns"][UNS])
+        except H5_ERRORS as error:
+            raise damaged(path, error) from error
+    return facts
 
 
 def write_canonical_stream(

@@ -6,24 +6,21 @@ from typing import TYPE_CHECKING, Final
 
 import h5py
 import numpy as np
-from scipy import io as scipy_io
 from scipy import sparse
 
 from senoscore.errors import InputError
 from senoscore.io._h5 import H5_ERRORS, Matrix, check_parts, child, damaged, open_h5
-from senoscore.io._text import open_text, read_lines
+from senoscore.io._mtx import read_mtx
+from senoscore.io._text import read_lines
 from senoscore.io.blocks import iter_matrix
 from senoscore.io.source import Source, checked_names, in_memory
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["read_10x_h5", "read_10x_mtx"]
+__all__ = ["mtx_files", "read_10x_h5", "read_10x_mtx"]
 
 _EXPRESSION: Final = "Gene Expression"
-_SMALLEST_ENTRY: Final = 6  # bytes of "1 1 1\n"
-_GZIP_AT_BEST: Final = 1032
-_DIGITS: Final = 18  # what a 64-bit integer holds for sure
 
 
 def read_10x_mtx(path: Path, *, max_bytes: int) -> Source:
@@ -45,10 +42,10 @@ def read_10x_mtx(path: Path, *, max_bytes: int) -> Source:
     InputError
         A file is missing or damaged, or they do not fit together.
     """
-    matrix, features, barcodes = _mtx_files(path)
+    matrix, features, barcodes = mtx_files(path)
     table = [line.split("\t") for line in read_lines(features, max_bytes=max_bytes) if line]
     cells = [line.split("\t")[0] for line in read_lines(barcodes, max_bytes=max_bytes) if line]
-    X = _read_mtx(matrix, max_bytes, (len(table), len(cells)))
+    X = read_mtx(matrix, max_bytes=max_bytes, shape=(len(table), len(cells)))
     ids = [row[0] for row in table]
     names = [row[1] if len(row) > 1 and row[1] else row[0] for row in table]
     kinds = [row[2] if len(row) > 2 else _EXPRESSION for row in table]
@@ -66,7 +63,14 @@ def read_10x_mtx(path: Path, *, max_bytes: int) -> Source:
     )
 
 
-def _mtx_files(path: Path) -> tuple[Path, Path, Path]:
+def mtx_files(path: Path) -> tuple[Path, Path, Path]:
+    """Find matrix, features and barcodes, from their folder or from the matrix itself.
+
+    Raises
+    ------
+    InputError
+        One is missing, the folder holds several matrices, or one is a link out of it.
+    """
     if not path.exists():
         msg = f"{path} is not there"
         raise InputError(msg, fix="check the path")
@@ -101,49 +105,6 @@ def _refuse_link_out(file: Path) -> None:
     if file.is_symlink() and file.resolve().parent != file.parent.resolve():
         msg = f"{file} is a link out of the folder, to {str(file.resolve())[:200]!r}"
         raise InputError(msg, fix="copy the file into the folder, or give the folder it lies in")
-
-
-def _read_mtx(path: Path, max_bytes: int, shape: tuple[int, int]) -> sparse.csr_matrix:
-    _check_mtx_header(path, max_bytes, shape)
-    try:
-        with open_text(path, max_bytes=max_bytes) as handle:
-            X = scipy_io.mmread(handle, spmatrix=True)
-    except (ValueError, OverflowError, TypeError) as error:
-        msg = f"{path} is damaged or cut short ({' '.join(str(error).split())[:200]})"
-        raise InputError(msg, fix="copy or download it again") from error
-    out = sparse.csr_matrix(X.T if X.shape == shape else X)  # adds up what comes twice
-    if out.nnz != X.nnz:
-        msg = f"{path}: {X.nnz - out.nnz} entries come twice (the same gene and cell)"
-        raise InputError(msg, fix="give one value for each gene and cell: write it again")
-    return out
-
-
-def _check_mtx_header(path: Path, max_bytes: int, shape: tuple[int, int]) -> None:
-    """Refuse a header that does not fit, before anything is allocated on its word."""
-    with open_text(path, max_bytes=max_bytes) as handle:
-        words = handle.readline(1024).decode("latin-1").lower().split()
-        size = handle.readline(1 << 16).decode("latin-1")
-        while size.startswith("%") or size == "\n":
-            size = handle.readline(1 << 16).decode("latin-1")
-    numbers = size.split()
-    good = words[:3] == ["%%matrixmarket", "matrix", "coordinate"] and len(numbers) == 3
-    if not good or not all(n.isdecimal() for n in numbers) or words[3:4] == ["complex"]:
-        msg = f"{path} does not begin as a coordinate matrix in Matrix Market format"
-        raise InputError(msg, fix="check that the file is whole and not another one renamed")
-    if max(map(len, numbers)) > _DIGITS:
-        msg = f"{path} promises a matrix of impossible size ({size[:40]} …)"
-        raise InputError(msg, fix="it is damaged: copy or download it again")
-    rows, columns, entries = map(int, numbers)
-    if (rows, columns) not in (shape, shape[::-1]):
-        msg = (
-            f"{path} is {rows} x {columns}, but there are {shape[0]} features and "
-            f"{shape[1]} barcodes"
-        )
-        raise InputError(msg, fix="copy the three files of one matrix together")
-    room = path.stat().st_size * (_GZIP_AT_BEST if path.suffix == ".gz" else 1)
-    if entries > room // _SMALLEST_ENTRY + 1:
-        msg = f"{path} promises {entries:,} entries, more than its size can hold"
-        raise InputError(msg, fix="it is cut short: copy or download it again")
 
 
 def _expression_only(kinds: list[str], path: Path) -> tuple[np.ndarray, list[str]]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from senoscore._keys import COUNTS
 from senoscore.errors import InputError
-from senoscore.io._h5 import H5_ERRORS, Matrix, child, damaged, describe, open_h5
+from senoscore.io._h5 import H5_ERRORS, Matrix, check_size, child, damaged, describe, open_h5
 from senoscore.io.blocks import iter_matrix, prefetch
 from senoscore.io.source import Source, checked_names
 from senoscore.io.values import ValueFacts, guess_values, scan_values
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from senoscore.io.blocks import Block
 
-__all__ = ["list_obs_columns", "read_h5ad"]
+__all__ = ["read_h5ad", "read_obs"]
 
 _PROBE: Final = 256  # cells looked at in three places of a slot
 _ID_COLUMNS: Final = ("ensembl_id", "gene_ids", "gene_id", "ensembl", "feature_id", "ensembl_ids")
@@ -90,16 +90,47 @@ def read_h5ad(path: Path, *, layer: str | None, values: str, columns: Sequence[s
     )
 
 
-def list_obs_columns(path: Path) -> list[str]:
-    """Names of the obs columns of an .h5ad file, in their order.
+def read_obs(path: Path, *, max_bytes: int) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """Read the columns of obs and the names of the genes, but no values.
+
+    Parameters
+    ----------
+    path
+        The file.
+    max_bytes
+        Limit on the bytes that obs and var unfold to.
+
+    Returns
+    -------
+    obs
+        One row a cell, with its name as index.
+    genes
+        Their names.
+    left_out
+        Columns that hold no single value a cell, with why.
 
     Raises
     ------
     InputError
-        The file is missing or damaged.
+        The file is missing, damaged, larger than it may be, or no .h5ad.
     """
     with open_h5(path) as file:
-        return _column_names(_frame(file, "obs", path))
+        for part in map(file.get, ("obs", "var")):
+            if isinstance(part, h5py.Group):
+                check_size(part, max_bytes)
+        try:
+            genes = _index(_frame(file, "var", path))
+            frame = _frame(file, "obs", path)
+            obs = pd.DataFrame(index=pd.Index(_index(frame), dtype=object))
+            left_out = []
+            for name in _column_names(frame):
+                try:
+                    obs[name] = _column(frame, name).to_numpy()
+                except InputError as error:
+                    left_out.append(error.message)
+        except H5_ERRORS as error:
+            raise damaged(path, error) from error
+    return obs, genes, left_out
 
 
 def _pass(path: Path, keys: tuple[str, ...]) -> Generator[Block]:
@@ -196,14 +227,25 @@ def _column(frame: h5py.Group | h5py.Dataset, name: str) -> pd.Series:
 
     if isinstance(frame, h5py.Dataset):
         return _old_frame(frame)[name].reset_index(drop=True)
+    where = f"{frame.file.filename}: {frame.name.strip('/')} column {name!r}"
     node = child(frame, name)
-    if "__categories" in frame:  # before anndata 0.8 the categories lay apart
-        return read_elem(frame)[name].reset_index(drop=True)
-    values = None if _is_odd(node) else read_elem(node)
+    try:
+        if "__categories" in frame:  # before anndata 0.8 the categories lay apart
+            values = read_elem(frame)[name].array
+        else:
+            values = None if _is_odd(node) else read_elem(node)
+    except MemoryError:
+        raise
+    except Exception as error:  # what anndata raises has no narrower class in common
+        msg = f"{where} cannot be read ({' '.join(str(error).split())[:200]})"
+        raise InputError(msg, fix="write the file again with a current anndata") from error
     if values is None or getattr(values, "ndim", 0) != 1:
-        where = f"{frame.file.filename}: {frame.name.strip('/')} column {name!r}"
         msg = f"{where} does not hold one value a cell or gene (lists, records or raw bytes)"
         raise InputError(msg, fix="leave the column out, or write it as text or numbers")
+    names = child(frame, _index_name(frame))
+    if isinstance(names, h5py.Dataset) and names.shape != (len(values),):
+        msg = f"{where} has {len(values)} values for {names.size} rows"
+        raise InputError(msg, fix="the file is damaged: write it again with anndata")
     return pd.Series(values)
 
 

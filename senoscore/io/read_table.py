@@ -34,6 +34,15 @@ _LONG_GENE: Final = frozenset({"gene", "feature", "gene_id", "symbol", "gene_sym
 _ANNOTATION: Final = frozenset(  # columns of featureCounts and the like that hold numbers
     {"chr", "chrom", "chromosome", "start", "end", "strand", "length", "entrezid", "entrez_id"}
 )
+_CELL_FACTS: Final = frozenset(  # what Seurat and scanpy know of a cell, written beside its genes
+    {
+        "ncount_rna", "nfeature_rna", "ncount_sct", "nfeature_sct", "numi", "ngene", "n_counts",
+        "n_genes", "n_genes_by_counts", "total_counts", "log1p_total_counts", "total_counts_mt",
+        "percent.mt", "percent_mt", "percent_mito", "percent.mito", "pct_counts_mt", "percent.ribo",
+        "pct_counts_ribo", "log10genesperumi", "s.score", "g2m.score", "s_score", "g2m_score",
+        "doublet_score", "scrublet_score", "seurat_clusters", "leiden", "louvain",
+    }
+)  # fmt: skip
 
 
 class _Dense(NamedTuple):
@@ -303,6 +312,13 @@ def _source(
     obs: pd.DataFrame,
     notes: list[str],
 ) -> Source:
+    facts = [i for i, name in enumerate(genes) if name.strip().lower() in _CELL_FACTS]
+    if facts:
+        named = ", ".join(genes[i] for i in facts[:5])
+        notes.append(f"{len(facts)} columns are no genes but facts of cells, left out: {named}")
+        keep = np.setdiff1d(np.arange(len(genes)), facts)
+        X, genes = X[:, keep], [genes[i] for i in keep]
+        others = None if others is None else [others[i] for i in keep]
     return Source(
         path=path,
         format="table",

@@ -9,7 +9,7 @@ import h5py
 
 from senoscore.errors import InputError
 from senoscore.io._h5 import check_size, open_h5
-from senoscore.io.read_10x import read_10x_h5, read_10x_mtx
+from senoscore.io.read_10x import mtx_files, read_10x_h5, read_10x_mtx
 from senoscore.io.read_h5ad import read_h5ad
 from senoscore.io.read_table import read_table
 from senoscore.io.source import MAX_BYTES, Source
@@ -17,7 +17,7 @@ from senoscore.io.source import MAX_BYTES, Source
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["FORMATS", "detect_format", "open_source"]
+__all__ = ["FORMATS", "detect_format", "open_source", "source_files"]
 
 FORMATS: Final = ("auto", "h5ad", "10x_mtx", "10x_h5", "table")
 
@@ -55,6 +55,21 @@ def detect_format(path: str | Path) -> str:
         msg,
         fix="give .h5ad, .h5, a folder with matrix.mtx, or .csv/.tsv/.txt (.gz), or say `format`",
     )
+
+
+def source_files(path: str | Path, *, format: str = "auto") -> tuple[Path, ...]:  # noqa: A002  the sheet's column
+    """Name the files that an input is read from: itself, or the three of a 10x matrix.
+
+    Raises
+    ------
+    InputError
+        A folder without the three files of a 10x matrix, or a link out of it.
+    """
+    where = Path(path)
+    is_mtx = where.is_dir() or where.name.lower().removesuffix(".gz").endswith(".mtx")
+    if format == "10x_mtx" or (format == "auto" and is_mtx):
+        return mtx_files(where)
+    return (where,)
 
 
 def open_source(

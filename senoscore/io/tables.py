@@ -1,26 +1,32 @@
 """Tables in and out: TSV for people, Parquet for the next stage. Both are written whole or not.
 
-A spreadsheet runs a cell that begins with ``= + - @`` (or a tab) as a formula.
-Text of ours may come from a user's file, so such cells are written with an apostrophe before
-them, which spreadsheets show as text, and :func:`read_tsv` takes it off again: what is read is
-what was written. Numbers, also as text (``-1.5``), are left alone.
+TSV lives in :mod:`senoscore._text_tables`, for what is written below this layer.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from senoscore._atomic import refuse_cut_text
+from senoscore._text_tables import (
+    EXACT_FLOATS,
+    existing_file,
+    guard_formulas,
+    lacking_columns,
+    one_line,
+    read_tsv,
+    write_tsv,
+)
 from senoscore.errors import InputError
 from senoscore.io.atomic import atomic_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import pandas as pd
 
 __all__ = [
     "EXACT_FLOATS",
@@ -31,136 +37,6 @@ __all__ = [
     "write_parquet",
     "write_tsv",
 ]
-
-EXACT_FLOATS: Final[dict[str, Any]] = (
-    {}
-    if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1)
-    else {"float_precision": "round_trip"}
-)
-"""For ``pandas.read_csv``, which is exact by itself from 3.1 on."""
-
-_FORMULA: Final = r"^'*[=+\-@\t]"
-_NUMBER: Final = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
-
-
-def guard_formulas(column: pd.Series) -> pd.Series:
-    """Put an apostrophe before texts that a spreadsheet would run as a formula.
-
-    Parameters
-    ----------
-    column
-        Text; anything that is not text is given back as it is. NUL becomes U+FFFD, because
-        many readers end a text there, and a carriage return a line feed, because many take it
-        for the end of the row.
-
-    Returns
-    -------
-    The column, of the same length and index.
-    """
-    is_text = column.map(lambda value: isinstance(value, str)).astype(bool)
-    if not is_text.any():
-        return column
-    text = column[is_text].astype(object).str.replace("\0", "\ufffd", regex=False)
-    text = text.str.replace("\r\n?", "\n", regex=True)
-    risky = text.str.contains(_FORMULA, regex=True) & ~text.str.contains(_NUMBER, regex=True)
-    out = column.astype(object)
-    out[is_text] = text.where(~risky, "'" + text)
-    return out
-
-
-def write_tsv(table: pd.DataFrame, path: str | Path, *, float_format: str | None = None) -> None:
-    """Write a table as UTF-8 TSV, whole or not at all.
-
-    No index is written; missing values are empty; a float is the shortest text that reads back
-    to the same bits, unless ``float_format`` (such as ``%.6g``) says otherwise.
-
-    Parameters
-    ----------
-    table
-        Columns of numbers, booleans or text (also categorical).
-    path
-        A name that ends in ``.gz`` is compressed, with no time stamp inside.
-    float_format
-        printf-like format of floats.
-
-    Raises
-    ------
-    InputError
-        The file cannot be written.
-    """
-    out = table.copy(deep=False)
-    for position in range(out.shape[1]):
-        column = out.iloc[:, position]
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            column = column.astype(object)
-        if column.dtype == object or isinstance(column.dtype, pd.StringDtype):
-            out.isetitem(position, guard_formulas(column).to_numpy(dtype=object))
-    out.columns = guard_formulas(pd.Series(list(map(str, out.columns)), dtype=object)).tolist()
-    compression: Any = {"method": "gzip", "mtime": 0} if str(path).endswith(".gz") else None
-    with atomic_path(path) as temporary:
-        out.to_csv(
-            temporary,
-            sep="\t",
-            index=False,
-            na_rep="",
-            lineterminator="\n",
-            float_format=float_format,
-            compression=compression,
-            encoding="utf-8",
-        )
-
-
-def read_tsv(
-    path: str | Path,
-    *,
-    dtype: Mapping[str, Any] | type | str | None = None,
-    columns: Sequence[str] | None = None,
-) -> pd.DataFrame:
-    """Read a table that :func:`write_tsv` wrote.
-
-    Only an empty field is missing: ``NA`` and ``nan`` are texts, for genes and samples may be
-    named so. A column of numbers holds numbers, to the last bit.
-
-    Parameters
-    ----------
-    path
-        TSV, compressed or not.
-    dtype
-        As in pandas; ``str`` reads everything as text.
-    columns
-        Columns that must be there, in this order; None reads all.
-
-    Returns
-    -------
-    The table, with texts as Python strings.
-
-    Raises
-    ------
-    InputError
-        The file is missing, cut short, not such a table, or lacks a column.
-    """
-    where = _existing(path)
-    try:
-        table = pd.read_csv(
-            where,
-            sep="\t",
-            dtype=dtype,
-            keep_default_na=False,
-            na_values=[""],
-            **EXACT_FLOATS,
-            encoding="utf-8",
-        )
-    except (ValueError, OSError, EOFError) as error:  # ParserError is a ValueError
-        msg = f"{where} cannot be read as a table: {_one_line(error)}"
-        raise InputError(msg, fix="make it again, or restore it") from error
-    refuse_cut_text(where)
-    table.columns = pd.Index([_unguard(name) for name in table.columns], dtype=object)
-    for position in range(table.shape[1]):
-        column = table.iloc[:, position]
-        if column.dtype == object or isinstance(column.dtype, pd.StringDtype):
-            restored = column.astype(object).map(_unguard, na_action="ignore").astype(object)
-            table.isetitem(position, restored.to_numpy(dtype=object))
-    return table if columns is None else _select(table, columns, where)
 
 
 def write_parquet(table: pd.DataFrame, path: str | Path) -> None:
@@ -174,7 +50,7 @@ def write_parquet(table: pd.DataFrame, path: str | Path) -> None:
     try:
         arrow = pa.Table.from_pandas(table, preserve_index=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        msg = f"cannot write {path}: {_one_line(error)}"
+        msg = f"cannot write {path}: {one_line(error)}"
         raise InputError(msg, fix="a column must hold one kind of value") from error
     with atomic_path(path) as temporary:
         pq.write_table(arrow, temporary, compression="zstd")
@@ -202,48 +78,14 @@ def read_parquet(path: str | Path, *, columns: Sequence[str] | None = None) -> p
     InputError
         The file is missing, truncated or no Parquet, or lacks a column.
     """
-    where = _existing(path)
+    where = existing_file(path)
     try:
         with pq.ParquetFile(where) as file:
             missing = [name for name in columns or () if name not in file.schema_arrow.names]
             if missing:
-                raise _lacking(missing, file.schema_arrow.names, where)
+                raise lacking_columns(missing, file.schema_arrow.names, where)
             table = file.read(columns=None if columns is None else list(columns)).to_pandas()
     except (pa.ArrowException, OSError) as error:
-        msg = f"{where} is no whole Parquet file: {_one_line(error)}"
+        msg = f"{where} is no whole Parquet file: {one_line(error)}"
         raise InputError(msg, fix="delete it and run the stage that makes it again") from error
     return table if columns is None else table[list(columns)]
-
-
-def _existing(path: str | Path) -> Path:
-    where = Path(path)
-    if not where.is_file():
-        msg = f"{where} is not there" if not where.exists() else f"{where} is no file"
-        raise InputError(msg, fix="check the path")
-    return where
-
-
-def _select(table: pd.DataFrame, columns: Sequence[str], where: Path) -> pd.DataFrame:
-    missing = [name for name in columns if name not in table.columns]
-    if missing:
-        raise _lacking(missing, list(table.columns), where)
-    return table[list(columns)]
-
-
-def _lacking(missing: list[str], present: list[str], where: Path) -> InputError:
-    msg = f"{where} has no column {', '.join(map(repr, missing))}"
-    return InputError(msg, fix=f"columns there: {', '.join(map(repr, present[:20]))}")
-
-
-def _unguard(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith("'"):
-        return value[1:] if _guarded(value) else value
-    return value
-
-
-def _guarded(value: str) -> bool:
-    return value.lstrip("'")[:1] in ("=", "+", "-", "@", "\t") and value.lstrip("'") != ""
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

@@ -37,7 +37,8 @@ class ValueFacts:
     largest, furthest
         Largest value; largest distance to an integer among the values that count as integers.
     bad
-        First value that no expression can have: (what, cell number, gene number, value).
+        First value that no expression can have: (what, cell number, gene number, value); also
+        the second value of one cell and gene.
     gene_sums
         Sum of each gene, in column order.
     """
@@ -76,6 +77,7 @@ def scan_values(blocks: Iterable[Block], *, sums: bool = True) -> ValueFacts:
             data = data.astype(np.uint8)
         facts.n_stored += int(np.count_nonzero(data))
         _extremes(facts, data, block)
+        _repeats(facts, data, block)
         if facts.bad is not None:
             return facts
         if data.dtype.kind == "f":
@@ -102,6 +104,25 @@ def _extremes(facts: ValueFacts, data: np.ndarray, block: Block) -> None:
     what = "NaN" if np.isnan(value) else "infinite" if np.isinf(value) else "negative"
     cell = block.start + int(np.searchsorted(block.indptr, at, side="right")) - 1
     facts.bad = (what, cell, int(block.indices[at]), value)
+
+
+def _repeats(facts: ValueFacts, data: np.ndarray, block: Block) -> None:
+    """Find a gene that a cell has twice: some programs add them up, others take the last."""
+    if facts.bad is not None or block.indices.size < 2:
+        return
+    step = np.diff(block.indices)
+    ends = block.indptr[1:-1]
+    step[ends[(ends > 0) & (ends <= step.size)] - 1] = 1  # from one cell to the next
+    if step.min() > 0:  # as nearly all files are: sorted, and none twice
+        return
+    row = np.repeat(np.arange(block.stop - block.start), np.diff(block.indptr))
+    order = np.lexsort((block.indices, row))
+    indices, row = block.indices[order], row[order]
+    twice = np.flatnonzero((np.diff(indices) == 0) & (np.diff(row) == 0))
+    if twice.size:
+        at = int(twice[0]) + 1
+        value = float(data[order[at]])
+        facts.bad = ("second", block.start + int(row[at]), int(indices[at]), value)
 
 
 def guess_values(facts: ValueFacts) -> str:
@@ -138,8 +159,8 @@ def decide_values(
     Raises
     ------
     InputError
-        A value is negative, NaN or infinite; everything is zero; a count is above 2**31 - 1; or
-        what was declared cannot be true.
+        A value is negative, NaN, infinite or one of two for its place; everything is zero; a
+        count is above 2**31 - 1; or what was declared cannot be true.
     """
     if facts.bad is not None:
         what, cell, gene, value = facts.bad
@@ -159,6 +180,7 @@ def decide_values(
 _BAD_FIX: Final = {
     "negative": "scaled or batch-corrected values cannot be scored: give counts or log values",
     "NaN": "put a number, 0 if the gene was not seen, or leave the row or gene out",
+    "second": "give one value for each cell and gene: `adata.X.sum_duplicates()` adds them up",
     "infinite": "find where it was divided by zero, or leave the row or gene out",
 }
 

@@ -56,15 +56,14 @@ class Arm:
         """Words for a label that are never empty."""
         return self.short or self.treatment
 
-    @property
-    def title(self) -> str:
-        """How the title of a contrast of this arm begins in the trend table."""
-        return " ".join(filter(None, [self.treatment, self.name, "vs "]))
+    def named_in(self, contrast: str) -> bool:
+        """Whether a contrast of the trend table is of this arm, by how its title begins."""
+        return contrast.startswith(" ".join(filter(None, [self.treatment, self.name, "vs "])))
 
     def rows(self, table: pd.DataFrame) -> pd.Series:
         """Mark the samples, or contrasts with control, of this arm."""
         own = table[k.TREATMENT].astype(str).eq(self.treatment)
-        modality = table["modality"].astype(object)
+        modality = table.get("modality", pd.Series("", index=table.index)).astype(object)
         own &= modality.where(modality.notna(), "").astype(str).eq(self.modality)
         for name, value in ((k.DOSE, self.dose), ("n_fractions", self.fractions)):
             given = tidy.column(table, name)

@@ -125,7 +125,8 @@ def heatmap_table(
 ) -> pd.DataFrame:
     """Return what :func:`heatmap` draws: one row a compartment, axis and time of one arm.
 
-    ``source`` says whether ``difference`` is the estimate of a contrast or one of means.
+    ``source`` says whether ``difference`` is the estimate of a contrast or one of means; it is NaN
+    where no control has a value.
 
     Parameters
     ----------
@@ -135,7 +136,7 @@ def heatmap_table(
     Raises
     ------
     InputError
-        No ``mean:`` column, or no value of an irradiated sample.
+        No ``mean:`` column, or no value of an irradiated sample or of any control.
     """
     chosen = list(axes if axes is not None else axes_of(burden))
     if not chosen:
@@ -149,6 +150,8 @@ def heatmap_table(
         raise InputError("burden table: no axis has a value in an irradiated sample")
     cells = pd.concat(found, ignore_index=True)
     cells = cells[cells[k.COMPARTMENT].isin(set(table[k.COMPARTMENT]))]
+    if cells["difference"].isna().all():
+        raise InputError("burden table: no control sample has a value of such an axis")
     # A contrast of a stratum replaces the difference of means over all strata.
     told = set(zip(*(cells.loc[cells["source"] == "contrast", c] for c in _OF), strict=True))
     known = [key in told for key in zip(*(cells[c] for c in _OF), strict=True)]
@@ -209,7 +212,7 @@ def _of_means(table: pd.DataFrame, arm: Arm, axes: Sequence[str], control: str) 
                         "axis": axis,
                         "time": tidy.day_label(days),
                         "days": days,
-                        "difference": values.mean() - (base.mean() if len(base) else 0.0),
+                        "difference": values.mean() - base.mean(),
                         "n": len(values),
                         "n_control": len(base),
                         "q": np.nan,
@@ -280,6 +283,7 @@ def _panel(
     )
     place = {"x": x, "y": y}
     field = place | {"color": _diverging(limit), "description": alt.Description("text:N")}
+    own = own[own["difference"].notna()]
     whole, part, held = own[own["whole"]], own[~own["whole"]], own[own["holds"]]
     layers = [alt.Chart(whole[drawn]).mark_rect(stroke=theme.PAPER, strokeWidth=1).encode(**field)]
     if len(part):
@@ -299,10 +303,10 @@ def _signs(table: pd.DataFrame, arm: Arm, alpha: float) -> list[Sign]:
     if (table["source"] == "contrast").any():
         text = f"q ≤ {alpha:g}, Benjamini–Hochberg"
         signs.append(Sign(text, "circle", theme.FIELD_INK, theme.FIELD_PAPER, size=26, width=1))
-    if not table["whole"].all():
+    if not table.loc[table["difference"].notna(), "whole"].all():
         text = "small square: not tested (fewer than 2 samples in a group)"
         signs.append(Sign(text, "square", fill=theme.CONTROL_INK, size=64))
-    return [*signs, Sign("gap: no value")]
+    return [*signs, Sign("gap: no value, or none of a control")]
 
 
 def _said(row: Any) -> str:

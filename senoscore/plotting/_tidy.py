@@ -97,7 +97,7 @@ def stray(table: pd.DataFrame) -> dict[str, int]:
         Burden table with its defaults.
     """
     cells = column(table, "n_cells").fillna(0)
-    unusable = table["status"].isin(["absent", "few_cells", "not_assessable"])
+    unusable = table["status"].isin(["absent", "few_cells", "not_assessable", "no_control"])
     by = table.assign(cells=cells, unusable=unusable).groupby(k.COMPARTMENT, sort=True)
     found = by.agg(
         most=("cells", "max"),

@@ -22,7 +22,9 @@ from senoscore.io.atomic import atomic_path
 from senoscore.io.tables import write_tsv
 from senoscore.plotting import _theme as theme
 from senoscore.plotting import _tidy as tidy
-from senoscore.report._answers import Answer, answers, headline
+from senoscore.report._answers import Answer, answers
+from senoscore.report._files import not_comparable
+from senoscore.report._headline import headline
 from senoscore.report._jobs import jobs
 from senoscore.report._load import Run, load
 from senoscore.report._messages import seldom
@@ -66,8 +68,8 @@ def render(
         Datasets of this run; files that others left in the folder are not read. None reads all.
     provenance
         As :func:`senoscore.provenance.collect` returns; by default ``provenance.json`` of
-        the folder. Of its ``config``, ``control_treatment``, ``phases.cuts_days`` and
-        ``trend.fdr`` are used.
+        the folder. Of its ``config``, ``control_treatment``, ``call.min_days_stable``,
+        ``phases.cuts_days`` and ``trend.fdr`` are used.
     figures
         Folder for every figure as SVG, PNG and TSV; None writes none.
     tables
@@ -88,7 +90,7 @@ def render(
     extra = {} if samples is None else {"samples": samples}
     facts = loaded.provenance if provenance is None else provenance
     missing = {n: why for n, why in loaded.missing.items() if n not in extra}
-    loaded = Run({**loaded.tables, **extra}, missing, facts, loaded.further)
+    loaded = Run({**loaded.tables, **extra}, missing, facts, loaded.further, loaded.files)
     options = _options(loaded, figures)
     used = None if benchmarks is None else jobs(benchmarks)
     html = _page(loaded, options, title, used)
@@ -104,10 +106,12 @@ def _options(run: Run, figures: Path | None) -> Options:
     config = run.config
     cuts = _dig(config, "phases", "cuts_days")
     alpha = _dig(config, "trend", "fdr")
+    stable = _dig(config, "call", "min_days_stable")
     control = _dig(config, "control_treatment")
     return Options(
         control=str(control) if isinstance(control, str) else k.CONTROL,
         alpha=float(alpha) if isinstance(alpha, int | float) else 0.05,
+        stable=float(stable) if isinstance(stable, int | float) else 7.0,
         phase_cuts=tuple(float(c) for c in cuts) if isinstance(cuts, list) else theme.PHASE_CUTS,
         figures=figures,
     )
@@ -124,7 +128,7 @@ def _page(run: Run, options: Options, title: str, used: pd.DataFrame | None) -> 
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    found = answers(run, control=options.control, alpha=options.alpha)
+    found = answers(run, control=options.control, alpha=options.alpha, stable=options.stable)
     folder = resources.files("senoscore.report")
     style = (folder / "style.css").read_text("utf-8") + _swatch_css(found)
     script = (folder / "report.js").read_text("utf-8")
@@ -137,6 +141,7 @@ def _page(run: Run, options: Options, title: str, used: pd.DataFrame | None) -> 
     )
     environment.filters |= {
         "clean": clean,
+        "file": lambda name: run.files.get(name, ""),
         "kind": lambda item: type(item).__name__,
         "sha256": _sha256,
         "slug": _slug,
@@ -151,6 +156,7 @@ def _page(run: Run, options: Options, title: str, used: pd.DataFrame | None) -> 
         facts=_facts(run, options, found),
         headline=headline(found),
         seldom=seldom(run),
+        warnings=not_comparable(run),
         answers=found,
         alpha=options.alpha,
         sections=sections(run, options),

@@ -19,12 +19,14 @@ __all__ = ["burden", "crosstalk", "dose", "forest", "heat", "states", "window"]
 
 def burden(numbers: pd.DataFrame) -> str:
     parts = []
-    for name, rows in _each(numbers[~numbers["control"]]):
+    # What was sampled before its day is acute and no senescence.
+    for name, rows in _each(numbers[~numbers["control"] & (numbers["status"] != "acute")]):
         means = rows.groupby("day")["value"].mean()
         peak = float(means.index[int(means.to_numpy().argmax())])
         top = tidy.percent(means.max())
         parts.append(f"{name} highest at {tidy.day_label(peak)} with {top}")
-    return "Senescent fraction against time, one panel per compartment. " + "; ".join(parts) + "."
+    said = "; ".join(parts) or "No sample is late enough for senescence to be claimed"
+    return f"Senescent fraction against time, one panel per compartment. {said}."
 
 
 def states(numbers: pd.DataFrame) -> str:
@@ -35,15 +37,16 @@ def states(numbers: pd.DataFrame) -> str:
 
 
 def heat(numbers: pd.DataFrame) -> str:
-    n = numbers["axis"].nunique()
-    lead = f"Heat map of {n} axes against time, one panel per compartment."
+    n_axes = numbers["axis"].nunique()
+    lead = f"Heat map of {n_axes} axes against time, one panel per compartment."
     held = numbers[numbers["holds"]]
     if held.empty:
         return f"{lead} No difference from control holds after Benjamini–Hochberg."
     row = held.iloc[int(held["difference"].abs().to_numpy().argmax())]
     axis = theme.pretty(str(row["axis"]).removeprefix("z:"))
+    n = numbers["difference"].count()
     return (
-        f"{lead} {len(held)} of {len(numbers)} differences hold; the largest: {axis} in "
+        f"{lead} {len(held)} of {n} differences hold; the largest: {axis} in "
         f"{lower(theme.pretty(str(row[k.COMPARTMENT])))} at {row['time']}, "
         f"{tidy.number(row['difference'], 2)}."
     )

@@ -9,6 +9,7 @@ import pandas as pd
 from senoscore import _keys as k
 from senoscore import plotting as pl
 from senoscore.plotting import _tidy as tidy
+from senoscore.report._files import notes
 from senoscore.report._messages import NOT_IN_RNA, design_messages, not_assessed
 from senoscore.report._parts import Item, Notes, Options, Section, samples_of, table_of
 from senoscore.report._tables import view
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 
 _LEAST_COVERED: Final = 30
+_READ: Final = (
+    k.DATASET, "source_file", "source_format", "source_slot", "assay", "organism", "values",
+    "n_genes_input", "n_genes_merged", "n_genes_unknown",
+)  # fmt: skip
 
 
 def design(run: Run, options: Options) -> Section:
@@ -106,6 +111,10 @@ def genes(run: Run, options: Options) -> Section:
             folder=options.figures,
         )
         items += [drawn, view(coverage, "coverage", title="Coverage, with the missing genes")]
+    read = run.get("ingest")
+    if read is not None:
+        items.append(view(read, "ingest", title="What was read of each file", columns=_READ))
+        items.append(view(notes(read), "ingest_notes", title="Notes of reading"))
     genes = run.get("genes")
     if genes is None:
         items.append(Gap("Gene names", run.why_not("genes")))

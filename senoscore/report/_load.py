@@ -11,6 +11,7 @@ import pandas as pd
 from senoscore import _keys as k
 from senoscore import provenance
 from senoscore.errors import InputError
+from senoscore.io.canonical import read_facts
 from senoscore.io.tables import read_parquet, read_tsv
 
 if TYPE_CHECKING:
@@ -53,6 +54,15 @@ _MANY: Final[dict[str, str]] = {
     "qc": "cells/*.qc_samples.tsv",
     "genes": "matrix/*.genes.tsv",
 }
+_MATRICES: Final = "matrix/*.h5ad"
+_SHOWN_AS: Final[dict[str, tuple[str, ...]]] = {
+    "qc": ("qc_samples",),
+    "rates": ("calibration_rates",),
+    "genes": ("genes_changed",),
+    "window": ("window_times",),
+    "confounders": ("confounders_flagged",),
+}
+"""Names under which the page shows a table, beside its own."""
 _MADE_BY: Final[dict[str, str]] = {
     "samples": "samples sheet",
     "datasets": "datasets sheet",
@@ -74,6 +84,7 @@ _MADE_BY: Final[dict[str, str]] = {
     "coverage": "score",
     "qc": "qc",
     "genes": "ingest",
+    "ingest": "ingest",
 }
 
 
@@ -85,6 +96,8 @@ class Run:
     missing: Mapping[str, str]
     provenance: Mapping[str, Any] = field(default_factory=dict)
     further: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    """File of a table as the page names it, from the run folder; none where tables were given."""
 
     def get(self, name: str) -> pd.DataFrame | None:
         """Return a table, or None where the run has none or only its header."""
@@ -112,7 +125,7 @@ def load(source: Path | Mapping[str, pd.DataFrame], datasets: Sequence[str] | No
     source
         Folder ``results/``, or a mapping with any of the keys ``samples``, ``burden``,
         ``trend``, ``families``, ``label_check``, ``coverage``, ``qc``, ``genes``,
-        ``calibration``, ``rates``, ``confounders``, ``readouts``.
+        ``calibration``, ``rates``, ``confounders``, ``readouts``, ``ingest``.
     datasets
         Datasets whose files are read; None reads all that lie there.
 
@@ -122,29 +135,37 @@ def load(source: Path | Mapping[str, pd.DataFrame], datasets: Sequence[str] | No
         The folder does not exist or a table in it cannot be read.
     """
     if not isinstance(source, Path | str):
-        absent = {n: _absent(n) for n in (*_ONE, *_MANY) if n not in source}
+        absent = {n: _absent(n) for n in (*_ONE, *_MANY, "ingest") if n not in source}
         return Run(tables=dict(source), missing=absent)
     folder = Path(source)
     if not folder.is_dir():
         message = f"run folder not found: {folder}"
         raise InputError(message, fix="give the results folder of a run")
     tables: dict[str, pd.DataFrame] = {}
+    files: dict[str, str] = {}
     for name, candidates in _ONE.items():
         found = next((folder / c for c in candidates if (folder / c).is_file()), None)
         if found is not None:
             tables[name] = _read(found)
+            files[name] = str(found.relative_to(folder))
+    names = ["*"] if datasets is None else sorted(datasets)
     for name, pattern in _MANY.items():
-        names = ["*"] if datasets is None else sorted(datasets)
         paths = [p for n in names for p in sorted(folder.glob(pattern.replace("*", n)))]
         parts = [_with_dataset(_read(p), p) for p in paths]
         if parts:
             tables[name] = pd.concat(parts, ignore_index=True)
+            files[name] = pattern
+    matrices = [p for n in names for p in sorted(folder.glob(_MATRICES.replace("*", n)))]
+    if matrices:
+        tables["ingest"] = pd.DataFrame([read_facts(path) for path in matrices])
     known = {folder / c for candidates in _ONE.values() for c in candidates}
     further = {
         p.stem: _read(p) for p in sorted((folder / "summary").glob("*.tsv")) if p not in known
     }
-    missing = {n: _absent(n) for n in (*_ONE, *_MANY) if n not in tables}
-    return Run(tables, missing, _provenance(folder / "provenance.json"), further)
+    files |= {f"summary_{n}": f"summary/{n}.tsv" for n in further}
+    files |= {shown: files[n] for n in _SHOWN_AS if n in files for shown in _SHOWN_AS[n]}
+    missing = {n: _absent(n) for n in (*_ONE, *_MANY, "ingest") if n not in tables}
+    return Run(tables, missing, _provenance(folder / "provenance.json"), further, files)
 
 
 def _absent(name: str) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 from senoscore import _keys as k
 from senoscore.plotting import _theme as theme
 from senoscore.plotting import _tidy as tidy
+from senoscore.report._files import not_comparable, stepped_aside
 
 if TYPE_CHECKING:
     from senoscore.report._load import Run
@@ -124,6 +125,11 @@ def not_assessed(run: Run) -> pd.DataFrame:
             rows.append(
                 {"what": f"signature {r.signature} ({r.direction})", "where": r.dataset, "why": why}
             )
+    rows += stepped_aside(run)
+    rows += [
+        {"what": "comparison between data sets", "where": "this run", "why": why}
+        for why in not_comparable(run)
+    ]
     burden = run.get("burden")
     if burden is not None:
         rows += _burden_gaps(tidy.with_defaults(burden))
@@ -131,7 +137,7 @@ def not_assessed(run: Run) -> pd.DataFrame:
     if trend is not None and "status" in trend:
         rows += _trend_gaps(trend)
     for name, reason in run.missing.items():
-        if name not in {"samples", "datasets", "readouts"}:
+        if name not in {"samples", "datasets", "readouts", "ingest"}:
             rows.append({"what": f"table “{name}”", "where": "this run", "why": reason})
     return pd.DataFrame(rows, columns=["what", "where", "why"])
 

@@ -27,6 +27,8 @@ class Options:
 
     control: str = k.CONTROL
     alpha: float = 0.05
+    stable: float = 7.0
+    """Days after irradiation from which senescence can be claimed."""
     phase_cuts: tuple[float, ...] = theme.PHASE_CUTS
     figures: Path | None = None
 

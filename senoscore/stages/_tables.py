@@ -8,7 +8,7 @@ import pandas as pd
 
 from senoscore import _keys as k
 from senoscore.errors import InputError
-from senoscore.io._h5 import H5_ERRORS, damaged, open_h5, read_stored
+from senoscore.io.canonical import read_facts
 from senoscore.io.tables import read_parquet
 
 if TYPE_CHECKING:
@@ -27,13 +27,7 @@ SEX_SIGNATURES: Final = ("sex_xist_y", "sex_xist_y_mouse")
 
 def facts(dataset: str, layout: Layout) -> dict[str, Any]:
     """What ingest found out about a dataset: organism, assay, values."""
-    path = layout.matrix(dataset)
-    with open_h5(path) as file:
-        try:
-            facts: dict[str, Any] = read_stored(file["uns"][k.UNS])
-        except H5_ERRORS as error:
-            raise damaged(path, error) from error
-    return facts
+    return read_facts(layout.matrix(dataset))
 
 
 def panel_of(panel: Path | None, config: Mapping[str, Any]) -> Panel:

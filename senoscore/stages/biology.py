@@ -30,12 +30,17 @@ _PROFILES: Final = ("bulk", "array")
 
 
 def check_settings(config: Mapping[str, Any], samples: pd.DataFrame) -> list[str]:
-    """Check clock, window rules, ligand-receptor pairs and the plasma table before any work."""
+    """Check before any work: formula, compartments, clock, rules, ligand pairs, plasma table."""
+    from senoscore._compartments import check_compartments
     from senoscore._crosstalk_pairs import pairs
     from senoscore._phases import time_zero_messages
     from senoscore._plasma import read_plasma
+    from senoscore._trend_formula import NAMES, check_formula
     from senoscore._window_rules import load_rules
 
+    if config["trend"]["formula"] is not None:
+        check_formula(config["trend"]["formula"], NAMES)
+    check_compartments(config["compartments"], escape=config["window"]["escape"])
     rules = config["window"]["rules"]
     load_rules(Path(rules) if rules else None)
     resource = config["crosstalk"]["resource"]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from senoscore import _keys as k
 from senoscore.io.tables import write_parquet, write_tsv
-from senoscore.stages._tables import cell_table, panel_method, panel_of
+from senoscore.stages._tables import cell_table, facts, panel_method, panel_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,5 +86,5 @@ def _panel_cells(
             for suffix in ("", "_z")
         }
         cells = cell_table([dataset], samples, layout, scores=list(names))
-        tables.append(cells.rename(columns=names))
+        tables.append(cells.rename(columns=names).assign(assay=facts(dataset, layout)["assay"]))
     return pd.concat(tables, ignore_index=True)

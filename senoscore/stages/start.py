@@ -36,9 +36,9 @@ def simulate(out: Path, *, seed: int, size: str, if_missing: bool) -> None:
 
 def init(file: Path, out: Path, *, force: bool) -> list[str]:
     """Write proposed sheets; return what was guessed."""
-    import anndata as ad
-
     from senoscore.genes import detect_organism
+    from senoscore.io.read_h5ad import read_obs
+    from senoscore.io.source import MAX_BYTES
     from senoscore.proposal import propose_sheets
 
     targets = [out / "datasets.tsv", out / "samples.tsv"]
@@ -46,25 +46,20 @@ def init(file: Path, out: Path, *, force: bool) -> list[str]:
     if there and not force:
         msg = f"{' and '.join(there)} would be replaced"
         raise SheetError(msg, fix="give another --out, or --force")
-    if not file.is_file():
-        msg = f"{file} is not there"
-        raise InputError(msg, fix="name a merged .h5ad")
-    try:
-        adata = ad.read_h5ad(file, backed="r")
-    except (OSError, KeyError, ValueError) as error:
-        msg = f"{file} is no .h5ad that can be read ({' '.join(str(error).split())[:120]})"
-        raise InputError(msg, fix="write it with adata.write_h5ad") from error
-    if not adata.n_obs or not adata.n_vars:
-        msg = f"{file} has {adata.n_obs} cells and {adata.n_vars} genes"
+    obs, genes, left_out = read_obs(file, max_bytes=MAX_BYTES)
+    if obs.empty and not len(obs.columns):
+        msg = f"{file} says nothing of its cells (obs has no columns)"
+        raise InputError(msg, fix="name a merged .h5ad with cells, and a column for their samples")
+    if not len(obs) or not genes:
+        msg = f"{file} has {len(obs)} cells and {len(genes)} genes"
         raise InputError(msg, fix="name a merged .h5ad with cells and genes in it")
-    organism = detect_organism(adata.var_names.astype(str).tolist()).organism
-    sheets = propose_sheets(adata.obs, file, organism=organism or "human")
-    out.mkdir(parents=True, exist_ok=True)
+    organism = detect_organism(genes).organism
+    sheets = propose_sheets(obs, file, organism=organism or "human")
     for path, table in zip(targets, sheets[:2], strict=True):
         write_tsv(table, path)
     guessed = f"organism: {organism or 'not recognised, human is written: check it'}"
     written = f"wrote {targets[0]} and {targets[1]}: check them, then `senoscore check`"
-    return [guessed, *sheets[2], written]
+    return [guessed, *sheets[2], *(f"left out: {line}" for line in left_out), written]
 
 
 def check(config_path: Path) -> list[str]:
@@ -128,7 +123,7 @@ def dataset_row(row: str | None, dataset: str | None, config: Path) -> dict[str,
 def _parsed_row(row: str) -> dict[str, Any]:
     try:
         parsed = json.loads(row)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # too many digits, too deep
         msg = f"--row is no JSON ({error})"
         raise ConfigError(msg, fix="pass an object, or name the dataset by --dataset") from error
     needed = (k.DATASET, "path", "organism")
@@ -142,7 +137,6 @@ def _parsed_row(row: str) -> dict[str, Any]:
 def signatures(config: Mapping[str, Any], out: Path) -> None:
     """Resolve the signatures of the run, what the panel needs included."""
     resolved = _signatures(config)
-    out.parent.mkdir(parents=True, exist_ok=True)
     resolved.save(out)
     log.info("%d signatures, sha256 %s", len(resolved), resolved.sha256)
 

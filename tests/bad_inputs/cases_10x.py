@@ -70,6 +70,18 @@ def _entry(text: bytes) -> Callable[[bytes], bytes]:
     return change
 
 
+def _as_real(text: bytes) -> Callable[[bytes], bytes]:
+    """The last entry replaced, in a matrix of reals."""
+    return lambda raw: _entry(text)(_swap(b"integer", b"real")(raw))
+
+
+def _as_pattern(raw: bytes) -> bytes:
+    """Where a value is, without the values."""
+    head, rest = _swap(b"integer", b"pattern")(raw).split(b"\n30 12 360\n")
+    lines = [line.rsplit(b" ", 1)[0] for line in rest.splitlines()]
+    return head + b"\n30 12 360\n" + b"\n".join(lines) + b"\n"
+
+
 def _symlink_out(folder: Path) -> None:
     _good(folder)
     inside = folder / "tenx" / _BARCODES
@@ -149,6 +161,18 @@ CASES = [
     Case("mtx_word_for_value", _folder(_MATRIX, _entry(b"30 12 many")), ("matrix.mtx.gz is damaged",)),
     Case("mtx_negative", _folder(_MATRIX, _entry(b"30 12 -7")), ("negative value -7", "'c11'", "'STAT1'")),
     Case("mtx_nan", _folder(_MATRIX, lambda raw: _entry(b"30 12 nan")(_swap(b"integer", b"real")(raw))), ("NaN value", "'c11'")),
+    Case("mtx_decimal_comma", _folder(_MATRIX, _as_real(b"30 12 1,6312")), ("line 363 is '30 12 1,6312'", "decimals with a point")),
+    Case("mtx_decimal_in_integer", _folder(_MATRIX, _entry(b"30 12 5.5")), ("line 363 is '30 12 5.5', not row, column and integer", "its header says integer")),
+    Case("mtx_letters_after_number", _folder(_MATRIX, _entry(b"30 12 5abc")), ("line 363 is '30 12 5abc'",)),
+    Case("mtx_letters_after_index", _folder(_MATRIX, _as_real(b"30x 12 5")), ("line 363 is '30x 12 5'",)),
+    Case("mtx_extra_field", _folder(_MATRIX, _entry(b"30 12 5 98")), ("line 363 is '30 12 5 98'",)),
+    Case("mtx_extra_field_in_all", _folder(_MATRIX, lambda raw: b"\n".join(line + b" 7" if line.count(b" ") == 2 and b" 360" not in line else line for line in raw.split(b"\n"))), ("line 4 is",)),
+    Case("mtx_two_fields", _folder(_MATRIX, _entry(b"30 12")), ("line 363 is '30 12'",)),
+    Case("mtx_comment_among_entries", _folder(_MATRIX, lambda raw: _entry(b"% done")(raw)), ("line 363 is '% done'",)),
+    Case("mtx_more_than_promised", _folder(_MATRIX, lambda raw: raw + b"1 1 7\n"), ("more entries than it promises",)),
+    Case("mtx_pattern", _folder(_MATRIX, _as_pattern), ("of kind pattern general", "the counts themselves")),
+    Case("mtx_pattern_with_values", _folder(_MATRIX, _swap(b"integer", b"pattern")), ("of kind pattern general",)),
+    Case("mtx_symmetric", _folder(_MATRIX, _swap(b"general", b"symmetric")), ("of kind integer symmetric",)),
     Case("mtx_entry_twice", _folder(_MATRIX, _entry(b"1 1 7")), ("matrix.mtx.gz", "twice")),
     Case("mtx_duplicate_barcodes", _folder(_BARCODES, _swap(b"c1\n", b"c0\n")), ("duplicate barcodes", "barcodes.tsv.gz")),
     Case("mtx_too_few_barcodes", _folder(_BARCODES, _swap(b"c1\n", b"")), ("30 features and 11 barcodes",)),

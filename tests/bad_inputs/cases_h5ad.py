@@ -92,6 +92,11 @@ def _bomb(file: h5py.File) -> None:
     file.create_dataset("X", (10**6, 10**6), "f4", chunks=(1000, 1000), compression="gzip")
 
 
+def _bomb_of_names(file: h5py.File) -> None:
+    del file["obs/_index"]
+    file["obs"].create_dataset("_index", (10**12,), "i4", chunks=(10**6,), compression="gzip")
+
+
 def _outside(file: h5py.File) -> None:
     del file["X"]
     file["X"] = h5py.ExternalLink("/etc/other.h5", "X")
@@ -100,6 +105,70 @@ def _outside(file: h5py.File) -> None:
 def _raw_outside(file: h5py.File) -> None:
     del file["X"]
     file.create_dataset("X", (12, 30), "u1", external=[("/etc/passwd", 0, 360)])
+
+
+def _linked(at: str, target: str) -> Callable:
+    """A part of a good file moved into another one, and a link in its place."""
+
+    def build(folder: Path) -> None:
+        with h5py.File(folder / "data.h5ad", "a") as file:
+            with h5py.File(folder / "secret.h5", "w") as secret:
+                file.copy(at, secret, target)
+            del file[at]
+            file[at] = h5py.ExternalLink("secret.h5", f"/{target}")
+
+    return build
+
+
+def _virtual_column(folder: Path) -> None:
+    with h5py.File(folder / "secret.h5", "w") as secret:
+        secret["x"] = np.arange(len(CELLS))
+    layout = h5py.VirtualLayout((len(CELLS),), "i8")
+    layout[:] = h5py.VirtualSource(folder / "secret.h5", "x", (len(CELLS),))
+    with h5py.File(folder / "data.h5ad", "a") as file:
+        column = file["obs"].create_virtual_dataset("age", layout)
+        column.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+        file["obs"].attrs["column-order"] = np.array(["sample", "age"], dtype=object)
+
+
+def _encoding(name: str, version: str) -> Callable[[h5py.File], None]:
+    def change(file: h5py.File) -> None:
+        file["obs/sample"].attrs["encoding-type"] = name
+        file["obs/sample"].attrs["encoding-version"] = version
+
+    return change
+
+
+def _column_of(n: int) -> Callable[[h5py.File], None]:
+    def change(file: h5py.File) -> None:
+        del file["obs/sample"]
+        file["obs"].create_dataset("sample", data=np.array(["s1"] * n, dtype=object))
+
+    return change
+
+
+def _column_in_itself(file: h5py.File) -> None:
+    del file["obs/sample/categories"]
+    file["obs/sample/categories"] = file["obs/sample"]
+
+
+def _entry_twice(file: h5py.File) -> None:
+    indices = file["X/indices"][:]
+    indices[1] = indices[0]
+    file["X/indices"][:] = indices
+
+
+def _entry_twice_apart(file: h5py.File) -> None:
+    """In a row that is not sorted."""
+    indices = file["X/indices"][:]
+    indices[30:60] = [*range(29, 0, -1), 7]
+    file["X/indices"][:] = indices
+
+
+def _float_indices(file: h5py.File) -> None:
+    values = file["X/indices"][:] + 0.5
+    del file["X/indices"]
+    file["X/indices"] = values
 
 
 def _no_obs(file: h5py.File) -> None:
@@ -134,6 +203,7 @@ def _mixed() -> list[str]:
     return GENES[:15] + _mouse()[15:]
 
 
+_INIT = ("init", "data.h5ad", "--out", "proposed")
 CASES = [
     Case("h5ad_truncated", _bytes(lambda raw: raw[: len(raw) // 2]), ("data.h5ad is truncated", "copy or download it again")),
     Case("h5ad_empty", _bytes(lambda raw: b""), ("data.h5ad", "copy or download it again")),
@@ -177,6 +247,24 @@ CASES = [
     Case("h5ad_bomb", _edit(_bomb), ("unfolds to 4,000,000", "raise the limit")),
     Case("h5ad_link_outside", _edit(_outside), ("points to another file", "into the file itself")),
     Case("h5ad_raw_file_outside", _edit(_raw_outside), ("keeps its data in another file",)),
+    Case("h5ad_categories_outside", _linked("obs/sample/categories", "x"), ("/obs/sample/categories points to another file",)),
+    Case("h5ad_codes_outside", _linked("obs/sample/codes", "x"), ("/obs/sample/codes points to another file",)),
+    Case("h5ad_uns_outside", _linked("uns", "x"), ("/uns points to another file",)),
+    Case("h5ad_virtual_column", _virtual_column, ("/obs/age keeps its data in another file",)),
+    Case("h5ad_unknown_encoding", _edit(_encoding("nope", "9")), ("obs column 'sample' cannot be read", "anndata")),
+    Case("h5ad_awkward_column", _edit(_encoding("awkward-array", "0.1.0")), ("obs column 'sample'",)),
+    Case("h5ad_short_column", _edit(_column_of(5)), ("obs column 'sample' has 5 values for 12 rows",)),
+    Case("h5ad_long_column", _edit(_column_of(50)), ("obs column 'sample' has 50 values for 12 rows",)),
+    Case("h5ad_column_in_itself", _edit(_column_in_itself), ("obs column 'sample'",)),
+    Case("h5ad_entry_twice", _edit(_entry_twice), ("second value", "'c0'", "one value for each cell and gene")),
+    Case("h5ad_entry_twice_unsorted", _edit(_entry_twice_apart), ("second value", "'c1'", f"{GENES[7]!r}")),
+    Case("h5ad_indices_of_parts", _edit(_float_indices), ("indices is missing or holds no whole numbers",)),
+    Case("init_obs_outside", _linked("obs", "x"), ("/obs points to another file",), _INIT),
+    Case("init_virtual_column", _virtual_column, ("/obs/age keeps its data in another file",), _INIT),
+    Case("init_bomb", _edit(_bomb_of_names), ("unfolds to",), _INIT),
+    Case("init_column_in_itself", _edit(_column_in_itself), ("obs has no columns",), _INIT),
+    Case("init_into_a_file", lambda folder: (folder / "o").write_text("x"), ("cannot write o/datasets.tsv",), ("init", "data.h5ad", "--out", "o")),
+    Case("signatures_into_a_file", lambda folder: (folder / "results").write_text("x"), ("cannot write results/signatures.tsv",), ("signatures",)),
     Case("h5ad_is_a_table", _h5ad(sheet={"format": "table"}), ("an HDF5 file, not a text table",)),
     Case("h5ad_is_10x", _h5ad(sheet={"format": "10x_h5"}), ("no matrix of 10x Genomics",)),
     Case("table_is_h5ad", put("x.csv", "cell,TP53\nc0,1\n", format="h5ad"), ("x.csv cannot be read as HDF5",)),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
-from tests.bad_inputs.study import CHECK, Case, configure, dataset
+from tests.bad_inputs.study import CHECK, SIGNATURES, Case, configure, dataset, write_10x
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +16,9 @@ _ROWS = (
     "s1\tcontrol\t0\t\t\ns2\tirradiated\t10\t7\td\n"
 )
 _DATASETS = "dataset\tpath\torganism\tsample_column\nd\tdata.h5ad\thuman\tsample\n"
+
+
+_SECOND = "e\tdata.h5ad\thuman\tsample\n"
 
 
 def _samples(content: str | bytes) -> Callable:
@@ -67,6 +71,23 @@ def _file_gone(folder: Path) -> None:
     dataset(folder, "elsewhere.h5ad", sample_column="sample")
 
 
+def _linked_twice(folder: Path) -> None:
+    (folder / "same.h5ad").symlink_to("data.h5ad")
+    _datasets(_DATASETS + _SECOND.replace("data", "same"))(folder)
+
+
+def _loop(folder: Path) -> None:
+    (folder / "loop.h5ad").symlink_to("loop.h5ad")
+    dataset(folder, "loop.h5ad", sample_column="sample")
+
+
+def _tenx_twice(folder: Path) -> None:
+    write_10x(folder / "tenx")
+    head = "dataset\tpath\torganism\tsample\n"
+    rows = "d\ttenx\thuman\ts1\ne\ttenx/matrix.mtx.gz\thuman\ts2\n"
+    _datasets(head + rows)(folder)
+
+
 _HEAD = "datasets: datasets.tsv\nsamples: samples.tsv\n"
 _BOMB = "\n".join(
     ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
@@ -92,9 +113,11 @@ SHEETS = [
     Case("samples_name_is_a_path", _samples(_swap("s2", "../s2")), ("sample is '../s2'", "letters, digits"), CHECK),
     Case("samples_dose_word", _samples(_swap("10", "ten")), ("row 3: dose_gy is 'ten', expected a number",), CHECK),
     Case("samples_dose_comma", _samples(_swap("10", "2,5")), ("dose_gy is '2,5'", "write decimals with a point"), CHECK),
+    Case("samples_dose_underscore", _samples(_swap("10", "1_0")), ("dose_gy is '1_0', expected a number",), CHECK),
+    Case("samples_dose_of_another_script", _samples(_swap("10", "١٢")), ("dose_gy is", "expected a number"), CHECK),
     Case("samples_dose_unit", _samples(_swap("10", "10 Gy")), ("dose_gy is '10 Gy'",), CHECK),
     Case("samples_dose_negative", _samples(_swap("10", "-10")), ("dose_gy is -10", "0 or more"), CHECK),
-    Case("samples_dose_infinite", _samples(_swap("10", "inf")), ("dose_gy is inf",), CHECK),
+    Case("samples_dose_infinite", _samples(_swap("10", "inf")), ("dose_gy is 'inf'",), CHECK),
     Case("samples_time_without_unit", _samples(_swap("7\td", "7\t")), ("time_post_rt 7 has no unit",), CHECK),
     Case("samples_time_unit_unknown", _samples(_swap("7\td", "7\tfortnights")), ("time_unit is 'fortnights'",), CHECK),
     Case("samples_time_is_a_date", _samples(_swap("7\td", "7-Mar\td")), ("time_post_rt is '7-Mar'",), CHECK),
@@ -102,6 +125,7 @@ SHEETS = [
     Case("samples_modality_unknown", _samples(_swap("dose_gy", "modality").replace("\t0\t", "\t\t").replace("10", "protons")), ("modality is 'protons'", "did you mean 'proton'"), CHECK),
     Case("samples_without_one_of_the_data", _samples(_swap("s2", "s7")), ("not in the samples sheet: s2",)),
     Case("samples_is_a_folder", lambda folder: ((folder / "samples.tsv").unlink(), (folder / "samples.tsv").mkdir()), ("samples.tsv cannot be read",), CHECK),
+    Case("samples_is_a_pipe", lambda folder: ((folder / "samples.tsv").unlink(), os.mkfifo(folder / "samples.tsv")), ("samples.tsv cannot be read (it is no file)",), CHECK),
     Case("datasets_absent", _gone("datasets.tsv"), ("datasets.tsv is not there",), CHECK),
     Case("datasets_file_absent", _file_gone, ("elsewhere.h5ad is not there", "relative"), CHECK),
     Case("datasets_name_is_a_path", _datasets(_swap("\nd\t", "\n../../x\t", _DATASETS)), ("dataset is '../../x'",), CHECK),
@@ -114,9 +138,16 @@ SHEETS = [
     Case("datasets_two_of_sample", _datasets("dataset\tpath\torganism\tsample\tsample_column\nd\tdata.h5ad\thuman\ts1\tsample\n"), ("found sample and sample_column",), CHECK),
     Case("datasets_unknown_sample", _unknown_sample, ("sample 's3', which the samples sheet does not have", "add a row"), CHECK),
     Case("datasets_unused_sample", lambda folder: dataset(folder, "data.h5ad", sample="s1"), ("no dataset holds sample 's2'",), CHECK),
+    Case("datasets_same_file_twice", _datasets(_DATASETS + _SECOND), ("'d' and 'e' are the same file",), CHECK),
+    Case("datasets_same_file_by_a_link", _linked_twice, ("'d' and 'e' are the same file",), CHECK),
+    Case("datasets_same_folder_twice", _tenx_twice, ("'d' and 'e' are the same file", "matrix.mtx.gz"), CHECK),
+    Case("datasets_path_too_long", _datasets(_swap("data.h5ad", "x" * 5000, _DATASETS)), ("path is 'xxx", "too long"), CHECK),
+    Case("datasets_path_of_braces", _datasets(_swap("data.h5ad", "{dataset}.h5ad", _DATASETS)), ("path is '{dataset}.h5ad'", "braces"), CHECK),
     Case("datasets_values_unknown", _datasets("dataset\tpath\torganism\tsample\tvalues\nd\tdata.h5ad\thuman\ts1\traw\n"), ("values is 'raw'",), CHECK),
     Case("datasets_not_that_one", lambda folder: None, ("there is no dataset 'e'", "datasets: d"), ("ingest", "--dataset", "e", "--samples", "samples.tsv")),
     Case("datasets_row_is_no_json", lambda folder: None, ("--row is no JSON",), ("ingest", "--row", "{dataset: d}", "--samples", "samples.tsv")),
+    Case("datasets_row_of_5000_digits", lambda folder: None, ("--row is no JSON",), ("ingest", "--row", '{"dataset": ' + "1" * 5000 + "}", "--samples", "samples.tsv")),
+    Case("datasets_path_loops", _loop, ("loop.h5ad is not there",), CHECK),
     Case("datasets_row_is_a_list", lambda folder: None, ("--row",), ("ingest", "--row", "[1]", "--samples", "samples.tsv")),
     Case("datasets_neither_row_nor_name", lambda folder: None, ("neither --row nor --dataset",), ("ingest", "--samples", "samples.tsv")),
 ]  # fmt: skip
@@ -150,9 +181,27 @@ CONFIGS = [
     Case("config_mapping_as_key", _config("? {a: b}\n: c\n"), ("config.yaml",), CHECK),
     Case("config_title_too_long", _set(report={"title": "x" * 10_000}), ("report.title",), CHECK),
     Case("config_nul", _config(b"datasets: a\0b\n"), ("config.yaml",), CHECK),
+    Case("config_nul_in_a_path", _set(samples="sam\0ples.tsv"), ("samples has a NUL character",), CHECK),
+    Case("config_nul_in_a_list", _set(signatures={"files": ["a\0.gmt"]}), ("signatures.files.0 has a NUL character",), CHECK),
+    Case("config_path_too_long", _set(signatures={"files": ["a" * 5000 + ".gmt"]}), ("signatures.files.0", "too long"), CHECK),
+    Case("config_path_of_braces", _set(samples="{x}.tsv"), ("samples is '{x}.tsv'", "braces"), CHECK),
+    Case("config_number_as_key", _config(_HEAD + "compartments: {mapping: {0: tumour, a: 3}}\n"), ("compartments.mapping has the key 0, expected text", "quote it: '0'"), CHECK),
+    Case("config_nothing_as_key", _config(_HEAD + "~: 2\n1: 3\nx: 4\n"), ("the key None",), CHECK),
+    Case("config_max_gb_endless", _set(ingest={"max_gb": 1e300}), ("ingest.max_gb is 1e+300, expected 1000000 or less",), CHECK),
+    Case("config_seed_negative", _set(score={"seed": -1}), ("score.seed is -1, expected 0 or more",), CHECK),
+    Case("config_weight_of_400_digits", _config(_HEAD + f"signatures: {{custom: {{m: {{up: [TP53], weights: {{TP53: 1{'0' * 400}}}}}}}}}\n"), ("'m'",), SIGNATURES),
+    Case("config_formula_unknown_column", _set(trend={"formula": "~ nosuchcolumn"}), ("speaks of 'nosuchcolumn'",), CHECK),
+    Case("config_formula_is_code", _set(trend={"formula": "~ os.system('x')"}), ("more than names, numbers",), CHECK),
+    Case("config_formula_power", _set(trend={"formula": "~ (treatment + batch)**99999"}), ("more than names", "powers are not written out"), CHECK),
+    Case("config_formula_empty", _set(trend={"formula": "   "}), ("formula ' ' is empty",), CHECK),
+    Case("config_markers_absent", _set(compartments={"markers": "nothere.tsv"}), ("nothere.tsv cannot be read as a marker table",), CHECK),
+    Case("config_mapping_unknown", _set(compartments={"mapping": {"a": "tumuor"}}), ("compartments.mapping: 'tumuor' is no compartment", "did you mean 'tumour'"), CHECK),
+    Case("config_exclude_unknown", _set(compartments={"exclude": ["nope"]}), ("compartments.exclude: 'nope' is no compartment",), CHECK),
+    Case("config_escape_unknown", _set(window={"escape": ["nope"]}), ("window.escape: 'nope' is no compartment",), CHECK),
     Case("config_huge_number", _config(_HEAD + f"score: {{seed: {'9' * 5000}}}\n"), ("config.yaml",), CHECK),
     Case("config_impossible_date", _config(_HEAD + "report: {title: 2024-13-45}\n"), ("config.yaml",), CHECK),
     Case("config_settings_no_json", lambda folder: None, ("--settings is no JSON",), ("signatures", "--settings", "{qc: 5}")),
+    Case("config_settings_deep", lambda folder: None, ("--settings is no JSON",), ("signatures", "--settings", "[" * 100_000)),
     Case("config_samples_in_its_place", lambda folder: None, ("samples.tsv",), ("check", "--config", "samples.tsv")),
     Case("config_sheet_of_the_other", _set(samples="datasets.tsv"), ("datasets.tsv",), CHECK),
 ]  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -99,6 +100,23 @@ def _date_genes(data):
     return data
 
 
+def _big_endian(folder: Path) -> None:
+    with h5py.File(folder / "data.h5ad", "a") as file:
+        for name in ("data", "indices", "indptr"):
+            values = file[f"X/{name}"][:]
+            del file[f"X/{name}"]
+            file[f"X/{name}"] = values.astype(values.dtype.newbyteorder(">"))
+
+
+def _big_endian_dense(folder: Path) -> None:
+    _h5ad(_dense)(folder)
+    with h5py.File(folder / "data.h5ad", "a") as file:
+        attributes, values = dict(file["X"].attrs), file["X"][:]
+        del file["X"]
+        file["X"] = values.astype(">f8")
+        file["X"].attrs.update(attributes)
+
+
 def _folder(*, v3: bool) -> Callable:
     def build(folder: Path) -> None:
         write_10x(folder / "tenx", v3=v3)
@@ -127,6 +145,10 @@ _TEXT = table()
 _T = "\n".join(
     ",".join(r) for r in zip(*(line.split(",") for line in _TEXT.splitlines()), strict=True)
 )
+_WITH_FACTS = "\n".join(
+    line + (",nCount_RNA,percent.mt" if i == 0 else ",5000,12.5")
+    for i, line in enumerate(_TEXT.splitlines())
+)
 _LONG = "cell\tgene\tcount\n" + "".join(
     f"{c}\t{g}\t{v}\n"
     for c, row in zip(CELLS, counts(), strict=True)
@@ -146,6 +168,8 @@ ODD = [
     Odd("h5ad_counts_in_a_layer", _h5ad(_logged_with_layer)),
     Odd("h5ad_date_genes_are_unknown_genes", _h5ad(_date_genes), genes=_DATES),
     Odd("h5ad_genes_without_counts", _hundred_empty_genes, genes=[*GENES, "FOS", "JUN", "MYC"]),
+    Odd("h5ad_big_endian", _big_endian),
+    Odd("h5ad_big_endian_dense", _big_endian_dense),
     Odd("tenx_v3", _folder(v3=True)),
     Odd("tenx_v2", _folder(v3=False)),
     Odd("tenx_linked_folder", _linked),
@@ -163,6 +187,8 @@ ODD = [
     Odd("csv_transposed", put("x.csv", _T + "\n")),
     Odd("csv_of_r", put("x.csv", _TEXT.removeprefix("cell,"))),
     Odd("csv_points", put("x.csv", table(X=counts().astype(float)))),
+    Odd("csv_facts_of_cells", put("x.csv", _WITH_FACTS)),
+    Odd("csv_facts_of_cells_transposed", put("x.csv", _T + "\nnCount_RNA" + ",5000" * 12 + "\npercent.mt" + ",1.5" * 12 + "\n")),
     Odd("long", put("x.tsv", _LONG)),
     Odd("gzip_of_two_members", put("x.csv.gz", gzip.compress(_TEXT[:500].encode()) + gzip.compress(_TEXT[500:].encode()))),
 ]  # fmt: skip

@@ -127,10 +127,13 @@ def test_truncated_between_stages(
     same(folder, undisturbed)
 
 
-def test_a_cut_table_of_text_is_refused(half_done: Callable[..., Path]) -> None:
+@pytest.mark.parametrize("where", ["in a line", "at the end of a line"])
+def test_a_cut_table_of_text_is_refused(half_done: Callable[..., Path], where: str) -> None:
     folder = half_done()
     path = folder / "results/summary/burden.tsv"
-    os.truncate(path, path.stat().st_size * 2 // 3)
+    raw = path.read_bytes()
+    keep = len(raw) * 2 // 3 if where == "in a line" else raw.rindex(b"\n", 0, len(raw) // 2) + 1
+    os.truncate(path, keep)
     assert snakemake(folder, "results/summary/trend.tsv").returncode != 0
     last = (folder / "logs/trend.log").read_text().strip().splitlines()[-1]
     assert "senoscore: error: results/summary/burden.tsv is cut short" in last

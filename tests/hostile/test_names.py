@@ -79,7 +79,7 @@ def test_a_dataset_in_json_is_named_as_in_the_sheet(study, name, capsys) -> None
 
 @EACH
 def test_titles_are_bounded_text(name) -> None:
-    if len(name) > 200:
+    if len(name) > 200 or "\0" in name:
         with pytest.raises(SenoscoreError):
             validate_config({"report": {"title": name}}, source="config")
     else:

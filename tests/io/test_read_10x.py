@@ -10,7 +10,7 @@ from scipy import io as scipy_io
 from scipy import sparse
 
 from senoscore.errors import InputError
-from senoscore.io.readers import detect_format, open_source
+from senoscore.io.readers import detect_format, open_source, source_files
 
 GENES = ["TP53", "CDKN1A", "MKI67", "CD3", "LMNB1"]
 IDS = [f"ENSG{i:011d}" for i in range(5)]
@@ -189,3 +189,12 @@ def test_formats(tmp_path):
         open_source(tmp_path / "a.csv", format="loom")
     with pytest.raises(InputError, match=r"only \.h5ad files have layers"):
         open_source(tmp_path / "a.csv", layer="counts")
+
+
+@pytest.mark.parametrize("named", ["tenx", "tenx/matrix.mtx.gz"])
+def test_all_three_files_count_as_input(tmp_path, named):
+    from tests.bad_inputs.study import write_10x
+
+    write_10x(tmp_path / "tenx")
+    names = {path.name for path in source_files(tmp_path / named)}
+    assert names == {"matrix.mtx.gz", "features.tsv.gz", "barcodes.tsv.gz"}

@@ -43,7 +43,7 @@ def test_carriage_returns_and_nul_do_not_break_rows(tmp_path):
 def test_missing_values_are_empty_and_the_index_is_left_out(tmp_path):
     table = pd.DataFrame({"a": [1.5, np.nan], "b": pd.Categorical(["x", None])}, index=["p", "q"])
     write_tsv(table, tmp_path / "t.tsv")
-    assert (tmp_path / "t.tsv").read_bytes() == b"a\tb\n1.5\tx\n\t\n"
+    assert (tmp_path / "t.tsv").read_bytes() == b"a\tb\n1.5\tx\n\t\n\n"
 
 
 def test_gzip_has_no_time_stamp(tmp_path):
@@ -112,4 +112,22 @@ def test_a_cut_parquet_is_a_clear_error(tmp_path, keep):
 def test_a_binary_file_is_no_tsv(tmp_path):
     (tmp_path / "t.tsv").write_bytes(b"\xff\xfe\x00\x81\n\x00")
     with pytest.raises(InputError, match="cannot be read as a table"):
+        read_tsv(tmp_path / "t.tsv")
+
+
+@pytest.mark.parametrize("lines", range(1, 6))
+def test_a_table_cut_at_the_end_of_a_line_is_refused(tmp_path, lines):
+    path = tmp_path / "t.tsv"
+    write_tsv(pd.DataFrame({"a": range(5), "b": list("vwxyz")}), path)
+    assert pd.read_csv(path, sep="\t")["b"].tolist() == list("vwxyz")  # others see no difference
+    raw = path.read_bytes()
+    path.write_bytes(b"".join(raw.splitlines(keepends=True)[: lines + 1]))
+    with pytest.raises(InputError, match="is cut short"):
+        read_tsv(path)
+
+
+def test_a_table_cut_by_one_byte_is_refused(tmp_path):
+    write_tsv(pd.DataFrame({"a": [1, 2]}), tmp_path / "t.tsv")
+    (tmp_path / "t.tsv").write_bytes((tmp_path / "t.tsv").read_bytes()[:-1])
+    with pytest.raises(InputError, match="is cut short"):
         read_tsv(tmp_path / "t.tsv")

@@ -76,6 +76,55 @@ def test_null_study_counts_what_was_called(part, size) -> None:
     assert (by_hand["called"], by_hand["rule"], by_hand["rule_control"]) == (0.25, 0.5, 0.5)
 
 
+def test_wrong_calls_are_pooled_over_runs(part) -> None:
+    pooled = part("study").pooled
+    # A run without calls is no evidence of no error: 6 of 10, not the mean of .6 and 0.
+    wrong, made = np.array([4, 2, 0]), np.array([5, 5, 0])
+    ratio, low, high = pooled(wrong, made)
+    assert ratio == 0.6
+    without = np.array([2 / 5, 4 / 5, 6 / 10])
+    half = 4.302653 * np.sqrt(2 / 3 * ((without - without.mean()) ** 2).sum())
+    assert (low, high) == pytest.approx((max(0.6 - half, 0), min(0.6 + half, 1)))
+    assert np.isnan(pooled(np.zeros(3), np.zeros(3))).all()
+    assert pooled(np.array([6, 0]), np.array([6, 0]))[0] == 1
+    assert np.isnan(pooled(np.array([6, 0]), np.array([6, 0]))[1])
+
+
+def test_cache_knows_the_code_and_the_panel(part, tmp_path, monkeypatch) -> None:
+    study = part("study")
+    for folder in ("resources", "senoscore"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.setattr(study, "ROOT", tmp_path)
+    monkeypatch.setattr(study, "__file__", str(tmp_path / "study.py"))
+    panel = tmp_path / "resources" / "default.yaml"
+    panel.write_text("up: 1")
+    first = study.code_key()
+    assert study.code_key() == first
+    panel.write_text("up: 2")
+    assert study.code_key() != first
+
+
+def test_a_labelled_set_is_calibrated_called_and_printed(part, size, tmp_path) -> None:
+    study = part("study")
+    cells = study.tissue(7, size, study.two_arms(n=2), burden=3.0, cells_per_sample=200)
+    known = cells.obs["true_state"].isin(["senescent", "resting"]).to_numpy()
+    cells = cells[known].copy()
+    cells.obs["label"] = cells.obs["true_state"].astype(str)
+    cells.write_h5ad(tmp_path / "mine.h5ad")
+    (tmp_path / "sets.yaml").write_text(
+        "mine: {path: mine.h5ad, label: label, positive: senescent, negative: resting, "
+        "organism: human, sample: sample, treatment: treatment}"
+    )
+    rows = part("real").own_sets(tmp_path / "sets.yaml")
+    by_score = rows.set_index("score")
+    assert by_score.loc["senescence_index", "auroc"] > 0.8
+    assert by_score["rule_positive"].iloc[0] > by_score["rule_negative"].iloc[0] + 0.2
+    printed = part("page")._own(rows)
+    assert "**mine**" in printed
+    assert "| positive |" in printed
+    assert "| senescence_index |" in printed
+
+
 def test_agreement_of_a_call_with_itself_is_perfect(part, size) -> None:
     study, nuisance = part("study"), part("nuisance")
     cells = study.called(study.table(study.tissue(3, size)))

@@ -9,6 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from senoscore.report._answers import answers
+from senoscore.report._headline import headline
+from senoscore.report._load import load
 from tests.workflow.conftest import REALDATA, run, write_config
 
 if TYPE_CHECKING:
@@ -30,6 +33,13 @@ def sheets(folder: Path, dataset: dict[str, str], samples: pd.DataFrame) -> Path
 
 def table(folder: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(folder / "results" / name, sep="\t")
+
+
+def first_words(folder: Path) -> str:
+    """Headline of the report, and that the page says so."""
+    words = headline(answers(load(folder / "results")))
+    assert words in (folder / "results/report.html").read_text(encoding="utf-8")
+    return words
 
 
 def plain(adata: ad.AnnData) -> ad.AnnData:
@@ -69,6 +79,13 @@ def test_two_animals_a_group_say_how_little_they_show(lymphoma: Path) -> None:
     assert (week[["n_control", "n_treated"]] == 2).all(axis=None)
     assert (week["permutation_floor"].dropna() >= 1 / 3 - 1e-6).all()
     assert "wide" in (lymphoma / "results/report.html").read_text(encoding="utf-8")
+    words = first_words(lymphoma)
+    assert words.startswith("Underpowered, with 2 or fewer samples in a group: bulk (")
+    assert "detected" not in words
+    (card,) = answers(load(lymphoma / "results"))
+    (row,) = week[(week["measure"] == "index_mean") & (week["days_post_rt"] == 7)].itertuples()
+    assert float(card.amount.replace("−", "-")) == pytest.approx(row.estimate, rel=1e-2)
+    assert row.ci_lo < float(card.amount.replace("−", "-")) < row.ci_hi
 
 
 def test_label_check_flags_a_day_and_is_silent_at_a_week(lymphoma: Path) -> None:
@@ -96,6 +113,10 @@ def test_acute_p53_response_of_molt4_is_not_senescence(tmp_path: Path) -> None:
     folder = sheets(tmp_path, dataset, samples)
     calls = pd.read_parquet(folder / "results/calls/molt4.parquet")
     assert not calls["senescence_state"].astype(str).str.startswith("senescent").any()
+    assert first_words(folder) == (
+        "An acute damage response, which is not senescence, holds in bulk (from 2 h); no sample "
+        "is late enough for senescence to be claimed."
+    )
     trend = table(folder, "summary/trend.tsv")
     p53 = trend[
         (trend["measure"] == "wmean:p53_targets") & (trend["question"] == "irradiated_vs_control")

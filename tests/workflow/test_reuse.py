@@ -101,6 +101,25 @@ def test_slurm_profile_makes_few_jobs_of_it(tmp_path: Path) -> None:
     assert set(alone) == {"signatures", "ingest", "score", "calibrate", "all"}
 
 
+def test_a_key_twice_is_refused_before_any_job(tmp_path: Path) -> None:
+    folder = write_small(tmp_path)
+    with (folder / "config" / "config.yaml").open("a") as handle:
+        handle.write("samples: other.tsv\n")  # Snakemake's own reader would take this one
+    done = snakemake(folder, "--dry-run")
+    assert done.returncode != 0
+    assert "key 'samples' is there twice" in done.stdout + done.stderr
+
+
+def test_a_file_twice_is_refused_before_any_job(tmp_path: Path) -> None:
+    folder = write_small(tmp_path)
+    sheet = pd.read_csv(folder / "datasets.tsv", sep="\t", dtype=str, keep_default_na=False)
+    again = sheet.assign(dataset="again")
+    pd.concat([sheet, again]).to_csv(folder / "datasets.tsv", sep="\t", index=False)
+    done = snakemake(folder, "--dry-run")
+    assert done.returncode != 0
+    assert "are the same file" in done.stdout + done.stderr
+
+
 def test_another_workflow_uses_it_as_a_module(elsewhere: Path, tmp_path: Path) -> None:
     folder = write_small(tmp_path)
     (folder / "config" / "config.yaml").unlink()  # the outer config is the only one

@@ -7,14 +7,21 @@ import sys
 from pathlib import Path
 
 from senoscore import __version__ as SENOSCORE_VERSION
-from senoscore.config import validate_config
+from senoscore.config import load_config_file, validate_config
 from senoscore.design import check_sheets, read_datasets, read_samples
 from senoscore.io.atomic import TEMPORARY_PREFIX
+from senoscore.io.readers import source_files
 from senoscore.io.shards import count_cells, count_shards
 from senoscore.panel import find_panel
 
 # Commands come from the environment that Snakemake itself runs in, activated or not.
 shell.prefix(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; ')
+
+# Snakemake's own reader lets the last of two equal keys win. What it has read is read again, with
+# care, unless another workflow that uses this one answers for the config.
+if not workflow.modifier.skip_configfile:
+    for file in workflow.configfiles:
+        load_config_file(file)
 
 config = validate_config(config, source="the config given to Snakemake")
 
@@ -61,9 +68,9 @@ def dataset_row(wildcards):
 
 
 def dataset_files(wildcards):
-    """The input of one dataset: a file, or every file of a 10x folder."""
-    path = Path(DATASETS.loc[wildcards.dataset, "path"])
-    return sorted(map(str, path.iterdir())) if path.is_dir() else str(path)
+    """The input of one dataset: a file, or the three of a 10x matrix."""
+    row = DATASETS.loc[wildcards.dataset]
+    return list(map(str, source_files(row["path"], format=row["format"])))
 
 
 def matrix_mb(factor, base, most=64_000):
