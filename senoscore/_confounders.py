@@ -10,6 +10,7 @@ from scipy import stats
 
 from senoscore import _keys as k
 from senoscore._confounders_samples import depth_shifts, sample_level, share_shifts
+from senoscore._trend_data import ARM
 from senoscore.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "confounders"]
 
 COLUMNS: Final = (
-    "check", k.COMPARTMENT, "stratum", "measure", "covariate", k.TREATMENT, k.DOSE, k.DAYS,
+    "check", k.COMPARTMENT, "stratum", "measure", "covariate", *ARM, k.DAYS,
     "n_control", "n_treated", "value", "lo", "hi", "unit", "p", "flag", "status", "reason", "note",
 )  # fmt: skip
 _CELLS: Final = {
@@ -61,7 +62,7 @@ def confounders(
       one control sample, where irradiation can play no part: ``value`` is the median over samples,
       ``lo`` and ``hi`` their range. Flag from an absolute median of 0.3.
     - ``samples``: Spearman's rho over samples between the fraction or mean index and the median
-      of a covariate, after subtracting the mean of each treatment, dose and time, so that what
+      of a covariate, after subtracting the mean of each arm and time, so that what
       irradiation does to both is not counted. Exact permutation is not attempted: ``p`` is
       empty below 4 samples more than groups.
     - ``depth_shift``: log2 ratio of median depth, irradiated against control samples, with its
@@ -91,7 +92,7 @@ def confounders(
         *share_shifts(burden, control=control, alpha=alpha),
     ]
     out = pd.DataFrame(rows, columns=list(COLUMNS))
-    for name in (k.DOSE, k.DAYS, "n_control", "n_treated", "value", "lo", "hi", "p"):
+    for name in (k.DOSE, "n_fractions", k.DAYS, "n_control", "n_treated", "value", "lo", "hi", "p"):
         out[name] = out[name].astype(float)
     text = out.columns.difference(out.select_dtypes("number").columns)
     out[text] = out[text].fillna("")

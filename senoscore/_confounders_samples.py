@@ -8,7 +8,8 @@ import numpy as np
 from scipy import stats
 
 from senoscore import _keys as k
-from senoscore._trend_data import prepared, strata
+from senoscore._burden_controls import controls_at
+from senoscore._trend_data import ARM, prepared, strata
 from senoscore._trend_models import contrast, fit
 
 if TYPE_CHECKING:
@@ -27,12 +28,12 @@ _COVARIATES: Final = {
     "proliferation": "z:proliferation",
 }
 _MEASURES: Final = {"fraction": "fraction", "index": "index_mean"}
-_GROUP: Final = [k.TREATMENT, k.DOSE, k.DAYS]
+_GROUP: Final = [*ARM, k.DAYS]
 _SPARE: Final = 4
 
 
 def _parts(burden: pd.DataFrame, control: str) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    table = prepared(burden, "logit", control=control)
+    table = prepared(burden, control=control)
     for compartment, of in table.groupby(k.COMPARTMENT, sort=True):
         if compartment != k.UNASSIGNED:
             for part in strata(of, control=control):
@@ -88,13 +89,12 @@ def _within(of: pd.DataFrame, measure: str, covariate: str) -> dict[str, Any]:
 def _against_control(
     of: pd.DataFrame, y: pd.Series, *, control: str, alpha: float
 ) -> Iterator[dict[str, Any]]:
-    """Difference of every treatment, dose and time from the controls, with t interval."""
+    """Difference of every arm and time from the controls, with t interval."""
     table = _subjects(of, y)
     base = table[table[k.TREATMENT] == control]
     treated = table[table[k.TREATMENT] != control]
     for key, mine in treated.groupby(_GROUP, dropna=False, sort=True):
-        own_day = base[base[k.DAYS] == key[2]]
-        ours = own_day if len(set(own_day[k.SUBJECT])) > 1 else base
+        ours, _ = controls_at(base, float(str(key[-1])))
         row: dict[str, Any] = dict(zip(_GROUP, key, strict=True))
         row |= {"n_control": ours[k.SUBJECT].nunique(), "n_treated": mine[k.SUBJECT].nunique()}
         if ours.empty:
@@ -149,7 +149,7 @@ def share_shifts(burden: pd.DataFrame, *, control: str, alpha: float) -> Iterato
     log = own["n_cells"].astype(float).add(0.5).map(np.log)
     unit = [k.SAMPLE, "region"] if "region" in own else [k.SAMPLE]
     own["clr"] = log - log.groupby([own[name].fillna("") for name in unit]).transform("mean")
-    table = prepared(own, "logit", control=control)
+    table = prepared(own, control=control)
     for compartment, whole in table.groupby(k.COMPARTMENT, sort=True):
         for part in strata(whole, control=control):
             head = {

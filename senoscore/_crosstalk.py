@@ -13,8 +13,8 @@ from senoscore._crosstalk_expression import ALL, with_all
 from senoscore._crosstalk_pairs import directions as known_directions
 from senoscore._crosstalk_pairs import pairs as curated_pairs
 from senoscore._phases import phases
-from senoscore._trend_data import strata
-from senoscore._window_tests import against_control, bh, designed, paired
+from senoscore._trend_data import ARM, designed, strata
+from senoscore._window_tests import against_control, bh, paired
 from senoscore.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ __all__ = ["COLUMNS", "crosstalk"]
 
 COLUMNS: Final = (
     "question", "sender", "receiver", "known", "ligand", "receptor", "ligand_family",
-    "stratum", k.TREATMENT, k.DOSE, k.DAYS, "phase", "ligand_senescent", "ligand_other",
+    "stratum", *ARM, k.DAYS, "phase", "ligand_senescent", "ligand_other",
     "receptor_mean", "ligand_detected", "receptor_detected", "n_control", "n_treated", "estimate",
     "ci_lo", "ci_hi", "df", "statistic", "p", "q", "family", "method", "status", "reason",
     "circular", "source",
@@ -34,7 +34,7 @@ COLUMNS: Final = (
 _NUMBERS: Final = (
     "estimate", "ci_lo", "ci_hi", "df", "statistic", "p", "ligand_senescent", "ligand_other",
     "receptor_mean", "ligand_detected", "receptor_detected", "n_control", "n_treated", k.DOSE,
-    k.DAYS,
+    "n_fractions", k.DAYS,
 )  # fmt: skip
 _PAIRED: Final = "senescent_vs_other"
 _OVER_TIME: Final = "irradiated_vs_control"
@@ -80,8 +80,9 @@ def crosstalk(
     expression
         As :func:`senoscore.group_means` gives it, of all samples.
     samples
-        Samples sheet: sample, subject, treatment, dose_gy, days_post_rt, batch; dataset, assay,
-        organism and region where they differ (the burden table, one row a sample, has them).
+        Samples sheet: sample, subject, treatment, dose_gy, days_post_rt, batch; n_fractions,
+        modality, dataset, assay, organism and region where they differ (the burden table, one row
+        a sample, has them).
     pairs
         ligand, receptor (chains joined by ``+``), family, source; None: the curated SASP pairs.
     directions
@@ -111,12 +112,13 @@ def crosstalk(
     -------
     One row a question, direction and pair. ``senescent_vs_other``: score with senescent senders
     less score with the other cells of the same compartment and sample, one number a subject, per
-    stratum, treatment and phase (t test of paired differences). ``irradiated_vs_control``: score
-    of all sending cells, per stratum, treatment, dose and day, as :func:`senoscore.trend`
-    contrasts it. Strata are those of the trend. ``q`` is Benjamini-Hochberg within ``family``: a
-    question, whether the direction was expected, and whether the pair is circular. Circular pairs
-    stand after the others: their ligand is higher in senescent cells partly by construction. All
-    sending cells were not chosen by their expression, so that ``irradiated_vs_control`` has none.
+    stratum, arm (treatment, dose, fractions, modality) and phase (t test of paired differences).
+    ``irradiated_vs_control``: score of all sending cells, per stratum, arm and day, as
+    :func:`senoscore.trend` contrasts it. Strata are those of the trend. ``q`` is
+    Benjamini-Hochberg within ``family``: a question, whether the direction was expected, and
+    whether the pair is circular. Circular pairs stand after the others: their ligand is higher in
+    senescent cells partly by construction. All sending cells were not chosen by their expression,
+    so that ``irradiated_vs_control`` has none.
 
     Raises
     ------
@@ -158,7 +160,7 @@ def crosstalk(
     out["family"] = "crosstalk/" + out["question"] + "/" + kind
     out.loc[circular, "family"] += "/ligand in the panel"
     out["q"] = bh(out)
-    out["stratum"] = out["stratum"].fillna("")
+    out[["stratum", "modality"]] = out[["stratum", "modality"]].fillna("")
     order = out.assign(_other=out["known"] == "", _circular=circular)
     by = ["question", "_other", "_circular", "p"]
     order = order.sort_values(by, ascending=[False, True, True, True], kind="stable")
@@ -264,23 +266,23 @@ def _paired_rows(
     samples: pd.DataFrame, level: dict[str, NDArray[np.float64]],
     receptor: NDArray[np.float64], options: _Options,
 ) -> Iterator[tuple[int, dict[str, Any]]]:  # fmt: skip
-    """Senescent against other senders of the same sample, per treatment and phase.
+    """Senescent against other senders of the same sample, per arm and phase.
 
     A sample that lacks a gene is left out of the pairs of that gene alone.
     """
     delta = np.sqrt(level["senescent"] * receptor) - np.sqrt(level["other"] * receptor)
     days = samples[k.DAYS]
-    use = (samples[k.TREATMENT] != options.control) & ~(days < options.stable)
+    use = (samples[k.TREATMENT] != options.control) & (days >= options.stable)
     phase = phases(days, scheme=options.scheme, cuts_days=options.cuts)["phase"].to_numpy()
     chosen = samples[use].assign(phase=phase[use.to_numpy()])
-    for key, of in chosen.groupby([k.TREATMENT, "phase"], sort=True):
+    for key, of in chosen.groupby([*ARM, "phase"], dropna=False, sort=True):
         rows = of.index.to_numpy()
         one_each = pd.DataFrame(delta[rows]).groupby(of[k.SUBJECT].to_numpy()).mean()
         for i in range(delta.shape[1]):
             mine = rows[np.isfinite(delta[rows, i])]
             per_subject = one_each[i].dropna().to_numpy(dtype=float)
-            yield i, {
-                "question": _PAIRED, k.TREATMENT: key[0], "phase": key[1],
+            yield i, dict(zip([*ARM, "phase"], key, strict=True)) | {
+                "question": _PAIRED,
                 "n_treated": len(per_subject), "n_control": 0,
                 "ligand_senescent": _mean(level["senescent"][mine, i]),
                 "ligand_other": _mean(level["other"][mine, i]),

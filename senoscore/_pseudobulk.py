@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import sparse
 
 from senoscore import _keys as k
+from senoscore._trend_data import ARM
 from senoscore.errors import InputError
 from senoscore.io.blocks import iter_blocks
 
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["pseudobulk", "sum_counts"]
 
 _DESIGN: Final = (
-    k.DATASET, "assay", "organism", k.SUBJECT, k.TREATMENT, k.DOSE, k.DAYS, k.BATCH, "region",
-    "modality",
+    k.DATASET, "assay", "organism", k.SUBJECT, *ARM, k.DAYS, k.BATCH, "region",
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from senoscore import _keys as k
 from senoscore._pseudobulk_design import Design, Question, design_of
-from senoscore._trend_data import strata
+from senoscore._trend_data import ARM, designed, strata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ __all__ = ["COLUMNS", "GENE_COLUMNS", "differential"]
 
 log = logging.getLogger(__name__)
 
-_HEAD: Final = (k.COMPARTMENT, "stratum", "contrast", k.TREATMENT, k.DOSE, k.DAYS)
+_HEAD: Final = (k.COMPARTMENT, "stratum", "contrast", *ARM, k.DAYS)
 COLUMNS: Final = (
     *_HEAD, "n_control", "n_treated", "n_genes", "n_up", "n_down", "top_up", "top_down",
     "method", "status", "reason", "note",
@@ -47,7 +47,7 @@ def differential(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Compare irradiated with control profiles of every compartment, gene by gene.
 
-    One negative binomial model a compartment with a group for every treatment, dose and time, so
+    One negative binomial model a compartment with a group for every arm and time, so
     that dispersions rest on all of them (DESeq2); Wald tests of contrasts of groups. Profiles of
     a subject in one state are summed. Subjects that come back are blocks, batch (else data set)
     is a covariate, as in :func:`senoscore.trend`; a contrast that either makes impossible is
@@ -83,7 +83,7 @@ def differential(
     usable = (obs["n_cells"] >= min_cells) | whole
     for compartment in sorted(set(obs[k.COMPARTMENT]) - {k.UNASSIGNED}):
         own = obs[k.COMPARTMENT].eq(compartment) & usable
-        table = _typed(obs[own.to_numpy()])
+        table = designed(obs[own].assign(_row=obs.index[own]))
         if table.empty:
             few = f"no profile of {min_cells} cells"
             rows.append({k.COMPARTMENT: compartment, "status": "skipped", "reason": few})
@@ -101,19 +101,6 @@ def differential(
     if not genes:
         return contrasts, pd.DataFrame(columns=list(GENE_COLUMNS))
     return contrasts, pd.concat(genes, ignore_index=True)[list(GENE_COLUMNS)]
-
-
-def _typed(obs: pd.DataFrame) -> pd.DataFrame:
-    """Profiles with a subject each, and what was processed together."""
-    table = obs.assign(_row=obs.index)
-    for name in (k.SUBJECT, k.BATCH, k.DATASET, "assay", "organism", "region", k.TREATMENT):
-        table[name] = table[name].astype(str)
-    table[k.SUBJECT] = table[k.SUBJECT].where(table[k.SUBJECT] != "", table[k.SAMPLE].astype(str))
-    for name in (k.DOSE, k.DAYS):
-        table[name] = pd.to_numeric(table[name], errors="coerce").astype(float)
-    if table[k.BATCH].eq("").all():
-        table[k.BATCH] = table[k.DATASET]
-    return table
 
 
 def _profiles(data: AnnData, design: Design) -> _Profiles:
@@ -163,7 +150,7 @@ def _row(
     question: Question, result: pd.DataFrame | str | None, design: Design, *, fdr: float
 ) -> tuple[dict[str, Any], pd.DataFrame | None]:
     row: dict[str, Any] = {
-        "contrast": question.title, k.TREATMENT: question.treatment, k.DOSE: question.dose,
+        "contrast": question.title, **dict(zip(ARM, question.arm, strict=True)),
         k.DAYS: question.days, "n_control": question.n_control, "n_treated": question.n_treated,
         "method": design.method, "note": question.note,
     }  # fmt: skip

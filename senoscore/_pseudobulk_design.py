@@ -9,6 +9,9 @@ import numpy as np
 import pandas as pd
 
 from senoscore import _keys as k
+from senoscore._burden_controls import days_with_controls
+from senoscore._trend_ask import arm_name
+from senoscore._trend_data import ARM
 from senoscore._trend_models import estimable
 
 if TYPE_CHECKING:
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Design", "Question", "design_of"]
 
-_STATE: Final = [k.TREATMENT, k.DOSE, k.DAYS]
+_STATE: Final = [*ARM, k.DAYS]
 _FEW: Final = "fewer than 2 subjects on a side: no dispersion between subjects"
 _MIN_DF: Final = 2
 
@@ -26,8 +29,8 @@ class Question:
     """A contrast of group means; ``reason`` says why it cannot be asked."""
 
     title: str
-    treatment: str
-    dose: float
+    arm: tuple[str, float, float, str]
+    """Treatment, dose, fractions, modality."""
     days: float
     n_control: int
     n_treated: int
@@ -54,8 +57,8 @@ def design_of(table: pd.DataFrame, *, control: str) -> Design:
     Parameters
     ----------
     table
-        Profiles of one compartment that may be compared, with subject, treatment, dose_gy,
-        days_post_rt, batch and ``_row`` (name of the profile).
+        Profiles of one compartment that may be compared, with subject, arm, days_post_rt, batch
+        and ``_row`` (name of the profile).
     control
         Treatment that means not irradiated.
     """
@@ -64,15 +67,12 @@ def design_of(table: pd.DataFrame, *, control: str) -> Design:
     units[k.BATCH] = grouped[k.BATCH].agg(lambda b: "+".join(sorted(set(b)))).to_numpy()
     members = units.pop("_row").tolist()
     is_control = units[k.TREATMENT] == control
-    per_day = units[is_control].groupby(k.DAYS)[k.SUBJECT].nunique()
-    own_day = set(per_day.index[per_day >= 2]) & set(units.loc[~is_control, k.DAYS].dropna())
+    own_day = days_with_controls(units[is_control]) & set(units.loc[~is_control, k.DAYS].dropna())
     dated = ~is_control | units[k.DAYS].isin(own_day)
     label = units[k.TREATMENT].where(~is_control, "control")
-    key = pd.DataFrame({
-        "t": label, "dose": units[k.DOSE].where(~is_control), "day": units[k.DAYS].where(dated),
-        "c": is_control,
-    })  # fmt: skip
-    number = key.groupby(["c", "t", "dose", "day"], dropna=False, sort=True).ngroup()
+    arm = units[list(ARM[1:])].where(~is_control)
+    key = arm.assign(c=is_control, t=label, day=units[k.DAYS].where(dated))
+    number = key.groupby(["c", "t", *ARM[1:], "day"], dropna=False, sort=True).ngroup()
     groups = pd.get_dummies(number, dtype=float).to_numpy()
     asked = _against_control(units, groups, is_control.to_numpy(), own_day, control)
     asked += _interactions(asked)
@@ -86,9 +86,12 @@ def _against_control(
     out = []
     treated = units[~is_control]
     for key, of in treated.groupby(_STATE, dropna=False, sort=True):
-        treatment, dose, days = str(key[0]), float(str(key[1])), float(str(key[2]))
+        days = float(str(key[-1]))
+        arm = (str(key[0]), float(str(key[1])), float(str(key[2])), str(key[3]))
+        among = treated[treated[k.TREATMENT] == arm[0]]
         base = is_control & (units[k.DAYS] == days).to_numpy() if days in own_day else is_control
-        title = f"{treatment}{f' {dose:g} Gy' if np.isfinite(dose) else ''} vs {control}"
+        words = [arm[0], arm_name(dict(zip(ARM, arm, strict=True)), among)]
+        title = f"{' '.join(filter(None, words))} vs {control}"
         title += f" @ {days:.3g} d" if np.isfinite(days) else ""
         n_base = int(units.loc[base, k.SUBJECT].nunique())
         n_own = int(of[k.SUBJECT].nunique())
@@ -101,7 +104,7 @@ def _against_control(
         if days not in own_day and there and days not in there:
             when = ", ".join(f"{day:g}" for day in there)
             note = f"controls are of day {when} only: ageing and radiation are confounded"
-        out.append(Question(title, treatment, dose, days, n_base, n_own, weights, note, reason))
+        out.append(Question(title, arm, days, n_base, n_own, weights, note, reason))
     return out
 
 
@@ -109,10 +112,11 @@ def _interactions(asked: list[Question]) -> list[Question]:
     """Ask whether the effect at the last time differs from the first, each with its controls."""
     own = [q for q in asked if q.note == "controls of the same time" and not q.reason]
     out = []
-    for treatment, dose in sorted({(q.treatment, q.dose) for q in own}):
-        course = sorted(
-            (q for q in own if (q.treatment, q.dose) == (treatment, dose)), key=lambda q: q.days
-        )
+    courses: dict[str, list[Question]] = {}
+    for question in own:  # by its words: a number that is not given is not equal to itself
+        courses.setdefault(str(question.arm), []).append(question)
+    for _, arm in sorted(courses.items()):
+        course = sorted(arm, key=lambda q: q.days)
         if len(course) < 2:
             continue
         first, last = course[0], course[-1]

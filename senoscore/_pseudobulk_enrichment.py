@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from senoscore import _keys as k
+from senoscore._trend_data import ARM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ __all__ = ["COLUMNS", "enrichment"]
 
 _HEAD: Final = [k.COMPARTMENT, "stratum", "contrast"]
 COLUMNS: Final = (
-    *_HEAD, k.TREATMENT, k.DOSE, k.DAYS, k.SIGNATURE, "n_genes", "es", "nes", "p", "q",
+    *_HEAD, *ARM, k.DAYS, k.SIGNATURE, "n_genes", "es", "nes", "p", "q",
     "leading_genes", "status", "reason", "note",
 )  # fmt: skip
 _NOTE: Final = "genes are permuted, not samples: more than other genes, not more than other animals"
@@ -58,7 +59,7 @@ def enrichment(
     by = dict(iter(genes.groupby(_HEAD, sort=False))) if len(genes) else {}
     rows: list[dict[str, Any]] = []
     for contrast in contrasts.to_dict("records"):
-        head = {name: contrast[name] for name in (*_HEAD, k.TREATMENT, k.DOSE, k.DAYS)}
+        head = {name: contrast[name] for name in (*_HEAD, *ARM, k.DAYS)}
         own = by.get(tuple(contrast[name] for name in _HEAD))
         if own is None:
             rows.append(head | {"status": "skipped", "reason": contrast["reason"]})

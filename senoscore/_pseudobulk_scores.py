@@ -10,6 +10,7 @@ import pandas as pd
 from senoscore import _keys as k
 from senoscore._score import score
 from senoscore._signatures import Gate, align
+from senoscore._trend_data import ARM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,7 +25,7 @@ METHODS: Final = ("ssgsea", "gsva")
 MIN_PROFILES: Final = 4
 """Profiles that GSVA needs: it places each gene within its distribution over the profiles."""
 _HEAD: Final = (
-    k.DATASET, k.SAMPLE, k.SUBJECT, k.TREATMENT, k.DOSE, k.DAYS, k.BATCH, "region", "assay",
+    k.DATASET, k.SAMPLE, k.SUBJECT, *ARM, k.DAYS, k.BATCH, "region", "assay",
     "organism", k.COMPARTMENT, "n_cells",
 )  # fmt: skip
 COLUMNS: Final = (

@@ -12,7 +12,16 @@ from scipy import stats
 
 from senoscore import _keys as k
 from senoscore._trend_ask import Options, result
-from senoscore._trend_data import Stratum, prepared, strata, values, wanted_measures
+from senoscore._trend_data import (
+    ARM,
+    TRANSFORM,
+    placed,
+    prepared,
+    strata,
+    unit_of,
+    values,
+    wanted_measures,
+)
 from senoscore._trend_formula import check_formula
 from senoscore._trend_models import contrast, fit
 from senoscore._trend_questions import questions, without_time
@@ -25,19 +34,18 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "families", "readouts", "trend"]
 
 COLUMNS: Final = (
-    "family", "question", k.COMPARTMENT, "stratum", "measure", "contrast", k.DAYS, k.DOSE,
-    "n_fractions", "modality", "bed_gy", "eqd2_gy", "n_control", "n_treated", "estimate",
-    "ci_lo", "ci_hi", "unit", "estimate_fraction", "df", "statistic", "p", "q", "p_permutation",
-    "permutation_floor",
+    "family", "question", k.COMPARTMENT, "stratum", "measure", "contrast", *ARM, k.DAYS, "bed_gy",
+    "eqd2_gy", "n_control", "n_treated", "estimate", "ci_lo", "ci_hi", "unit",
+    "estimate_fraction", "df", "statistic", "p", "q", "p_permutation", "permutation_floor",
     "design", "method", "status", "reason", "note",
 )  # fmt: skip
 _TEXT: Final = (
-    "family", "question", k.COMPARTMENT, "stratum", "measure", "contrast", "modality", "unit",
+    "family", "question", k.COMPARTMENT, "stratum", "measure", "contrast", k.TREATMENT, "modality",
+    "unit",
     "design", "method", "status", "reason", "note",
 )  # fmt: skip
 
 
-_ELSEWHERE: Final = "controls of this compartment are of another assay or organism"
 _OF_INTEREST: Final = frozenset(
     {k.TREATMENT, k.DAYS, "log_days", k.DOSE, "log_dose", "n_fractions", "bed_gy", "eqd2_gy",
      "modality"}
@@ -52,7 +60,7 @@ def trend(
     *,
     control: str = k.CONTROL,
     alpha: float = 0.05,
-    transform: str = "arcsine",
+    transform: str = TRANSFORM,
     measures: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     r"""Compare irradiated with control samples, and follow them over time and dose.
@@ -99,10 +107,10 @@ def trend(
     the reason. ``q`` is Benjamini-Hochberg over the tested rows of a ``family``: one
     question and one kind of measure (:func:`families` lists them). ``unit`` says what the
     estimate is in; ``estimate_fraction`` is the difference of mean fractions.
-    ``stratum`` names assay, organism and region where a run has several: they are never compared
-    with each other. ``design`` is ``repeated`` where a subject comes back in another state, else
-    ``cross_sectional``. ``n_fractions``, ``modality``, ``bed_gy`` and ``eqd2_gy`` stand beside the
-    dose.
+    ``treatment`` is empty where a question has several. ``stratum`` names assay, organism and
+    region where a run has several: they are never compared with each other. ``design`` is
+    ``repeated`` where a subject comes back in another state, else ``cross_sectional``.
+    ``n_fractions``, ``modality``, ``bed_gy`` and ``eqd2_gy`` stand beside the dose.
 
     Raises
     ------
@@ -131,9 +139,7 @@ def trend(
     for compartment, whole in table.groupby(k.COMPARTMENT, sort=True):
         for part in strata(whole, control=control):
             head = {k.COMPARTMENT: compartment, "stratum": part.name}
-            options = Options(control, alpha)
-            if part.elsewhere:
-                options = Options(control, alpha, no_control=_ELSEWHERE)
+            options = Options.of(part, control=control, alpha=alpha)
             for measure in wanted:
                 if formula:
                     asked = _formula_rows(part.table, measure, formula, options)
@@ -141,9 +147,9 @@ def trend(
                     asked = questions(values(part.table, measure), options)
                     if measure == "fraction_senescent":
                         asked = chain(asked, without_time(part.table, options))
-                rows += [head | {"measure": measure} | _placed(row, part) for row in asked]
+                rows += [head | {"measure": measure} | placed(row, part) for row in asked]
     out = pd.DataFrame(rows, columns=list(COLUMNS))
-    out["unit"] = [_unit(name, transform) for name in out["measure"]]
+    out["unit"] = [unit_of(name, transform) for name in out["measure"]]
     covariate = out["reason"].str.startswith(_COVARIATE)
     asked_of = out["question"].where(~covariate, _COVARIATES)
     out["family"] = [f"{q}/{_kind(m)}" for q, m in zip(asked_of, out["measure"], strict=True)]
@@ -151,13 +157,6 @@ def trend(
     out[numbers] = out[numbers].astype(float)
     out["q"] = _adjusted(out)
     return out
-
-
-def _placed(row: dict[str, Any], part: Stratum) -> dict[str, Any]:
-    """Name the stratum in the contrast, so that two of them are told apart in every table."""
-    note = "; ".join(filter(None, [part.note, row.get("note", "")]))
-    title = f"{row['contrast']} [{part.name}]" if part.name else row["contrast"]
-    return row | {"contrast": title, "note": note, "design": part.design}
 
 
 def families(table: pd.DataFrame, *, fdr: float = 0.05) -> pd.DataFrame:
@@ -187,14 +186,6 @@ def _kind(measure: str) -> str:
     if measure.startswith("z:"):
         return "axes"
     return "sasp_families" if f"{k.SEP}sasp_" in measure else "signatures"
-
-
-def _unit(measure: str, transform: str) -> str:
-    if measure.startswith("fraction_"):
-        return "log odds" if transform == "logit" else "radians (arcsine)"
-    if measure == "index_mean":
-        return "index"
-    return "control SD" if measure.startswith("z:") else "score"
 
 
 def _adjusted(table: pd.DataFrame) -> pd.Series:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -21,10 +22,12 @@ from senoscore._trend_models import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import pandas as pd
     from numpy.typing import NDArray
+
+    from senoscore._trend_data import Stratum
 
 __all__ = [
     "AS_BLOCKS",
@@ -34,6 +37,7 @@ __all__ = [
     "CONFOUNDED_TIME",
     "NOT_BLOCKS",
     "NO_REPLICATION",
+    "NO_VARIATION",
     "ONE_PER_TIME",
     "Answer",
     "Options",
@@ -65,8 +69,9 @@ NOT_BLOCKS: Final = "subjects that return counted as different ones"
 RESEMBLANCE: Final = 0.8
 """Correlation of two samples of a subject that the choice of a design reckons with."""
 _FILES: Final = "; give batch in the samples sheet if the files were processed together"
-_NO_VARIATION: Final = "the samples do not vary: no standard error"
+NO_VARIATION: Final = "the samples do not vary: no standard error"
 _ALL_ZERO: Final = "no cell of any sample is in this state: nothing varies"
+_ELSEWHERE: Final = "controls of this compartment are of another assay or organism"
 _MIN_DF_WITH_BATCH: Final = 3
 _SAME_GY: Final = 0.01
 
@@ -79,6 +84,11 @@ class Options:
     alpha: float
     no_control: str = "no control sample of this compartment"
 
+    @classmethod
+    def of(cls, part: Stratum, *, control: str, alpha: float) -> Options:
+        """Options for the samples of a stratum."""
+        return cls(control, alpha, _ELSEWHERE) if part.elsewhere else cls(control, alpha)
+
 
 def n_subjects(table: pd.DataFrame) -> int:
     """Number of animals or patients: what n means everywhere."""
@@ -90,11 +100,16 @@ def new_row(
 ) -> dict[str, Any]:
     """Start a row of the table of contrasts."""
     return {
-        "question": question, "contrast": title, k.DAYS: np.nan, k.DOSE: np.nan,
+        "question": question, "contrast": title, k.TREATMENT: _one(treated[k.TREATMENT]),
+        k.DAYS: np.nan, k.DOSE: np.nan,
         "n_fractions": np.nan, "modality": "", "bed_gy": np.nan, "eqd2_gy": np.nan,
         "n_control": n_subjects(controls), "n_treated": n_subjects(treated),
         "estimate_fraction": np.nan, "method": "", "status": "tested", "reason": "", "note": "",
     }  # fmt: skip
+
+
+def _one(names: pd.Series) -> str:
+    return str(names.iloc[0]) if len(names.unique()) == 1 else ""
 
 
 def refused(reason: str, *, estimate: float = np.nan) -> dict[str, Any]:
@@ -115,7 +130,7 @@ def result(
     if not np.isfinite(found.p):
         if table["raw"].eq(0).all():
             return row | refused(_ALL_ZERO, estimate=0.0)
-        return row | refused(_NO_VARIATION, estimate=found.estimate)
+        return row | refused(NO_VARIATION, estimate=found.estimate)
     row |= {"ci_lo": found.lo, "ci_hi": found.hi, "statistic": found.statistic, "p": found.p}
     return row | {"status": "tested", "reason": ""}
 
@@ -126,7 +141,7 @@ class Answer:
 
     ``plain``: no subject or batch beside the groups, so that a permutation test fits. ``used``:
     rows that contribute. ``width``: expected half of the interval in SD of a sample, from the
-    design alone.
+    design alone. ``solve``: the same contrast of other values of the same samples.
     """
 
     found: Contrast | None
@@ -136,6 +151,7 @@ class Answer:
     confounded: bool = False
     used: NDArray[np.bool_] | None = None
     width: float = np.inf
+    solve: Callable[[NDArray[np.float64]], Contrast | None] | None = None
 
 
 def ask(
@@ -170,20 +186,30 @@ def ask(
         both, wider, batch = full, wide, False
     elif batch:
         said.append(f"{beside.batch_is} as covariate")
-    model = fit(table["y"].to_numpy(dtype=float), both)
+    y = table["y"].to_numpy(dtype=float)
+    model = fit(y, both)
     df, factor = float(model.df), 1.0
     if returns and not blocked and df:
         df = effective_df(both, beside.subject, RESEMBLANCE)
         factor = widening(both, wider, beside.subject)
     spread = float(wider @ model.bread @ wider) * factor
     half = float(stats.t.ppf(1 - options.alpha / 2, df) * np.sqrt(spread)) if df else np.inf
+    solve = partial(_solved, X=both, weights=wider, alpha=options.alpha, df=df, factor=factor)
     return Answer(
-        contrast(model, wider, alpha=options.alpha, df=df, factor=factor),
+        solve(y),
         "; ".join(said),
         plain=not batch and not (returns and blocked),
         used=influence(both, wider) != 0,
         width=half * float(np.sqrt(1 - RESEMBLANCE)) if returns and blocked else half,
+        solve=solve,
     )
+
+
+def _solved(
+    y: NDArray[np.float64], X: NDArray[np.float64], weights: NDArray[np.float64], *,
+    alpha: float, df: float, factor: float,
+) -> Contrast | None:  # fmt: skip
+    return contrast(fit(y, X), weights, alpha=alpha, df=df, factor=factor)
 
 
 def ask_all(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 __all__ = [
     "ARM",
     "FRACTIONS",
+    "TRANSFORM",
     "Blocks",
     "Stratum",
     "blocks",
+    "designed",
+    "placed",
     "prepared",
     "strata",
+    "unit_of",
+    "units",
     "values",
     "wanted_measures",
 ]
@@ -32,6 +37,8 @@ __all__ = [
 FRACTIONS: Final = {"fraction_senescent": "ok", "fraction_acute": "acute"}
 """Status of the treated samples each is of: both count cells that fulfil the panel's rule, after
 and before the day from which the pattern can be senescence. Controls are in both."""
+TRANSFORM: Final = "arcsine"
+"""Scale on which fractions are compared where nothing else is asked for."""
 _READABLE: Final = ("ok", "acute", "no_time", "profile", "no_control", "not_assessable")
 _DEFAULT_SIGNATURES: Final = ("senmayo", "fridman", "corescence", "p53_targets", "proliferation")
 _MEAN: Final = "mean:"
@@ -39,7 +46,8 @@ _APART: Final = (*KINDS, "region", k.DATASET, "modality")
 ARM: Final = (k.TREATMENT, k.DOSE, "n_fractions", "modality")
 """What was done to a sample: 10 Gy at once and in five fractions are two arms."""
 _CELL: Final = (k.SUBJECT, *ARM, k.DAYS)
-_AMOUNTS: Final = (k.DOSE, "n_fractions", "bed_gy", "eqd2_gy", k.DAYS)
+_AMOUNTS: Final = (k.DOSE, "n_fractions", "bed_gy", "eqd2_gy", k.DAYS, "n_assessable")
+_BESIDE: Final = ("bed_gy", "eqd2_gy", "n_assessable")
 
 
 @dataclass(frozen=True)
@@ -66,7 +74,27 @@ class Stratum:
     """``repeated`` where a subject is there in several states, else ``cross_sectional``."""
 
 
-def prepared(burden: pd.DataFrame, transform: str, *, control: str) -> pd.DataFrame:
+def designed(samples: pd.DataFrame) -> pd.DataFrame:
+    """Fill the design columns of a samples sheet or burden table.
+
+    Texts are texts, a sample without a subject is its own, and where no sample has a batch the
+    data set stands for it (``batch_is`` says so).
+    """
+    table = samples.reset_index(drop=True).copy()
+    for name in _AMOUNTS:
+        table[name] = pd.to_numeric(table[name]).astype(float) if name in table else np.nan
+    for name in (*_APART, k.SUBJECT, k.BATCH):
+        own = table[name] if name in table else pd.Series("", index=table.index)
+        table[name] = own.astype(object).where(own.notna(), "").astype(str)
+    table[k.SUBJECT] = table[k.SUBJECT].where(table[k.SUBJECT] != "", table[k.SAMPLE].astype(str))
+    # What was processed together is what the sheet says; where it says nothing, a file.
+    table["batch_is"] = k.BATCH
+    if table[k.BATCH].eq("").all():
+        table[k.BATCH], table["batch_is"] = table[k.DATASET], k.DATASET
+    return table
+
+
+def prepared(burden: pd.DataFrame, transform: str = TRANSFORM, *, control: str) -> pd.DataFrame:
     """Burden table with fractions on the scale of the model, and unusable values empty.
 
     Raises
@@ -83,9 +111,7 @@ def prepared(burden: pd.DataFrame, transform: str, *, control: str) -> pd.DataFr
     if transform not in ("logit", "arcsine"):
         msg = f"transform is {transform!r}, expected logit or arcsine"
         raise InputError(msg, fix="choose one of the two")
-    table = burden.reset_index(drop=True).copy()
-    for name in _AMOUNTS:
-        table[name] = pd.to_numeric(table[name]).astype(float) if name in table else np.nan
+    table = designed(burden)
     check_days(table, control=control)
     timeless = table[k.TREATMENT].ne(control) & table[k.DAYS].isna()
     table.loc[timeless & table["status"].isin(set(FRACTIONS.values())), "status"] = "no_time"
@@ -94,9 +120,6 @@ def prepared(burden: pd.DataFrame, transform: str, *, control: str) -> pd.DataFr
     # One offset for all samples of a compartment: half a cell of the median sample. With an
     # offset of half a cell of each sample's own, a sample of few cells would have the higher
     # logit where neither has a senescent cell.
-    for name in _APART:
-        own = table[name] if name in table else pd.Series("", index=table.index)
-        table[name] = own.astype(object).where(own.notna(), "").astype(str)
     alike = [table[name] for name in (k.COMPARTMENT, *KINDS)]
     median = table["n_assessable"].where(counted).groupby(alike).transform("median")
     half = 0.5 / median.to_numpy(dtype=float)
@@ -116,14 +139,6 @@ def prepared(burden: pd.DataFrame, transform: str, *, control: str) -> pd.DataFr
     table[means] = table[means].astype(float)
     readable = table["status"].isin(_READABLE)
     table.loc[~readable, means] = np.nan
-    for name in (k.SUBJECT, k.BATCH):
-        own = table[name] if name in table else pd.Series("", index=table.index)
-        table[name] = own.astype(object).where(own.notna(), "").astype(str)
-    table[k.SUBJECT] = table[k.SUBJECT].where(table[k.SUBJECT] != "", table[k.SAMPLE].astype(str))
-    # What was processed together is what the sheet says; where it says nothing, a file.
-    table["batch_is"] = k.BATCH
-    if table[k.BATCH].eq("").all():
-        table[k.BATCH], table["batch_is"] = table[k.DATASET], k.DATASET
     return table.rename(columns={name: str(name).removeprefix(_MEAN) for name in means})
 
 
@@ -199,21 +214,40 @@ def _by_default(name: str) -> bool:
 
 
 def values(own: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """One row a subject, arm and day: ``y``, ``raw`` (a fraction), cells, batch.
+    """One row a subject, arm and day: ``y``, ``raw`` (a fraction), cells, batch."""
+    raw = own.get(f"raw:{measure}", np.nan)
+    table = own.assign(y=own[measure].astype(float), raw=raw)
+    return units(table[np.isfinite(table["y"])], ["y", "raw"])
+
+
+def units(own: pd.DataFrame, names: Sequence[Any]) -> pd.DataFrame:
+    """One row a subject, arm and day with the means of some columns, cells and batch.
 
     Samples of one subject in the same state are averaged: a second library of an animal is no
     second animal.
     """
-    raw = f"raw:{measure}"
-    beside = [k.BATCH, "batch_is", "bed_gy", "eqd2_gy", "n_assessable", k.SAMPLE]
-    table = own[[*_CELL, *beside]].assign(y=own[measure].astype(float), raw=own.get(raw, np.nan))
-    table = table[np.isfinite(table["y"])]
-    grouped = table.groupby(list(_CELL), dropna=False, sort=True)
-    out = grouped[["y", "raw", "bed_gy", "eqd2_gy", "n_assessable"]].mean()
+    grouped = own.groupby(list(_CELL), dropna=False, sort=True)
+    out = grouped[[*names, *_BESIDE]].mean()
     out[k.BATCH] = grouped[k.BATCH].agg(lambda b: "+".join(sorted(set(b))))
     out["batch_is"] = grouped["batch_is"].first()
     out["n_samples"] = grouped.size()
     return out.reset_index()
+
+
+def placed(row: dict[str, Any], part: Stratum) -> dict[str, Any]:
+    """Name the stratum in the contrast, so that two of them are told apart in every table."""
+    note = "; ".join(filter(None, [part.note, row.get("note", "")]))
+    title = f"{row['contrast']} [{part.name}]" if part.name else row["contrast"]
+    return row | {"contrast": title, "note": note, "design": part.design}
+
+
+def unit_of(measure: str, transform: str) -> str:
+    """Unit of the estimates of a measure."""
+    if measure.startswith("fraction_"):
+        return "log odds" if transform == "logit" else "radians (arcsine)"
+    if measure == "index_mean":
+        return "index"
+    return "control SD" if measure.startswith("z:") else "score"
 
 
 def blocks(table: pd.DataFrame) -> Blocks:

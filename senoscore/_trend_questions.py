@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -26,7 +26,7 @@ from senoscore._trend_ask import (
     refused,
     result,
 )
-from senoscore._trend_data import ARM
+from senoscore._trend_data import ARM, FRACTIONS
 from senoscore._trend_modality import modality
 from senoscore._trend_models import permutation, sign_flips
 from senoscore._trend_slopes import interaction, over_days, over_dose
@@ -34,11 +34,15 @@ from senoscore._trend_slopes import interaction, over_days, over_dose
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from senoscore._trend_models import Contrast
+
 __all__ = [
     "CONFOUNDED",
     "NO_REPLICATION",
     "ONE_PER_TIME",
+    "Compared",
     "Options",
+    "compared",
     "questions",
     "result",
     "without_time",
@@ -63,16 +67,54 @@ def questions(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]
 def without_time(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]:
     """Rows that refuse the senescent fraction of samples of which nobody knows the time."""
     timeless = table[table["status"].eq("no_time") & table[k.TREATMENT].ne(options.control)]
-    controls = table[
-        table[k.TREATMENT].eq(options.control) & table["raw:fraction_senescent"].notna()
-    ]
+    counted = table["status"].isin(set(FRACTIONS.values()))
+    controls = table[table[k.TREATMENT].eq(options.control) & counted]
     for _, of in timeless.groupby(list(ARM), dropna=False, sort=True):
         facts = arm_facts(of)
         title = _title(str(of[k.TREATMENT].iloc[0]), facts, of, np.nan, options)
         yield new_row(_QUESTION, title, of, controls) | facts | refused(_NO_TIME)
 
 
+@dataclass(frozen=True)
+class Compared:
+    """An arm at a time and its controls: the row begun, and the model that answers it.
+
+    ``answer`` is None where there is no control; ``used`` are the rows that its model is of, and
+    ``no_test`` says why there is an estimate alone.
+    """
+
+    row: dict[str, Any]
+    of: pd.DataFrame
+    base: pd.DataFrame
+    used: pd.DataFrame
+    answer: Answer | None = None
+    no_test: str = ""
+
+    def numbers(self, options: Options, found: Contrast | None, name: str) -> dict[str, Any]:
+        """Columns of the contrast of a column; where none is found, the means differ by so much."""
+        if self.answer is None:
+            return refused(options.no_control)
+        out = result(found, self.used, why_not=self.answer.why_not, no_test=self.no_test)
+        if found is None:
+            out["estimate"] = self.of[name].mean() - self.base[name].mean()
+        return out
+
+
 def _against_control(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]:
+    for one in compared(table, options):
+        found = one.answer.found if one.answer else None
+        numbers = one.numbers(options, found, "y")
+        if one.answer and numbers["status"] == "tested":
+            numbers |= _exact(one.of, one.base, one.answer)
+        yield one.row | numbers
+
+
+def compared(table: pd.DataFrame, options: Options) -> Iterator[Compared]:
+    """Every arm and time with its controls, and the model that the design allows.
+
+    Which model that is depends on the design alone, so that it answers for any other values of
+    the same samples too.
+    """
     is_control = (table[k.TREATMENT] == options.control).to_numpy()
     treated, controls = table[~is_control], table[is_control]
     n_times = treated[k.DAYS].nunique()
@@ -95,7 +137,7 @@ def _against_control(table: pd.DataFrame, options: Options) -> Iterator[dict[str
         row |= {k.DAYS: days} | facts
         row["estimate_fraction"] = of["raw"].mean() - base["raw"].mean()
         if base.empty:
-            yield row | refused(options.no_control)
+            yield Compared(row, of, base, table)
             continue
         shares = X[table.index.get_indexer(base.index)].mean(axis=0)
         weights = X[table.index.get_indexer(of.index)].mean(axis=0) - shares
@@ -112,10 +154,7 @@ def _against_control(table: pd.DataFrame, options: Options) -> Iterator[dict[str
         row["note"] = "; ".join(filter(None, [_caveats(of, base, table, row), lost]))
         enough = min(row["n_treated"], row["n_control"]) > 1
         lonely = ONE_PER_TIME if n_times > 1 and row["n_control"] > 1 else NO_REPLICATION
-        found = result(answer.found, used, why_not=answer.why_not, no_test="" if enough else lonely)
-        if answer.found is None:
-            found["estimate"] = of["y"].mean() - base["y"].mean()
-        yield row | found | (_exact(of, base, answer) if found["status"] == "tested" else {})
+        yield Compared(row, of, base, used, answer, "" if enough else lonely)
 
 
 def _informative(
@@ -158,10 +197,11 @@ def _caveats(of: pd.DataFrame, base: pd.DataFrame, table: pd.DataFrame, row: dic
     shared = set(of[k.SUBJECT]) & set(base[k.SUBJECT])
     if NOT_BLOCKS in row["method"] and shared:
         said.append(f"{len(shared)} subjects are on both sides: the interval errs on the wide side")
-    cells = [float(arm["n_assessable"].median()) for arm in (of, base)]
-    if of["raw"].notna().any() and max(cells) > _MAX_CELLS_RATIO * min(cells):
-        medians = f"{cells[0]:g} v {cells[1]:g} cells a sample (medians)"
-        said.append(f"{medians}: tests of fractions err up to twice as often as stated")
+    if of["raw"].notna().any():
+        cells = [float(arm["n_assessable"].median()) for arm in (of, base)]
+        if max(cells) > _MAX_CELLS_RATIO * min(cells):
+            medians = f"{cells[0]:g} v {cells[1]:g} cells a sample (medians)"
+            said.append(f"{medians}: tests of fractions err up to twice as often as stated")
     if min(row["n_treated"], row["n_control"]) == 2:
         said.append("2 subjects in a group: the interval is wide")
     return "; ".join(said)
@@ -171,8 +211,9 @@ def _two_groups(
     of: pd.DataFrame, base: pd.DataFrame, options: Options
 ) -> tuple[Answer, pd.DataFrame]:
     """Two groups, each subject once in each, with the variance of these alone."""
+    means = dict.fromkeys(base.select_dtypes("number").columns, "mean")
     once = base.groupby(k.SUBJECT, as_index=False, sort=True).agg(
-        {"y": "mean", "raw": "mean", k.BATCH: "first", "batch_is": "first", "n_samples": "sum"}
+        means | {k.BATCH: "first", "batch_is": "first", "n_samples": "sum"}
     )
     both = pd.concat([of, once], ignore_index=True)
     X = np.zeros((len(both), 2))

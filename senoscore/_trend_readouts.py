@@ -78,7 +78,7 @@ def readouts(
     ----------
     Welch 1947, Biometrika 34:28; Satterthwaite 1946, Biometrics Bull 2:110.
     """
-    table = prepared(burden, "arcsine", control=control)
+    table = prepared(burden, control=control)
     rows: list[dict[str, Any]] = []
     parts = [
         (compartment, part)
@@ -125,7 +125,7 @@ def _since(trend: pd.DataFrame, head: dict[str, Any], *, fdr: float) -> dict[str
         (trend["question"] == "irradiated_vs_control")
         & (trend[k.COMPARTMENT] == head[k.COMPARTMENT])
         & (trend["measure"] == head["measure"])
-        & trend["contrast"].str.startswith(f"{head[k.TREATMENT]} ")
+        & (trend[k.TREATMENT] == head[k.TREATMENT])
     ]
     if head["stratum"]:
         mine = mine[mine["stratum"] == head["stratum"]]

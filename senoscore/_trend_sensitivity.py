@@ -50,7 +50,7 @@ def sensitivity(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataFra
     likelihood ratio, ``dispersion`` is the intraclass correlation); else not_testable with the
     reason.
     """
-    table = prepared(burden, "logit", control=control)
+    table = prepared(burden, control=control)
     rows: list[dict[str, Any]] = []
     for compartment, whole in table.groupby(k.COMPARTMENT, sort=True):
         for part in strata(whole, control=control):

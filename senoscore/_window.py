@@ -10,12 +10,14 @@ import pandas as pd
 
 from senoscore import _keys as k
 from senoscore._phases import PhaseRules, phases
-from senoscore._trend_data import prepared, strata
+from senoscore._trend_data import ARM, TRANSFORM, prepared, strata
 from senoscore._window_contrasts import (
     Key,
     by_key,
+    clock,
     evidence,
     key_of,
+    of_arm,
     same,
     testable,
     verdict,
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["ADVICE", "COLUMNS", "Window", "window"]
 
 COLUMNS: Final = (
-    k.COMPARTMENT, "stratum", k.TREATMENT, k.DOSE, k.DAYS, "phase", "phase_boundary", "n_control",
-    "n_treated", "fraction", "excess", "burden", "state", "readout", "flags", "opens_at_days",
+    k.COMPARTMENT, "stratum", *ARM, k.DAYS, "phase", "phase_boundary", "n_control", "n_treated",
+    "fraction", "excess", "burden", "state", "readout", "flags", "opens_at_days",
     "peak_days", "peak_set_days", "timing", "evidence", "note",
     "use",
 )  # fmt: skip
@@ -44,10 +46,10 @@ COLUMNS: Final = (
 class Window:
     """What :func:`window` gives.
 
-    ``times`` has one row a compartment, stratum, treatment, dose and day; ``phases`` one a
-    compartment, stratum, treatment, dose and phase with its read-out; ``contrasts`` every contrast
-    that was read. ``stratum`` is that of the trend: assay, organism and region where a run has
-    several.
+    ``times`` has one row a compartment, stratum, arm (treatment, dose, fractions, modality)
+    and day; ``phases`` one a compartment, stratum, arm and phase with its read-out; ``contrasts``
+    every contrast that was read. ``stratum`` is that of the trend: assay, organism and region
+    where a run has several.
     """
 
     times: pd.DataFrame
@@ -69,7 +71,7 @@ def window(
     min_excess: float = 0.05,
     consecutive: int = 2,
     min_cells: int = 30,
-    transform: str = "logit",
+    transform: str = TRANSFORM,
     rules: Path | None = None,
 ) -> Window:
     """Read the state of every compartment at every time off contrasts with control.
@@ -127,7 +129,7 @@ def window(
     """
     for name, table, needed in (
         ("burden", burden, (k.SAMPLE, k.COMPARTMENT, k.TREATMENT, k.DOSE, k.DAYS, "status")),
-        ("trend", trend, ("question", "measure", "contrast", "stratum", "status", "q")),
+        ("trend", trend, ("question", "measure", "contrast", "stratum", *ARM, "status", "q")),
     ):
         missing = [c for c in needed if c not in table]
         if missing:
@@ -150,7 +152,7 @@ def window(
                 rows += _stratum(head, part.table, contrasts, options)
     times = pd.DataFrame(rows, columns=list(COLUMNS))
     by, phased = by_phase(readable, times, targets, options)
-    where = [k.COMPARTMENT, "stratum", k.TREATMENT, k.DOSE, "phase"]
+    where = [k.COMPARTMENT, "stratum", *ARM, "phase"]
     last = dict(zip(_keys_of(by, where), by["readout"], strict=True))
     times["readout"] = [last.get(key, "") for key in _keys_of(times, where)]
     return Window(times, by, pd.concat([found, phased], ignore_index=True))
@@ -172,14 +174,14 @@ def _stratum(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Rows of one compartment and stratum, arm by arm."""
     treated = of[of[k.TREATMENT] != options.control]
-    wanted = treated[[k.TREATMENT, k.DOSE, k.DAYS]].drop_duplicates()
+    wanted = treated[[*ARM, k.DAYS]].drop_duplicates()
     keys = sorted(
-        {key_of(*row) for row in wanted.itertuples(index=False)},
+        {key_of(row) for row in wanted.to_dict("records")},
         key=lambda key: tuple((v is None, v if v is not None else 0) for v in key),
     )
     rows: list[dict[str, Any]] = []
-    for arm in dict.fromkeys(key[:2] for key in keys):
-        mine = [key for key in keys if key[:2] == arm]
+    for arm in dict.fromkeys(key[:-1] for key in keys):
+        mine = [key for key in keys if key[:-1] == arm]
         found = {key: contrasts.get(key, {}) for key in mine}
         rows += [dict(head) | row for row in _arm(of, found, options)]
     return rows
@@ -188,10 +190,10 @@ def _stratum(
 def _arm(
     of: pd.DataFrame, found: Mapping[Key, dict[str, pd.Series]], options: Options
 ) -> list[dict[str, Any]]:
-    """Rows of one treatment and dose, in order of time."""
-    treatment, dose, _ = next(iter(found))
+    """Rows of one arm, in order of time."""
+    first = next(iter(found))
     stages = phases(
-        [np.nan if key[2] is None else key[2] for key in found],
+        [np.nan if key[-1] is None else key[-1] for key in found],
         scheme=options.scheme.scheme, cuts_days=options.scheme.cuts,
     )  # fmt: skip
     phase_of = {key: str(p) for key, p in zip(found, stages["phase"], strict=True)}
@@ -204,25 +206,27 @@ def _arm(
         for key, rows in found.items()
     }  # fmt: skip
     up = {
-        key[2]: verdicts[key]["burden"] == "up"
+        key[-1]: verdicts[key]["burden"] == "up"
         for key in found
-        if key[2] is not None and key[2] >= options.stable
+        if key[-1] is not None and key[-1] >= options.stable
     }
-    day_phase = {key[2]: phase_of[key] for key in found if key[2] is not None}
+    day_phase = {key[-1]: phase_of[key] for key in found if key[-1] is not None}
     lasting = persistent_at(up, day_phase, consecutive=options.consecutive)
-    curve = _curve(of, treatment, dose, found, options)
+    curve = _curve(of[of_arm(of, first)], of, found, options)
     opens = min((day for day, held in up.items() if held), default=np.nan)
     rows = []
     for position, key in enumerate(found):
         facts = verdicts[key] | _computed(of, key, found[key], phase_of[key], options)
-        facts["persistent"] = "yes" if key[2] in lasting and lasting[key[2]] else "no"
-        facts["resolving"] = "yes" if _resolving(key[2], up, curve) else "no"
+        facts["persistent"] = "yes" if key[-1] in lasting and lasting[key[-1]] else "no"
+        facts["resolving"] = "yes" if _resolving(key[-1], up, curve) else "no"
         options.rules.combine(facts)
         near = bool(stages["phase_boundary"].iloc[position])
         rows.append(
             {
-                k.TREATMENT: treatment, k.DOSE: np.nan if dose is None else dose,
-                k.DAYS: np.nan if key[2] is None else key[2],
+                name: np.nan if value is None else value
+                for name, value in zip((*ARM, k.DAYS), key, strict=True)
+            }
+            | {
                 "phase": phase_of[key], "phase_boundary": near, "use": ADVICE,
             }
             | _numbers(of, key, found[key], facts)
@@ -233,21 +237,18 @@ def _arm(
 
 
 def _curve(
-    of: pd.DataFrame, treatment: str, dose: float | None,
-    found: Mapping[Key, dict[str, pd.Series]], options: Options,
+    mine: pd.DataFrame, of: pd.DataFrame, found: Mapping[Key, dict[str, pd.Series]],
+    options: Options,
 ) -> Course | None:  # fmt: skip
     used = [rows["burden"]["measure"] for rows in found.values() if "burden" in rows]
     if not used:
         return None
-    return course(
-        of, measure=str(used[-1]), treatment=treatment, dose=dose, control=options.control,
-        alpha=options.alpha,
-    )  # fmt: skip
+    controls = of[of[k.TREATMENT] == options.control]
+    return course(mine, controls, measure=str(used[-1]), alpha=options.alpha)
 
 
 def _rows_at(of: pd.DataFrame, key: Key) -> pd.DataFrame:
-    own = (of[k.TREATMENT] == key[0]) & same(of[k.DOSE], key[1]) & same(of[k.DAYS], key[2])
-    return of[own]
+    return of[of_arm(of, key) & same(of[k.DAYS], key[-1])]
 
 
 def _computed(
@@ -255,14 +256,13 @@ def _computed(
 ) -> dict[str, str]:
     mine = _rows_at(of, key)
     main = rows.get("burden", rows.get("acute"))
-    readable = mine["status"].isin(["ok", "acute", "profile"])
-    early = key[2] is not None and key[2] < options.stable
+    readable = mine["status"].isin(["ok", "acute", "no_time", "profile"])
     return {
         "data": "yes" if (readable | mine["status"].eq("no_control")).any() else "no",
         "control": "no" if mine["status"].isin(["no_control"]).any() else "yes",
         **testable(main),
         "phase": phase,
-        "clock": "before_stable" if early else "after_stable",
+        "clock": clock(key[-1], options.stable),
     }
 
 
@@ -299,8 +299,8 @@ def _judged(
     state = next(rule for rule in rules.states if rule.holds(facts))
     flags = [rule for rule in rules.flags if rule.holds(facts)]
     shown = [] if state.name == "no_data" else evidence([state, *flags], rows, rules)
-    if facts["persistent"] == "yes" and key[2] is not None:
-        days = ", ".join(f"{d:g}" for d in sorted(up) if up[d] and d <= key[2])
+    if facts["persistent"] == "yes" and key[-1] is not None:
+        days = ", ".join(f"{d:g}" for d in sorted(up) if up[d] and d <= key[-1])
         shown.append(f"persistent: raised at day {days}")
     return {
         "state": state.name,

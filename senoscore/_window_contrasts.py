@@ -9,7 +9,7 @@ import pandas as pd
 
 from senoscore import _keys as k
 from senoscore._trend import COLUMNS as TREND_COLUMNS
-from senoscore._trend_data import prepared, strata
+from senoscore._trend_data import ARM, prepared, strata, unit_of
 from senoscore._window_tests import against_control, bh
 
 if TYPE_CHECKING:
@@ -21,10 +21,11 @@ __all__ = [
     "FACT",
     "Key",
     "by_key",
+    "clock",
     "column_of",
-    "contrast_title",
     "evidence",
     "key_of",
+    "of_arm",
     "said",
     "same",
     "testable",
@@ -39,19 +40,29 @@ _MEAN: Final = "mean:"
 _HALF: Final = 0.5
 _UNIT: Final = [k.SAMPLE, "region"]
 _DESIGN: Final = (
-    k.DATASET, k.SUBJECT, k.TREATMENT, k.DOSE, k.DAYS, k.BATCH, "modality", "assay", "organism",
+    k.DATASET, k.SUBJECT, *ARM, "bed_gy", "eqd2_gy", k.DAYS, k.BATCH, "assay", "organism",
 )  # fmt: skip
 """What :func:`senoscore._trend_data.prepared` and strata read of a sample, beside its unit."""
 
-Key = tuple[str, float | None, float | None]
-"""Treatment, dose (Gy) and day; None where there is none, for NaN is not equal to itself."""
+Key = tuple[str, float | None, float | None, str, float | None]
+"""Arm (treatment, dose in Gy, fractions, modality) and day; None where there is none, for NaN is
+not equal to itself."""
 
 
-def key_of(treatment: object, dose: object, days: object) -> Key:
-    """One key of a group of samples."""
-    found = pd.to_numeric(pd.Series([dose, days], dtype=object), errors="coerce").astype(float)
-    number = [None if np.isnan(v) else float(v) for v in found]
-    return str(treatment), number[0], number[1]
+def key_of(row: Mapping[Any, Any]) -> Key:
+    """Key of a group of samples, of its arm and day."""
+    dose, fractions, days = (
+        None if pd.isna(row[name]) else float(row[name]) for name in (k.DOSE, "n_fractions", k.DAYS)
+    )
+    modality = "" if pd.isna(row["modality"]) else str(row["modality"])
+    return str(row[k.TREATMENT]), dose, fractions, modality, days
+
+
+def of_arm(table: pd.DataFrame, key: Key) -> pd.Series:
+    """Mark the samples of the arm of a key, of any day."""
+    treatment, dose, fractions, modality, _ = key
+    own = table[k.TREATMENT].eq(treatment) & table["modality"].eq(modality)
+    return own & same(table[k.DOSE], dose) & same(table["n_fractions"], fractions)
 
 
 def column_of(measure: Measure, columns: Iterable[object]) -> list[str]:
@@ -70,7 +81,7 @@ def column_of(measure: Measure, columns: Iterable[object]) -> list[str]:
 def window_contrasts(
     burden: pd.DataFrame, trend: pd.DataFrame | None, options: Options, *, named: str
 ) -> pd.DataFrame:
-    """Gather one row a fact, compartment, treatment, dose and day.
+    """Gather one row a fact, compartment, arm and day.
 
     Contrasts that the trend table has are taken from it, with the q of their family there. The
     others are made here in the same way (:func:`senoscore.trend`) and are families of their own,
@@ -78,19 +89,13 @@ def window_contrasts(
 
     Returns
     -------
-    The columns of the trend table, with ``fact`` and ``treatment``. Contrasts are those of one
+    The columns of the trend table, with ``fact``. Contrasts are those of one
     ``stratum`` each, as in the trend.
     """
-    rules, control = options.rules, options.control
-    treatments = sorted(set(burden[k.TREATMENT].astype(str)) - {control}, key=len, reverse=True)
-    own, pooled = _wanted(burden, rules)
+    own, pooled = _wanted(burden, options.rules)
     found: list[pd.DataFrame] = []
     if trend is not None:
-        rows = trend[trend["question"] == _QUESTION]
-        named_by = [
-            next((t for t in treatments if c.startswith(f"{t} ")), "") for c in rows["contrast"]
-        ]
-        rows = rows.assign(**{k.TREATMENT: named_by})
+        rows = trend[trend["question"] == _QUESTION].copy()
         rows["stratum"] = rows["stratum"].astype(object).where(rows["stratum"].notna(), "")
         found += [rows[rows["measure"].isin(names)].assign(**{FACT: f}) for f, names in own.items()]
     known = set() if trend is None else set(trend["measure"])
@@ -100,9 +105,9 @@ def window_contrasts(
     if len(table):
         tissue = {m.name: [f"tissue{k.SEP}{m.name}"] for m in pooled}
         found.append(_made(table, tissue, options, named))
-    columns = [FACT, k.TREATMENT, *TREND_COLUMNS]
+    columns = [FACT, *TREND_COLUMNS]
     out = pd.concat([t for t in found if len(t)] or [pd.DataFrame(columns=columns)])
-    order = [FACT, k.COMPARTMENT, "stratum", k.TREATMENT, k.DOSE, k.DAYS]
+    order = [FACT, k.COMPARTMENT, "stratum", *ARM, k.DAYS]
     return out[columns].sort_values(order, kind="stable", ignore_index=True)
 
 
@@ -121,42 +126,19 @@ def _made(
     for compartment, of in table.groupby(k.COMPARTMENT, sort=True):
         for part in strata(of, control=control):
             rows = against_control(part, of[there], control=control, alpha=options.alpha)
-            points = _points(part.table, rows, control)
-            parts.append(rows.assign(**{k.COMPARTMENT: compartment, "estimate_fraction": points}))
+            parts.append(rows.assign(**{k.COMPARTMENT: compartment}))
     some = [part for part in parts if len(part)]
     if not some:
         return pd.DataFrame()
     rows = pd.concat(some, ignore_index=True)
-    rows["question"] = _QUESTION
-    rows["unit"] = [_unit(name, options.transform) for name in rows["measure"]]
-    rows["contrast"] = [
-        contrast_title(row, f" @ {row[k.DAYS]:.3g} d" if np.isfinite(row[k.DAYS]) else "", control)
-        for row in rows.to_dict("records")
-    ]
+    rows["unit"] = [unit_of(name, options.transform) for name in rows["measure"]]
     found = [
         rows[rows["measure"].isin(own)].assign(**{FACT: fact, "family": f"{named}/{fact}"})
         for fact, own in facts.items()
     ]
     out = pd.concat([t for t in found if len(t)] or [rows.iloc[:0]], ignore_index=True)
     out["q"] = bh(out)
-    return out.reindex(columns=[FACT, k.TREATMENT, *TREND_COLUMNS])
-
-
-def _points(of: pd.DataFrame, rows: pd.DataFrame, control: str) -> list[float]:
-    """Difference of mean fractions behind each contrast of a fraction; NaN for the others."""
-    out = []
-    for row in rows.to_dict("records"):
-        raw = f"raw:{row['measure']}"
-        if raw not in of:
-            out.append(np.nan)
-            continue
-        treated = (of[k.TREATMENT] == row[k.TREATMENT]) & same(of[k.DOSE], row[k.DOSE])
-        treated &= same(of[k.DAYS], row[k.DAYS])
-        base = of[k.TREATMENT] == control
-        if "controls of the same time" in str(row["method"]):
-            base &= same(of[k.DAYS], row[k.DAYS])
-        out.append(float(of.loc[treated, raw].mean() - of.loc[base, raw].mean()))
-    return out
+    return out.reindex(columns=[FACT, *TREND_COLUMNS])
 
 
 def same(column: pd.Series, value: float | None) -> pd.Series:
@@ -164,25 +146,10 @@ def same(column: pd.Series, value: float | None) -> pd.Series:
     return column.isna() if value is None or np.isnan(value) else column == value
 
 
-def contrast_title(row: Mapping[Any, Any], when: str, control: str) -> str:
-    """Name of a contrast as the trend writes it, ``when`` in the place of the day."""
-    with_dose = f" {row[k.DOSE]:g} Gy" if np.isfinite(row[k.DOSE]) else ""
-    where = f" [{row['stratum']}]" if row["stratum"] else ""
-    return f"{row[k.TREATMENT]}{with_dose} vs {control}{when}{where}"
-
-
-def _unit(measure: str, transform: str) -> str:
-    if measure.startswith("fraction_"):
-        return "log odds" if transform == "logit" else "radians (arcsine)"
-    if measure == "index_mean":
-        return "index"
-    return "control SD" if measure.startswith("z:") else "score"
-
-
 def by_key(
     compartment: str, stratum: str, contrasts: pd.DataFrame, rules: Rules
 ) -> dict[Key, dict[str, pd.Series]]:
-    """Contrast of every fact of a compartment and stratum, by treatment, dose and day.
+    """Contrast of every fact of a compartment and stratum, by arm and day.
 
     Of several columns of one fact (fraction, index) the first is used that the compartment has
     any contrast of.
@@ -197,8 +164,10 @@ def by_key(
         first = [name for name in measure.columns if name in there][:1]
         if first:
             mine = mine[mine["measure"] == first[0]]
-        for _, row in mine.iterrows():
-            out.setdefault(key_of(row[k.TREATMENT], row[k.DOSE], row[k.DAYS]), {})[fact] = row
+        for key, (_, row) in zip(
+            map(key_of, mine.to_dict("records")), mine.iterrows(), strict=True
+        ):
+            out.setdefault(key, {})[fact] = row
     return out
 
 
@@ -301,6 +270,13 @@ def testable(row: pd.Series | None) -> dict[str, str]:
         "replicated": "yes" if enough else "no",
         "estimable": "no" if row["status"] == "not_estimable" else "yes",
     }
+
+
+def clock(days: float | None, stable: float) -> str:
+    """Whether a day is one at which the pattern can be senescence; empty without a time."""
+    if days is None or np.isnan(days):
+        return ""
+    return "before_stable" if days < stable else "after_stable"
 
 
 def said(row: pd.Series, title: str) -> str:

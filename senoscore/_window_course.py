@@ -23,7 +23,7 @@ __all__ = ["Course", "course", "persistent_at", "step"]
 
 @dataclass(frozen=True)
 class Course:
-    """Of one compartment, treatment and dose.
+    """Of one compartment and arm.
 
     ``peak`` is the time with the highest mean, ``peak_set`` the times that do not differ from it
     after Benjamini-Hochberg (empty where nothing could be tested, and ``why_not`` says why);
@@ -58,23 +58,20 @@ def persistent_at(
 
 
 def course(
-    table: pd.DataFrame, *, measure: str, treatment: str, dose: float | None,
-    control: str, alpha: float,
-) -> Course | None:  # fmt: skip
+    arm: pd.DataFrame, controls: pd.DataFrame, *, measure: str, alpha: float
+) -> Course | None:
     """Compare every time of one course with its highest one; None without any time.
 
     Parameters
     ----------
-    table
+    arm, controls
         Rows of one compartment and stratum, as :func:`senoscore._trend_data.prepared` gives them.
     measure
         ``fraction_senescent`` or ``index_mean``.
     """
-    if measure not in table:
+    if measure not in arm:
         return None
-    own = values(table, measure)
-    mine = own[(own[k.TREATMENT] == treatment) & own[k.DAYS].notna()]
-    mine = mine[mine[k.DOSE].isna()] if dose is None else mine[mine[k.DOSE] == dose]
+    mine = values(arm[arm[k.DAYS].notna()], measure)
     times = sorted(mine[k.DAYS].unique())
     if not times:
         return None
@@ -82,8 +79,8 @@ def course(
     peak = float(level.index.to_numpy(dtype=float)[int(level.to_numpy().argmax())])
     if len(times) == 1:
         return Course(peak, (), {}, "one time only")
-    controls = own[own[k.TREATMENT] == control].assign(**{k.DAYS: -1.0})
-    both = pd.concat([mine, controls], ignore_index=True)
+    base = values(controls, measure).assign(**{k.DAYS: -1.0})
+    both = pd.concat([mine, base], ignore_index=True)
     found = {day: step(both, peak, day, alpha=alpha) for day in times if day != peak}
     tested = {day: c for day, c in found.items() if c is not None and np.isfinite(c.p)}
     if not tested:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from senoscore import _keys as k
-from senoscore._trend_data import prepared, strata, values
+from senoscore._trend_data import ARM, TRANSFORM, prepared, strata, values
 from senoscore._window_contrasts import column_of
 from senoscore._window_course import step
 from senoscore._window_rules import load_rules
@@ -27,8 +27,7 @@ LIMIT: Final = (
 )
 _MEASURES: Final = ("burden", "cycling", "stemness")
 COLUMNS: Final = (
-    k.COMPARTMENT, "stratum", k.TREATMENT, k.DOSE, "from_days", "to_days", "escaped_from",
-    "escaped_to",
+    k.COMPARTMENT, "stratum", *ARM, "from_days", "to_days", "escaped_from", "escaped_to",
     *(f"{m}_{part}" for m in _MEASURES for part in ("change", "ci_lo", "ci_hi", "p")),
     "n_from", "n_to", "status", "reason", "verdict", "note",
 )  # fmt: skip
@@ -41,7 +40,7 @@ def escape(
     compartments: Sequence[str] = ("tumour",),
     control: str = k.CONTROL,
     alpha: float = 0.05,
-    transform: str = "logit",
+    transform: str = TRANSFORM,
 ) -> pd.DataFrame:
     """Compare every two neighbouring times of a course.
 
@@ -60,7 +59,7 @@ def escape(
 
     Returns
     -------
-    One row a compartment, stratum, treatment, dose and two neighbouring times: change of the
+    One row a compartment, stratum, arm and two neighbouring times: change of the
     senescent fraction (scale of the trend), of the share of dividing cells (log odds) and of the
     stemness axis, each with a t interval of the pooled variance; mean share of cells with senescent
     features that divide. ``verdict`` is ``escape_suspected`` only where the first falls and both
@@ -83,9 +82,9 @@ def escape(
         for part in strata(table[table[k.COMPARTMENT] == compartment], control=control):
             of = part.table[part.table[k.DAYS].notna()]
             treated = of[of[k.TREATMENT] != control]
-            for key, mine in treated.groupby([k.TREATMENT, k.DOSE], dropna=False, sort=True):
+            for key, mine in treated.groupby(list(ARM), dropna=False, sort=True):
                 head: dict[str, Any] = {k.COMPARTMENT: compartment, "stratum": part.name}
-                head |= {k.TREATMENT: key[0], k.DOSE: key[1]}
+                head |= dict(zip(ARM, key, strict=True))
                 rows += [head | row for row in _steps(mine, names, alpha)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

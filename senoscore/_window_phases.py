@@ -9,9 +9,10 @@ import pandas as pd
 
 from senoscore import _keys as k
 from senoscore._phases import NAMES, phases
+from senoscore._trend_data import ARM
 from senoscore._window_contrasts import (
     by_key,
-    contrast_title,
+    clock,
     evidence,
     key_of,
     testable,
@@ -34,10 +35,8 @@ _FACTS: Final = (
 )  # fmt: skip
 """Facts with a column of their own in the table of phases."""
 PHASE_COLUMNS: Final = (
-    k.COMPARTMENT, "stratum", k.TREATMENT, k.DOSE, "phase", "days", "n_control", "n_treated",
-    "states",
-    *_FACTS, "persistent", "readout", "opens_at_days", "flags", "evidence", "targets", "lacking",
-    "note",
+    k.COMPARTMENT, "stratum", *ARM, "phase", "days", "n_control", "n_treated", "states", *_FACTS,
+    "persistent", "readout", "opens_at_days", "flags", "evidence", "targets", "lacking", "note",
 )  # fmt: skip
 
 
@@ -63,21 +62,18 @@ def by_phase(
     found = window_contrasts(coded, None, options, named="window_phase")
     phase_of = {value: name for name, value in number.items()}
     found["contrast"] = [
-        contrast_title(
-            row, f", {phase_of[row[k.DAYS]]} phase" if row[k.DAYS] in phase_of else "",
-            options.control,
-        )
-        for row in found.to_dict("records")
-    ]  # fmt: skip
+        title.replace(f" @ {day:.3g} d", f", {phase_of[day]} phase") if day in phase_of else title
+        for title, day in zip(found["contrast"], found[k.DAYS], strict=True)
+    ]
     rows: list[dict[str, Any]] = []
-    by = [k.TREATMENT, k.DOSE, "phase"]
+    by = [*ARM, "phase"]
     for (compartment, stratum), own in times.groupby([k.COMPARTMENT, "stratum"], sort=False):
         table = by_key(str(compartment), str(stratum), found, options.rules)
         head = {k.COMPARTMENT: compartment, "stratum": stratum}
         for key, of in own.groupby(by, dropna=False, sort=False):
-            facts = table.get(key_of(key[0], key[1], number.get(str(key[2]), np.nan)), {})
-            named = head | dict(zip(by, key, strict=True))
-            rows.append(named | _phase(of, facts, targets, options))
+            named: dict[str, Any] = dict(zip(by, key, strict=True))
+            facts = table.get(key_of(named | {k.DAYS: number.get(named["phase"], np.nan)}), {})
+            rows.append(head | named | _phase(of, facts, targets, options))
     found[k.DAYS] = np.nan
     return pd.DataFrame(rows, columns=list(PHASE_COLUMNS)), found
 
@@ -104,7 +100,7 @@ def _phase(
         "persistent": "yes" if lasting else "no",
         "resolving": "yes" if of["state"].eq("resolving").any() else "no",
         "phase": phase,
-        "clock": "before_stable" if of[k.DAYS].max() < options.stable else "after_stable",
+        "clock": clock(of[k.DAYS].max(), options.stable),
     }
     rules.combine(facts)
     words = [rule for rule in rules.words if rule.holds(facts)]
@@ -143,8 +139,10 @@ def _targets(
     if targets is None:
         return "not compared"
     mine = targets[targets["kind"].map(lambda kind: any(word in kind for word in kinds))]
-    for name in (k.COMPARTMENT, "stratum", k.TREATMENT):
-        mine = mine[mine[name].fillna("") == of[name].iloc[0]]  # as read, an empty text is missing
+    for name in (k.COMPARTMENT, "stratum", *ARM):
+        own = of[name].iloc[0]
+        absent = mine[name].isna() | mine[name].eq("")  # as read, an empty text is missing
+        mine = mine[absent if pd.isna(own) or own == "" else mine[name].eq(own)]
     higher = mine[(mine["status"] == "tested") & (mine["q"] <= fdr) & (mine["estimate"] > 0)]
     if higher.empty:
         tested = int((mine["status"] == "tested").sum())

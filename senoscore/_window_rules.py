@@ -30,7 +30,7 @@ COMPUTED: Final[dict[str, tuple[str, ...]]] = {
     "persistent": ("yes", "no"),
     "resolving": ("yes", "no"),
     "phase": ("acute", "early", "chronic", "baseline", ""),
-    "clock": ("before_stable", "after_stable"),
+    "clock": ("before_stable", "after_stable", ""),
 }
 """Facts that are no contrast, and the values they can have."""
 _SECTIONS: Final = ("version", "measures", "combined", "states", "words", "flags", "targets")

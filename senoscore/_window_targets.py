@@ -8,9 +8,9 @@ import pandas as pd
 
 from senoscore import _keys as k
 from senoscore._signatures import signatures
-from senoscore._trend_data import strata
+from senoscore._trend_data import ARM, designed, strata
 from senoscore._window_rules import ADVICE, load_rules
-from senoscore._window_tests import bh, designed, paired
+from senoscore._window_tests import bh, paired
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "target_genes", "targets"]
 
 COLUMNS: Final = (
-    k.COMPARTMENT, "stratum", k.TREATMENT, "target", "kind", "title", "n_genes", "n_found",
+    k.COMPARTMENT, "stratum", *ARM, "target", "kind", "title", "n_genes", "n_found",
     "n_samples", "n_cells_senescent", "n_cells_other", "mean_senescent", "mean_other", "estimate",
     "ci_lo", "ci_hi", "df", "statistic", "p", "q", "family", "question", "unit", "status", "reason",
     "circular", "note",
@@ -54,7 +54,7 @@ def targets(
     expression
         As :func:`senoscore.group_means` gives it.
     samples
-        Samples sheet: sample, subject, treatment, days_post_rt; assay, organism and region where
+        Samples sheet: sample, subject, arm, days_post_rt; assay, organism and region where
         they differ, for the strata (the burden table, one row a sample, has them).
     panel_genes
         Genes by which cells were called; a class that shares some of them is ``circular`` so far.
@@ -71,7 +71,7 @@ def targets(
 
     Returns
     -------
-    One row a compartment, stratum, treatment and class: the class is the mean over its genes of
+    One row a compartment, stratum, arm and class: the class is the mean over its genes of
     mean log-normalised expression; ``estimate`` is senescent less other within a sample, averaged
     over subjects, all days from ``min_days_stable``, with a t interval; ``q`` is Benjamini-Hochberg
     over all classes and compartments of a kind of class.
@@ -79,14 +79,14 @@ def targets(
     entries, sets = load_rules(rules).targets, target_genes(rules)
     parts = strata(designed(samples), control=control)
     sheet = pd.concat([part.table.assign(stratum=part.name) for part in parts])
-    use = sheet[(sheet[k.TREATMENT] != control) & ~(sheet[k.DAYS] < min_days_stable)]
-    facts = use[[k.SAMPLE, k.SUBJECT, "stratum", k.TREATMENT]]
+    use = sheet[(sheet[k.TREATMENT] != control) & (sheet[k.DAYS] >= min_days_stable)]
+    facts = use[[k.SAMPLE, k.SUBJECT, "stratum", *ARM]]
     own = expression[expression["kind"].isin(["senescent", "other"])]
     own = own[own[k.COMPARTMENT] != k.UNASSIGNED].merge(facts, on=k.SAMPLE)
     called = set(panel_genes)
     rows: list[dict[str, Any]] = []
-    by = [k.COMPARTMENT, "stratum", k.TREATMENT]
-    for key, of in own.groupby(by, sort=True):
+    by = [k.COMPARTMENT, "stratum", *ARM]
+    for key, of in own.groupby(by, dropna=False, sort=True):
         for name, entry in entries.items():
             genes = sets[name]
             shared = sorted(called & set(genes))

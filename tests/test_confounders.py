@@ -133,3 +133,20 @@ def test_one_sample_a_side_and_no_control():
 def test_missing_column():
     with pytest.raises(InputError, match="senescence_index"):
         confounders(study().drop(columns="senescence_index"), burden(study(), samples=SAMPLES))
+
+
+def test_two_schedules_of_one_dose_are_two_groups() -> None:
+    sheet = SAMPLES.assign(n_fractions=[0] * 4 + [1, 1, 5, 5])
+    cells = study()
+    table = confounders(cells, burden(cells, samples=sheet))
+    for check in ("depth_shift", "share_shift"):
+        own = pick(table, check=check, compartment="tumour")
+        assert own["n_fractions"].tolist() == [1.0, 5.0]
+        assert own["n_treated"].tolist() == [2.0, 2.0]
+    # Three groups of 8 samples leave the 5 that are needed beyond them.
+    own = pick(table, check="samples", compartment="tumour", measure="index", covariate="depth")
+    medians = cells[cells["compartment"] == "tumour"].groupby("sample")
+    x, y = medians["senescence_index"].mean(), medians["n_counts"].median()
+    groups = np.array([0, 0, 0, 0, 1, 1, 5, 5])
+    rest = [v.to_numpy() - v.groupby(groups).transform("mean").to_numpy() for v in (x, y)]
+    assert own["value"].item() == pytest.approx(stats.spearmanr(*rest).statistic)

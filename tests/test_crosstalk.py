@@ -331,3 +331,15 @@ def test_shipped_files_are_plain_text() -> None:
     folder = Path(__file__).parents[1] / "resources" / "crosstalk"
     for path in sorted(folder.iterdir()):
         assert path.read_text("ascii").endswith("\n"), path.name
+
+
+def test_two_schedules_of_one_dose_are_two_numbers_and_no_time_is_none() -> None:
+    samples = sheet([14.0] * 4, n_fractions=[1, 1, 5, 5])
+    found = crosstalk(tissue(LIGAND, RECEPTOR), samples, pairs=PAIR)
+    own = found[(found["question"] == "senescent_vs_other") & (found["status"] == "tested")]
+    score = np.sqrt(np.array(LIGAND) * np.array(RECEPTOR)[:, None])
+    difference = score[:, 0] - score[:, 1]
+    wanted = {1.0: difference[:2].mean(), 5.0: difference[2:].mean()}
+    assert own.set_index("n_fractions")["estimate"].to_dict() == pytest.approx(wanted)
+    timeless = crosstalk(tissue(LIGAND, RECEPTOR), sheet([np.nan] * 4), pairs=PAIR)
+    assert "tested" not in set(timeless["status"])

@@ -10,6 +10,7 @@ import senoscore.plotting as pl
 from senoscore.errors import InputError
 from senoscore.plotting import _theme as theme
 from senoscore.plotting import _tidy as tidy
+from senoscore.plotting._arms import arm_labels, contrasts_of, main_arm, matched_controls
 from tests import fake_run
 
 
@@ -222,7 +223,7 @@ def test_a_second_treatment_is_named_and_kept_apart(
     extra = extra[extra["days_post_rt"] == 7]
     both = pd.concat([burden, extra])
     title = trend["contrast"].str.replace("irradiated", "irradiated drug", n=1)
-    other = trend.assign(contrast=title, estimate=77.0)
+    other = trend.assign(contrast=title, treatment="irradiated drug", estimate=77.0)
     assert pl.heatmap_table(both, axes=["sasp"])["difference"].max() < 50
     rows = pl.heatmap_table(both, pd.concat([trend, other]), axes=["sasp"])
     assert rows["difference"].max() < 50
@@ -360,3 +361,44 @@ def test_keys_become_words(name: str, expected: str) -> None:
 )
 def test_days_become_words(days: float, label: str) -> None:
     assert tidy.day_label(days) == label
+
+
+def schedules(burden: pd.DataFrame) -> pd.DataFrame:
+    """The same doses once more in five fractions, of fewer samples."""
+    extra = burden[(burden["dose_gy"] == 4) & burden["sample"].str.endswith("_1")]
+    extra = extra.assign(n_fractions=5, sample=extra["sample"] + "_five")
+    return pd.concat([burden, extra], ignore_index=True)
+
+
+def test_two_schedules_of_one_dose_are_two_arms(burden: pd.DataFrame, trend: pd.DataFrame) -> None:
+    both = schedules(burden)
+    arm = main_arm(both)
+    assert (arm.said, arm.fractions) == ("4 Gy in 1", 1)
+    assert not arm.rows(both)[both["n_fractions"] == 5].any()
+    assert "4 Gy in 5" in set(arm_labels(both))
+    title = trend["contrast"].str.replace(" Gy", " Gy in 5")
+    other = trend.assign(contrast=title, n_fractions=5, estimate=77.0)
+    rows = contrasts_of(pd.concat([trend, other]), arm, {"z:sasp"})
+    assert set(rows["n_fractions"]) == {1}
+    assert rows["estimate"].max() < 77
+    labels = set(pl.forest_table(pd.concat([trend, other]))["label"])
+    assert {"7 d · 4 Gy", "7 d · 4 Gy in 5"} <= labels
+    svg = pl.to_svg(pl.timecourse(both, compartments=["tumour"]))
+    assert "irradiated, 4 Gy in 5" in svg
+    with pytest.raises(InputError, match="'modality'"):
+        contrasts_of(trend.drop(columns="modality"), arm, {"z:sasp"})
+
+
+def test_controls_of_a_time_are_counted_in_animals() -> None:
+    controls = pd.DataFrame(
+        {"sample": ["a", "b", "c"], "subject": ["p", "p", ""], "days_post_rt": [7.0, 7.0, 1.0]}
+    )
+    assert len(matched_controls(controls, 7.0)) == 3  # two libraries of one animal
+    assert len(matched_controls(controls.assign(subject=""), 7.0)) == 2
+
+
+def test_forest_says_the_scale_of_the_model(trend: pd.DataFrame) -> None:
+    table = trend.assign(unit="radians (arcsine)", estimate_fraction=0.123)
+    svg = pl.to_svg(pl.forest(table, compartments=["tumour"]))
+    assert "difference of arcsine-square-root fractions" in svg
+    assert "12.3 percentage points" in svg

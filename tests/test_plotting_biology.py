@@ -43,8 +43,8 @@ def test_a_dose_of_one_time_has_a_panel_of_its_own_if_it_says_something() -> Non
     assert table.loc[table["course"] == "single", ["row", "column"]].to_numpy().tolist() == [
         ["Astrocyte", "2 Gy|14 d"]
     ]
-    assert "Doses given at one time only" in pl.to_svg(pl.window(said))
-    assert "Doses given at one time only" not in pl.to_svg(pl.window(times()))
+    assert "Arms sampled at one time only" in pl.to_svg(pl.window(said))
+    assert "Arms sampled at one time only" not in pl.to_svg(pl.window(times()))
     alone = said[said["dose_gy"].eq(2)]  # no dose has a course: one panel
     assert pl.window_table(alone)["course"].tolist() == ["course"]
 
@@ -136,3 +136,16 @@ def test_plasma_stands_beside_the_tissue_of_its_subjects() -> None:
     assert "PAI-1" not in pl.to_svg(pl.plasma(table, burden))
     with pytest.raises(InputError, match="no analyte"):
         pl.plasma(table.assign(log2_ratio=np.nan))
+
+
+def test_two_schedules_of_one_dose_are_rows_and_panels_of_their_own() -> None:
+    both = [times().assign(n_fractions=n) for n in (1, 5)]
+    rows = pl.window_table(pd.concat(both))["row"].value_counts()
+    assert rows["Tumour, 8 Gy in 1"] == rows["Tumour, 8 Gy in 5"] == 2
+    arms = pd.concat(
+        [talk().assign(treatment="irradiated", dose_gy=8.0, n_fractions=n) for n in (1, 5)]
+    )
+    assert set(pl.crosstalk_table(arms)["direction"]) == {
+        "Fibroblast → Tumour, 8 Gy in 1",
+        "Fibroblast → Tumour, 8 Gy in 5",
+    }

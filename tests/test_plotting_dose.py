@@ -53,9 +53,10 @@ def test_slope_of_the_trend_table_is_written_above_the_panel():
         "question": "dose_response", "compartment": "astrocyte", "measure": "fraction_senescent",
         "contrast": "irradiated, per log1p(Gy) @ 14 d (0, 2, 8 Gy)", "days_post_rt": 14.0,
         "estimate": 0.587, "ci_lo": 0.261, "ci_hi": 0.914, "p": 0.0046, "q": 0.0126,
-        "unit": "log odds", "stratum": np.nan, "n_fractions": 1,
+        "unit": "log odds", "stratum": np.nan, "treatment": "irradiated", "dose_gy": np.nan,
+        "n_fractions": np.nan, "modality": np.nan,
     }  # fmt: skip
-    other = row | {"contrast": "drug, per log1p(Gy) @ 14 d", "estimate": 9.9}
+    other = row | {"contrast": "drug, per log1p(Gy) @ 14 d", "treatment": "drug", "estimate": 9.9}
     table = burden([0, 0, 2, 8, 8]).assign(eqd2_gy=[np.nan, np.nan, 2.0, 17.6, 17.6])
     svg = to_svg(dose_response(table, pd.DataFrame([row, other])))
     assert "14 d: +0.59 [0.26, 0.91], p 0.005, q 0.013" in svg
@@ -83,3 +84,11 @@ def test_confounding():
     assert "Depth" in to_svg(confounding(table))
     with pytest.raises(InputError, match="no correlation"):
         confounding_table(table[1:])
+
+
+def test_modalities_and_schedules_are_not_on_one_line():
+    table = burden([0, 0, 2, 8, 8, 2, 8]).assign(status="ok", modality="photon", n_fractions=1)
+    table.loc[5:, "modality"] = "proton"
+    assert dose_table(table)["sample"].tolist() == ["s0", "s1", "s2", "s3", "s4"]
+    table = burden([0, 0, 2, 8, 8, 8]).assign(status="ok", n_fractions=[0, 0, 1, 1, 1, 5])
+    assert "s5" not in set(dose_table(table)["sample"])

@@ -14,6 +14,7 @@ from senoscore._pseudobulk_design import design_of
 from senoscore._pseudobulk_enrichment import enrichment
 from senoscore._pseudobulk_scores import log_cpm, pseudobulk_scores
 from senoscore._signatures import signatures
+from senoscore._trend_data import designed
 from senoscore.errors import InputError
 
 GENES = [f"G{i:02d}" for i in range(40)]
@@ -91,14 +92,14 @@ def test_profiles_of_two_data_sets_from_files(tmp_path):
 )
 def test_refused(treatment, days, columns, reason):
     table = sheet(treatment, days, **columns)
-    design = design_of(table.assign(_row=table["sample"]), control="control")
+    design = design_of(designed(table.assign(_row=table["sample"])), control="control")
     assert not design.questions
     assert design.refused[0].reason.startswith(reason)
 
 
 def test_interaction_where_controls_are_of_each_time():
     table = sheet((["control"] * 2 + ["irradiated"] * 2) * 2, [7] * 4 + [28] * 4)
-    design = design_of(table.assign(_row=table["sample"]), control="control")
+    design = design_of(designed(table.assign(_row=table["sample"])), control="control")
     titles = [question.title for question in design.questions]
     assert titles[-1] == "irradiated 8 Gy vs control @ 28 d less @ 7 d"
     # Means of four groups; X has one column a group, so the weights can be read off.
@@ -132,8 +133,10 @@ def test_contrast_is_that_of_pydeseq2():
 def test_enrichment_of_a_known_ranking():
     names = [f"G{i:03d}" for i in range(200)]
     genes = pd.DataFrame({"gene": names, "statistic": np.linspace(5, -5, 200)})
-    head = {"compartment": "a", "stratum": "", "contrast": "t vs c", "treatment": "t",
-            "dose_gy": 8.0, "days_post_rt": 7.0}  # fmt: skip
+    head = {
+        "compartment": "a", "stratum": "", "contrast": "t vs c", "treatment": "t", "dose_gy": 8.0,
+        "n_fractions": 1.0, "modality": "photon", "days_post_rt": 7.0,
+    }  # fmt: skip
     contrasts = pd.DataFrame([head | {"reason": ""}, head | {"contrast": "u", "reason": "few"}])
     sets = {"top": names[:15], "bottom": names[-15:], "small": names[:3]}
     found = enrichment(contrasts, genes.assign(**head), sets, permutations=200)
@@ -203,3 +206,12 @@ def test_profiles_of_two_organisms_or_compartments_are_not_placed_among_each_oth
     assert set(found["n_profiles"]) == {4}
     _, alone = scored(sheet(["control"] * 4, [7] * 4))
     assert alone["score"].notna().any()
+
+
+def test_two_schedules_of_one_dose_are_two_contrasts():
+    table = sheet(["control"] * 2 + ["irradiated"] * 4, [7] * 6, n_fractions=[0, 0, 1, 1, 5, 5])
+    design = design_of(designed(table.assign(_row=table["sample"])), control="control")
+    assert {q.title: q.n_treated for q in design.questions} == {
+        "irradiated 8 Gy in 1 vs control @ 7 d": 2,
+        "irradiated 8 Gy in 5 vs control @ 7 d": 2,
+    }

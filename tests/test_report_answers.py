@@ -81,7 +81,7 @@ def test_interval_is_laid_at_the_level_of_the_controls() -> None:
         statistic=noncentrality(4, 0.05), n_control=2,
     )  # fmt: skip
     treated = samples([0.5, 0.5, 0.9], [14, 14, 28]).assign(value=lambda t: t["fraction"])
-    arm = Arm("irradiated", 8.0)
+    arm = Arm("irradiated", 8.0, name="8 Gy")
     found = amount(row, treated, arm, half=0.01, alpha=0.05)
     assert found.text == "+25.0 points"
     assert found.note == (
@@ -95,7 +95,7 @@ def test_interval_is_laid_at_the_level_of_the_controls() -> None:
     treated["value"] = 0.2
     assert (
         "95 % CI 0.0 to 45.0 points"
-        in amount(row, treated, Arm("irradiated", 8.0), half=0.01, alpha=0.05).note
+        in amount(row, treated, Arm("irradiated", 8.0, name="8 Gy"), half=0.01, alpha=0.05).note
     )
 
 
@@ -122,7 +122,7 @@ def test_a_card_is_of_the_samples_of_its_treatment_dose_and_schedule() -> None:
     table["n_fractions"] = [1, 1, 1, 1, 5, np.nan, np.nan]
     row = contrast(14, contrast="irradiated 8 Gy in 1 vs control @ 14 d", n_fractions=1)
     (card,) = told(table, row | {"estimate_fraction": 0.35})
-    assert "40.0 % at 14 d (irradiated 8 Gy) against 5.0 % in controls" in card.amount_note
+    assert "40.0 % at 14 d (irradiated 8 Gy in 1) against 5.0 % in controls" in card.amount_note
 
 
 def test_not_detected_says_what_would_have_been_seen_and_two_a_group_are_underpowered() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,13 +12,14 @@ import pytest
 from scipy import stats
 
 from senoscore._trend import trend
-from senoscore._trend_data import strata
+from senoscore._trend_data import ARM, TRANSFORM, designed, strata
 from senoscore._window import Window, window
+from senoscore._window_contrasts import clock
 from senoscore._window_course import persistent_at
 from senoscore._window_escape import LIMIT, escape
 from senoscore._window_rules import ADVICE, load_rules
 from senoscore._window_targets import target_genes, targets
-from senoscore._window_tests import against_control, designed, paired
+from senoscore._window_tests import against_control, paired
 from senoscore.errors import ConfigError, InputError
 
 DAYS = (1, 7, 14, 28, 90)
@@ -323,7 +325,11 @@ def samples_of(days: list[int], **columns: object) -> pd.DataFrame:
         {"batch": ["1", "1", "1", "2", "2", "2", "2", "2", "2"]},
         {"subject": ["p", "q", "r"] * 3},
         {"subject": ["c", "d", "e", *["p", "q", "r"] * 2]},
+        {"subject": ["p", "d", "e", "p", "q", "r", "s", "t", "u"]},
+        {"subject": ["p", "q", "e", "p", "q", "r", "p", "q", "u"]},
         {"dose_gy": [0, 0, 0, 8, 8, 4, 8, 8, 4]},
+        {"n_fractions": [0, 0, 0, 1, 1, 5, 5, 1, 5]},
+        {"modality": ["", "", "", "photon", "proton", "proton", "photon", "photon", "proton"]},
         {"dataset": list("abbabaaba")},
         {"dataset": list("aaabbbbbb")},
         {"region": ["core", "rim", "core", "rim", "core", "rim", "core", "rim", "core"]},
@@ -337,7 +343,11 @@ def samples_of(days: list[int], **columns: object) -> pd.DataFrame:
         "confounded",
         "paired",
         "other_controls",
+        "one_of_six_returns",
+        "some_return",
         "doses",
+        "schedules",
+        "modalities",
         "datasets",
         "dataset_is_treatment",
         "regions",
@@ -354,7 +364,7 @@ def test_many_measures_at_once_are_what_the_trend_gives(columns: dict[str, objec
     Y = table[["mean:z:a", "mean:z:b"]].rename(columns=lambda n: n.removeprefix("mean:"))
     parts = strata(designed(table), control="control")
     found = pd.concat([against_control(part, Y, control="control") for part in parts])
-    keys = ["stratum", "measure", "days_post_rt", "dose_gy"]
+    keys = ["stratum", "measure", "contrast", "days_post_rt", *ARM]
     both = wanted.merge(found, on=keys, suffixes=("", "_new"))
     assert len(both) == len(wanted) == len(found)
     for name in ("n_control", "n_treated", "ci_lo", "ci_hi", "df", "statistic", "p"):
@@ -364,7 +374,8 @@ def test_many_measures_at_once_are_what_the_trend_gives(columns: dict[str, objec
     np.testing.assert_allclose(both["estimate"][tested], both["estimate_new"][tested], rtol=1e-9)
     refused = both["status"] == "not_estimable"
     assert both["status"].tolist() == both["status_new"].tolist()
-    assert both["design"].tolist() == both["design_new"].tolist()
+    for name in ("design", "method", "note"):
+        assert both[name].tolist() == both[f"{name}_new"].tolist()
     assert both["reason"][refused].tolist() == both["reason_new"][refused].tolist()
 
 
@@ -378,6 +389,50 @@ def test_paired_differences_are_a_t_test() -> None:
     assert paired(values[:1])["status"] == "not_testable"
     assert paired(values[:0])["status"] == "not_estimable"
     assert paired(np.ones(3))["status"] == "not_estimable"
+
+
+def schedules() -> pd.DataFrame:
+    """8 Gy at once, which raises the burden, and in five fractions, which does not."""
+    once = study(RISING).assign(n_fractions=1.0)
+    flat = study(dict.fromkeys(DAYS, 0.05)).assign(n_fractions=5.0)
+    flat = flat[flat["treatment"] != "control"]
+    return pd.concat([once, flat.assign(sample=flat["sample"] + "_5")], ignore_index=True)
+
+
+def test_two_schedules_of_one_dose_are_two_arms() -> None:
+    found = read(schedules())
+    last = found.times[found.times["days_post_rt"] == 90].set_index("n_fractions")
+    assert last["state"].to_dict() == {1.0: "persistent", 5.0: "baseline"}
+    assert last["n_treated"].tolist() == [3, 3]
+    assert "8 Gy in 5 vs control @ 90 d" in last.loc[5.0, "evidence"]
+    assert last["opens_at_days"].isna().tolist() == [False, True]
+    chronic = found.phases[found.phases["phase"] == "chronic"].set_index("n_fractions")
+    assert chronic["burden"].to_dict() == {1.0: "up", 5.0: "same"}
+    assert "8 Gy in 5 vs control, chronic phase" in chronic.loc[5.0, "evidence"]
+    both = escape(schedules(), compartments=["astrocyte"])
+    assert both.groupby("n_fractions")["from_days"].agg(list).to_dict() == {
+        1.0: [7.0, 14.0, 28.0], 5.0: [7.0, 14.0, 28.0]
+    }  # fmt: skip
+
+
+def test_without_a_time_nobody_knows_whether_it_can_be_senescence() -> None:
+    table = study({14: 0.4})
+    table.loc[table["treatment"] != "control", "days_post_rt"] = np.nan
+    found = read(table)
+    assert found.times["state"].tolist() == ["not_estimable"]
+    assert "no time after irradiation" in found.times["note"].iloc[0]
+    assert found.phases["readout"].tolist() == ["insufficient_evidence"]
+    assert "clock is unknown, not after_stable" in found.phases["lacking"].iloc[0]
+    assert [clock(d, 7.0) for d in (None, np.nan, 3, 7)] == [
+        "", "", "before_stable", "after_stable"
+    ]  # fmt: skip
+
+
+def test_fractions_are_on_the_scale_of_the_trend_by_default() -> None:
+    for function in (trend, window, escape):
+        assert signature(function).parameters["transform"].default == TRANSFORM
+    units = read(study(RISING)).contrasts.groupby("measure")["unit"].first()
+    assert units["fraction_senescent"] == "radians (arcsine)"
 
 
 # --- escape --------------------------------------------------------------------------------
@@ -448,3 +503,11 @@ def test_targets_need_cells_of_both_kinds_after_the_acute_days() -> None:
     few = targets(expression(levels, n=4), samples_of([14, 14]))
     assert few.set_index("target").loc["bcl2_family", "reason"].startswith("no sample has 5")
     assert targets(expression(levels), samples_of([1, 3])).empty
+    assert targets(expression(levels), samples_of([np.nan, np.nan])).empty
+
+
+def test_targets_of_two_schedules_are_two_numbers() -> None:
+    levels = [(1.0, 0.5), (1.2, 0.6), (0.9, 0.6), (0.8, 0.6)]
+    found = targets(expression(levels), samples_of([14] * 4, n_fractions=[1, 1, 5, 5]))
+    own = found[found["target"] == "bcl2_family"].set_index("n_fractions")["estimate"]
+    assert own.to_dict() == {1.0: pytest.approx(0.55), 5.0: pytest.approx(0.25)}

@@ -10,6 +10,7 @@ import pandas as pd
 from senoscore.errors import InputError
 from senoscore.plotting import _theme as theme
 from senoscore.plotting import _tidy as tidy
+from senoscore.plotting._arms import short_labels
 from senoscore.plotting._legend import Sign, explained
 
 if TYPE_CHECKING:
@@ -143,8 +144,9 @@ def crosstalk_table(table: pd.DataFrame, *, top: int = 10, alpha: float = 0.05) 
         f"{theme.pretty(str(s))} → {theme.pretty(str(r))}"
         for s, r in zip(tested["sender"], tested["receiver"], strict=True)
     ]
-    # Directions of other treatments or strata are panels of their own.
-    for name in ("treatment", "stratum"):
+    # Directions of other arms or strata are panels of their own.
+    tested["arm"] = short_labels(tidy.with_defaults(tested)).to_numpy()
+    for name in ("arm", "stratum"):
         words = _text(tested, name)
         if len(set(words)) > 1:
             tested["direction"] += (", " + words).where(words != "", "")

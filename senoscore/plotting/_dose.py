@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from senoscore import _keys as k
+from senoscore._trend_data import ARM
 from senoscore.errors import InputError
 from senoscore.plotting import _theme as theme
 from senoscore.plotting import _tidy as tidy
-from senoscore.plotting._arms import main_arm, matched_controls
+from senoscore.plotting._arms import Arm, main_arm, matched_controls
 from senoscore.plotting._legend import Sign, explained
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def dose_table(
     table["eqd2_gy"] = tidy.column(table, "eqd2_gy").mask(table["control"], 0.0)
     # Before the day from which it can be senescence the same cells are an acute response.
     usable = table[k.DOSE].notna() & table["value"].notna() & (table["status"] != "acute")
-    table = table[usable & (table["control"] | (table[k.TREATMENT] == arm.treatment))]
+    table = table[usable & (table["control"] | _on_line(table, arm))]
     parts = []
     for _, own in table.groupby(k.COMPARTMENT, sort=False):
         controls = own[own["control"]]
@@ -58,7 +59,7 @@ def dose_table(
     if not parts:
         message = "burden table: fewer than three doses, 0 Gy among them, at every time"
         raise InputError(message, fix="two doses are a contrast, not a dose-response")
-    names = [k.SAMPLE, k.COMPARTMENT, k.TREATMENT, "control", k.DOSE, "eqd2_gy", k.DAYS]
+    names = [k.SAMPLE, k.COMPARTMENT, *ARM, "control", "eqd2_gy", k.DAYS]
     found = pd.concat(parts, ignore_index=True)
     return found[[*names, "of_days", "time", "value"]]
 
@@ -180,16 +181,30 @@ def _eqd2_beside(table: pd.DataFrame) -> dict[str, str]:
     return {f"{dose:g}": f"({eqd2:g})" for dose, eqd2 in single.itertuples(index=False, name=None)}
 
 
+def _on_line(table: pd.DataFrame, arm: Arm) -> pd.Series:
+    """Mark samples of the line of an arm: its modality, and its schedule where a dose has two."""
+    own = table[k.TREATMENT].eq(arm.treatment) & table["modality"].eq(arm.modality)
+    schedules = table[own].groupby(k.DOSE)["n_fractions"].nunique(dropna=False)
+    if schedules.max() > 1:
+        own &= table["n_fractions"].fillna(-1).eq(-1 if np.isnan(arm.fractions) else arm.fractions)
+    return own
+
+
 def _slopes(trend: pd.DataFrame | None, table: pd.DataFrame, measure: str) -> pd.DataFrame:
     """Slopes over dose that the trend table has, each as a short text."""
     names = [k.COMPARTMENT, "time", "said", "unit"]
     if trend is None:
         return pd.DataFrame(columns=names)
-    treatment = str(table.loc[~table["control"], k.TREATMENT].iloc[0])
+    tidy.need(trend, ["question", "measure", *ARM], what="trend table")
+    drawn = table[~table["control"]].iloc[0]
+    modality, fractions = trend["modality"].fillna(""), trend["n_fractions"]
     rows = trend[
         trend["question"].eq("dose_response")
         & trend["measure"].isin(_MEASURES.get(measure, {measure}))
-        & trend["contrast"].astype(str).str.startswith(f"{treatment}, ")
+        & trend[k.TREATMENT].eq(drawn[k.TREATMENT])
+        # Empty where all doses of the treatment are on one line.
+        & (modality.eq("") | modality.eq(drawn["modality"]))
+        & (fractions.isna() | fractions.eq(drawn["n_fractions"]))
     ].copy()
     for name in (k.DAYS, "estimate", "ci_lo", "ci_hi", "p", "q"):
         rows[name] = tidy.column(rows, name)

@@ -22,6 +22,7 @@ __all__ = ["forest", "forest_table"]
 
 _UNITS: Final = {
     "log odds": "log odds ratio",
+    "radians (arcsine)": "difference of arcsine-square-root fractions",
     "control SD": "difference, control SDs",
     "fraction": "difference of fractions",
 }
@@ -97,6 +98,7 @@ def forest_table(
         k.COMPARTMENT,
         "measure",
         "contrast",
+        k.TREATMENT,
         "estimate",
         "ci_lo",
         "ci_hi",
@@ -114,7 +116,7 @@ def forest_table(
     table["holds"] = table["q"] <= alpha
     table["label"] = _short_labels(table)
     columns = [*need, "label", k.DAYS, k.DOSE, "n_control", "n_treated", "p", "q", "holds"]
-    more = [c for c in ("stratum", "unit", "reason") if c in table]
+    more = [c for c in ("stratum", "unit", "reason", "estimate_fraction") if c in table]
     return table[columns + more].reset_index(drop=True)
 
 
@@ -125,10 +127,12 @@ def _short_labels(table: pd.DataFrame) -> pd.Series:
         rest = rest.str.replace(word, "", regex=True)
     rest = rest.str.replace(r"\s+", " ", regex=True).str.strip()
     # The dose first: a long name of a treatment is cut at its end.
-    rest = rest.str.replace(r"^(.+) (\S+ Gy)$", r"\2 \1", regex=True)
-    treatments = set(rest.str.replace(r"^\S+ Gy ", "", regex=True))
-    if treatments == {k.IRRADIATED}:
-        rest = rest.str.removesuffix(k.IRRADIATED).str.strip()
+    told = table[k.TREATMENT].astype(object).where(table[k.TREATMENT].notna(), "").astype(str)
+    begins = [text == t or text.startswith(f"{t} ") for text, t in zip(rest, told, strict=True)]
+    arm = [text[len(t) :].strip() for text, t in zip(rest, told, strict=True)]
+    last = "" if set(told) == {k.IRRADIATED} else told
+    rest = rest.where(~np.array(begins, dtype=bool), (pd.Series(arm, rest.index) + " " + last))
+    rest = rest.str.strip()
     if "stratum" in table:
         stratum = table["stratum"].astype(object).where(table["stratum"].notna(), "").astype(str)
         rest = (rest + " " + stratum).str.strip()
@@ -239,6 +243,8 @@ def _forest_text(row: Any) -> str:
         if np.isfinite(row.ci_lo)
         else ""
     )
+    points = getattr(row, "estimate_fraction", np.nan)
+    ci += f", {tidy.number(100 * points)} percentage points" if np.isfinite(points) else ""
     q = f", q {tidy.p_value(row.q)}" if np.isfinite(row.q) else f", {row.status.replace('_', ' ')}"
     n = f", n = {tidy.number(row.n_treated)} vs {tidy.number(row.n_control)} subjects"
     return f"{row.label}: {tidy.number(row.estimate)}{ci}{q}{n}"

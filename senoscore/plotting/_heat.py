@@ -36,7 +36,7 @@ def heatmap(
     alpha: float = 0.05,
     layout: theme.Layout = "wide",
 ) -> alt.Chart:
-    """Draw the difference of every axis from control against time, at the main dose.
+    """Draw the difference of every axis from control against time, in the main arm.
 
     A dot marks a difference that holds after Benjamini-Hochberg; what could not be tested is a
     small square.
@@ -131,7 +131,7 @@ def heatmap_table(
     Parameters
     ----------
     arm
-        Treatment and dose; by default those that most samples have.
+        By default the one that most samples are of.
 
     Raises
     ------

@@ -31,7 +31,7 @@ def states(
 ) -> alt.Chart:
     """Composition by state: mean over the samples of each time, one panel per compartment.
 
-    Irradiated samples are those of the main dose; controls have a bar for each time of their
+    Irradiated samples are those of the main arm; controls have a bar for each time of their
     own. Compartments of a few stray cells are left out.
 
     Raises

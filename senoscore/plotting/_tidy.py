@@ -34,6 +34,8 @@ _OPTIONAL: dict[str, str | float] = {
     k.SUBJECT: "",
     k.TREATMENT: k.IRRADIATED,
     k.DOSE: np.nan,
+    "n_fractions": np.nan,
+    "modality": "",
     k.DAYS: np.nan,
     k.COMPARTMENT: k.BULK,
     "n_cells": np.nan,
@@ -68,9 +70,10 @@ def with_defaults(burden: pd.DataFrame) -> pd.DataFrame:
     for name, value in _OPTIONAL.items():
         if name not in table:
             table[name] = value
-    for name in (k.DOSE, k.DAYS, "n_cells", "n_assessable", "fraction"):
+    for name in (k.DOSE, "n_fractions", k.DAYS, "n_cells", "n_assessable", "fraction"):
         table[name] = pd.to_numeric(table[name], errors="coerce").astype(float)
-    for name in (k.DATASET, k.SUBJECT, k.TREATMENT, k.COMPARTMENT, "status", "note"):
+    texts = (k.DATASET, k.SUBJECT, k.TREATMENT, "modality", k.COMPARTMENT, "status", "note")
+    for name in texts:
         table[name] = table[name].astype(object).where(table[name].notna(), "").astype(str)
         table[name] = table[name].str.slice(0, _TEXT_LENGTH)
     return table

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from senoscore import _keys as k
+from senoscore._trend_data import ARM
 from senoscore.errors import InputError
 from senoscore.plotting import _theme as theme
 from senoscore.plotting import _tidy as tidy
@@ -38,7 +39,7 @@ def timecourse(
 
     The band spans the control samples, a line joins the means of the irradiated ones, the
     figures at the foot count them, and a filled triangle, up or down, marks a time at which the
-    main dose differs from control in ``trend`` after Benjamini-Hochberg.
+    main arm differs from control in ``trend`` after Benjamini-Hochberg.
 
     Parameters
     ----------
@@ -103,7 +104,7 @@ def timecourse_table(
         message = f"burden table: {measure!r} has no value at a known time"
         raise InputError(message, fix="choose another measure")
     table["arm"] = arm_labels(table, control).where(~table["control"], control)
-    keep = [k.DATASET, k.SAMPLE, k.SUBJECT, k.COMPARTMENT, k.TREATMENT, k.DOSE, "arm"]
+    keep = [k.DATASET, k.SAMPLE, k.SUBJECT, k.COMPARTMENT, *ARM, "arm"]
     keep += ["day", "control", "value", "n_cells", "n_assessable", "status"]
     return table[keep].sort_values([k.COMPARTMENT, "day", k.SAMPLE], ignore_index=True)
 

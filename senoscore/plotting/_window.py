@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-import numpy as np
 import pandas as pd
 
 from senoscore import _keys as k
+from senoscore._trend_data import ARM
 from senoscore._window_rules import ADVICE
 from senoscore.errors import InputError
 from senoscore.plotting import _theme as theme
 from senoscore.plotting import _tidy as tidy
+from senoscore.plotting._arms import short_labels
 from senoscore.plotting._legend import Sign, explained
 
 if TYPE_CHECKING:
@@ -53,9 +54,9 @@ _MEANINGS: Final = {
 
 
 def window(times: pd.DataFrame, *, layout: theme.Layout = "wide") -> alt.Chart:
-    """Draw a strip a compartment and dose, one field a time, coloured by state.
+    """Draw a strip a compartment and arm, one field a time, coloured by state.
 
-    A triangle marks the time at which the window opens. Doses of one time only stand in a
+    A triangle marks the time at which the window opens. Arms of one time only stand in a
     panel of their own, without those of which nothing can be said.
 
     Parameters
@@ -77,7 +78,7 @@ def window(times: pd.DataFrame, *, layout: theme.Layout = "wide") -> alt.Chart:
     for course, own in table.groupby("course", sort=True):
         chart = _strips(own, there, wide=wide)
         if course == "single":
-            chart = chart.properties(title="Doses given at one time only")
+            chart = chart.properties(title="Arms sampled at one time only")
         panels.append(chart)
     # The courses come first: "course" sorts before "single".
     chart = alt.vconcat(*panels, spacing=22).resolve_scale(color="shared")
@@ -164,7 +165,7 @@ def _signs(table: pd.DataFrame, there: list[str]) -> list[Sign]:
 
 
 def window_table(times: pd.DataFrame) -> pd.DataFrame:
-    """Return what :func:`window` draws: one row a compartment, dose and time with data.
+    """Return what :func:`window` draws: one row a compartment, arm and time with data.
 
     Raises
     ------
@@ -174,14 +175,12 @@ def window_table(times: pd.DataFrame) -> pd.DataFrame:
     needed = [k.COMPARTMENT, k.TREATMENT, k.DOSE, k.DAYS, "state", "readout", "opens_at_days"]
     tidy.need(times, needed, what="window table")
     told = (times["state"] != "no_data") & (times[k.COMPARTMENT] != k.UNASSIGNED)
-    table = times[told].reset_index(drop=True)
+    table = tidy.with_defaults(times[told])
     if table.empty:
         raise InputError("window table: no compartment has data at any time")
     table["stratum"] = table.get("stratum", pd.Series("", index=table.index))
     table["stratum"] = table["stratum"].astype(object).where(table["stratum"].notna(), "")
-    several = len(set(table[k.TREATMENT])) > 1
-    doses = table[k.DOSE].map(lambda d: f"{d:g} Gy" if np.isfinite(d) else "")
-    table["arm"] = (table[k.TREATMENT] + " " + doses).str.strip() if several else doses
+    table["arm"] = short_labels(table)
     table["place"] = table[k.COMPARTMENT].map(theme.pretty)
     named = table["stratum"] != ""
     table["place"] = table["place"].where(~named, table["place"] + ", " + table["stratum"])
@@ -201,14 +200,14 @@ def window_table(times: pd.DataFrame) -> pd.DataFrame:
     table["rank"] = table[k.COMPARTMENT].map({name: i for i, name in enumerate(known)})
     # The course with most times of a compartment stands first.
     table["size"] = -table.groupby("row")["row"].transform("size")
-    table = table.sort_values(["course", "rank", "stratum", "size", k.DOSE, k.DAYS])
+    table = table.sort_values(["course", "rank", "stratum", "size", k.DOSE, "arm", k.DAYS])
     table["text"] = [
         f"{with_words}, {r.time}: {_MEANINGS.get(r.state, _word(r.state))} "
         f"({r.n_treated:g} irradiated, {r.n_control:g} control samples)"
         for with_words, r in zip(with_arm.loc[table.index], tidy.rows(table), strict=True)
     ]
     table["opens_text"] = with_arm + ": the window opens at " + table["time"]
-    keep = ["course", "row", "column", k.COMPARTMENT, "stratum", k.TREATMENT, k.DOSE, "days"]
+    keep = ["course", "row", "column", k.COMPARTMENT, "stratum", *ARM, "days"]
     keep += ["time", "phase", "state", "word", "ink", "readout", "opens", "opens_text", "text"]
     return table[keep].reset_index(drop=True)
 
