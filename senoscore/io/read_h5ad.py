@@ -11,7 +11,7 @@ from senoscore._keys import COUNTS
 from senoscore.errors import InputError
 from senoscore.io._h5 import H5_ERRORS, Matrix, check_size, child, damaged, describe, open_h5
 from senoscore.io.blocks import iter_matrix, prefetch
-from senoscore.io.source import Source, checked_names
+from senoscore.io.source import Names, Source, checked_names
 from senoscore.io.values import ValueFacts, guess_values, scan_values
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def read_h5ad(path: Path, *, layer: str | None, values: str, columns: Sequence[s
             raise damaged(path, error) from error
 
 
-def look_h5ad(path: Path, *, layer: str | None, columns: Sequence[str] = ()) -> Source:
+def look_h5ad(path: Path, *, layer: str | None, columns: Sequence[str] = ()) -> Names:
     """Open an .h5ad file as :func:`read_h5ad` does, but look at no value to find the slot.
 
     Raises
