@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["TEMPORARY_PREFIX", "atomic_path"]
+
+log = logging.getLogger(__name__)
 
 TEMPORARY_PREFIX: Final = ".tmp-"
 """How names of unfinished files begin; nothing of ours ever reads a file named so."""
@@ -58,6 +61,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         _flush(temporary)
         temporary.replace(final)
         _flush(final.parent)
+        log.info("wrote %s (%s bytes)", final, f"{final.stat().st_size:,}")
     except OSError as error:
         raise _not_written(final, error) from error
     finally:

@@ -25,6 +25,7 @@ from senoscore.io.samples import check_samples, sample_labels
 from senoscore.io.source import MAX_BYTES, file_sha256
 from senoscore.io.tables import write_tsv
 from senoscore.io.values import ValueFacts, decide_values, scan_values
+from senoscore.progress import track
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -121,7 +122,10 @@ def ingest(
         msg = f"{where} has {len(source.cells)} cells and {len(source.genes)} genes"
         raise InputError(msg, fix="check how it was filtered and saved")
     table = settle_genes(source, given["organism"], where)
-    facts = scan_values(source.blocks())
+    blocks = track(
+        source.blocks(), "cells read", total=len(source.cells), size=lambda b: b.stop - b.start
+    )
+    facts = scan_values(blocks)
     kind = decide_values(
         facts, given.get("values") or "auto", where=where, cells=source.cells, genes=source.genes
     )

@@ -13,6 +13,7 @@ from scipy import sparse
 
 from senoscore import genes
 from senoscore.errors import InputError
+from senoscore.progress import track
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -202,7 +203,10 @@ def known_share(names: list[str]) -> float:
 def merged_blocks(source: Source, plan: MergePlan) -> Iterator[sparse.csr_matrix]:
     """Go through the input with the columns of the plan; sums are made in int64 or float64."""
     n_genes = len(plan.symbols)
-    for block in source.blocks():
+    blocks = track(
+        source.blocks(), "cells written", total=len(source.cells), size=lambda b: b.stop - b.start
+    )
+    for block in blocks:
         target = plan.target[block.indices]
         used = target >= 0
         wide = np.int64 if block.data.dtype.kind in "iub" else np.float64

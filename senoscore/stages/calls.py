@@ -9,6 +9,7 @@ import pandas as pd
 
 from senoscore import _keys as k
 from senoscore.io.tables import write_parquet, write_tsv
+from senoscore.progress import track
 from senoscore.stages._tables import cell_table, panel_method, panel_of
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _panel_cells(
 ) -> pd.DataFrame:
     """Cells with the scores of the panel, under the name of the panel's method."""
     tables = []
-    for dataset in datasets:
+    for dataset in track(datasets, "data sets read"):
         method = panel_method(dataset, panel, config, layout)
         names = {
             f"{method}{suffix}{k.SEP}{name}": f"{panel.method}{suffix}{k.SEP}{name}"
