@@ -119,11 +119,11 @@ def read_gmt(text: str, where: str = "GMT") -> list[Signature]:
         raise SignatureError(msg, fix="write name, description and genes, separated by tabs")
     made = []
     for name, entry in entries.items():
-        fields = {key: value for key, value in entry.items() if key != "signed"}
+        described = {key: value for key, value in entry.items() if key != "signed"}
         if was[name] != name:
             _LOG.info("%s: signature %r is called %s", where, was[name], name)
-            fields["note"] = f"called {was[name]!r} in its file"
-        made.append(_build(name, fields, where))
+            described["note"] = f"called {was[name]!r} in its file"
+        made.append(_build(name, described, where))
     return made
 
 

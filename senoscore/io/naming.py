@@ -187,7 +187,13 @@ def refuse_other_species(
             f"{where}: {share[organism]}/{len(set(names))} gene names are {organism}; "
             f"{share[guess.organism]} are {guess.organism}"
         )
-        raise InputError(msg, fix=f"is it `organism: {guess.organism}`?")
+        fix = f"is it `organism: {guess.organism}`?"
+        if guess.organism == "human" and all(name == name.upper() for name in names):
+            fix = (
+                "declare `organism: human` only if they are; mouse symbols in capitals look the "
+                "same: write them as in Trp53, or give Ensembl ids"
+            )
+        raise InputError(msg, fix=fix)
     return guess
 
 
