@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import shlex
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["TEMPORARY_PREFIX", "atomic_path", "remake"]
+
+log = logging.getLogger(__name__)
 
 TEMPORARY_PREFIX: Final = ".tmp-"
 """How names of unfinished files begin; nothing of ours ever reads a file named so."""
@@ -59,6 +62,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         _flush(temporary)
         temporary.replace(final)
         _flush(final.parent)
+        log.info("wrote %s (%s bytes)", final, f"{final.stat().st_size:,}")
     except OSError as error:
         raise _not_written(final, error) from error
     finally:

@@ -19,6 +19,7 @@ from senoscore._compartments_markers import (
 )
 from senoscore._compartments_substates import Substates, substate_shares
 from senoscore.errors import InputError
+from senoscore.progress import track
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -117,10 +118,10 @@ def compartments(
     within = Substates(finer, adata, organism=organism, among=among)
     assigned = np.full(adata.n_obs, k.UNASSIGNED, dtype=object) if labels is None else labels
     confidence = np.ones(adata.n_obs, dtype=np.float32)
-    start = 0
-    for rows in (
-        rows_of(adata, str(facts.get("values", k.COUNTS))) if sets is not None or within else ()
-    ):
+    start, needed = 0, sets is not None or within
+    read = rows_of(adata, str(facts.get("values", k.COUNTS))) if needed else ()
+    total = adata.n_obs if needed else 0
+    for rows in track(read, "cells placed", total=total, size=lambda r: len(r.mean)):
         here = slice(start, start + len(rows.mean))
         if sets is not None:
             name, sure = best(rows.against_other_sets(sets), sets.names)

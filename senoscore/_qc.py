@@ -13,6 +13,7 @@ from scipy import sparse
 from senoscore import _keys as k
 from senoscore.errors import InputError
 from senoscore.io.blocks import iter_blocks
+from senoscore.progress import track
 
 if TYPE_CHECKING:
     import anndata as ad
@@ -96,7 +97,8 @@ def qc(
         return _skipped(cells, assay=assay, values=values)
     failed = pd.DataFrame(data=False, index=cells.index, columns=list(REASONS))
     rows = []
-    for name, of in cells.groupby(k.SAMPLE, sort=True, observed=True):
+    by_sample = cells.groupby(k.SAMPLE, sort=True, observed=True)
+    for name, of in track(by_sample, "samples judged", total=len(by_sample)):
         limits, note = _limits(of, mads=mads, min_counts=min_counts, min_genes=min_genes)
         failed.loc[of.index, "low_counts"] = of["n_counts"] < limits["limit_counts"]
         failed.loc[of.index, "low_genes"] = of["n_genes"] < limits["limit_genes"]
@@ -117,7 +119,10 @@ def _metrics(adata: ad.AnnData, sample: str) -> pd.DataFrame:
     every = np.stack([np.ones(adata.n_vars), mito], axis=1)
     total = np.zeros((adata.n_obs, 2))
     n_genes = np.zeros(adata.n_obs, dtype=np.int64)
-    for block in iter_blocks(adata):
+    blocks = track(
+        iter_blocks(adata), "cells measured", total=adata.n_obs, size=lambda b: b.stop - b.start
+    )
+    for block in blocks:
         X = block.to_csr()
         total[block.start : block.stop] = X @ every
         row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))

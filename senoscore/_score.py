@@ -13,6 +13,7 @@ from senoscore._score_inputs import from_anndata, from_file, from_frame
 from senoscore._score_run import Run
 from senoscore.errors import InputError
 from senoscore.io.atomic import atomic_path
+from senoscore.progress import track
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -267,7 +268,11 @@ def _write_scores(run: Run, samples: pd.Series | None, rows: slice | None, out: 
     with atomic_path(out) as temporary:
         writer = None
         try:
-            for start, stop, scores in run.blocks(rows):
+            n_cells = len(names[slice(None) if rows is None else rows])
+            blocks = track(
+                run.blocks(rows), "cells scored", total=n_cells, size=lambda b: b[1] - b[0]
+            )
+            for start, stop, scores in blocks:
                 columns: dict[str, Any] = {
                     _keys.CELL: pa.array(names[start:stop].astype(str).tolist(), pa.string())
                 }

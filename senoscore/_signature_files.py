@@ -27,6 +27,7 @@ _FIELDS: Final = frozenset(
     {"up", "down", "weights", "organism", "category", "title", "source", "licence", "note"}
 )
 _LARGEST: Final = 100_000_000  # bytes; all of MSigDB is a sixth of it
+_LONGEST_NAME: Final = 64
 _SIDE: Final = re.compile(r"(?i)^(?P<stem>.+)_(?P<side>up|dn|down)$")
 
 
@@ -79,12 +80,17 @@ def read_gmt(text: str, where: str = "GMT") -> list[Signature]:
 
     A name that ends in ``_UP``, ``_DN`` or ``_DOWN`` (any case) gives the direction of its
     genes and the rest of it names the signature, so that a pair becomes one signed signature.
+    A name that could not be one of ours, as Enrichr and GO have them, is made one: runs of other
+    characters than letters, digits, ``_``, ``.`` and ``-`` become ``_``, ``set_`` is put before
+    what is no letter, and it ends at 64 characters. What it was goes to the log and the note.
 
     Raises
     ------
     SignatureError
-        A line with fewer than three fields, a set twice, or anything :class:`Signature` refuses.
+        A line with fewer than three fields, a set twice, two names that become the same, or
+        anything :class:`Signature` refuses.
     """
+    was: dict[str, str] = {}
     entries: dict[str, dict[str, Any]] = {}
     for number, line in enumerate(text.split("\n"), 1):  # not at the rarer marks of Unicode
         if not line.strip() or line.startswith("#"):
@@ -98,7 +104,11 @@ def read_gmt(text: str, where: str = "GMT") -> list[Signature]:
             )
         match = _SIDE.match(fields[0])
         name, side = (match["stem"], match["side"].lower()) if match else (fields[0], "up")
-        side = "up" if side == "up" else "down"
+        side, given = "up" if side == "up" else "down", name
+        name = _valid_name(given)
+        if was.setdefault(name, given) != given:
+            msg = f"{where}, line {number}: {was[name]!r} and {given!r} both become {name!r}"
+            raise SignatureError(msg, fix="rename one of them")
         entry = entries.setdefault(name, {"signed": match is not None, "title": fields[1]})
         if side in entry or entry["signed"] != (match is not None):
             msg = f"{where}, line {number}: signature {name!r} ({side}) is there twice"
@@ -107,10 +117,23 @@ def read_gmt(text: str, where: str = "GMT") -> list[Signature]:
     if not entries:
         msg = f"{where}: no gene sets in it"
         raise SignatureError(msg, fix="write name, description and genes, separated by tabs")
-    return [
-        _build(name, {k: v for k, v in entry.items() if k != "signed"}, where)
-        for name, entry in entries.items()
-    ]
+    made = []
+    for name, entry in entries.items():
+        described = {key: value for key, value in entry.items() if key != "signed"}
+        if was[name] != name:
+            _LOG.info("%s: signature %r is called %s", where, was[name], name)
+            described["note"] = f"called {was[name]!r} in its file"
+        made.append(_build(name, described, where))
+    return made
+
+
+def _valid_name(name: str) -> str:
+    valid = re.sub(r"[^A-Za-z0-9_.-]+", "_", name)
+    if name != valid:
+        valid = valid.strip("_")
+    if valid and not valid[0].isalpha():
+        valid = f"set_{valid}"
+    return valid[:_LONGEST_NAME]
 
 
 def read_yaml(text: str, where: str = "YAML") -> list[Signature]:

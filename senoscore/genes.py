@@ -38,6 +38,8 @@ _EXCEL_DATE: Final = re.compile(
 )
 _MIN_RECOGNISED: Final = 0.05
 _MIXED: Final = 0.2
+_MIN_CAPITALS: Final = 5  # names that only a mouse has, before capitals are taken for a mouse's
+_CAPITALS_RATIO: Final = 4  # and how many there must be for each that only a human has
 
 
 class _Tables(NamedTuple):
@@ -198,6 +200,9 @@ def _resolve_id(
 def detect_organism(names: Iterable[str]) -> OrganismGuess:
     """Guess the organism from gene names: by Ensembl prefix and by exact symbols.
 
+    Mouse symbols written in capitals are told from human ones by those that have no human
+    namesake (``GM10076``, ``H2-K1``).
+
     Parameters
     ----------
     names
@@ -219,6 +224,11 @@ def detect_organism(names: Iterable[str]) -> OrganismGuess:
             prefix == start or name in known for name, prefix in zip(unique, prefixes, strict=True)
         )
         fractions[organism] = hits / len(unique)
+    if fractions["human"] > fractions["mouse"] and _is_mouse_in_capitals(unique):
+        by_upper = _tables("mouse").by_upper
+        fractions["mouse"] = sum(name.upper() in by_upper for name in unique) / len(unique)
+        note = f"mouse symbols in capitals: {fractions['mouse']:.0%} of the names"
+        return OrganismGuess("mouse", fractions, mixed=False, note=note)
     best = max(fractions, key=lambda organism: fractions[organism])
     seen = ", ".join(f"{share:.0%} {organism}" for organism, share in fractions.items())
     if min(fractions.values()) > _MIXED:
@@ -226,6 +236,16 @@ def detect_organism(names: Iterable[str]) -> OrganismGuess:
     if fractions[best] < _MIN_RECOGNISED:
         return OrganismGuess(None, fractions, mixed=False, note=f"too few names known: {seen}")
     return OrganismGuess(best, fractions, mixed=False, note=seen)
+
+
+def _is_mouse_in_capitals(names: Iterable[str]) -> bool:
+    human, mouse = _tables("human"), _tables("mouse").by_upper
+    only_human = only_mouse = 0
+    for name in names:
+        known = name in human.id_of or name.upper() in human.alias or bool(_PREFIX.match(name))
+        only_human += known and name not in mouse
+        only_mouse += name in mouse and not known
+    return only_mouse >= max(_MIN_CAPITALS, _CAPITALS_RATIO * only_human)
 
 
 def orthologs(symbols: Iterable[str], source: str, target: str) -> pd.DataFrame:

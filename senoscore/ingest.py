@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,11 +12,20 @@ import pandas as pd
 from senoscore._keys import COUNTS, LOGNORM, SAMPLE
 from senoscore.errors import InputError
 from senoscore.io.canonical import write_canonical_stream
-from senoscore.io.naming import KNOWN, MergePlan, merge_plan, merged_blocks, settle_genes
-from senoscore.io.readers import open_source
+from senoscore.io.naming import (
+    KNOWN,
+    MergePlan,
+    merge_plan,
+    merged_blocks,
+    refuse_other_species,
+    settle_genes,
+)
+from senoscore.io.readers import look_source, open_source
+from senoscore.io.samples import check_samples, sample_labels
 from senoscore.io.source import MAX_BYTES, file_sha256
 from senoscore.io.tables import write_tsv
 from senoscore.io.values import ValueFacts, decide_values, scan_values
+from senoscore.progress import track
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,13 +33,11 @@ if TYPE_CHECKING:
 
     from senoscore.io.source import Source
 
-__all__ = ["IngestReport", "ingest"]
+__all__ = ["IngestReport", "ingest", "look"]
 
 logger = logging.getLogger(__name__)
 
 _ASSAYS: Final = ("sc", "sn", "bulk", "array")
-_SAMPLE_PER_ROW: Final = ("bulk", "array")
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
 _FEW_KNOWN: Final = 0.5
 
 
@@ -109,18 +115,17 @@ def ingest(
     and probe sets of an array): there the one with the highest mean is kept, the first of equals.
     Values within 1e-4 of integers are counts, and are rounded.
     """
-    given = {key: "" if _is_missing(value) else str(value).strip() for key, value in row.items()}
-    assay = given.get("assay") or "sc"
-    if assay not in _ASSAYS:
-        msg = f"dataset {given['dataset']}: unknown assay {assay!r}"
-        raise InputError(msg, fix=f"use one of {', '.join(_ASSAYS)}")
+    given, assay = _given(row)
     source = _open(given, keep_obs, max_bytes)
     where = f"{source.path} ({source.slot})"
     if not source.cells or not source.genes:
         msg = f"{where} has {len(source.cells)} cells and {len(source.genes)} genes"
         raise InputError(msg, fix="check how it was filtered and saved")
     table = settle_genes(source, given["organism"], where)
-    facts = scan_values(source.blocks())
+    blocks = track(
+        source.blocks(), "cells read", total=len(source.cells), size=lambda b: b.stop - b.start
+    )
+    facts = scan_values(blocks)
     kind = decide_values(
         facts, given.get("values") or "auto", where=where, cells=source.cells, genes=source.genes
     )
@@ -141,6 +146,55 @@ def ingest(
     for note in report.notes:
         logger.info("%s: %s", report.dataset, note)
     return report
+
+
+def look(row: Mapping[str, Any], *, samples: Sequence[str], max_bytes: int) -> list[str] | None:
+    """Check what the names of one dataset tell, before any value is read.
+
+    Parameters
+    ----------
+    row, samples, max_bytes
+        As in :func:`ingest`.
+
+    Returns
+    -------
+    Its samples; None for a table whose rows, read later, name them.
+
+    Raises
+    ------
+    InputError
+        A column, layer or sample is not there, or the genes are another species'.
+    """
+    given, assay = _given(row)
+    columns = [given.get("sample_column", ""), given.get("compartment_column", "")]
+    names = look_source(
+        given["path"],
+        format=given.get("format") or "auto",
+        orientation=given.get("orientation") or "auto",
+        layer=given.get("layer") or None,
+        columns=[name for name in columns if name],
+        max_bytes=max_bytes,
+    )
+    where = f"{names.path} ({names.slot})"
+    if names.format == "table":  # perhaps those of the first rows only
+        refuse_other_species(names.genes, None, given["organism"], where)
+    else:
+        settle_genes(names, given["organism"], where)
+    found = sorted(set(sample_labels(names, given, assay)))
+    check_samples(found, samples, names)
+    if given.get("sample"):
+        return [given["sample"]]
+    return found if names.all_cells else None
+
+
+def _given(row: Mapping[str, Any]) -> tuple[dict[str, str], str]:
+    """Fields of a row as text, and the assay."""
+    given = {key: "" if _is_missing(value) else str(value).strip() for key, value in row.items()}
+    assay = given.get("assay") or "sc"
+    if assay not in _ASSAYS:
+        msg = f"dataset {given['dataset']}: unknown assay {assay!r}"
+        raise InputError(msg, fix=f"use one of {', '.join(_ASSAYS)}")
+    return given, assay
 
 
 def _is_missing(value: Any) -> bool:
@@ -167,8 +221,8 @@ def _obs(
     samples: Sequence[str] | None,
     keep_obs: Sequence[str],
 ) -> pd.DataFrame:
-    label = _sample_labels(source, given, assay)
-    _check_samples(label, samples, source)
+    label = sample_labels(source, given, assay)
+    check_samples(label, samples, source)
     obs = pd.DataFrame(
         {SAMPLE: pd.Categorical(label, categories=sorted(set(label)))},
         index=pd.Index(source.cells, dtype=object),
@@ -186,47 +240,6 @@ def _obs(
             values = pd.Series(pd.Categorical(values.map(str, na_action="ignore")))
         obs[name] = values.array
     return obs
-
-
-def _sample_labels(source: Source, given: Mapping[str, str], assay: str) -> list[str]:
-    name, column = given.get("sample", ""), given.get("sample_column", "")
-    if assay in _SAMPLE_PER_ROW:
-        if name or column:
-            msg = f"{source.path}: in {assay} data each row or column is a sample of its own"
-            raise InputError(msg, fix="leave `sample` and `sample_column` empty")
-        return source.cells
-    if bool(name) == bool(column):
-        msg = f"{source.path}: {'both' if name else 'neither'} of sample and sample_column given"
-        raise InputError(msg, fix="name the one sample in `sample`, or a column in `sample_column`")
-    if name:
-        return [name] * len(source.cells)
-    label = source.obs[column]
-    if label.isna().any():
-        at = int(np.flatnonzero(label.isna())[0])
-        msg = (
-            f"{source.path}: {int(label.isna().sum())} cells have no sample in {column!r}, "
-            f"such as {source.cells[at]!r}"
-        )
-        raise InputError(msg, fix="give every cell a sample, or leave those cells out")
-    return [str(value).strip() for value in label.astype(object)]
-
-
-def _check_samples(label: list[str], samples: Sequence[str] | None, source: Source) -> None:
-    found = sorted(set(label))
-    odd = [name for name in found if not _NAME.fullmatch(name)]
-    if odd:
-        msg = f"{source.path}: {odd[0][:60]!r} cannot be the name of a sample"
-        raise InputError(
-            msg, fix="use letters, digits and _ . + -, at most 100, the first a letter or digit"
-        )
-    missing = [] if samples is None else [name for name in found if name not in set(samples)]
-    if missing:
-        sheet = ", ".join(list(samples or ())[:10])
-        msg = (
-            f"{source.path}: {len(missing)} samples of the data are not in the samples sheet: "
-            f"{', '.join(missing[:10])}; the sheet has: {sheet or 'none'}"
-        )
-        raise InputError(msg, fix="add them to samples.tsv, or correct their names")
 
 
 def _report(

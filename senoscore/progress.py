@@ -57,13 +57,31 @@ def progress(
     _log.info("%s: %s in %.1f s", what, _of(done, total), time.monotonic() - start)
 
 
-def track(items: Iterable[T], what: str, *, total: int | None = None) -> Iterator[T]:
-    """Pass ``items`` on and show how many are done; the total is their length if they have one."""
+def track(
+    items: Iterable[T],
+    what: str,
+    *,
+    total: int | None = None,
+    size: Callable[[T], int] = lambda _: 1,
+) -> Iterator[T]:
+    """Pass ``items`` on and show how many are done.
+
+    Parameters
+    ----------
+    items
+        What is worked on, one by one; nothing is read ahead.
+    what
+        The step in a few words.
+    total
+        Of all sizes; by default the number of items, where they have a length.
+    size
+        What an item counts for, such as the cells of a block.
+    """
     length = total if total is not None else getattr(items, "__len__", lambda: None)()
     with progress(what, length) as advance:
         for item in items:
             yield item
-            advance(1)
+            advance(size(item))
 
 
 def _of(done: int, total: int | None) -> str:

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 __all__ = ["propose_sheets"]
 
 _NAMES: Final = {
-    k.SAMPLE: r"sample|sample_?id|library|orig\.?ident|gsm",
+    k.SAMPLE: r"sample|sample[._ ]?id|library|orig[._ ]?ident|gsm",
     k.SUBJECT: r"subject|donor|donor_?id|patient|animal|mouse(_?id)?|individual",
     k.TREATMENT: r"treatment|condition|group|arm|irradiat\w*|radiation",
     k.DOSE: r"dose|dose_?gy|gy",
     k.TIME: (
-        r"time|time_?post_?(rt|ir)|day|days|days_?post_?(rt|ir)|dpi|timepoint|time_?point"
+        r"time|time_?post_?(rt|ir)|day|days|days_?post_?(rt|ir)|dpi|hpi|timepoint|time_?point"
         r"|hours|weeks"
     ),
     "time_unit": r"time_?unit",
@@ -37,15 +37,34 @@ _CONTROL: Final = re.compile(
     r"|(?<![\d.,])0+(?:[.,]0*)? ?gy",  # but neither 10 Gy nor 2.0 Gy
     re.IGNORECASE,
 )
-_UNIT_OF_NAME: Final = {"day": "d", "days": "d", "dpi": "d", "hours": "h", "weeks": "w"}
-_TIME: Final = re.compile(
-    r"\s*(\d+(?:[.,]\d+)?)\s*(h|hr|hrs|hours?|d|days?|w|wk|weeks?|mo|months?)?\s*",
-    re.IGNORECASE | re.ASCII,
+_UNIT_OF_NAME: Final = {
+    "day": "d", "days": "d", "dpi": "d", "hours": "h", "hpi": "h", "weeks": "w",
+}  # fmt: skip
+_UNIT: Final = r"(h|hr|hrs|hours?|d|days?|w|wks?|weeks?|mo|months?)"
+_TIMES: Final = (  # 7 d, 7 dpi, 24 hpi, 7 days post RT, or without a unit; day 7, D7, week_2
+    re.compile(
+        rf"(?P<n>\d+(?:[.,]\d+)?)\s*(?:(?P<unit>{_UNIT})(?:p[ir]|[\s_-]*post[\s_-]*(?:ir|rt))?)?",
+        re.IGNORECASE | re.ASCII,
+    ),
+    re.compile(
+        rf"(?P<unit>{_UNIT})(?:p[ir])?[\s_]*(?P<n>\d+(?:[.,]\d+)?)", re.IGNORECASE | re.ASCII
+    ),
 )
 
 _IRRADIATED: Final = re.compile(
-    r"ir|rt|xrt|irradiated|radiation|yes|true|\d+(?:[.,]\d+)? ?gy", re.IGNORECASE | re.ASCII
+    r"ir|rt|xrt|irradiated|radiation|yes|true"
+    r"|(?:\d+ ?[x×*] ?)?\d+(?:[.,]\d+)? ?gy(?: ?[x×*] ?\d+)?",
+    re.IGNORECASE | re.ASCII,
 )
+_FRACTIONS: Final = (  # 5x8Gy, 8 Gy x 5; 40 Gy in 5 fractions, 40Gy/5fx
+    re.compile(r"(?P<n>\d+)\s*[x×*]\s*(?P<each>\d+(?:[.,]\d+)?)\s*gy", re.IGNORECASE | re.ASCII),
+    re.compile(r"(?P<each>\d+(?:[.,]\d+)?)\s*gy\s*[x×*]\s*(?P<n>\d+)", re.IGNORECASE | re.ASCII),
+    re.compile(
+        r"(?P<all>\d+(?:[.,]\d+)?)\s*gy\s*(?:in|/)\s*(?P<n>\d+)\s*(?:fx?|frx?|fractions?)",
+        re.IGNORECASE | re.ASCII,
+    ),
+)
+_SEXES: Final = ("female", "male", "f", "m")
 _NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)?", re.ASCII)
 _PART_OF_GRAY: Final = re.compile(r"[cm]gy", re.IGNORECASE)
 
@@ -138,24 +157,44 @@ def _row(name: str, of: pd.DataFrame, found: Mapping[str, str], notes: list[str]
         row[wanted] = values[0] if len(values) == 1 else ""
     if row.get(k.TREATMENT):
         row[k.TREATMENT] = _treatment(row[k.TREATMENT], notes)
-    if row.get(k.DOSE):
-        row[k.DOSE] = _dose(row[k.DOSE], notes)
+    if k.DOSE in row:
+        row[k.DOSE], row["n_fractions"] = _dose(row[k.DOSE], notes) if row[k.DOSE] else ("", "")
     if row.get(k.TIME):
-        parsed = _TIME.fullmatch(row[k.TIME])
-        unit = (parsed[2] or "").lower() if parsed else ""
-        guess = "mo" if unit.startswith("mo") else unit[:1]
-        row[k.TIME] = parsed[1].replace(",", ".") if parsed else ""
-        row["time_unit"] = row["time_unit"] or guess or _UNIT_OF_NAME.get(found[k.TIME].lower(), "")
+        row[k.TIME], guess = _time(row[k.TIME], notes)
+        unit = row["time_unit"] or guess or _UNIT_OF_NAME.get(found[k.TIME].lower(), "")
+        row["time_unit"] = unit if row[k.TIME] else ""
+        if row[k.TIME] and not unit:
+            notes.append(f"times in {found[k.TIME]!r} have no unit: fill in time_unit")
+    if row.get("sex") and row["sex"].strip().lower() not in _SEXES:
+        notes.append(f"sex {row['sex']!r} is none of {', '.join(_SEXES)}: left empty")
+        row["sex"] = ""
     return row
 
 
-def _dose(text: str, notes: list[str]) -> str:
-    """The one number in a text; several (``10x2 Gy``) or another unit is for the user to settle."""
+def _time(text: str, notes: list[str]) -> tuple[str, str]:
+    """The number and the unit of a time, as far as it says them."""
+    parsed = next((m for form in _TIMES if (m := form.fullmatch(text.strip()))), None)
+    if parsed is None:
+        notes.append(f"time {text!r} is not one number and a unit: left empty")
+        return "", ""
+    unit = (parsed["unit"] or "").lower()
+    return parsed["n"].replace(",", "."), "mo" if unit.startswith("mo") else unit[:1]
+
+
+def _dose(text: str, notes: list[str]) -> tuple[str, str]:
+    """Total dose and number of fractions; what is not clear is for the user to settle."""
+    for form in _FRACTIONS:
+        if parsed := form.fullmatch(text.strip()):
+            given = parsed.groupdict()
+            n, part = int(given["n"]), given.get("each") or given["all"]
+            total = float(part.replace(",", ".")) * (n if given.get("each") else 1)
+            notes.append(f"dose {text!r} is taken for {total:g} Gy in {n} fractions")
+            return f"{total:g}", str(n)
     numbers = _NUMBER.findall(text)
     if len(numbers) == 1 and not _PART_OF_GRAY.search(text):
-        return str(numbers[0]).replace(",", ".")
+        return str(numbers[0]).replace(",", "."), ""
     notes.append(f"dose {text!r} is not one number of Gy: left empty")
-    return ""
+    return "", ""
 
 
 def _treatment(word: str, notes: list[str]) -> str:

@@ -154,3 +154,28 @@ def test_organism_is_seen_in_the_names():
 def test_unknown_organism_is_refused(call):
     with pytest.raises(InputError, match=r"rat.*human, mouse"):
         call()
+
+
+def _in_capitals(*others: str) -> list[str]:
+    shared = ["CDKN1A", "MDM2", "BAX", "IL6", "LMNB1", "CCL2", "GDF15", "ACTB", "GAPDH"]
+    return [*shared, *others]
+
+
+def test_mouse_symbols_in_capitals_are_told_by_those_humans_lack() -> None:
+    own = ["TRP53", "H2-K1", "H2-D1", "LY6A", "CCL9", "GM10076", "TRP63"]
+    guess = genes.detect_organism(_in_capitals(*own))
+    assert guess.organism == "mouse"
+    assert "capitals" in guess.note
+
+
+def test_human_symbols_stay_human() -> None:
+    human = _in_capitals("TP53", "CXCL8", "HLA-A", "MMP1", "IFI16")
+    assert genes.detect_organism(human).organism == "human"
+    assert genes.detect_organism(_in_capitals()).organism == "human"  # nothing tells them apart
+
+
+@pytest.mark.parametrize("source", ["human", "mouse"])
+def test_all_symbols_of_an_organism_in_capitals(source) -> None:
+    every = sorted(genes.symbols(source))
+    for names in (every, every[::50], every[7::200]):
+        assert genes.detect_organism([name.upper() for name in names]).organism == source

@@ -133,6 +133,12 @@ def test_mouse_by_case_and_genome_prefix(run):
     assert genes["input"][0] == "GRCh38_TP53"
 
 
+def test_capitals_that_could_be_either_are_not_called_human_outright(run):
+    shared = [g for g in GENES if g not in ("TP53", "CXCL8")]
+    with pytest.raises(InputError, match="only if they are; mouse symbols in capitals"):
+        run(_adata(COUNTS[:, : len(shared)], shared), organism="mouse")
+
+
 def test_same_input_same_bytes(run, tmp_path):
     run(_adata(), sample_column="who")
     first = [p.read_bytes() for p in sorted((tmp_path / "out").iterdir())]

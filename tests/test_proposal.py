@@ -62,7 +62,7 @@ def test_doses_as_treatments(word, treatment) -> None:
 
 @pytest.mark.parametrize(
     ("text", "dose"),
-    [("2,5 Gy", "2.5"), ("2.5Gy", "2.5"), ("RT_8Gy", "8"), ("10x2 Gy", ""), ("200 cGy", "")],
+    [("2,5 Gy", "2.5"), ("2.5Gy", "2.5"), ("RT_8Gy", "8"), ("10x2", ""), ("200 cGy", "")],
 )
 def test_doses(text, dose) -> None:
     obs = pd.DataFrame({"sample": ["a"], "dose": [text]})
@@ -75,3 +75,73 @@ def test_times_with_a_decimal_comma() -> None:
     obs = pd.DataFrame({"sample": ["a"], "time": ["1,5 d"]})
     _, samples, _ = propose_sheets(obs, Path("x.h5ad"), organism="human")
     assert samples[["time_post_rt", "time_unit"]].iloc[0].tolist() == ["1.5", "d"]
+
+
+@pytest.mark.parametrize(
+    ("text", "dose", "fractions"),
+    [
+        ("5x8Gy", "40", "5"), ("10x2 Gy", "20", "10"), ("5 × 8 Gy", "40", "5"),
+        ("8 Gy x 5", "40", "5"), ("30x1.8 Gy", "54", "30"), ("40 Gy in 5 fractions", "40", "5"),
+        ("40Gy/5fx", "40", "5"), ("8 Gy", "8", ""), ("0", "0", ""),
+    ],
+)  # fmt: skip
+def test_fractions(text, dose, fractions) -> None:
+    obs = pd.DataFrame({"sample": ["a"], "dose": [text], "treatment": ["IR"]})
+    _, samples, notes = propose_sheets(obs, Path("x.h5ad"), organism="human")
+    assert samples[["dose_gy", "n_fractions"]].iloc[0].tolist() == [dose, fractions]
+    assert any(f"{text!r} is taken for {dose} Gy in" in note for note in notes) == bool(fractions)
+
+
+def test_fractions_as_a_treatment() -> None:
+    obs = pd.DataFrame({"sample": ["a", "b"], "treatment": ["5x8Gy", "8 Gy x 5"]})
+    _, samples, _ = propose_sheets(obs, Path("x.h5ad"), organism="human")
+    assert samples["treatment"].tolist() == ["irradiated", "irradiated"]
+
+
+@pytest.mark.parametrize(
+    ("text", "time", "unit"),
+    [
+        ("day 7", "7", "d"), ("D7", "7", "d"), ("7 dpi", "7", "d"), ("7dpr", "7", "d"),
+        ("24hpi", "24", "h"), ("week_2", "2", "w"), ("Month 3", "3", "mo"), ("day 1.5", "1.5", "d"),
+        ("7 days post-RT", "7", "d"), ("h6", "6", "h"), ("12wks", "12", "w"),
+    ],
+)  # fmt: skip
+def test_times(text, time, unit) -> None:
+    obs = pd.DataFrame({"sample": ["a"], "time": [text]})
+    _, samples, notes = propose_sheets(obs, Path("x.h5ad"), organism="human")
+    assert samples[["time_post_rt", "time_unit"]].iloc[0].tolist() == [time, unit]
+    assert not any("left empty" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    "text", ["pre", "baseline", "day -7", "D-1", "d1-d3", "7 fortnights", "m3"]
+)
+def test_times_that_are_none_are_said(text) -> None:
+    obs = pd.DataFrame({"sample": ["a"], "day": [text]})
+    _, samples, notes = propose_sheets(obs, Path("x.h5ad"), organism="human")
+    assert samples[["time_post_rt", "time_unit"]].iloc[0].tolist() == ["", ""]
+    assert any(f"time {text!r} is not" in note for note in notes)
+
+
+def test_times_without_a_unit_are_said() -> None:
+    obs = pd.DataFrame({"sample": ["a"], "time": ["7"]})
+    _, _, notes = propose_sheets(obs, Path("x.h5ad"), organism="human")
+    assert "times in 'time' have no unit: fill in time_unit" in notes
+
+
+@pytest.mark.parametrize(
+    "column", ["orig.ident", "orig_ident", "origIdent", "Sample.ID", "sample id"]
+)
+def test_columns_of_samples(column) -> None:
+    datasets, _, _ = propose_sheets(pd.DataFrame({column: ["a"]}), Path("x.h5ad"), organism="human")
+    assert datasets.loc[0, "sample_column"] == column
+
+
+@pytest.mark.parametrize(
+    ("text", "sex"), [("F", "F"), ("Male", "Male"), ("unknown", ""), ("x", "")]
+)
+def test_a_sex_that_check_would_refuse_is_left_empty(text, sex) -> None:
+    obs = pd.DataFrame({"sample": ["a"], "sex": [text]})
+    _, samples, notes = propose_sheets(obs, Path("x.h5ad"), organism="human")
+    assert samples["sex"].tolist() == [sex]
+    assert any(f"sex {text!r}" in note for note in notes) == (not sex)

@@ -273,6 +273,32 @@ def test_mouse_bulk_is_recognised_and_covered():
 # --- files ------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("MY SET", "MY_SET"),
+        ("5FU_SET", "set_5FU_SET"),
+        ("Cellular senescence (GO:0090398)", "Cellular_senescence_GO_0090398"),
+        ("IL-6/JAK/STAT3 Signaling", "IL-6_JAK_STAT3_Signaling"),
+        ("../../x", "set_.._.._x"),
+        ("GOBP_" + "X" * 80, "GOBP_" + "X" * 59),
+        ("A.b-c_1", "A.b-c_1"),
+    ],
+)
+def test_names_of_gmt_sets_are_made_valid(given, name, caplog):
+    with caplog.at_level("INFO"):
+        (made,) = read_gmt(f"{given}\tna\tIL6\tTNF\n")
+    assert made.name == name
+    assert (f"{given!r} is called {name}" in caplog.text) == (given != name)
+    assert (f"called {given!r} in its file" in made.note) == (given != name)
+
+
+def test_a_pair_of_long_names_stays_a_pair():
+    long = "GOBP LONG " + "X" * 80
+    (made,) = read_gmt(f"{long}_UP\tna\tIL6\n{long}_DN\tna\tTNF\n")
+    assert (made.up, made.down) == (("IL6",), ("TNF",))
+
+
 def test_gmt_pairs_become_one_signed_signature(tmp_path):
     text = "X_UP\tabout\tIL8\tIL6\t\nX_DN\tabout\tLMNB1\nY\t\tTNF\tTNF\nZ_DOWN\tna\tTOP2A\n"
     path = tmp_path / "sets.gmt.gz"
@@ -333,7 +359,8 @@ def test_a_saved_set_holds_no_formula_and_is_seen_to_be_cut(tmp_path):
         ("a.gmt", "X\tna\tIL6\nX\tna\tTNF\n", "line 2.*twice"),
         ("a.gmt", "X\tna\tIL6\nX_UP\tna\tTNF\n", "line 2.*twice"),
         ("a.gmt", "X_UP\tna\tIL6\nX_DN\tna\tIL6\n", "up and in down.*IL6"),
-        ("a.gmt", "my set\tna\tIL6\n", "invalid signature name"),
+        ("a.gmt", "\tna\tIL6\n", "invalid signature name"),
+        ("a.gmt", "m s\tna\tIL6\nm_s\tna\tTNF\n", "line 2: 'm s' and 'm_s' both become 'm_s'"),
         ("a.gmt", "\n", "no gene sets"),
         ("a.yaml", "s: [IL6]\ns: [TNF]\n", "twice"),
         ("a.yaml", "s: {upp: [IL6]}\n", "upp"),

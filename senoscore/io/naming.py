@@ -13,19 +13,29 @@ from scipy import sparse
 
 from senoscore import genes
 from senoscore.errors import InputError
+from senoscore.progress import track
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from senoscore.io.source import Source
+    from senoscore.io.source import Names, Source
     from senoscore.io.values import ValueFacts
 
-__all__ = ["KNOWN", "MergePlan", "merge_plan", "merged_blocks", "settle_genes"]
+__all__ = [
+    "KNOWN",
+    "MergePlan",
+    "known_share",
+    "merge_plan",
+    "merged_blocks",
+    "refuse_other_species",
+    "settle_genes",
+]
 
 KNOWN: Final = ("symbol", "ensembl", "alias", "case")
 """Statuses of a name that means one gene."""
 
 _GENOME_PREFIX: Final = re.compile(r"^(GRCh\d+|hg\d+|GRCm\d+|mm\d+)_+(?=\S)")
+_LOOKED_AT: Final = 20_000  # names; enough to tell genes from cells
 _LEFT_OUT: Final = "left out: another of this symbol has a higher mean"
 
 
@@ -88,7 +98,7 @@ def merge_plan(table: pd.DataFrame, facts: ValueFacts, *, keep_best: bool) -> Me
     return MergePlan(first["symbol"].tolist(), ids.tolist(), target.astype(np.int64), merged)
 
 
-def settle_genes(source: Source, organism: str, where: str) -> pd.DataFrame:
+def settle_genes(source: Names, organism: str, where: str) -> pd.DataFrame:
     """Give each input gene its current symbol, by its name or else by its second name.
 
     Parameters
@@ -120,7 +130,7 @@ def settle_genes(source: Source, organism: str, where: str) -> pd.DataFrame:
     return table
 
 
-def _without_genome(source: Source, where: str) -> list[str]:
+def _without_genome(source: Names, where: str) -> list[str]:
     """Take off a genome that some pipelines put before each name (``GRCh38_TP53``)."""
     found = Counter(m.group(1) for m in map(_GENOME_PREFIX.match, source.genes) if m)
     if len(found) > 1:
@@ -140,22 +150,10 @@ def _by_second_name(table: pd.DataFrame, ids: list[str], organism: str) -> pd.Da
 
 
 def _check_organism(
-    names: list[str], source: Source, table: pd.DataFrame, organism: str, where: str
+    names: list[str], source: Names, table: pd.DataFrame, organism: str, where: str
 ) -> None:
-    guess = genes.detect_organism(names)
-    if guess.organism is None and not guess.mixed and source.gene_ids is not None:
-        guess = genes.detect_organism(source.gene_ids)
-    if guess.mixed:
-        msg = f"{where}: mixed species: {guess.note}"
-        raise InputError(msg, fix="split it into one dataset a species")
+    guess = refuse_other_species(names, source.gene_ids, organism, where)
     n_known = int(table["status"].isin(KNOWN).sum())
-    share = {name: round(part * len(set(names))) for name, part in guess.fractions.items()}
-    if guess.organism not in (None, organism):
-        msg = (
-            f"{where}: {share[organism]}/{len(set(names))} gene names are {organism}; "
-            f"{share[guess.organism]} are {guess.organism}"
-        )
-        raise InputError(msg, fix=f"is it `organism: {guess.organism}`?")
     if guess.organism is None:
         in_rows = genes.detect_organism(source.cells[:20_000])
         if in_rows.organism is not None:
@@ -167,10 +165,54 @@ def _check_organism(
         raise InputError(msg, fix="name genes by symbol or Ensembl id, human or mouse")
 
 
+def refuse_other_species(
+    names: list[str], ids: list[str] | None, organism: str, where: object
+) -> genes.OrganismGuess:
+    """Compare the species that names speak of with the one declared.
+
+    Raises
+    ------
+    InputError
+        Another species, or two.
+    """
+    guess = genes.detect_organism(names)
+    if guess.organism is None and not guess.mixed and ids is not None:
+        guess = genes.detect_organism(ids)
+    if guess.mixed:
+        msg = f"{where}: mixed species: {guess.note}"
+        raise InputError(msg, fix="split it into one dataset a species")
+    if guess.organism not in (None, organism):
+        share = {name: round(part * len(set(names))) for name, part in guess.fractions.items()}
+        msg = (
+            f"{where}: {share[organism]}/{len(set(names))} gene names are {organism}; "
+            f"{share[guess.organism]} are {guess.organism}"
+        )
+        fix = f"is it `organism: {guess.organism}`?"
+        if guess.organism == "human" and all(name == name.upper() for name in names):
+            fix = (
+                "declare `organism: human` only if they are; mouse symbols in capitals look the "
+                "same: write them as in Trp53, or give Ensembl ids"
+            )
+        raise InputError(msg, fix=fix)
+    return guess
+
+
+def known_share(names: list[str]) -> float:
+    """Share of names that are genes of either organism."""
+    step = max(1, len(names) // _LOOKED_AT)
+    clean = [
+        name.strip().split(".")[0] if name.startswith("ENS") else name for name in names[::step]
+    ]
+    return max(genes.detect_organism(clean).fractions.values())
+
+
 def merged_blocks(source: Source, plan: MergePlan) -> Iterator[sparse.csr_matrix]:
     """Go through the input with the columns of the plan; sums are made in int64 or float64."""
     n_genes = len(plan.symbols)
-    for block in source.blocks():
+    blocks = track(
+        source.blocks(), "cells written", total=len(source.cells), size=lambda b: b.stop - b.start
+    )
+    for block in blocks:
         target = plan.target[block.indices]
         used = target >= 0
         wide = np.int64 if block.data.dtype.kind in "iub" else np.float64

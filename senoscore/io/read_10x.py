@@ -13,12 +13,12 @@ from senoscore.io._h5 import H5_ERRORS, Matrix, check_parts, child, damaged, ope
 from senoscore.io._mtx import read_mtx
 from senoscore.io._text import read_lines
 from senoscore.io.blocks import iter_matrix
-from senoscore.io.source import Source, checked_names, in_memory
+from senoscore.io.source import Names, Source, checked_names, in_memory
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["mtx_files", "read_10x_h5", "read_10x_mtx"]
+__all__ = ["look_10x_h5", "look_10x_mtx", "mtx_files", "read_10x_h5", "read_10x_mtx"]
 
 _EXPRESSION: Final = "Gene Expression"
 
@@ -42,25 +42,43 @@ def read_10x_mtx(path: Path, *, max_bytes: int) -> Source:
     InputError
         A file is missing or damaged, or they do not fit together.
     """
+    names, keep, n_features = _mtx_names(path, max_bytes)
+    X = read_mtx(names.files[0], max_bytes=max_bytes, shape=(n_features, len(names.cells)))
+    X = X if keep.size == n_features else X[:, keep]
+    return Source(**vars(names), blocks=in_memory(X))
+
+
+def look_10x_mtx(path: Path, *, max_bytes: int) -> Names:
+    """Names as :func:`read_10x_mtx` finds them, without the values.
+
+    Raises
+    ------
+    InputError
+        A file of names is missing or damaged.
+    """
+    return _mtx_names(path, max_bytes)[0]
+
+
+def _mtx_names(path: Path, max_bytes: int) -> tuple[Names, np.ndarray, int]:
+    """Names, which features are genes, and how many features there are."""
     matrix, features, barcodes = mtx_files(path)
     table = [line.split("\t") for line in read_lines(features, max_bytes=max_bytes) if line]
     cells = [line.split("\t")[0] for line in read_lines(barcodes, max_bytes=max_bytes) if line]
-    X = read_mtx(matrix, max_bytes=max_bytes, shape=(len(table), len(cells)))
     ids = [row[0] for row in table]
     names = [row[1] if len(row) > 1 and row[1] else row[0] for row in table]
     kinds = [row[2] if len(row) > 2 else _EXPRESSION for row in table]
     keep, notes = _expression_only(kinds, path)
-    return Source(
+    found = Names(
         path=path,
         format="10x_mtx",
         cells=checked_names(cells, "cell", barcodes),
         genes=checked_names((names[i] for i in keep), "gene", features),
-        blocks=in_memory(X if keep.size == len(names) else X[:, keep]),
         gene_ids=checked_names((ids[i] for i in keep), "gene", features),
         slot=matrix.name,
         notes=notes,
         files=(matrix, features, barcodes),
     )
+    return found, keep, len(table)
 
 
 def mtx_files(path: Path) -> tuple[Path, Path, Path]:
@@ -136,13 +154,36 @@ def read_10x_h5(path: Path) -> Source:
     """
     with open_h5(path) as file:
         try:
-            return _read_10x_h5(file, path)
+            group = _genome_group(file, path)
+            names, keep, n_features = _h5_names(group, path)
+            # Genes x cells by columns is cells x genes by rows.
+            turned = Matrix(group, "csr", len(names.cells), n_features)
+            check_parts(turned, f"{path}: {group.name}")
+            blocks = [block.to_csr() for block in iter_matrix(turned)]
+        except H5_ERRORS as error:
+            raise damaged(path, error) from error
+    X = sparse.vstack(blocks, format="csr") if blocks else sparse.csr_matrix((0, n_features))
+    X = X if keep.size == n_features else X[:, keep]
+    return Source(**vars(names), blocks=in_memory(X))
+
+
+def look_10x_h5(path: Path) -> Names:
+    """Names as :func:`read_10x_h5` finds them, without the values.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, no 10x file, or holds several genomes.
+    """
+    with open_h5(path) as file:
+        try:
+            return _h5_names(_genome_group(file, path), path)[0]
         except H5_ERRORS as error:
             raise damaged(path, error) from error
 
 
-def _read_10x_h5(file: h5py.File, path: Path) -> Source:
-    group = _genome_group(file, path)
+def _h5_names(group: h5py.Group, path: Path) -> tuple[Names, np.ndarray, int]:
+    """Names, which features are genes, and how many features there are."""
     features = child(group, "features")
     if isinstance(features, h5py.Group):  # v3
         names, ids = _texts(features, "name"), _texts(features, "id")
@@ -158,23 +199,18 @@ def _read_10x_h5(file: h5py.File, path: Path) -> Source:
     if shape != (len(names), len(cells)) or not len(ids) == len(kinds) == len(names):
         msg = f"{path}: the parts of {group.name} do not fit together"
         raise InputError(msg, fix="the file is damaged: copy or download it again")
-    # Genes x cells by columns is cells x genes by rows.
-    turned = Matrix(group, "csr", len(cells), len(names))
-    check_parts(turned, f"{path}: {group.name}")
-    blocks = [block.to_csr() for block in iter_matrix(turned)]
-    X = sparse.vstack(blocks, format="csr") if blocks else sparse.csr_matrix((0, len(names)))
     keep, notes = _expression_only(kinds, path)
-    return Source(
+    found = Names(
         path=path,
         format="10x_h5",
         cells=checked_names(cells, "cell", path),
         genes=checked_names((names[i] for i in keep), "gene", path),
-        blocks=in_memory(X if keep.size == len(names) else X[:, keep]),
         gene_ids=checked_names((ids[i] for i in keep), "gene", path),
         slot=group.name.strip("/"),
         notes=notes,
         files=(path,),
     )
+    return found, keep, len(names)
 
 
 def _genome_group(file: h5py.File, path: Path) -> h5py.Group:

@@ -11,7 +11,7 @@ from senoscore._keys import COUNTS
 from senoscore.errors import InputError
 from senoscore.io._h5 import H5_ERRORS, Matrix, check_size, child, damaged, describe, open_h5
 from senoscore.io.blocks import iter_matrix, prefetch
-from senoscore.io.source import Source, checked_names
+from senoscore.io.source import Names, Source, checked_names
 from senoscore.io.values import ValueFacts, guess_values, scan_values
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from senoscore.io.blocks import Block
 
-__all__ = ["read_h5ad", "read_obs"]
+__all__ = ["look_h5ad", "read_h5ad", "read_obs"]
 
 _PROBE: Final = 256  # cells looked at in three places of a slot
 _ID_COLUMNS: Final = ("ensembl_id", "gene_ids", "gene_id", "ensembl", "feature_id", "ensembl_ids")
@@ -46,10 +46,11 @@ def read_h5ad(path: Path, *, layer: str | None, values: str, columns: Sequence[s
     path
         The file.
     layer
-        Layer that holds the values; ``X`` and ``raw.X`` are understood; None looks for it:
-        counts first, wherever they are with the most genes, else X.
+        Layer that holds the values; ``X``, ``raw`` and ``raw.X`` are understood; None looks for
+        it: counts first, then whatever can be used, and of either the slot with the most genes.
     values
-        What was declared; unless ``auto`` or ``counts``, X is taken without looking further.
+        What was declared; unless ``auto`` or ``counts``, the slot of that kind with the most
+        genes, and X where none looks like it.
     columns
         Columns of obs to read.
 
@@ -61,20 +62,46 @@ def read_h5ad(path: Path, *, layer: str | None, values: str, columns: Sequence[s
     with open_h5(path) as file:
         try:
             slot, notes = _choose(file, layer, values)
-            raw = slot.keys[0] == "raw"
-            genes, ids = _genes(_frame(child(file, "raw") if raw else file, "var", path))
-            cells = _index(_frame(file, "obs", path))
-            obs = _obs_columns(_frame(file, "obs", path), columns, path)
-            matrix = describe(_walk(file, slot.keys))
+            return _source(file, path, slot.name, slot.keys, columns, notes)
         except H5_ERRORS as error:
             raise damaged(path, error) from error
+
+
+def look_h5ad(path: Path, *, layer: str | None, columns: Sequence[str] = ()) -> Names:
+    """Open an .h5ad file as :func:`read_h5ad` does, but look at no value to find the slot.
+
+    Raises
+    ------
+    InputError
+        As in :func:`read_h5ad`.
+    """
+    with open_h5(path) as file:
+        try:
+            name, keys = _all_ways(file)[0] if layer is None else _named(file, layer)
+            return _source(file, path, name, keys, columns, [])
+        except H5_ERRORS as error:
+            raise damaged(path, error) from error
+
+
+def _source(
+    file: h5py.File,
+    path: Path,
+    name: str,
+    keys: tuple[str, ...],
+    columns: Sequence[str],
+    notes: list[str],
+) -> Source:
+    genes, ids = _genes(_frame(child(file, "raw") if keys[0] == "raw" else file, "var", path))
+    cells = _index(_frame(file, "obs", path))
+    obs = _obs_columns(_frame(file, "obs", path), columns, path)
+    matrix = describe(_walk(file, keys))
     if (matrix.n_rows, matrix.n_columns) != (len(cells), len(genes)):
         shape = f"{matrix.n_rows} x {matrix.n_columns}"
-        msg = f"{path}: {slot.name} is {shape} but there are {len(cells)} cells, {len(genes)} genes"
+        msg = f"{path}: {name} is {shape} but there are {len(cells)} cells, {len(genes)} genes"
         raise InputError(msg, fix="the file is damaged: write it again with anndata")
 
     def passes() -> Iterator[Block]:
-        return prefetch(_pass(path, slot.keys))
+        return prefetch(_pass(path, keys))
 
     return Source(
         path=path,
@@ -84,7 +111,7 @@ def read_h5ad(path: Path, *, layer: str | None, values: str, columns: Sequence[s
         blocks=passes,
         gene_ids=None if ids is None else checked_names(ids, "gene", path),
         obs=obs,
-        slot=slot.name,
+        slot=name,
         notes=notes,
         files=(path,),
     )
@@ -154,33 +181,53 @@ def _candidates(file: h5py.File) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def _choose(file: h5py.File, layer: str | None, values: str) -> tuple[_Slot, list[str]]:
-    ways = _candidates(file)
     if layer is not None:
-        named = [way for way in ways if layer in (way[0], way[1][-1] if len(way[1]) == 2 else "")]
-        named = [way for way in named if way[0] == layer or way[1][0] == "layers"]
-        if not named:
-            msg = f"{file.filename} has no layer {layer!r}"
-            raise InputError(msg, fix=f"there are: {', '.join(name for name, _ in ways) or 'none'}")
-        return _probe(file, *named[0]), []
-    if not ways:
-        msg = f"{file.filename} holds no matrix (neither X, layers nor raw)"
-        raise InputError(msg, fix="check that it is an .h5ad file with values in it")
-    if values not in ("auto", COUNTS):
-        return _probe(file, *ways[0]), []
-    slots = [_probe(file, *way) for way in ways]
-    best = max(slots, key=_preference)  # the first of equals: X, then layers by name, then raw.X
+        return _probe(file, *_named(file, layer)), []
+    slots = [_probe(file, *way) for way in _all_ways(file)]
+    if values in ("auto", COUNTS):
+        best = max(slots, key=_preference)  # the first of equals: X, layers by name, raw.X
+    else:
+        of_kind = [slot for slot in slots if slot.kind == values]
+        best = max(of_kind, key=_preference) if of_kind else slots[0]
     return best, _explain(best, slots)
 
 
+def _all_ways(file: h5py.File) -> list[tuple[str, tuple[str, ...]]]:
+    ways = _candidates(file)
+    if not ways:
+        msg = f"{file.filename} holds no matrix (neither X, layers nor raw)"
+        raise InputError(msg, fix="check that it is an .h5ad file with values in it")
+    return ways
+
+
+def _named(file: h5py.File, layer: str) -> tuple[str, tuple[str, ...]]:
+    """Find the slot that the sheet names, as ``_candidates`` lists it or by its short name."""
+    ways = _candidates(file)
+    short = {"raw.X": "raw"}
+    named = [way for way in ways if way[0] == layer] or [
+        way for way in ways if short.get(way[0], way[1][-1]) == layer
+    ]
+    if not named:
+        msg = f"{file.filename} has no layer {layer!r}"
+        raise InputError(msg, fix=f"there are: {', '.join(name for name, _ in ways) or 'none'}")
+    if len(named) > 1:
+        msg = f"{file.filename}: layer {layer!r} may be {' or '.join(name for name, _ in named)}"
+        raise InputError(msg, fix="write it as named here")
+    return named[0]
+
+
 def _preference(slot: _Slot) -> tuple[int, int]:
-    if slot.kind == COUNTS:
-        return 2, slot.n_genes
-    return (0 if slot.kind == "unusable" else 1), 0
+    rank = {COUNTS: 2, "unusable": 0}.get(slot.kind, 1)
+    return rank, slot.n_genes
 
 
 def _explain(best: _Slot, slots: list[_Slot]) -> list[str]:
+    if len(slots) == 1:
+        return []
     found = "; ".join(f"{s.name}: {s.kind} ({s.facts.evidence}, {s.n_genes} genes)" for s in slots)
-    return [f"values taken from {best.name}; found {found}"] if len(slots) > 1 else []
+    fewer = [s.name for s in slots if s.kind == best.kind and s.n_genes < best.n_genes]
+    why = f", which has more genes than {' and '.join(fewer)}" if fewer else ""
+    return [f"values taken from {best.name}{why}; found {found}"]
 
 
 def _probe(file: h5py.File, name: str, keys: tuple[str, ...]) -> _Slot:

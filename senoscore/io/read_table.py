@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import re
 from collections import defaultdict
-from math import isinf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -14,23 +10,19 @@ import pandas as pd
 from scipy import sparse
 
 from senoscore.errors import InputError
-from senoscore.genes import detect_organism
-from senoscore.io._text import Dialect, is_number, open_text, sniff
-from senoscore.io.source import Source, checked_names, in_memory
-from senoscore.io.tables import EXACT_FLOATS
+from senoscore.io._fields import frames, full_header
+from senoscore.io._long import look_long, looks_long, read_long
+from senoscore.io._text import Dialect, is_number, sniff
+from senoscore.io.naming import known_share
+from senoscore.io.source import Names, Source, checked_names, in_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["ORIENTATIONS", "read_table"]
+__all__ = ["ORIENTATIONS", "look_table", "read_table"]
 
 ORIENTATIONS: Final = ("auto", "cells_x_genes", "genes_x_cells", "long")
 
-_FIELDS_AT_ONCE: Final = 4_000_000
-_LOOKED_AT: Final = 20_000  # names; enough to tell genes from cells
-_LONG_CELL: Final = frozenset({"cell", "barcode", "cell_id", "cellid", "sample", "sample_id"})
-_LONG_GENE: Final = frozenset({"gene", "feature", "gene_id", "symbol", "gene_symbol", "gene_name"})
 _ANNOTATION: Final = frozenset(  # columns of featureCounts and the like that hold numbers
     {"chr", "chrom", "chromosome", "start", "end", "strand", "length", "entrezid", "entrez_id"}
 )
@@ -61,7 +53,7 @@ def read_table(path: Path, *, orientation: str, max_bytes: int) -> Source:
         The file; separator, encoding and comment lines are found out.
     orientation
         ``auto`` tells genes from cells by their names; ``cells_x_genes``, ``genes_x_cells``
-        and ``long`` (cell, gene, value) declare it, which is checked.
+        and ``long`` (cell, gene, value, perhaps sample) declare it, which is checked.
     max_bytes
         Limit on the bytes it unfolds to.
 
@@ -75,13 +67,11 @@ def read_table(path: Path, *, orientation: str, max_bytes: int) -> Source:
     InputError
         The file is damaged or no such table; a field is no number (with row and column).
     """
-    if orientation not in ORIENTATIONS:
-        msg = f"unknown orientation {orientation!r}"
-        raise InputError(msg, fix=f"use one of {', '.join(ORIENTATIONS)}")
+    _check_orientation(orientation)
     dialect = sniff(path, max_bytes=max_bytes)
     notes = [f"{path.name} is not UTF-8; read as Latin-1"] if dialect.encoding != "utf-8" else []
-    if orientation == "long" or (orientation == "auto" and _looks_long(dialect)):
-        source = _read_long(path, dialect, max_bytes)
+    if orientation == "long" or (orientation == "auto" and looks_long(dialect)):
+        source = read_long(path, dialect, max_bytes)
     else:
         dense = _read_dense(path, dialect, max_bytes)
         source = _oriented(path, dense, orientation)
@@ -89,94 +79,46 @@ def read_table(path: Path, *, orientation: str, max_bytes: int) -> Source:
     return source
 
 
-def _looks_long(dialect: Dialect) -> bool:
-    rows = dialect.rows
-    if any(len(row) != 3 for row in rows) or not is_number(rows[0][2]):
-        return False
-    if is_number(rows[0][0]) or is_number(rows[0][1]):
-        return False
-    header = {field.strip().lower() for field in dialect.header or ()}
-    if header & _LONG_CELL and header & _LONG_GENE:
-        return True
-    repeats = (len({row[i] for row in rows}) < len(rows) for i in (0, 1))
-    return any(repeats)
+def _check_orientation(orientation: str) -> None:
+    if orientation not in ORIENTATIONS:
+        msg = f"unknown orientation {orientation!r}"
+        raise InputError(msg, fix=f"use one of {', '.join(ORIENTATIONS)}")
 
 
-def _frames(
-    path: Path, dialect: Dialect, max_bytes: int, n_columns: int, dtype: Any
-) -> Iterator[pd.DataFrame]:
-    """Read the values in runs of rows; columns are numbered."""
-    with open_text(path, max_bytes=max_bytes) as handle:
-        for _ in range(dialect.skip + (dialect.header is not None)):
-            handle.readline()
-        try:
-            with pd.read_csv(
-                handle,
-                sep=dialect.separator,
-                header=None,
-                names=list(range(n_columns)),
-                index_col=False,
-                dtype=dtype,
-                encoding=dialect.encoding,
-                chunksize=max(1, _FIELDS_AT_ONCE // n_columns),
-                skipinitialspace=True,
-                na_values=[""],
-                **EXACT_FLOATS,
-                on_bad_lines="error",
-            ) as reader:
-                yield from reader
-        except pd.errors.EmptyDataError:
-            return
-        except pd.errors.ParserError as error:
-            msg = f"{path} cannot be read as a table: {' '.join(str(error).split())[:200]}"
-            raise InputError(msg, fix="give every row the same number of fields") from error
-        except (ValueError, OverflowError) as error:
-            raise _not_a_number(path, dialect, max_bytes, dtype) from error
+def look_table(path: Path, *, orientation: str, max_bytes: int) -> Names:
+    """Names as :func:`read_table` finds them, as far as the header and the first rows tell.
+
+    Raises
+    ------
+    InputError
+        The file cannot be opened, or its header is no header.
+    """
+    _check_orientation(orientation)
+    dialect = sniff(path, max_bytes=max_bytes)
+    cells, obs = [], pd.DataFrame()
+    if orientation == "long" or (orientation == "auto" and looks_long(dialect)):
+        genes, columns = look_long(path, dialect)
+        obs = pd.DataFrame(columns=pd.Index(columns, dtype=object))
+    else:
+        header, text, values = _dense_columns(path, dialect)
+        rows = pd.DataFrame(row for row in dialect.rows if len(row) == len(header))
+        named = [rows[i].tolist() for i in (0, *text)]
+        genes = max(named, key=known_share)
+        in_columns = [header[i] for i in values]
+        if known_share(in_columns) > known_share(genes):
+            genes, obs = in_columns, rows[text].set_axis([header[i].strip() for i in text], axis=1)
+        else:
+            cells = checked_names(in_columns, "cell", path)
+    return Names(
+        path=path, format="table", cells=cells, genes=genes, obs=obs, all_cells=bool(cells),
+        slot="table", files=(path,),
+    )  # fmt: skip
 
 
-def _not_a_number(path: Path, dialect: Dialect, max_bytes: int, dtype: Any) -> InputError:
-    """Find the field that stopped the fast reader."""
-    with open_text(path, max_bytes=max_bytes) as handle:
-        text = io.TextIOWrapper(handle, dialect.encoding, errors="replace", newline="")
-        try:
-            for number, row in enumerate(csv.reader(text, delimiter=dialect.separator), start=1):
-                if number <= dialect.skip + (dialect.header is not None):
-                    continue
-                for i, field in enumerate(row):
-                    if dtype[i] is not str and (not is_number(field) or _too_large(field)):
-                        return _bad_field(path, dialect, number, row[0], i, field)
-        except csv.Error as error:
-            msg = f"{path} cannot be read as a table: {error}"
-            return InputError(msg, fix="check its quotes and separators")
-        finally:
-            text.detach()
-    msg = f"{path} cannot be read as a table of numbers"
-    return InputError(msg, fix="check its encoding and its separators")
-
-
-def _too_large(field: str) -> bool:
-    """Whether digits mean more than a float64 holds."""
-    return "inf" not in field.lower() and field.strip() not in ("", "NA") and isinf(float(field))
-
-
-def _bad_field(path: Path, dialect: Dialect, line: int, row: str, i: int, field: str) -> InputError:
-    header = _full_header(dialect)
-    column = repr(header[i][:60]) if i < len(header) else str(i + 1)
-    msg = f"{path}: {field[:40]!r} in line {line} (row {row[:60]!r}, column {column}) is no number"
-    if re.fullmatch(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?", field.strip()):
-        return InputError(msg, fix="write decimals with a point, not a comma")
-    return InputError(msg, fix="keep only numbers beside the row names")
-
-
-def _full_header(dialect: Dialect) -> list[str]:
-    """Header with a field for the row names, which R leaves out."""
-    header = dialect.header or []
-    return ["", *header] if len(header) == len(dialect.rows[0]) - 1 else header[:]
-
-
-def _read_dense(path: Path, dialect: Dialect, max_bytes: int) -> _Dense:
+def _dense_columns(path: Path, dialect: Dialect) -> tuple[list[str], list[int], list[int]]:
+    """Header, and which columns beside the row names hold text and which values."""
     width = len(dialect.rows[0])
-    header = _full_header(dialect)
+    header = full_header(dialect)
     if dialect.header is None or len(header) != width:
         msg = f"{path}: the header has {len(header)} fields and the first row {width}"
         raise InputError(msg, fix="the first line must name each column (the row names' may lack)")
@@ -185,10 +127,15 @@ def _read_dense(path: Path, dialect: Dialect, max_bytes: int) -> _Dense:
     if not values:
         msg = f"{path} has no column of numbers"
         raise InputError(msg, fix="check the separator and the orientation")
+    return header, text, values
+
+
+def _read_dense(path: Path, dialect: Dialect, max_bytes: int) -> _Dense:
+    header, text, values = _dense_columns(path, dialect)
     dtype: defaultdict[int, type] = defaultdict(lambda: np.float64)
     dtype.update(dict.fromkeys([0, *text], str))
     parts, names, texts = [], [], []
-    for frame in _frames(path, dialect, max_bytes, width, dtype):
+    for frame in frames(path, dialect, max_bytes, len(header), dtype):
         names += frame[0].fillna("").astype(str).tolist()
         texts.append(frame[text])
         dense = frame[values].to_numpy(np.float64)
@@ -196,10 +143,23 @@ def _read_dense(path: Path, dialect: Dialect, max_bytes: int) -> _Dense:
     if not parts:
         msg = f"{path} has a header but no rows"
         raise InputError(msg, fix="check that the file is whole")
+    _refuse_long(path, [names, *(pd.concat(texts)[i] for i in text)], header)
     X = sparse.vstack(parts, format="csr")
     notes = pd.concat(texts, ignore_index=True)
     notes.columns = pd.Index([header[i].strip() for i in text], dtype=object)
     return _Dense(X, names, [header[i] for i in values], notes)
+
+
+def _refuse_long(path: Path, columns: list[Any], header: list[str]) -> None:
+    """Where no column of names tells a row, it takes two: cell and gene."""
+    repeats = [
+        len(pd.unique(pd.Series(names, dtype=object))) * 2 <= len(names) for names in columns
+    ]
+    if len(columns) > 1 and all(repeats):
+        there = ", ".join(name.strip() or "(no name)" for name in header[:8])
+        msg = f"{path} looks long: no column of names is one a row (columns: {there})"
+        fix = "give it the columns sample, cell, gene and value, or cell, gene and value, so named"
+        raise InputError(msg, fix=fix)
 
 
 def _is_annotation(name: str, rows: list[list[str]], i: int) -> bool:
@@ -212,19 +172,10 @@ def _plausible(field: str) -> bool:
     return bool(field.strip()) and is_number(field.replace(",", "."))
 
 
-def _known(names: list[str]) -> float:
-    """Share of names that are genes of either organism."""
-    step = max(1, len(names) // _LOOKED_AT)
-    clean = [
-        name.strip().split(".")[0] if name.startswith("ENS") else name for name in names[::step]
-    ]
-    return max(detect_organism(clean).fractions.values())
-
-
 def _oriented(path: Path, dense: _Dense, orientation: str) -> Source:
-    in_rows, in_columns = _known(dense.rows), _known(dense.columns)
+    in_rows, in_columns = known_share(dense.rows), known_share(dense.columns)
     symbols, note = _gene_column(dense)
-    in_rows = max(in_rows, 0.0 if symbols is None else _known(symbols))
+    in_rows = max(in_rows, 0.0 if symbols is None else known_share(symbols))
     seen = f"{in_rows:.0%} of the row names and {in_columns:.0%} of the column names are genes"
     if max(in_rows, in_columns) == 0:
         msg = (
@@ -251,56 +202,9 @@ def _gene_column(dense: _Dense) -> tuple[list[str] | None, str]:
     """Find a column of gene names beside row names that may be ids of anything."""
     for at, name in enumerate(dense.text.columns):
         names = dense.text.iloc[:, at].fillna("").astype(str).tolist()
-        if _known(names) > 0.2:
+        if known_share(names) > 0.2:
             return names, f"; gene names from {name!r} where the row name is unknown"
     return None, ""
-
-
-def _read_long(path: Path, dialect: Dialect, max_bytes: int) -> Source:
-    if len(dialect.rows[0]) != 3:
-        msg = f"{path} is declared long but has {len(dialect.rows[0])} columns"
-        raise InputError(msg, fix="a long table has the columns cell, gene and value")
-    numbered: list[dict[str, int]] = [{}, {}]
-    codes: list[list[np.ndarray]] = [[], []]
-    values = []
-    dtype = {0: str, 1: str, 2: np.float64}
-    for frame in _frames(path, dialect, max_bytes, 3, dtype):
-        for axis, known in enumerate(numbered):
-            code, unique = pd.factorize(frame[axis].fillna("").astype(str))
-            lookup = [known.setdefault(name, len(known)) for name in unique]
-            codes[axis].append(np.asarray(lookup, dtype=np.int64)[code])
-        values.append(frame[2].to_numpy())
-    if not values:
-        msg = f"{path} has no rows"
-        raise InputError(msg, fix="check that the file is whole")
-    first, second = (list(known) for known in numbered)
-    rows, columns = (np.concatenate(part) for part in codes)
-    header = [field.strip().lower() for field in dialect.header or ["", ""]]
-    swap = header[0] in _LONG_GENE or (
-        header[1] not in _LONG_GENE and _known(first) > _known(second)
-    )
-    if swap:
-        first, second, rows, columns = second, first, columns, rows
-    data = np.concatenate(values)
-    _check_pairs(path, rows, columns, first, second)
-    X = sparse.csr_matrix((data, (rows, columns)), shape=(len(first), len(second)))
-    notes = [f"read as long: {len(first)} cells, {len(second)} genes, {data.size} values"]
-    return _source(path, X, first, second, None, pd.DataFrame(), notes)
-
-
-def _check_pairs(
-    path: Path, rows: np.ndarray, columns: np.ndarray, cells: list[str], genes: list[str]
-) -> None:
-    pairs = rows * len(genes) + columns
-    order = np.argsort(pairs, kind="stable")
-    twice = np.flatnonzero(np.diff(pairs[order]) == 0)
-    if twice.size:
-        at = order[twice[0]]
-        msg = (
-            f"{path}: {twice.size} values come twice, such as cell {cells[rows[at]]!r}, "
-            f"gene {genes[columns[at]]!r}"
-        )
-        raise InputError(msg, fix="give one value for each cell and gene")
 
 
 def _source(

@@ -9,15 +9,15 @@ import h5py
 
 from senoscore.errors import InputError
 from senoscore.io._h5 import check_size, open_h5
-from senoscore.io.read_10x import mtx_files, read_10x_h5, read_10x_mtx
-from senoscore.io.read_h5ad import read_h5ad
-from senoscore.io.read_table import read_table
-from senoscore.io.source import MAX_BYTES, Source
+from senoscore.io.read_10x import look_10x_h5, look_10x_mtx, mtx_files, read_10x_h5, read_10x_mtx
+from senoscore.io.read_h5ad import look_h5ad, read_h5ad
+from senoscore.io.read_table import look_table, read_table
+from senoscore.io.source import MAX_BYTES, Names, Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["FORMATS", "detect_format", "open_source", "source_files"]
+__all__ = ["FORMATS", "detect_format", "look_source", "open_source", "source_files"]
 
 FORMATS: Final = ("auto", "h5ad", "10x_mtx", "10x_h5", "table")
 
@@ -107,6 +107,66 @@ def open_source(
         The input cannot be used as declared.
     """
     where = Path(path)
+    kind = _settled(where, format, orientation, layer, max_bytes)
+    if kind == "h5ad":
+        return read_h5ad(where, layer=layer or None, values=values, columns=columns)
+    if kind == "10x_mtx":
+        source = read_10x_mtx(where, max_bytes=max_bytes)
+    elif kind == "10x_h5":
+        source = read_10x_h5(where)
+    else:
+        source = read_table(where, orientation=orientation, max_bytes=max_bytes)
+    _check_columns(source, columns)
+    return source
+
+
+def look_source(
+    path: str | Path,
+    *,
+    format: str = "auto",  # noqa: A002  the name of the column in the sheet
+    orientation: str = "auto",
+    layer: str | None = None,
+    columns: Sequence[str] = (),
+    max_bytes: int = MAX_BYTES,
+) -> Names:
+    """Read the names of a matrix and no values: in seconds, however large it is.
+
+    Parameters
+    ----------
+    path, format, orientation, layer, columns, max_bytes
+        As in :func:`open_source`.
+
+    Returns
+    -------
+    Names; those of a table are of its header and first rows only.
+
+    Raises
+    ------
+    InputError
+        The input cannot be used as declared, as far as names tell.
+    """
+    where = Path(path)
+    kind = _settled(where, format, orientation, layer, max_bytes)
+    if kind == "h5ad":
+        return look_h5ad(where, layer=layer or None, columns=columns)
+    if kind == "10x_mtx":
+        names = look_10x_mtx(where, max_bytes=max_bytes)
+    elif kind == "10x_h5":
+        names = look_10x_h5(where)
+    else:
+        names = look_table(where, orientation=orientation, max_bytes=max_bytes)
+    _check_columns(names, columns)
+    return names
+
+
+def _settled(
+    where: Path,
+    format: str,  # noqa: A002  the name of the column in the sheet
+    orientation: str,
+    layer: str | None,
+    max_bytes: int,
+) -> str:
+    """Format of an input, which fits what else is declared and is not too large."""
     if format not in FORMATS:
         msg = f"unknown format {format!r}"
         raise InputError(msg, fix=f"use one of {', '.join(FORMATS)}")
@@ -120,17 +180,12 @@ def open_source(
     if kind in ("h5ad", "10x_h5"):
         with open_h5(where) as file:
             check_size(file, max_bytes)
-    if kind == "h5ad":
-        return read_h5ad(where, layer=layer or None, values=values, columns=columns)
-    if kind == "10x_mtx":
-        source = read_10x_mtx(where, max_bytes=max_bytes)
-    elif kind == "10x_h5":
-        source = read_10x_h5(where)
-    else:
-        source = read_table(where, orientation=orientation, max_bytes=max_bytes)
-    missing = [name for name in columns if name not in source.obs.columns]
+    return kind
+
+
+def _check_columns(names: Names, columns: Sequence[str]) -> None:
+    missing = [name for name in columns if name not in names.obs.columns]
     if missing:
-        there = ", ".join(map(str, source.obs.columns)) or "none"
-        msg = f"{where} has no column {', '.join(map(repr, missing))} for its cells"
+        there = ", ".join(map(str, names.obs.columns)) or "none"
+        msg = f"{names.path} has no column {', '.join(map(repr, missing))} for its cells"
         raise InputError(msg, fix=f"columns there: {there}; for one sample name it in `sample`")
-    return source

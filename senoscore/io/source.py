@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["MAX_BYTES", "Source", "checked_names", "file_sha256", "in_memory"]
+__all__ = ["MAX_BYTES", "Names", "Source", "checked_names", "file_sha256", "in_memory"]
 
 MAX_BYTES: Final = 200_000_000_000
 """Default limit on what an input may unfold to."""
@@ -27,9 +27,9 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _BLOCK: Final = 4096
 
 
-@dataclass
-class Source:
-    """A matrix as found, before anything is decided about its genes and values.
+@dataclass(kw_only=True)
+class Names:
+    """What a matrix calls its cells and genes, before anything is decided about them.
 
     Attributes
     ----------
@@ -41,8 +41,6 @@ class Source:
         Row names, unique.
     genes
         Column names as found; repeats are allowed.
-    blocks
-        Gives a new pass over the rows; columns are those of ``genes``.
     gene_ids
         Further ids (Ensembl), one a gene; None where there are none.
     obs
@@ -53,18 +51,33 @@ class Source:
         What was decided or left out, for the user.
     files
         The files that were read, for the checksum.
+    all_cells
+        False where the cells are in rows that were not read.
     """
 
     path: Path
     format: str
     cells: list[str]
     genes: list[str]
-    blocks: Callable[[], Iterator[Block]]
     gene_ids: list[str] | None = None
     obs: pd.DataFrame = field(default_factory=pd.DataFrame)
     slot: str = "X"
     notes: list[str] = field(default_factory=list)
     files: tuple[Path, ...] = ()
+    all_cells: bool = True
+
+
+@dataclass(kw_only=True)
+class Source(Names):
+    """A matrix as found: its names, and its values in blocks.
+
+    Attributes
+    ----------
+    blocks
+        Gives a new pass over the rows; columns are those of ``genes``.
+    """
+
+    blocks: Callable[[], Iterator[Block]]
 
 
 def in_memory(X: sparse.csr_matrix) -> Callable[[], Iterator[Block]]:

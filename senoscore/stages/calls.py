@@ -9,6 +9,7 @@ import pandas as pd
 
 from senoscore import _keys as k
 from senoscore.io.tables import write_parquet, write_tsv
+from senoscore.progress import track
 from senoscore.stages._tables import cell_table, facts, panel_method, panel_of
 
 if TYPE_CHECKING:
@@ -37,7 +38,10 @@ def calibrate(
 
     rules = panel_of(panel, config)
     sheet = read_samples(samples)
-    parts = [_panel_cells(dataset, sheet, rules, config, layout) for dataset in datasets]
+    parts = [
+        _panel_cells(dataset, sheet, rules, config, layout)
+        for dataset in track(datasets, "data sets read")
+    ]
     calibration = run(
         pd.concat(parts, ignore_index=True),
         control={k.TREATMENT: config["control_treatment"]},

@@ -10,6 +10,7 @@ import pandas as pd
 from senoscore import _keys as k
 from senoscore.io.atomic import atomic_path
 from senoscore.io.tables import read_tsv, write_parquet, write_tsv
+from senoscore.progress import progress
 from senoscore.stages._tables import cell_table, facts
 from senoscore.stages.summary import TEXT_COLUMNS
 
@@ -49,26 +50,30 @@ def pseudobulk(
     scores = pd.DataFrame(columns=list(SCORE_COLUMNS))
     sets: dict[str, list[str]] = {}
     if counted:
-        sheet = read_samples(samples)
-        needed = [k.DATASET, k.SAMPLE, k.COMPARTMENT, k.KEEP]
-        cells = pd.concat(
-            [cell_table(dataset, sheet, layout)[needed] for dataset in counted], ignore_index=True
-        )
-        burden = read_tsv(layout.summary("burden"), dtype=TEXT_COLUMNS)
-        profiles = run({name: layout.matrix(name) for name in counted}, cells, burden)
-        with atomic_path(layout.pseudobulk) as temporary:
-            profiles.write_h5ad(temporary, compression="gzip")
-        contrasts, genes = differential(
-            profiles,
-            control=config["control_treatment"],
-            min_cells=config["burden"]["min_cells"],
-            fdr=config["trend"]["fdr"],
-        )
-        signatures = _signatures(counted, layout)
-        scores = pseudobulk_scores(
-            profiles, signatures, min_cells=config["burden"]["min_cells"],
-            gate=Gate(**config["gate"]),
-        )  # fmt: skip
+        with progress("pseudobulk: sums, genes, scores", 3) as done:
+            sheet = read_samples(samples)
+            needed = [k.DATASET, k.SAMPLE, k.COMPARTMENT, k.KEEP]
+            cells = pd.concat(
+                [cell_table(name, sheet, layout)[needed] for name in counted], ignore_index=True
+            )
+            burden = read_tsv(layout.summary("burden"), dtype=TEXT_COLUMNS)
+            profiles = run({name: layout.matrix(name) for name in counted}, cells, burden)
+            with atomic_path(layout.pseudobulk) as temporary:
+                profiles.write_h5ad(temporary, compression="gzip")
+            done(1)
+            contrasts, genes = differential(
+                profiles,
+                control=config["control_treatment"],
+                min_cells=config["burden"]["min_cells"],
+                fdr=config["trend"]["fdr"],
+            )
+            done(1)
+            signatures = _signatures(counted, layout)
+            scores = pseudobulk_scores(
+                profiles, signatures, min_cells=config["burden"]["min_cells"],
+                gate=Gate(**config["gate"]),
+            )  # fmt: skip
+            done(1)
         sets = _sets(signatures)
     else:
         log.warning("no data set has counts: no pseudobulk")

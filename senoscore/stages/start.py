@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
-from pathlib import Path
+import math
 from typing import TYPE_CHECKING, Any
 
 from senoscore import _keys as k
 from senoscore.errors import ConfigError, InputError, SheetError
 from senoscore.io.tables import write_tsv
+from senoscore.stages._inputs import check_inputs
 from senoscore.stages._tables import SEX_SIGNATURES
 from senoscore.stages.biology import check_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from senoscore._signatures import SignatureSet
 
@@ -63,7 +65,7 @@ def init(file: Path, out: Path, *, force: bool) -> list[str]:
 
 
 def check(config_path: Path) -> list[str]:
-    """Validate everything that can be validated without reading a matrix."""
+    """Validate everything that can be validated without reading the values of a matrix."""
     from senoscore._methods import check_methods
     from senoscore.config import load_config
     from senoscore.design import (
@@ -73,27 +75,18 @@ def check(config_path: Path) -> list[str]:
         read_datasets,
         read_samples,
     )
-    from senoscore.io.readers import detect_format
 
     config = load_config(config_path)
     datasets, samples = read_datasets(config["datasets"]), read_samples(config["samples"])
     check_sheets(datasets, samples)
-    check_methods(config["score"]["methods"])
+    check_methods([*config["score"]["methods"], config["call"]["profile_method"]])
     resolved = _signatures(config)
-    lines = []
-    for row in datasets.to_dict("records"):
-        path = Path(row["path"])
-        if not path.exists():
-            msg = f"dataset {row['dataset']!r}: {path} is not there"
-            raise SheetError(msg, fix="paths are relative to the folder the workflow runs in")
-        kind = row["format"] if row["format"] != "auto" else detect_format(path)
-        lines.append(
-            f"dataset {row['dataset']}: {path} ({kind}, {row['organism']}, {row['assay']})"
-        )
+    lines = check_inputs(datasets, samples, config)
     control = config["control_treatment"]
     design = describe_design(samples, control=control)
     lines += [
-        f"{row['treatment']}, {row['dose_gy']:g} Gy, day {row['days_post_rt']:g}: "
+        f"{row[k.TREATMENT]}, {_given(row[k.DOSE], '{:g} Gy', 'dose')}, "
+        f"{_given(row[k.DAYS], 'day {:g}', 'time')}: "
         f"{row['n_subjects']} subjects: {row['allows']}"
         for row in design.to_dict("records")
     ]
@@ -101,6 +94,10 @@ def check(config_path: Path) -> list[str]:
     lines += check_settings(config, samples)
     lines.append(f"{len(resolved)} signatures, panel {config['call']['panel']!r}: ok")
     return lines
+
+
+def _given(number: float, form: str, what: str) -> str:
+    return f"no {what} given" if math.isnan(number) else form.format(number)
 
 
 def dataset_row(row: str | None, dataset: str | None, config: Path) -> dict[str, Any]:

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import TYPE_CHECKING
 
-from tests.bad_inputs.study import CHECK, SIGNATURES, Case, configure, dataset, write_10x
+from tests.bad_inputs.study import (
+    CHECK,
+    GENES,
+    SIGNATURES,
+    Case,
+    configure,
+    dataset,
+    write_10x,
+    write_h5ad,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,6 +104,24 @@ _BOMB = "\n".join(
     + [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]
 )
 
+
+def _copied(folder: Path) -> None:
+    shutil.copyfile(folder / "data.h5ad", folder / "copy.h5ad")
+    _datasets(_DATASETS + _SECOND.replace("data.h5ad", "copy.h5ad"))(folder)
+
+
+def _mouse_ids(folder: Path) -> None:
+    ids = [f"ENSMUSG{i:011d}.3" for i in range(len(GENES))]
+    write_h5ad(folder / "data.h5ad", genes=ids)
+
+
+def _bulk_table(folder: Path) -> None:
+    """A table whose header and first rows are of human samples."""
+    rows = ["gene\ts1\ts2", *(f"{gene}\t5\t{i}" for i, gene in enumerate(GENES))]
+    (folder / "bulk.tsv").write_text("\n".join(rows) + "\n")
+    dataset(folder, "bulk.tsv", assay="bulk", organism="mouse")
+
+
 SHEETS = [
     Case("samples_absent", _gone("samples.tsv"), ("samples.tsv is not there", "senoscore init"), CHECK),
     Case("samples_empty", _samples(""), ("samples.tsv is empty",), CHECK),
@@ -141,6 +169,16 @@ SHEETS = [
     Case("datasets_same_file_twice", _datasets(_DATASETS + _SECOND), ("'d' and 'e' are the same file",), CHECK),
     Case("datasets_same_file_by_a_link", _linked_twice, ("'d' and 'e' are the same file",), CHECK),
     Case("datasets_same_folder_twice", _tenx_twice, ("'d' and 'e' are the same file", "matrix.mtx.gz"), CHECK),
+    Case("datasets_same_content_twice", _copied, ("'d' and 'e' hold the same: data.h5ad and copy.h5ad",), CHECK),
+    Case("datasets_sample_column_misspelt", lambda folder: dataset(folder, "data.h5ad", sample_column="smaple"), ("dataset 'd'", "no obs column 'smaple'", "columns there: sample"), CHECK),
+    Case("datasets_compartment_column_misspelt", lambda folder: dataset(folder, "data.h5ad", sample_column="sample", compartment_column="celltype"), ("no obs column 'celltype'",), CHECK),
+    Case("datasets_layer_absent", lambda folder: dataset(folder, "data.h5ad", sample_column="sample", layer="cuonts"), ("no layer 'cuonts'", "there are: X"), CHECK),
+    Case("datasets_organism_of_the_symbols", lambda folder: dataset(folder, "data.h5ad", sample_column="sample", organism="mouse"), ("are human", "organism: human"), CHECK),
+    Case("datasets_organism_of_the_ids", _mouse_ids, ("are mouse", "organism: mouse"), CHECK),
+    Case("datasets_table_organism", _bulk_table, ("are human", "organism: human"), CHECK),
+    Case("datasets_data_sample_not_in_sheet", _samples(_swap("s2", "s7")), ("not in the samples sheet: s2",), CHECK),
+    Case("datasets_sheet_sample_not_in_data", _samples(_ROWS + "ghost\tcontrol\t0\t\t\n"), ("no dataset holds sample 'ghost'", "remove the row"), CHECK),
+    Case("config_unknown_profile_method", _set(call={"profile_method": "wmaen"}), ("unknown method 'wmaen'", "wmean"), CHECK),
     Case("datasets_path_too_long", _datasets(_swap("data.h5ad", "x" * 5000, _DATASETS)), ("path is 'xxx", "too long"), CHECK),
     Case("datasets_path_of_braces", _datasets(_swap("data.h5ad", "{dataset}.h5ad", _DATASETS)), ("path is '{dataset}.h5ad'", "braces"), CHECK),
     Case("datasets_values_unknown", _datasets("dataset\tpath\torganism\tsample\tvalues\nd\tdata.h5ad\thuman\ts1\traw\n"), ("values is 'raw'",), CHECK),

@@ -62,11 +62,36 @@ def test_scaled_x_gives_way_to_log_values(tmp_path):
     assert _open(tmp_path, adata).slot == "raw.X"
 
 
+def test_log_values_of_all_genes_before_those_of_some(tmp_path):
+    adata = _adata(LOG)
+    adata.raw = adata.copy()
+    adata = adata[:, :3].copy()  # as after a choice of variable genes
+    for values in ("auto", "lognorm"):
+        source = _open(tmp_path, adata, values=values)
+        assert source.slot == "raw.X"
+        assert source.genes == GENES
+        assert "raw.X, which has more genes than X" in source.notes[0]
+
+
+def test_counts_of_some_genes_before_log_values_of_all(tmp_path):
+    adata = _adata(LOG)
+    adata.raw = adata.copy()
+    adata = adata[:, :3].copy()
+    adata.X = sparse.csr_matrix(COUNTS[:, :3])
+    assert _open(tmp_path, adata).slot == "X"
+
+
 def test_named_slots(tmp_path):
     adata = _adata(COUNTS, log=LOG)
     adata.raw = adata.copy()
-    for name, slot in (("log", "layers['log']"), ("X", "X"), ("raw.X", "raw.X")):
+    named = (("log", "layers['log']"), ("X", "X"), ("raw", "raw.X"), ("raw.X", "raw.X"))
+    for name, slot in named:
         assert _open(tmp_path, adata, layer=name).slot == slot
+    both = _adata(COUNTS, raw=LOG)
+    both.raw = both.copy()
+    with pytest.raises(InputError, match=r"'raw' may be layers\['raw'\] or raw.X"):
+        _open(tmp_path, both, layer="raw")
+    assert _open(tmp_path, both, layer="layers['raw']").slot == "layers['raw']"
     assert _open(tmp_path, _adata(LOG, c=COUNTS), values="lognorm").slot == "X"
     with pytest.raises(InputError, match=r"no layer 'nope' — there are: X, layers\['log'\], raw.X"):
         _open(tmp_path, adata, layer="nope")

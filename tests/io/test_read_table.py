@@ -186,3 +186,41 @@ def test_sniffed(tmp_path):
     dialect = sniff(tmp_path / "a", max_bytes=1000)
     assert (dialect.separator, dialect.skip, dialect.header) == ("\t", 1, ["", "a", "b"])
     assert dialect.rows == [["r", "1", "2"]]
+
+
+def _long_with_samples():
+    """The same counts in two samples, whose cells have the same barcodes."""
+    return pd.concat(
+        [LONG.assign(sample=name, value=LONG["count"] * n) for name, n in (("s1", 1), ("s2", 2))]
+    )
+
+
+@pytest.mark.parametrize(
+    "order", [["sample", "cell", "gene", "count"], ["gene", "count", "cell", "sample"]]
+)
+def test_a_long_table_with_samples(tmp_path, order):
+    table = LONG.assign(sample=LONG["cell"].map({"c1": "s1", "c2": "s1", "c3": "s2"}))[order]
+    source = _open(tmp_path / "a.csv", table.to_csv(index=False))
+    _check(source)
+    assert dict(zip(source.cells, source.obs["sample"], strict=True)) == {
+        "c1": "s1", "c2": "s1", "c3": "s2",
+    }  # fmt: skip
+
+
+def test_barcodes_that_come_in_two_samples_are_two_cells(tmp_path):
+    table = _long_with_samples()[["sample", "cell", "gene", "value"]]
+    source = _open(tmp_path / "a.csv", table.to_csv(index=False))
+    assert sorted(source.cells) == ["s1_c1", "s1_c2", "s1_c3", "s2_c1", "s2_c2", "s2_c3"]
+    dense = sparse.vstack([b.to_csr() for b in source.blocks()]).toarray()
+    found = pd.DataFrame(dense, index=source.cells, columns=source.genes)
+    np.testing.assert_array_equal(found.loc[["s2_c1", "s2_c2", "s2_c3"], GENES], 2 * X)
+    assert "named by sample and cell" in source.notes[1]
+
+
+def test_a_long_table_with_other_columns_is_refused(tmp_path):
+    table = _long_with_samples()[["sample", "cell", "gene", "value"]]
+    table.columns = ["Bibliothek", "Zelle", "Gen", "Wert"]
+    with pytest.raises(InputError, match=r"looks long.*Bibliothek, Zelle, Gen, Wert.*so named"):
+        _open(tmp_path / "a.csv", table.to_csv(index=False))
+    with pytest.raises(InputError, match="declared long but has 4 columns"):
+        _open(tmp_path / "a.csv", table.to_csv(index=False), orientation="long")
