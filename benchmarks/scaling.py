@@ -32,6 +32,8 @@ PER_STUDY = (
     "calibrate", "burden", "confounders", "trend", "window", "crosstalk", "export", "report",
     "pseudobulk",
 )  # fmt: skip
+ONE_BY_ONE = ("window", "crosstalk")  # of PER_STUDY: memory goes by the largest dataset
+QUADRATIC = ("calibrate",)  # fits baselines once more for each control sample, on all the others
 OVERHEAD_S = 30.0  # of one job on SLURM, measured with an empty one
 SHARD = 250_000
 SAMPLE_CELLS = 5_000  # about what a droplet lane gives
@@ -180,24 +182,27 @@ def measure(folder: Path, cells: int, record: Record, *, doublets: bool) -> None
 
 
 def fitted(costs: pd.DataFrame) -> pd.DataFrame:
-    """Seconds and MB of each stage: a constant, and a slope per million cells.
+    """Seconds and MB of each stage: a constant, and a slope per million cells (or their square).
 
     Least squares of relative errors, and nothing below 0: else the largest study alone would say
     what a small one costs.
     """
     from scipy.optimize import nnls
 
+    names = ("base", "per million", "per million²")
     rows = []
     for stage, of in costs.groupby("stage", sort=False):
         millions = of["cells"].to_numpy() / 1e6
         row: dict[str, object] = {"stage": stage}
         for column in ("cpu_s", "peak_mb"):
             seen = of[column].to_numpy()
-            terms = np.column_stack([np.ones(len(seen)), millions]) / seen[:, None]
-            (base, slope), _ = nnls(terms, np.ones(len(seen)))
-            row |= {f"{column}, base": base, f"{column}, per million": slope}
+            powers = [0, 1, 2] if column == "cpu_s" and stage in QUADRATIC else [0, 1]
+            terms = millions[:, None] ** powers / seen[:, None]
+            weights, _ = nnls(terms, np.ones(len(seen)))
+            row |= {f"{column}, {n}": w for n, w in zip(names, weights, strict=False)}
         rows.append(row)
-    return pd.DataFrame(rows)
+    order = [f"cpu_s, {name}" for name in names] + [f"peak_mb, {name}" for name in names[:2]]
+    return pd.DataFrame(rows)[["stage", *order]].fillna(0.0)
 
 
 def predicted(model: pd.DataFrame, cells: float, *, nodes: int, per_dataset: float) -> dict:
@@ -208,7 +213,9 @@ def predicted(model: pd.DataFrame, cells: float, *, nodes: int, per_dataset: flo
     by = model.set_index("stage")
 
     def seconds(stage: str, n: float) -> float:
-        return by.loc[stage, "cpu_s, base"] + by.loc[stage, "cpu_s, per million"] * n / 1e6
+        of = by.loc[stage]
+        linear = of["cpu_s, base"] + of["cpu_s, per million"] * n / 1e6
+        return linear + of["cpu_s, per million²"] * (n / 1e6) ** 2
 
     def memory(stage: str, n: float) -> float:
         return by.loc[stage, "peak_mb, base"] + by.loc[stage, "peak_mb, per million"] * n / 1e6
@@ -233,7 +240,7 @@ def predicted(model: pd.DataFrame, cells: float, *, nodes: int, per_dataset: flo
     alone = whole["calibrate"] + last + 2 * OVERHEAD_S
     needs = {stage: memory(stage, per_dataset) for stage in PER_DATASET}
     needs |= {"shard": memory("shard", per_dataset / per_piece)}
-    needs |= {stage: memory(stage, cells) for stage in PER_STUDY}
+    needs |= {s: memory(s, per_dataset if s in ONE_BY_ONE else cells) for s in PER_STUDY}
     largest = sorted(needs, key=lambda stage: -needs[stage])[:2]
     work = sum(own.values()) * datasets + shard * pieces + sum(whole.values())
     jobs = datasets * 2 + pieces + (2 * datasets if per_piece > 1 else 0)
@@ -241,7 +248,7 @@ def predicted(model: pd.DataFrame, cells: float, *, nodes: int, per_dataset: flo
         "cells": f"{cells / 1e6:g} M", "datasets": datasets,
         "jobs": jobs + -(-datasets // 2) + 3,
         "CPU h": work / 3600, "wall h": (chain + alone) / 3600,
-        "of it one job": alone / 3600,
+        "calibrate h": whole["calibrate"] / 3600, "last job h": last / 3600,
         "largest jobs": ", ".join(f"{name} {needs[name] / 1024:.0f} GB" for name in largest),
     }  # fmt: skip
 

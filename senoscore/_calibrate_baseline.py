@@ -105,11 +105,13 @@ def sample_stats(values: Floats, codes: NDArray[np.int64], n_samples: int) -> Sa
     shape = (n_samples, values.shape[1])
     median, mad, sd = (np.full(shape, np.nan) for _ in range(3))
     n = np.zeros(shape, dtype=np.int64)
+    order = np.argsort(codes, kind="stable")
+    bounds = np.searchsorted(codes[order], np.arange(n_samples + 1))
     with warnings.catch_warnings():
         # All-NaN columns are expected: signatures that failed their coverage gate.
         warnings.simplefilter("ignore", RuntimeWarning)
         for sample in range(n_samples):
-            own = values[codes == sample]
+            own = values[order[bounds[sample] : bounds[sample + 1]]]
             if len(own):
                 n[sample] = np.count_nonzero(~np.isnan(own), axis=0)
                 median[sample] = _median(own)

@@ -13,7 +13,7 @@ from senoscore import _keys as k
 from senoscore._atomic import remake
 from senoscore.errors import InputError
 from senoscore.io._h5 import H5_ERRORS, damaged, open_h5, read_index
-from senoscore.io.tables import read_parquet, read_tsv, write_tsv
+from senoscore.io.tables import parquet_columns, read_parquet, read_tsv, write_tsv
 from senoscore.stages._tables import facts, panel_of
 from senoscore.stages.summary import TEXT_COLUMNS
 
@@ -214,8 +214,10 @@ def _with_scores(
     for dataset in datasets if missing else ():
         bulk = facts(dataset, layout)["assay"] in _PROFILES
         method = config["call"]["profile_method"] if bulk else config["score"]["methods"][0]
-        scores = read_parquet(layout.scores(dataset))
-        names = [n for n in (f"{method}{k.SEP}{name}" for name in missing) if n in scores]
+        path = layout.scores(dataset)
+        there = set(parquet_columns(path))
+        names = [n for n in (f"{method}{k.SEP}{name}" for name in missing) if n in there]
+        scores = read_parquet(path, columns=[k.CELL, *names])
         quality = read_parquet(layout.qc(dataset), columns=[k.SAMPLE, k.KEEP])
         where = read_parquet(layout.compartments(dataset), columns=[k.COMPARTMENT])
         kept = quality[k.KEEP].to_numpy(dtype=bool)
