@@ -26,6 +26,9 @@ __all__ = ["Evidence", "compartments_of", "days_of", "judge", "tests_of"]
 class Evidence:
     """Of every cell: axis z, index, whether they are enough, the rule, its p, or why not.
 
+    z and index of whole profiles are against one baseline for all; the rule and p of a control
+    leave its own sample out in any case.
+
     ``p`` is 1 where the rule does not hold and NaN where there are no controls to compare with;
     ``reason`` says why a cell is not assessed. ``parts`` are the compartments with a state to
     give: rows, reader and calibration of each.
@@ -62,29 +65,47 @@ def judge(table: pd.DataFrame, calibration: Calibration) -> Evidence:
         if own is None or not own.levels:
             found.reason[rows] = own.note if own else "compartment not calibrated"
             continue
-        reader, null = Reader(panel, own.compartment), own.mode == "null"
+        reader = Reader(panel, own.compartment)
+        null = own.mode == "null"
         scores = score_matrix(table.iloc[rows], panel, method=calibration.method, null=null)
-        label = np.where(np.isin(samples[rows], [s for s in own.levels if s]), samples[rows], "")
-        for left_out in np.unique(label):
-            part = label == left_out
-            found.z[rows[part]], found.index[rows[part]] = reader.read(
-                scores[part], own.levels[str(left_out)], depth[rows[part]]
-            )
-        if not own.assessable:
-            found.reason[rows] = own.note
-            continue
-        able = reader.assessable(found.z[rows])
-        found.able[rows] = able
-        found.reason[rows[~able]] = "too few axes of evidence"
-        found.positive[rows] = positive = reader.positive(found.z[rows], own.z_cut)
-        if not null:
-            found.p[rows[able]] = 1.0
-            for sample in np.unique(samples[rows[positive]]):
-                others = {s: v for s, v in own.null.items() if s != sample} or own.null
-                mine = rows[positive & (samples[rows] == sample)]
-                found.p[mine] = control_p(found.index[mine], others, own.n_assessable)
-        found.parts.append((rows, reader, own))
+        _judge_compartment(found, rows, scores, samples[rows], depth[rows], reader, own)
+        if own.mode == "bulk":
+            # A profile is compared with others as it stands: all on one baseline. Left out in
+            # turn, each of few controls would lie on a scale of its own.
+            found.z[rows], found.index[rows] = reader.read(scores, own.levels[""], depth[rows])
     return found
+
+
+def _judge_compartment(
+    found: Evidence,
+    rows: np.ndarray[Any, Any],
+    scores: Floats,
+    samples: np.ndarray[Any, Any],
+    depth: Floats,
+    reader: Reader,
+    own: CompartmentCalibration,
+) -> None:
+    """Read the cells ``rows``, each control cell by the baseline without its sample."""
+    label = np.where(np.isin(samples, [s for s in own.levels if s]), samples, "")
+    for left_out in np.unique(label):
+        part = label == left_out
+        found.z[rows[part]], found.index[rows[part]] = reader.read(
+            scores[part], own.levels[str(left_out)], depth[part]
+        )
+    if not own.assessable:
+        found.reason[rows] = own.note
+        return
+    able = reader.assessable(found.z[rows])
+    found.able[rows] = able
+    found.reason[rows[~able]] = "too few axes of evidence"
+    found.positive[rows] = positive = reader.positive(found.z[rows], own.z_cut)
+    if own.mode != "null":
+        found.p[rows[able]] = 1.0
+        for sample in np.unique(samples[positive]):
+            others = {s: v for s, v in own.null.items() if s != sample} or own.null
+            mine = rows[positive & (samples == sample)]
+            found.p[mine] = control_p(found.index[mine], others, own.n_assessable)
+    found.parts.append((rows, reader, own))
 
 
 def compartments_of(table: pd.DataFrame) -> np.ndarray[Any, Any]:

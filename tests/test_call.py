@@ -259,6 +259,16 @@ def test_bulk_is_a_candidate_at_most_and_needs_three_controls() -> None:
     assert two["senescence_index"].notna().all()
 
 
+@pytest.mark.parametrize("n_control", [2, 3])
+def test_profiles_of_controls_and_others_lie_on_one_scale(n_control: int) -> None:
+    """z rises with the score over all samples, whoever the controls are."""
+    rng = np.random.default_rng(21)
+    data = tissue(rng, n=1, n_control=n_control, n_treated=3, burden=0.0)
+    result = call(data)
+    score, z = data["ucell:p53_targets"].to_numpy(), result["z:arrest_p53"].to_numpy()
+    assert (np.argsort(score) == np.argsort(z)).all()
+
+
 def test_p_and_q_against_other_implementations() -> None:
     null = {"a": np.array([1.0, 2.0]), "b": np.array([3.0])}
     n = {"a": 10, "b": 10}
