@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
@@ -229,12 +229,27 @@ def _dose(run: Run, options: Options) -> list[Item]:
             caption=(
                 "One dot is one sample; drawn are the times with two doses or more and the "
                 "controls that the test takes for them. Lines join means and are no fit; the slope "
-                "above each panel is of log odds over log(1 + Gy) of the physical dose."
+                "above each panel is over log(1 + Gy) of the physical dose."
             ),
             alt_text=_alt.dose,
             folder=options.figures,
         )
     ]
+
+
+_SCALES: Final = {
+    "log odds": "A log odds ratio of 0.7 doubles the odds, one of 2.3 makes them tenfold. ",
+    # sin(arcsin(sqrt(0.05)) + d)**2
+    "radians (arcsine)": (
+        "From 5 % in controls, a difference of 0.1 leads to 10 %, 0.2 to 17 % and 0.3 to 25 %. "
+    ),
+}
+"""How to read a difference, by the unit of the trend table."""
+
+
+def _scale(trend: pd.DataFrame, measure: str) -> str:
+    units = trend.loc[trend["measure"] == measure, "unit"].dropna().unique()
+    return _SCALES.get(str(units[0]), "") if len(units) else ""
 
 
 def contrasts(run: Run, options: Options) -> Section:
@@ -252,10 +267,8 @@ def contrasts(run: Run, options: Options) -> Section:
         lambda: pl.forest_table(trend, measure=measure, alpha=options.alpha),
         title=f"Irradiated against control: {theme.pretty(measure)}",
         caption=(
-            "Right of the line: more than in controls. A log odds ratio of 0.7 doubles the odds, "
-            "one of 2.3 makes them tenfold. n counts animals or patients, never cells."
-            if measure == "fraction_senescent"
-            else "Right of the line: more than in controls. n counts animals or patients."
+            f"Right of the line: more than in controls. {_scale(trend, measure)}n counts animals "
+            "or patients, never cells."
         ),
         alt_text=_alt.forest,
         folder=options.figures,
