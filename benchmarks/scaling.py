@@ -33,6 +33,7 @@ PER_STUDY = (
     "pseudobulk",
 )  # fmt: skip
 ONE_BY_ONE = ("window", "crosstalk")  # of PER_STUDY: memory goes by the largest dataset
+ONE_SAMPLE = ("qc",)  # memory goes by the largest sample, which is no larger in a larger study
 QUADRATIC = ("calibrate",)  # fits baselines once more for each control sample, on all the others
 OVERHEAD_S = 30.0  # of one job on SLURM, measured with an empty one
 SHARD = 250_000
@@ -196,6 +197,9 @@ def fitted(costs: pd.DataFrame) -> pd.DataFrame:
         row: dict[str, object] = {"stage": stage}
         for column in ("cpu_s", "peak_mb"):
             seen = of[column].to_numpy()
+            if column == "peak_mb" and stage in ONE_SAMPLE:
+                row |= {f"{column}, base": seen.max()}
+                continue
             powers = [0, 1, 2] if column == "cpu_s" and stage in QUADRATIC else [0, 1]
             terms = millions[:, None] ** powers / seen[:, None]
             weights, _ = nnls(terms, np.ones(len(seen)))
@@ -265,18 +269,12 @@ def markdown(table: pd.DataFrame) -> str:
 
 def wide(costs: pd.DataFrame) -> pd.DataFrame:
     """CPU seconds, wall seconds and MB of each stage, a column a size; pieces are added up."""
-    by = costs.groupby(["stage", "study"], sort=False)
-    seen = pd.DataFrame(
-        {
-            "CPU s": by["cpu_s"].sum().round(1), "wall s": by["wall_s"].sum().round(1),
-            "MB": by["peak_mb"].max(),
-        }
-    )  # fmt: skip
-    table = seen.unstack("study", sort=False).astype(object)  # noqa: PD010  two levels of columns
-    table.columns = [f"{int(size):,}: {what}" for what, size in table.columns]
-    sizes = [f"{int(size):,}" for size in costs["study"].unique()]
-    order = [f"{size}: {what}" for size in sizes for what in seen]
-    return table[order].fillna("").reset_index()
+    parts = []
+    for cells, of in costs.groupby("study"):
+        by = of.groupby("stage", sort=False)
+        seen = {"CPU s": by["cpu_s"].sum(), "wall s": by["wall_s"].sum(), "MB": by["peak_mb"].max()}
+        parts.append(pd.DataFrame(seen).round(1).add_prefix(f"{cells:,}: "))
+    return pd.concat(parts, axis=1).reset_index()
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ rule calibrate:
         "logs/benchmarks/calibrate.tsv"
     resources:
         mem_mb=megabytes(factor=8, base=2000),
+        runtime=minutes(per_gb=20, base=60),
     params:
         datasets=list(DATASETS.index),
         settings=settings("calibrate", "call.profile_method", "control_treatment"),
