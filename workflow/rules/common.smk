@@ -92,7 +92,7 @@ MOST_MB = 64_000
 def megabytes(factor, base, of=(), add=sum):
     """Memory in MB that grows with the input, up to a limit, and with each attempt.
 
-    `add=max` is for what reads one file after the other; the largest counts.
+    `add=max` is for what reads one file after the other and so needs room for the largest.
     """
     return lambda wildcards, input, attempt: int(
         min(base + factor * size_mb(input, of, add), MOST_MB) * attempt
