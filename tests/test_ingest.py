@@ -263,6 +263,6 @@ def test_real_data(run, tmp_path, file, row, shape, values, known):
         rtol = 0 if values == "counts" else 1e-3  # the duplicates of an array are not summed
         np.testing.assert_allclose(np.ravel(mine), table.sum().to_numpy(), rtol=rtol)
     if row.get("assay") == "bulk":
-            sheet = pd.read_csv((REALDATA / file).parent / "samples.tsv", sep="\t", dtype=str)
+        sheet = pd.read_csv((REALDATA / file).parent / "samples.tsv", sep="\t", dtype=str)
         assert set(adata.obs["sample"]) == set(sheet.iloc[:, 0])
     assert read_canonical(tmp_path / "out" / "d.h5ad").meta["values"] == values

@@ -115,7 +115,7 @@ def test_acute_p53_response_of_molt4_is_not_senescence(tmp_path: Path) -> None:
     assert not calls["senescence_state"].astype(str).str.startswith("senescent").any()
     assert first_words(folder) == (
         "An acute damage response, which is not senescence, is shown in bulk (from 2 h); no "
-        "is late enough for senescence to be claimed."
+        "sample is late enough for senescence to be claimed."
     )
     trend = table(folder, "summary/trend.tsv")
     p53 = trend[
