@@ -161,8 +161,10 @@ def crosstalk(
     out.loc[circular, "family"] += "/ligand in the panel"
     out["q"] = bh(out)
     out[["stratum", "modality"]] = out[["stratum", "modality"]].fillna("")
-    order = out.assign(_other=out["known"] == "", _circular=circular)
-    by = ["question", "_other", "_circular", "p"]
+    # Sums of blocks of other sizes have other last bits, which must not decide the order.
+    rounded = out["p"].map("{:.6e}".format).astype(float)
+    order = out.assign(_other=out["known"] == "", _circular=circular, _p=rounded)
+    by = ["question", "_other", "_circular", "_p"]
     order = order.sort_values(by, ascending=[False, True, True, True], kind="stable")
     return order[list(COLUMNS)].reset_index(drop=True)
 

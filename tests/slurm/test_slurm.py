@@ -203,7 +203,8 @@ def test_out_of_memory_gets_more(cluster: Cluster, local: Path, scored: Path) ->
     done = snakemake(scored, *QUICK, "--set-resources", "score:mem_mb=250*attempt**3", "--", SCORES)
     assert done.returncode == 0, done.stderr[-4000:]
     asked = [int(found) for found in re.findall(r"resources: .*?mem_mb=(\d+)", done.stderr)]
-    assert asked[:2] == [250, 2000]
+    # The log of the failed job, which is shown, repeats what it asked for.
+    assert list(dict.fromkeys(asked))[:2] == [250, 2000]
     assert "failed, SLURM status is" in done.stderr
     completed(scored, *DATA)
     assert fingerprint(scored) == fingerprint(local)
