@@ -1,6 +1,7 @@
 # Every target sets up what it needs. `make demo` and `make test` are the two commands of the README.
 PYTHON ?= python3
 CORES  ?= 2
+PYTHONS ?= 3.11 3.12 3.13
 PYTEST_ARGS ?= -n $(CORES) --dist loadfile
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -8,10 +9,11 @@ SMK    := $(BIN)/snakemake --cores $(CORES)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUTF8 := 1
 
-.PHONY: help demo test test-slurm test-faults test-hostile lint format bench validate audit pins clean
+.PHONY: help demo test test-pythons test-slurm test-faults test-hostile lint format bench validate audit pins clean
 help:
 	@echo "make demo    simulate an irradiated tissue and run the whole workflow on it"
 	@echo "make test    run the tests"
+	@echo "make test-pythons  the tests on Python $(PYTHONS), those that are on the PATH or in pyenv"
 	@echo "make lint    ruff, snakefmt, snakemake --lint, mypy"
 	@echo "make test-slurm    through a private SLURM, bit for bit as without (root, Debian)"
 	@echo "make test-faults   kill jobs, fill disks, skew clocks; then run again"
@@ -38,6 +40,11 @@ demo: $(VENV)/.run
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# An environment for each interpreter, beside the others; one that is not there is an error at the
+# end, so that nothing passes for tested.
+test-pythons:
+	$(PYTHON) workflow/test_pythons.py $(PYTHONS) -- $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

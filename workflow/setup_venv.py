@@ -12,14 +12,26 @@ import venv
 from pathlib import Path
 
 
+def is_whole(python: Path) -> bool:
+    """Whether an environment was finished: its Python starts and has pip.
+
+    pip is put in last, and takes seconds. An environment that was interrupted there has a Python
+    that works and nothing to install by.
+    """
+    if not python.exists():
+        return False
+    asked = [str(python), "-m", "pip", "--version"]
+    return subprocess.run(asked, capture_output=True, check=False).returncode == 0  # noqa: S603
+
+
 def main(folder: str, pins: str) -> None:
     """Install `pins` (hashes required) and this checkout (editable) into `folder`."""
     if sys.version_info < (3, 11):  # noqa: UP036 - the user's own Python may be older
         sys.exit(f"senoscore needs Python 3.11 or newer, this is {sys.version.split()[0]}")
     python = Path(folder, "bin", "python")
-    if not python.exists():
-        venv.create(folder, with_pip=True, clear=True)
     uv = shutil.which("uv")
+    if not is_whole(python):
+        venv.create(folder, with_pip=True, clear=True)
     install = (
         # Compiled once here, not in each job of a run.
         [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python)]
