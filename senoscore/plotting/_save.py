@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from senoscore._keys import SEP
+from senoscore.errors import InputError
 from senoscore.io.atomic import atomic_path
 from senoscore.io.tables import guard_formulas, write_tsv
 
@@ -20,7 +21,38 @@ _ID = re.compile(r'\bid="([^"]+)"')
 _NOT_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 _ID_USED = re.compile(r'(\bid="|url\(#|href="#)([^")]+)(["\)])')
 
-__all__ = ["save", "to_svg", "to_tsv"]
+__all__ = ["refuse_small_address_space", "save", "to_svg", "to_tsv"]
+
+_RENDERER_GB: Final = 80.0
+"""Address space that the renderer (V8) reserves at its start: 64 GiB were too little, 80 enough.
+Most of it is never used."""
+
+
+def _address_space_gb() -> float | None:
+    """Limit on this process's address space (``ulimit -v``) in GiB; None where there is none."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return None if limit == resource.RLIM_INFINITY else float(limit) / (1 << 30)
+
+
+def refuse_small_address_space() -> None:
+    """Say so where the renderer cannot reserve what it wants: it ends the process by SIGTRAP.
+
+    Raises
+    ------
+    InputError
+        The address space of this process is limited to less.
+    """
+    limit = _address_space_gb()
+    if limit is not None and limit < _RENDERER_GB:
+        msg = (
+            f"figures cannot be drawn: address space is limited to {limit:.3g} GiB, the renderer "
+            f"reserves up to {_RENDERER_GB:g}"
+        )
+        raise InputError(msg, fix="raise the limit (`ulimit -v unlimited`) and run again")
 
 
 def to_svg(chart: alt.Chart, *, prefix: str = "chart") -> str:
@@ -32,7 +64,13 @@ def to_svg(chart: alt.Chart, *, prefix: str = "chart") -> str:
         Begins every id in the SVG, so that several can stand in one page. The renderer numbers
         ids on from one chart to the next; they are renumbered, so that the same chart gives the
         same text.
+
+    Raises
+    ------
+    InputError
+        The address space of this process is limited to less than the renderer reserves.
     """
+    refuse_small_address_space()
     import altair as alt
     import vl_convert
 
@@ -89,7 +127,13 @@ def save(
         The plotted numbers.
     scale
         Pixels of the PNG per pixel of the SVG.
+
+    Raises
+    ------
+    InputError
+        As :func:`to_svg`.
     """
+    refuse_small_address_space()
     import vl_convert
 
     svg = chart if isinstance(chart, str) else to_svg(chart)
