@@ -51,8 +51,11 @@ def write_study(folder: Path, *, seed: int, size: str = "demo") -> None:
     Raises
     ------
     ConfigError
-        Unknown size.
+        Unknown size, or a seed that no generator takes.
     """
+    if seed < 0:
+        msg = f"seed is {seed}, expected a whole number of 0 or more"
+        raise ConfigError(msg, fix="give another --seed")
     if size not in SIZES:
         msg = f"size is {size!r}, expected {' or '.join(SIZES)}"
         raise ConfigError(msg)

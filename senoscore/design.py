@@ -14,6 +14,7 @@ import pandas as pd
 from senoscore import _keys as k
 from senoscore.config import odd_path, schema
 from senoscore.errors import SheetError
+from senoscore.proposal import sheet_column
 from senoscore.radiobiology import LQ_CAUTION_GY, LQ_LIMIT_GY, bed, eqd2, to_days
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ __all__ = [
     "samples_of",
 ]
 
+_MOST_SHOWN: Final = 8
+"""Errors of a sheet said at once; more would hide the first."""
 _SAMPLE_IS_ROW: Final = ("bulk", "array")
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _MISSING: Final = frozenset({"", "na", "n/a", "nan", "none", "null"})
@@ -105,9 +108,11 @@ def _read_sheet(path: str | Path, name: str, key: str) -> pd.DataFrame:
     for column in rules["properties"]:
         if column not in raw:
             raw[column] = ""
+    wrong: list[SheetError] = []
     table = pd.DataFrame(
-        {column: _checked(raw, column, _rule(rules, column), path) for column in raw.columns}
+        {column: _checked(raw, column, _rule(rules, column), path, wrong) for column in raw.columns}
     )
+    _raise_together(wrong)
     twice = table[key][table[key].duplicated()]
     if len(twice):
         rows = [str(i + 2) for i in np.flatnonzero(table[key] == twice.iloc[0])]
@@ -119,6 +124,18 @@ def _read_sheet(path: str | Path, name: str, key: str) -> pd.DataFrame:
         msg = f"{path}: {key} {pair[0]!r} and {pair[1]!r} differ by case only"
         raise SheetError(msg, fix="rename one; some file systems hold only one of them")
     return table
+
+
+def _raise_together(wrong: list[SheetError]) -> None:
+    """Raise what is wrong with a sheet as one error, so that one look mends all of it."""
+    if not wrong:
+        return
+    if len(wrong) == 1:
+        raise wrong[0]
+    shown = "; ".join(f"({n}) {error}" for n, error in enumerate(wrong[:_MOST_SHOWN], 1))
+    more = len(wrong) - _MOST_SHOWN
+    msg = f"{len(wrong)} errors: {shown}" + (f"; and {more} more" if more > 0 else "")
+    raise SheetError(msg)
 
 
 def _raw_sheet(path: str | Path) -> pd.DataFrame:
@@ -145,9 +162,10 @@ def _raw_sheet(path: str | Path) -> pd.DataFrame:
     if not lines:
         msg = f"{path} is empty"
         raise SheetError(msg, fix="put a header line and one row each into it")
-    if "\t" not in lines[0] and "," in lines[0]:
-        msg = f"{path} has no tabs"
-        raise SheetError(msg, fix="save it tab-separated")
+    for mark, name in ((",", "commas"), (";", "semicolons")):
+        if "\t" not in lines[0] and mark in lines[0]:
+            msg = f"{path} has no tabs; its fields seem to be separated by {name}"
+            raise SheetError(msg, fix="save it tab-separated")
     width = len(lines[0].split("\t"))
     for number, line in enumerate(lines, 1):
         if len(line.split("\t")) != width:
@@ -179,7 +197,8 @@ def _check_columns(raw: pd.DataFrame, rules: Mapping[str, Any], path: str | Path
         raise SheetError(msg, fix="keep one of them")
     for column in raw.columns:
         if column not in known and not any(re.search(p, column) for p in patterns):
-            near = difflib.get_close_matches(column, known, n=1)
+            meant = sheet_column(column)  # time is time_post_rt, though time_unit is nearer
+            near = [meant] if meant in known else difflib.get_close_matches(column, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"columns: {', '.join(known)}"
             if patterns:
                 hint += "; columns of your own begin with ext_"
@@ -192,16 +211,24 @@ def _check_columns(raw: pd.DataFrame, rules: Mapping[str, Any], path: str | Path
 
 
 def _checked(
-    raw: pd.DataFrame, column: str, rule: Mapping[str, Any], path: str | Path
+    raw: pd.DataFrame,
+    column: str,
+    rule: Mapping[str, Any],
+    path: str | Path,
+    wrong: list[SheetError],
 ) -> pd.Series:
+    """Values of a column; what is wrong with one is added to ``wrong``."""
     kinds = rule.get("type", "string")
     numeric = (
         isinstance(kinds, list) and kinds[0] in ("number", "integer") and "string" not in kinds
     )
-    values = [
-        _value(text, column, rule, f"{path}, row {row}", numeric=numeric)
-        for row, text in enumerate(raw[column], 2)
-    ]
+    values: list[float | str] = []
+    for row, text in enumerate(raw[column], 2):
+        try:
+            values.append(_value(text, column, rule, f"{path}, row {row}", numeric=numeric))
+        except SheetError as error:
+            wrong.append(error)
+            values.append(np.nan if numeric else "")
     return pd.Series(values, dtype=float if numeric else object)
 
 
@@ -216,6 +243,7 @@ def _value(
     if "enum" in rule:
         allowed = [str(value) for value in rule["enum"] if value != ""]
         lowered = text.lower()
+        lowered = rule.get("synonyms", {}).get(re.sub(r"[\W_]+", "", lowered), lowered)
         if lowered not in allowed:
             near = difflib.get_close_matches(lowered, allowed, n=1)
             msg = f"{where}: {column} is {text!r}, expected one of {', '.join(allowed)}"

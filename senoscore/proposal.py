@@ -1,4 +1,4 @@
-"""Sheets proposed from what an .h5ad says of its cells."""
+"""Sheets proposed from what a file says of its cells, and a config that points at them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,25 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
+import yaml
 
 from senoscore import _keys as k
-from senoscore.errors import SheetError
+from senoscore._yaml import load_yaml
+from senoscore.config import load_config_file
+from senoscore.errors import ConfigError, SheetError
+from senoscore.io.atomic import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["propose_sheets"]
+__all__ = [
+    "means_control",
+    "point_config",
+    "propose_of_names",
+    "propose_sheets",
+    "sheet_column",
+]
 
 _NAMES: Final = {
     k.SAMPLE: r"sample|sample[._ ]?id|library|orig[._ ]?ident|gsm",
@@ -107,17 +117,130 @@ def propose_sheets(
         notes.append("no column looks like treatment: fill in treatment (control, irradiated)")
     if k.TIME not in found:
         notes.append("no column looks like time: fill in time_post_rt and time_unit")
-    datasets = pd.DataFrame(
-        {
-            k.DATASET: [re.sub(r"[^A-Za-z0-9_.+-]", "_", path.stem)],
-            "path": [str(path)],
-            "organism": [organism],
-            "assay": ["sc"],
-            "sample_column": [found[k.SAMPLE]],
-            "compartment_column": [found.get("compartment_column", "")],
-        }
+    datasets = _datasets(path, organism=organism, assay="sc").assign(
+        sample_column=found[k.SAMPLE], compartment_column=found.get("compartment_column", "")
     )
     return datasets, samples, list(dict.fromkeys(notes))
+
+
+def sheet_column(name: str) -> str | None:
+    """Column of the samples sheet that a name such as ``time`` or ``dose`` means, else None."""
+    found = (
+        wanted
+        for wanted, pattern in _NAMES.items()
+        if wanted != "compartment_column" and re.fullmatch(pattern, name, re.IGNORECASE)
+    )
+    return next(found, None)
+
+
+def means_control(word: str) -> bool:
+    """Whether a treatment such as ``sham`` or ``0 Gy`` is what people call unirradiated."""
+    return bool(_CONTROL.search(word))
+
+
+def propose_of_names(
+    names: list[str], path: Path, *, organism: str, assay: str
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Propose both sheets from the names of samples alone.
+
+    Parameters
+    ----------
+    names
+        Of samples: the profiles of a bulk table, or the one sample that a file is.
+    path
+        The file.
+    organism
+        ``human`` or ``mouse``.
+    assay
+        ``bulk``, where each name is a profile of the file; ``sc``, where the file is the sample.
+
+    Returns
+    -------
+    As :func:`propose_sheets`. Only treatment is guessed, from words such as ``sham``; where a
+    name has none, it is left empty.
+    """
+    notes: list[str] = []
+    rows = []
+    for name in names:
+        words = re.split(r"[^A-Za-z0-9,.]+", name)
+        known = [word for word in words if _IRRADIATED.fullmatch(word) or means_control(word)]
+        treatment = _treatment(known[0], notes) if known else ""
+        rows.append({k.SAMPLE: name, k.TREATMENT: treatment, k.TIME: "", "time_unit": ""})
+    samples = pd.DataFrame(rows)
+    if (samples[k.TREATMENT] == "").any():
+        notes.append("names do not tell all treatments: fill in treatment (control, irradiated)")
+    notes.append("fill in time_post_rt and time_unit, dose_gy and subject")
+    datasets = _datasets(path, organism=organism, assay=assay)
+    if assay == "sc":
+        datasets[k.SAMPLE] = names[0]
+    return datasets, samples, list(dict.fromkeys(notes))
+
+
+def point_config(config: Path, datasets: Path, samples: Path) -> str:
+    """Let a config name two sheets; one that is not there is made.
+
+    Comments and every other key of a config stay as they are.
+
+    Returns
+    -------
+    What was done, in words.
+
+    Raises
+    ------
+    ConfigError
+        The config cannot be read, or its two keys are not on lines of their own.
+    """
+    wanted = {"datasets": datasets.as_posix(), "samples": samples.as_posix()}
+    if not config.exists():
+        text = "# What a run does. Keys left out have their defaults: config/README.md, `check`.\n"
+        _write_config(config, text + _lines(wanted))
+        return f"wrote {config}, which points at them"
+    content = load_config_file(config) or {}
+    if not isinstance(content, dict):
+        msg = f"{config}: expected keys with values, found {type(content).__name__}"
+        raise ConfigError(msg, fix="remove it and run `senoscore init` again")
+    before = {key: content.get(key, f"config/{key}.tsv") for key in wanted}
+    if before == wanted:
+        return f"{config} points at them"
+    text = config.read_text(encoding="utf-8-sig")
+    for key, value in wanted.items():
+        line = re.compile(rf"^{key}[ \t]*:.*$", re.MULTILINE)
+        if key not in content:
+            text = f"{text.rstrip()}\n{_lines({key: value})}"
+        else:
+            new = _lines({key: value}).rstrip().replace("\\", r"\\")
+            text = line.sub(new, text, count=1)
+    if load_yaml(text) != {**content, **wanted}:
+        msg = f"{config}: cannot put {' and '.join(wanted)} into it without harm to the rest"
+        raise ConfigError(msg, fix=f"write there yourself: {_lines(wanted).strip()!r}")
+    _write_config(config, text)
+    changed = ", ".join(
+        f"{key}: {value} (was {before[key]})" for key, value in wanted.items()
+        if before[key] != value
+    )  # fmt: skip
+    return f"{config} now has {changed}"
+
+
+def _lines(keys: Mapping[str, str]) -> str:
+    return yaml.safe_dump(dict(keys), sort_keys=True, allow_unicode=True, width=10_000)
+
+
+def _write_config(path: Path, text: str) -> None:
+    with atomic_path(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def _datasets(path: Path, *, organism: str, assay: str) -> pd.DataFrame:
+    stem = path.name.removesuffix(".gz")
+    stem = stem.rpartition(".")[0] or stem
+    return pd.DataFrame(
+        {
+            k.DATASET: [re.sub(r"[^A-Za-z0-9_.+-]", "_", stem)],
+            "path": [str(path)],
+            "organism": [organism],
+            "assay": [assay],
+        }
+    )
 
 
 def _columns(obs: pd.DataFrame) -> tuple[dict[str, str], list[str]]:

@@ -167,3 +167,48 @@ def test_dose_messages(tmp_path: Path) -> None:
         "Control samples with a dose" in m for m in dose_messages(samples, control="control")
     )
     assert any("No sample has treatment" in m for m in dose_messages(samples, control="sham"))
+
+
+def _samples_sheet(tmp_path, *lines):
+    path = tmp_path / "samples.tsv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_all_errors_of_a_sheet_are_said_at_once(tmp_path) -> None:
+    path = _samples_sheet(
+        tmp_path, "sample\ttreatment\tdose_gy\tsex", "a\tcontrol\tten\tboth", "b\tirradiated\t-1\tf"
+    )
+    with pytest.raises(SheetError) as raised:
+        read_samples(path)
+    said = str(raised.value)
+    assert said.startswith("3 errors: (1)")
+    for part in ("row 2: dose_gy is 'ten'", "row 3: dose_gy is -1", "row 2: sex is 'both'"):
+        assert part in said
+
+
+@pytest.mark.parametrize(
+    ("column", "meant"), [("time", "time_post_rt"), ("dose", "dose_gy"), ("donor", "subject")]
+)
+def test_usual_names_of_columns_are_understood(tmp_path, column, meant) -> None:
+    path = _samples_sheet(tmp_path, f"sample\ttreatment\t{column}", "a\tcontrol\t1")
+    with pytest.raises(SheetError, match=f"did you mean '{meant}'"):
+        read_samples(path)
+
+
+def test_semicolons_are_named(tmp_path) -> None:
+    path = _samples_sheet(tmp_path, "sample;treatment", "a;control")
+    with pytest.raises(SheetError, match="separated by semicolons"):
+        read_samples(path)
+
+
+@pytest.mark.parametrize(
+    ("word", "modality"),
+    [
+        ("X-ray", "photon"), ("x rays", "photon"), ("gamma", "photon"), ("Cs-137", "photon"),
+        ("137Cs", "photon"), ("Co-60", "photon"), ("photon", "photon"), ("FLASH", "flash"),
+    ],
+)  # fmt: skip
+def test_sources_of_radiation_are_modalities(tmp_path, word, modality) -> None:
+    path = _samples_sheet(tmp_path, "sample\ttreatment\tmodality", f"a\tirradiated\t{word}")
+    assert read_samples(path)["modality"].tolist() == [modality]

@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from senoscore.errors import SheetError
-from senoscore.proposal import propose_sheets
+from senoscore.config import load_config
+from senoscore.errors import ConfigError, SheetError
+from senoscore.proposal import point_config, propose_of_names, propose_sheets
 
 OBS = pd.DataFrame(
     {
@@ -145,3 +146,47 @@ def test_a_sex_that_check_would_refuse_is_left_empty(text, sex) -> None:
     _, samples, notes = propose_sheets(obs, Path("x.h5ad"), organism="human")
     assert samples["sex"].tolist() == [sex]
     assert any(f"sex {text!r}" in note for note in notes) == (not sex)
+
+
+def test_a_config_is_made_that_points_at_the_sheets(tmp_path) -> None:
+    config = tmp_path / "config" / "config.yaml"
+    point_config(config, Path("config/datasets.tsv"), Path("config/samples.tsv"))
+    read = load_config(config)
+    assert (read["datasets"], read["samples"]) == ("config/datasets.tsv", "config/samples.tsv")
+
+
+_OURS = "call: # first\n  fdr: 0.2 # ours\n"
+_OF_DEMO = "datasets: demo/datasets.tsv # one row\nsamples: 'demo/samples.tsv'\n"
+
+
+@pytest.mark.parametrize("before", [_OF_DEMO + _OURS, _OURS])
+def test_a_config_that_is_there_keeps_the_rest(tmp_path, before) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(before)
+    said = point_config(config, Path(r"a\1 #b/datasets.tsv"), Path("new/samples.tsv"))
+    read = load_config(config)
+    assert (read["datasets"], read["samples"]) == (r"a\1 #b/datasets.tsv", "new/samples.tsv")
+    assert read["call"]["fdr"] == 0.2
+    assert "# ours" in config.read_text()
+    assert "was demo/datasets.tsv" in said or "demo" not in before
+
+
+def test_a_config_in_one_line_is_not_harmed(tmp_path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("{datasets: a.tsv, samples: b.tsv}\n")
+    with pytest.raises(ConfigError, match="without harm"):
+        point_config(config, Path("x.tsv"), Path("y.tsv"))
+    assert config.read_text() == "{datasets: a.tsv, samples: b.tsv}\n"
+
+
+def test_bulk_tables_name_their_samples() -> None:
+    names = ["ctrl_1", "sham.2", "IR_3", "8Gy-4", "mouse5"]
+    datasets, samples, notes = propose_of_names(
+        names, Path("in/bulk counts.tsv.gz"), organism="mouse", assay="bulk"
+    )
+    found = samples.set_index("sample")["treatment"].to_dict()
+    assert found == dict(
+        zip(names, ["control", "control", "irradiated", "irradiated", ""], strict=True)
+    )
+    assert datasets.loc[0, ["dataset", "assay"]].tolist() == ["bulk_counts", "bulk"]
+    assert any("fill in treatment" in note for note in notes)

@@ -78,3 +78,9 @@ def test_study_on_disk_is_a_valid_study(tmp_path: Path) -> None:
     assert set(datasets["format"]) == {"h5ad", "10x_mtx"}
     with pytest.raises(ConfigError, match="demo or tiny"):
         write_study(tmp_path, seed=1, size="huge")
+
+
+def test_a_seed_below_zero_is_refused(tmp_path) -> None:
+    with pytest.raises(ConfigError, match="seed is -1"):
+        write_study(tmp_path / "study", seed=-1, size="tiny")
+    assert not (tmp_path / "study").exists()

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from senoscore import _keys as k
-from senoscore.errors import InputError, SheetError
+from senoscore.errors import ConfigError, InputError, SheetError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
     import pandas as pd
 
@@ -49,12 +49,34 @@ def check_inputs(
         except InputError as error:
             msg = f"dataset {row['dataset']!r}: {error.message}"
             raise InputError(msg, fix=error.fix) from error
+        _check_labels(row, kind, config["compartments"]["mapping"] or {}, limit)
         lines.append(
             f"dataset {row['dataset']}: {path} ({kind}, {row['organism']}, {row['assay']})"
         )
     _refuse_same_content(datasets)
     _refuse_ghosts(sheet, held)
     return lines
+
+
+def _check_labels(
+    row: Mapping[Hashable, Any], kind: str, mapping: Mapping[str, str], limit: int
+) -> None:
+    """Refuse cell-type labels that no compartment fits, before the run does after an hour."""
+    from senoscore._compartments import from_labels
+    from senoscore.io.readers import look_source
+
+    column = row["compartment_column"]
+    if not column:
+        return
+    names = look_source(
+        row["path"], format=kind, orientation=row["orientation"], layer=row["layer"] or None,
+        columns=[column], max_bytes=limit,
+    )  # fmt: skip
+    try:
+        from_labels(names.obs[column], mapping)
+    except ConfigError as error:
+        msg = f"dataset {row['dataset']!r}, column {column!r}: {error.message}"
+        raise ConfigError(msg, fix=error.fix) from error
 
 
 def _refuse_same_content(datasets: pd.DataFrame) -> None:

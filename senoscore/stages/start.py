@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import logging
 import math
-from typing import TYPE_CHECKING, Any
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from senoscore import _keys as k
 from senoscore.errors import ConfigError, InputError, SheetError
@@ -16,13 +19,17 @@ from senoscore.stages.biology import check_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+
+    import pandas as pd
 
     from senoscore._signatures import SignatureSet
 
 __all__ = ["check", "dataset_row", "init", "signatures", "simulate"]
 
 log = logging.getLogger(__name__)
+
+_MOST_PROFILES: Final = 500
+"""A table of more columns without a word on samples has cells in them."""
 
 
 def simulate(out: Path, *, seed: int, size: str, if_missing: bool) -> None:
@@ -37,31 +44,80 @@ def simulate(out: Path, *, seed: int, size: str, if_missing: bool) -> None:
 
 
 def init(file: Path, out: Path, *, force: bool) -> list[str]:
-    """Write proposed sheets; return what was guessed."""
+    """Write proposed sheets and let the config point at them; return what was guessed."""
     from senoscore.genes import detect_organism
-    from senoscore.io.read_h5ad import read_obs
-    from senoscore.io.source import MAX_BYTES
-    from senoscore.proposal import propose_sheets
+    from senoscore.proposal import point_config
 
     targets = [out / "datasets.tsv", out / "samples.tsv"]
     there = [str(path) for path in targets if path.exists()]
     if there and not force:
         msg = f"{' and '.join(there)} would be replaced"
         raise SheetError(msg, fix="give another --out, or --force")
-    obs, genes, left_out = read_obs(file, max_bytes=MAX_BYTES)
-    if obs.empty and not len(obs.columns):
-        msg = f"{file} says nothing of its cells (obs has no columns)"
-        raise InputError(msg, fix="name a merged .h5ad with cells, and a column for their samples")
-    if not len(obs) or not genes:
-        msg = f"{file} has {len(obs)} cells and {len(genes)} genes"
-        raise InputError(msg, fix="name a merged .h5ad with cells and genes in it")
-    organism = detect_organism(genes).organism
-    sheets = propose_sheets(obs, file, organism=organism or "human")
+    looked = _look(file)
+    organism = detect_organism(looked.genes).organism
+    sheets = _proposed(file, looked, organism or "human")
     for path, table in zip(targets, sheets[:2], strict=True):
         write_tsv(table, path)
     guessed = f"organism: {organism or 'not recognised, human is written: check it'}"
-    written = f"wrote {targets[0]} and {targets[1]}: check them, then `senoscore check`"
-    return [guessed, *sheets[2], *(f"left out: {line}" for line in left_out), written]
+    config = out / "config.yaml"
+    pointed = point_config(config, *targets)
+    option = "" if config == Path("config/config.yaml") else f" --config {config}"
+    written = f"wrote {targets[0]} and {targets[1]}; {pointed}"
+    left_out = (f"left out: {line}" for line in looked.left_out)
+    then = f"check the sheets, then `senoscore check{option}`"
+    return [guessed, *sheets[2], *left_out, written, then]
+
+
+class _Looked(NamedTuple):
+    """What a file says of itself, as far as sheets go."""
+
+    kind: str  # as in the column format
+    cells: list[str]
+    genes: list[str]
+    obs: pd.DataFrame
+    left_out: list[str]
+
+
+def _look(file: Path) -> _Looked:
+    from senoscore.io.read_h5ad import read_obs
+    from senoscore.io.readers import detect_format, open_source
+    from senoscore.io.source import MAX_BYTES
+
+    kind = detect_format(file) if file.exists() and file.suffix != ".h5ad" else "h5ad"
+    if kind == "h5ad":
+        obs, genes, left_out = read_obs(file, max_bytes=MAX_BYTES)
+        if obs.empty and not len(obs.columns):
+            msg = f"{file} says nothing of its cells (obs has no columns)"
+            fix = "name a merged .h5ad with cells, and a column for their samples"
+            raise InputError(msg, fix=fix)
+        looked = _Looked(kind, obs.index.astype(str).tolist(), genes, obs, left_out)
+    else:
+        source = open_source(file, max_bytes=MAX_BYTES)
+        looked = _Looked(kind, source.cells, source.genes, source.obs, [])
+    if not looked.cells or not looked.genes:
+        msg = f"{file} has {len(looked.cells)} cells and {len(looked.genes)} genes"
+        raise InputError(msg, fix="name a merged file with cells and genes in it")
+    return looked
+
+
+def _proposed(
+    file: Path, looked: _Looked, organism: str
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Sheets from columns where there are any, else from the names of profiles or of the file."""
+    from senoscore.proposal import propose_of_names, propose_sheets
+
+    if len(looked.obs.columns):
+        return propose_sheets(looked.obs, file, organism=organism)
+    if looked.kind == "table" and len(looked.cells) <= _MOST_PROFILES:
+        datasets, samples, notes = propose_of_names(
+            looked.cells, file, organism=organism, assay="bulk"
+        )
+        first = f"{len(looked.cells)} columns of numbers are taken for bulk profiles, a sample each"
+    else:
+        name = re.sub(r"[^A-Za-z0-9_.+-]", "_", file.name.partition(".")[0])
+        datasets, samples, notes = propose_of_names([name], file, organism=organism, assay="sc")
+        first = f"nothing tells samples apart: all {len(looked.cells)} cells are sample {name!r}"
+    return datasets, samples, [first, *notes]
 
 
 def check(config_path: Path) -> list[str]:
@@ -93,7 +149,42 @@ def check(config_path: Path) -> list[str]:
     lines += [f"note: {message}" for message in dose_messages(samples, control=control)]
     lines += check_settings(config, samples)
     lines.append(f"{len(resolved)} signatures, panel {config['call']['panel']!r}: ok")
+    lines += _no_control(samples, control)
     return lines
+
+
+def _no_control(samples: pd.DataFrame, control: str) -> list[str]:
+    """Warn, as the last thing said, where nothing is unirradiated.
+
+    Such a study can be scored, so this alone is no error. It is one where the sheet has a word that
+    means control: then every answer of the run would be lost to a word.
+
+    Raises
+    ------
+    ConfigError
+        No sample has the treatment ``control``, and another treatment means it.
+    """
+    from senoscore.proposal import means_control
+
+    words = sorted(samples[k.TREATMENT].unique())
+    if control in words:
+        return []
+    dosed = set(samples.loc[samples[k.DOSE] > 0, k.TREATMENT])
+    unirradiated = set(samples.loc[samples[k.DOSE] == 0, k.TREATMENT]) - dosed
+    near = difflib.get_close_matches(control.casefold(), [w.casefold() for w in words], n=1)
+    likely = [
+        word
+        for word in words
+        if word not in dosed
+        and (word in unirradiated or means_control(word) or word.casefold() in near)
+    ]
+    found = f"no sample has treatment {control!r} (found: {', '.join(words)})"
+    if likely:
+        fix = f"write `control_treatment: {likely[0]}` into the config, if that is unirradiated"
+        raise ConfigError(found, fix=fix)
+    lost = "the run will score cells, but call nothing senescent and compare nothing"
+    fix = "add unirradiated samples, or name their treatment in control_treatment"
+    return [f"WARNING: {found}: {lost} — {fix}"]
 
 
 def _given(number: float, form: str, what: str) -> str:
