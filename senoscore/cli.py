@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from senoscore import __version__
+from senoscore.cli_run import add_run_verbs
 from senoscore.cli_shards import add_shard_verbs
 from senoscore.errors import ConfigError, SenoscoreError
 from senoscore.layout import Layout
@@ -376,6 +377,7 @@ def report(
     stages.report(datasets, samples, chosen, Layout(results), benchmarks=benchmarks)
 
 
+add_run_verbs(app)
 add_shard_verbs(app, _settings)
 
 

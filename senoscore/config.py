@@ -17,12 +17,20 @@ from senoscore.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["load_config", "load_config_file", "odd_path", "schema", "validate_config"]
+__all__ = [
+    "load_config",
+    "load_config_file",
+    "odd_path",
+    "refuse_unreadable_config",
+    "schema",
+    "validate_config",
+]
 
 _PACKAGE = Path(__file__).resolve().parent
 _SHOWN: Final = 200
 _LONGEST_NAME: Final = 255  # bytes of one part of a path on every common file system
 _LONGEST_PATH: Final = 4000
+_LARGEST: Final = 10_000_000  # bytes of a config file, many times what anyone writes
 
 
 @cache
@@ -81,10 +89,19 @@ def load_config_file(path: str | Path) -> Any:
     Raises
     ------
     ConfigError
-        No such file, or no YAML; a key twice or an alias in it.
+        No such file, no regular file (a device may never end), larger than 10 MB, or no YAML; a
+        key twice or an alias in it.
     """
+    if Path(path).exists() and not Path(path).is_file():
+        msg = f"{path} is no file"
+        raise ConfigError(msg, fix="give the path of a YAML file")
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        with Path(path).open("rb") as handle:
+            content = handle.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
+            msg = f"{path} has more than {_LARGEST:,} bytes"
+            raise ConfigError(msg, fix="start from config/config.yaml")
+        text = content.decode("utf-8-sig")
     except FileNotFoundError as error:
         msg = f"{path} is not there"
         raise ConfigError(
@@ -98,6 +115,24 @@ def load_config_file(path: str | Path) -> Any:
     except yaml.YAMLError as error:
         msg = f"{path} is no YAML that can be used: {error}"
         raise ConfigError(msg, fix="check indentation and quotes at the line named") from error
+
+
+def refuse_unreadable_config(path: str | Path) -> None:
+    """Read a config file with care and forget it, so that a careless reader can follow.
+
+    Parameters
+    ----------
+    path
+        Where the file may be; that it is not there is no error, since a config may come from
+        elsewhere.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`load_config_file`.
+    """
+    if Path(path).exists():
+        load_config_file(path)
 
 
 def validate_config(content: Mapping[str, Any], *, source: str) -> dict[str, Any]:

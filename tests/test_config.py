@@ -75,3 +75,15 @@ def test_every_key_is_explained_in_the_readme() -> None:
     for sheet in ("datasets", "samples"):
         for column in schema(sheet)["properties"]:
             assert f"`{column}`" in text
+
+
+def test_a_device_that_never_ends_is_not_read() -> None:
+    with pytest.raises(ConfigError, match="is no file"):
+        load_config("/dev/zero")
+
+
+def test_a_file_of_many_megabytes_is_no_config(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("#" * 10_000_001)
+    with pytest.raises(ConfigError, match="more than 10,000,000 bytes"):
+        load_config(path)

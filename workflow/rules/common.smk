@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from senoscore import __version__ as SENOSCORE_VERSION
+from senoscore._trend_formula import NAMES, check_formula
 from senoscore.config import load_config_file, validate_config
 from senoscore.design import check_sheets, read_datasets, read_samples
 from senoscore.io.atomic import TEMPORARY_PREFIX
@@ -27,6 +28,9 @@ config = validate_config(config, source="the config given to Snakemake")
 
 DATASETS = read_datasets(config["datasets"]).set_index("dataset", drop=False)
 check_sheets(DATASETS, read_samples(config["samples"]))
+# Found out here, not by the last job but three of a long run.
+if config["trend"]["formula"] is not None:
+    check_formula(config["trend"]["formula"], NAMES)
 
 
 # Pieces that each dataset is scored in. Only time hangs on it: results are the same bits.
@@ -51,7 +55,10 @@ wildcard_constraints:
 
 
 def settings(*names):
-    """Config sections or single keys (`call.panel`) as JSON: a change elsewhere re-runs nothing."""
+    """Config sections or single keys (`call.panel`) as JSON: a change elsewhere re-runs nothing.
+
+    A function, since Snakemake looks for wildcards in texts, and a title may have `{word}` in it.
+    """
     chosen = {}
     for name in names:
         section, _, key = name.partition(".")
@@ -59,7 +66,8 @@ def settings(*names):
             chosen.setdefault(section, {})[key] = config[section][key]
         else:
             chosen[section] = config[section]
-    return json.dumps(chosen, sort_keys=True)
+    text = json.dumps(chosen, sort_keys=True)
+    return lambda wildcards: text
 
 
 def dataset_row(wildcards):
