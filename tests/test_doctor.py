@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +49,8 @@ def test_a_config_that_cannot_be_read_is_a_problem(tmp_path) -> None:
     assert "did you mean 'fdr'" in problems(tmp_path)
 
 
+ROOT = Path(__file__).parents[1]
+
 _DRAW = """
 import resource
 resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}))
@@ -68,3 +71,26 @@ def test_a_limited_address_space_is_said_and_kills_nothing() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-500:]
     assert "said: figures cannot be drawn: address space is limited to 16 GiB" in done.stdout
+
+
+_REPORT = """
+import resource
+from pathlib import Path
+from tests import fake_run
+folder = fake_run.write_run(Path({folder!r}))
+from senoscore.report import render
+resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}))
+render(folder, Path({page!r}), figures=Path({page!r}).parent / "figures")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of address space are Linux'")
+def test_the_report_is_written_without_figures_under_a_limit(tmp_path) -> None:
+    page = tmp_path / "page.html"
+    code = _REPORT.format(folder=str(tmp_path / "run"), page=str(page), limit=16 << 30)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr[-800:]
+    html = page.read_text(encoding="utf-8")
+    assert "figures cannot be drawn: address space is limited to 16 GiB" in html
