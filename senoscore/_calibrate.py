@@ -14,14 +14,18 @@ from senoscore import _keys
 from senoscore._calibrate_evidence import Reader, fit_levels, null_levels
 from senoscore._calibrate_input import (
     cell_table,
+    check_control,
     control_mask,
+    control_of,
     is_profile,
     kept,
     log_depth,
     score_matrix,
 )
 from senoscore._calibrate_judge import compartments_of, judge, tests_of
+from senoscore._calibrate_store import remember
 from senoscore._calibrate_types import Calibration, CompartmentCalibration
+from senoscore._compartments_labels import known_as, nearest
 from senoscore.errors import ConfigError
 from senoscore.panel import load_panel
 
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
 
     Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-__all__ = ["Calibration", "calibrate"]
+__all__ = ["Calibration", "calibrate", "fit"]
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +57,7 @@ def calibrate(
     data: AnnData | pd.DataFrame,
     *,
     compartment: str = _keys.COMPARTMENT,
-    control: Mapping[str, str] | None = None,
+    control: str | Mapping[str, str] | None = None,
     panel: str | Path | Mapping[str, Any] | Panel = "default",
     alpha: float = 0.05,
     min_control_cells: int = 100,
@@ -83,7 +87,8 @@ def calibrate(
     compartment
         Column that holds the compartment.
     control
-        Column and value that name the control samples; default ``{"treatment": "control"}``.
+        Value of ``treatment`` that names the control samples, such as ``"sham"``, or column and
+        value; default ``{"treatment": "control"}``.
     panel
         Name, path, content or panel.
     alpha
@@ -97,12 +102,14 @@ def calibrate(
 
     Returns
     -------
-    The calibration; ``.to_frame()``, ``.rates``, ``.save(path)``.
+    The calibration; ``.summary()``, ``.to_frame()``, ``.rates``, ``.save(path)``. An AnnData
+    keeps it in ``uns["senoscore"]["calibration"]``, through a file too: :func:`senoscore.call`
+    takes it from there.
 
     Raises
     ------
     InputError
-        Missing columns or scores.
+        Missing columns or scores, a day that is no number, or a control value that no cell has.
     DesignError
         A sample is both control and not.
     ConfigError
@@ -113,17 +120,46 @@ def calibrate(
     Cut by composite rate and left-out samples: between-animal variation makes a cut at the
     pooled 95th percentile call 0.7 to 16 % of a new control sample. See docs/call.md.
     """
+    made = fit(
+        data,
+        compartment=compartment,
+        control=control,
+        panel=panel,
+        alpha=alpha,
+        min_control_cells=min_control_cells,
+        min_control_samples=min_control_samples,
+        method=method,
+    )
+    if not isinstance(data, pd.DataFrame):
+        remember(data, made, compartment)
+    return made
+
+
+def fit(
+    data: AnnData | pd.DataFrame,
+    *,
+    compartment: str,
+    control: str | Mapping[str, str] | None,
+    panel: str | Path | Mapping[str, Any] | Panel,
+    alpha: float,
+    min_control_cells: int = 100,
+    min_control_samples: int = 2,
+    method: str | None = None,
+) -> Calibration:
+    """Calibrate and keep nothing; parameters as those of :func:`calibrate`."""
     if not 0 < alpha < 0.5:
         msg = f"alpha is {alpha}, expected a rate above 0 and below 0.5"
         raise ConfigError(msg)
-    control = {_keys.TREATMENT: _keys.CONTROL} if control is None else dict(control)
+    control = control_of(control)
     rules = load_panel(panel)
     method = method or rules.method
     table = cell_table(data, rules, method=method, compartment=compartment)
     is_control = control_mask(table, control)
+    check_control(table, control)
     scores = score_matrix(table, rules, method=method)
     has_null = any(f"{method}_z{_keys.SEP}{s}" in table for s in rules.signatures)
     names = compartments_of(table)
+    _warn_of_labels(np.unique(names), rules)
     samples = table[_keys.SAMPLE].astype(str).to_numpy(dtype=str)
     use, depth, profile = is_control & kept(table), log_depth(table), is_profile(table)
     fits = {
@@ -149,6 +185,20 @@ def calibrate(
         log.info("%s: %s, cut %.2f", name, result[name].status, result[name].z_cut)
     made = Calibration(rules, alpha, method, result, control)
     return replace(made, tests=tests_of(table, judge(table, made), control))
+
+
+def _warn_of_labels(names: np.ndarray[Any, Any], panel: Panel) -> None:
+    """Say which labels the panel's exceptions cannot be looked up for."""
+    known = {_keys.UNASSIGNED, _keys.BULK, *panel.exceptions}
+    for name in map(str, names):
+        if name in known or known_as(name):
+            continue
+        near = nearest(name)
+        hint = f"did you mean {near!r}? " if near else ""
+        log.warning(
+            "compartment %r is none that senoscore knows: %sno exception of panel %r applies "
+            "(sen.compartments takes a mapping)", name, hint, panel.name,
+        )  # fmt: skip
 
 
 def _across(fits: Mapping[str, _Controls]) -> Floats | None:

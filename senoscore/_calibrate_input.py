@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
+import logging
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
 from senoscore import _keys
-from senoscore.errors import DesignError, InputError
+from senoscore.errors import ConfigError, DesignError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from anndata import AnnData
 
     from senoscore.panel import Panel
@@ -20,14 +22,25 @@ if TYPE_CHECKING:
 __all__ = [
     "NULL_SUFFIX",
     "cell_table",
+    "check_control",
     "control_mask",
+    "control_of",
     "is_profile",
     "kept",
     "log_depth",
     "score_matrix",
 ]
 
+log = logging.getLogger(__name__)
+
 NULL_SUFFIX: Final = "_z"
+_CONTROL_WORDS: Final = frozenset(
+    (
+        "control", "controls", "ctrl", "ctl", "sham", "mock", "untreated", "unirradiated",
+        "nonirradiated", "notirradiated", "naive", "0gy", "nort",
+    )
+)  # fmt: skip
+"""Words for unirradiated samples, folded to letters and digits."""
 _PROFILES: Final = ("bulk", "array")
 
 
@@ -132,6 +145,54 @@ def is_profile(table: pd.DataFrame) -> np.ndarray[Any, Any]:
         return np.asarray(single)
     known = table["assay"].notna().to_numpy()
     return np.where(known, table["assay"].isin(_PROFILES).to_numpy(), single)
+
+
+def control_of(control: str | Mapping[str, str] | None) -> dict[str, str]:
+    """Column and value of the controls; a word alone is a value of ``treatment``.
+
+    Raises
+    ------
+    ConfigError
+        Neither a word nor column and value.
+    """
+    if control is None:
+        return {_keys.TREATMENT: _keys.CONTROL}
+    if isinstance(control, str):
+        return {_keys.TREATMENT: control}
+    if isinstance(control, Mapping) and control:
+        return {str(column): str(value) for column, value in control.items()}
+    msg = f"control is {control!r}, expected the word of the controls, or column and value"
+    raise ConfigError(msg, fix='for example control="sham" or control={"treatment": "sham"}')
+
+
+def check_control(table: pd.DataFrame, control: Mapping[str, str]) -> None:
+    """Refuse a control value that no cell has, unless there may well be no controls.
+
+    Without controls, cells are compared with matched gene sets; that must not be the silent
+    result of a word that is spelt in another way.
+
+    Raises
+    ------
+    InputError
+        No cell has the value, and it was asked for by name or another is likely.
+    """
+    for column, value in control.items():
+        there = sorted({str(v) for v in table[column].dropna().unique()})
+        if value in there:
+            continue
+        folded = {name: re.sub(r"[^0-9a-z]", "", name.casefold()) for name in there}
+        wanted = re.sub(r"[^0-9a-z]", "", value.casefold())
+        likely = [name for name in there if folded[name] == wanted]
+        likely += [name for name in there if folded[name] in _CONTROL_WORDS]
+        likely += difflib.get_close_matches(value, there, n=1, cutoff=0.75)
+        listed = ", ".join(map(repr, there[:8])) + (" ..." if len(there) > 8 else "")
+        msg = f"no cell has {column} {value!r}, which names the controls"
+        if likely:
+            fix = f"did you mean control={{{column!r}: {likely[0]!r}}}? values there: {listed}"
+            raise InputError(msg, fix=fix)
+        if (column, value) != (_keys.TREATMENT, _keys.CONTROL):
+            raise InputError(msg, fix=f"values there: {listed}")
+        log.warning("%s (values there: %s): nothing to compare irradiated cells with", msg, listed)
 
 
 def control_mask(table: pd.DataFrame, control: Mapping[str, str]) -> np.ndarray[Any, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -12,12 +12,16 @@ from senoscore import _keys
 from senoscore._calibrate_evidence import Reader
 from senoscore._calibrate_input import control_mask, kept, log_depth, score_matrix
 from senoscore._calibrate_tests import Tests, control_p
+from senoscore.errors import InputError
 
 if TYPE_CHECKING:
     from senoscore._calibrate_types import Calibration, CompartmentCalibration
 
     Floats = np.ndarray[Any, np.dtype[np.float64]]
     Bools = np.ndarray[Any, np.dtype[np.bool_]]
+
+_MISSING: Final = ("", "NA", "NaN", "nan", "None", "<NA>")
+"""Texts that say that no day is known."""
 
 __all__ = ["Evidence", "compartments_of", "days_of", "judge", "tests_of"]
 
@@ -118,9 +122,25 @@ def days_of(table: pd.DataFrame, control: Bools) -> Floats:
     """Days after irradiation, 0 for controls, NaN where unknown. Shape (cells,)."""
     day = np.full(len(table), np.nan)
     if _keys.DAYS in table:
-        days = pd.to_numeric(table[_keys.DAYS], errors="coerce")
-        day = days.to_numpy(np.float64, na_value=np.nan)
+        day = _numbers(table[_keys.DAYS])
     return np.where(control, 0.0, day)
+
+
+def _numbers(days: pd.Series) -> Floats:
+    """Days as numbers, NaN where there is none."""
+    text = days.astype(object)
+    there = (text.notna() & ~text.astype(str).str.strip().isin(_MISSING)).to_numpy()
+    numbers = pd.to_numeric(text.where(there, np.nan), errors="coerce")
+    day = np.asarray(numbers.to_numpy(np.float64, na_value=np.nan))
+    bad = there & np.isnan(day)
+    if bad.any():
+        n, first = int(bad.sum()), text.to_numpy()[bad][0]
+        msg = f"{_keys.DAYS} of {n} cells is no number ({str(first)!r})"
+        fix = (
+            'give days as numbers, such as 7: .astype(str).str.extract(r"([0-9.]+)").astype(float)'
+        )
+        raise InputError(msg, fix=fix)
+    return day
 
 
 def tests_of(table: pd.DataFrame, found: Evidence, control: dict[str, str]) -> dict[bool, Tests]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Calibration", "CompartmentCalibration"]
 
 _META: Final = b"senoscore"
+_SHOWN: Final = 20
+"""Compartments that a printed calibration lists."""
+
 _COLUMNS: Final = (
     "kind", "name", "left_out", "centre", "scale", "slope", "spread", "depth",
     "n_ctrl_samples", "n_ctrl_cells",
@@ -66,7 +70,7 @@ class CompartmentCalibration:
         return self.status != "not_assessable"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Calibration:
     """Baselines, cuts and achieved control rates of every compartment, and the tests of the run.
 
@@ -137,6 +141,42 @@ class Calibration:
         ]  # fmt: skip
         return pd.concat(parts, ignore_index=True)
 
+    def summary(self) -> pd.DataFrame:
+        """One row a compartment: how it is judged, by what cut, and at what rate.
+
+        Columns ``compartment``, ``status``, ``mode``, ``z_cut``, ``rate`` (composite rate in
+        control cells), ``target``, ``n_control_samples``, ``n_control_cells``, ``note``.
+        """
+        rows = [
+            (c.compartment, c.status, c.mode, c.z_cut, c.rate_loso, c.alpha, len(c.n_cells),
+             sum(c.n_cells.values()), c.note)
+            for c in self.by_compartment.values()
+        ]  # fmt: skip
+        columns = (
+            "compartment", "status", "mode", "z_cut", "rate", "target", "n_control_samples",
+            "n_control_cells", "note",
+        )  # fmt: skip
+        return pd.DataFrame(rows, columns=list(columns))
+
+    def _title(self) -> str:
+        named = ", ".join(f"{column} = {value}" for column, value in self.control.items())
+        n = len(self.by_compartment)
+        return (
+            f"Calibration: panel {self.panel.name}, method {self.method}, alpha {self.alpha:g}, "
+            f"controls {named}; {n} compartment{'' if n == 1 else 's'}"
+        )
+
+    def __repr__(self) -> str:
+        table = self.summary()
+        shown = table.head(_SHOWN).drop(columns="mode").to_string(index=False, float_format="%.3g")
+        left = len(table) - _SHOWN
+        more = f"\n... and {left} more: see .summary()" if left > 0 else ""
+        return f"{self._title()}\n{shown}{more}"
+
+    def _repr_html_(self) -> str:
+        table = self.summary().to_html(index=False, float_format="%.3g", border=0, max_rows=_SHOWN)
+        return f"<div><p>{escape(self._title())}</p>{table}</div>"
+
     def save(self, path: str | Path) -> None:
         """Write ``calibration.parquet``, whole or not at all.
 
@@ -145,8 +185,25 @@ class Calibration:
         InputError
             The file cannot be written.
         """
-        import pyarrow as pa
         import pyarrow.parquet as pq
+
+        table = self._arrow()
+        with atomic_path(path) as temporary:
+            pq.write_table(table, temporary, compression="zstd")
+
+    def to_bytes(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        """The file that :meth:`save` writes, as bytes that an .h5ad can hold. Shape (bytes,)."""
+        import io
+
+        import pyarrow.parquet as pq
+
+        file = io.BytesIO()
+        pq.write_table(self._arrow(), file, compression="zstd")
+        return np.frombuffer(file.getvalue(), np.uint8)
+
+    def _arrow(self) -> Any:
+        """The table of :meth:`to_frame`, with what it does not say in the schema's metadata."""
+        import pyarrow as pa
 
         table = pa.Table.from_pandas(self.to_frame(), preserve_index=False)
         about = {
@@ -166,9 +223,7 @@ class Calibration:
                 for c in self.by_compartment.values()
             ],
         }
-        table = table.replace_schema_metadata({_META: json.dumps(about, sort_keys=False).encode()})
-        with atomic_path(path) as temporary:
-            pq.write_table(table, temporary, compression="zstd")
+        return table.replace_schema_metadata({_META: json.dumps(about, sort_keys=False).encode()})
 
     @classmethod
     def read(cls, path: str | Path) -> Calibration:
@@ -188,6 +243,31 @@ class Calibration:
         except (OSError, KeyError, pa.ArrowInvalid) as error:
             msg = f"{path} is not a calibration of senoscore"
             raise InputError(msg, fix=remake(path)) from error
+        return cls._of(table, about)
+
+    @classmethod
+    def from_bytes(cls, content: np.ndarray[Any, Any] | bytes) -> Calibration:
+        """Read what :meth:`to_bytes` gave.
+
+        Raises
+        ------
+        InputError
+            Not a calibration of senoscore.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            table = pq.read_table(pa.BufferReader(bytes(content)))
+            about = json.loads((table.schema.metadata or {})[_META])
+        except (OSError, KeyError, TypeError, pa.ArrowInvalid) as error:
+            msg = "what is stored with the cells is not a calibration of senoscore"
+            raise InputError(msg, fix="run sen.calibrate again") from error
+        return cls._of(table, about)
+
+    @classmethod
+    def _of(cls, table: Any, about: dict[str, Any]) -> Calibration:
+        """Put together what :meth:`_arrow` took apart."""
         frame = table.to_pandas()
         panel = load_panel(about["panel"])
         return cls(

@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 
 from senoscore import _keys
-from senoscore._calibrate import calibrate
-from senoscore._calibrate_input import cell_table, control_mask, log_depth
+from senoscore._calibrate import fit
+from senoscore._calibrate_input import cell_table, control_mask, control_of, log_depth
 from senoscore._calibrate_judge import compartments_of, days_of, judge, tests_of
+from senoscore._calibrate_store import recall, stored_column
 from senoscore._calibrate_tests import Tests, q_values
 from senoscore._call_explain import explain
 from senoscore._call_states import Judged, decide, unlike_controls
 from senoscore.errors import ConfigError
-from senoscore.panel import STATES
+from senoscore.panel import STATES, load_panel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,12 +34,12 @@ def call(
     data: AnnData | pd.DataFrame,
     calibration: Calibration | None = None,
     *,
-    panel: str | Path | Mapping[str, Any] | Panel = "default",
-    compartment: str = _keys.COMPARTMENT,
-    control: Mapping[str, str] | None = None,
+    panel: str | Path | Mapping[str, Any] | Panel | None = None,
+    compartment: str | None = None,
+    control: str | Mapping[str, str] | None = None,
     fdr: float = 0.1,
     min_days_stable: float | None = None,
-    alpha: float = 0.05,
+    alpha: float | None = None,
     copy: bool = False,
 ) -> pd.DataFrame | AnnData | None:
     """Give every cell a state, an index and a false discovery rate.
@@ -56,9 +57,11 @@ def call(
     data
         As for :func:`senoscore.calibrate`, with ``days_post_rt`` (missing: no day is known).
     calibration
-        Of the same scores; None calibrates on ``data`` first.
+        Of the same scores; None takes the one that :func:`senoscore.calibrate` kept with an
+        AnnData, else calibrates on ``data`` first.
     panel, compartment, control, alpha
-        For that calibration; ``compartment`` also names the column in ``data``.
+        For a calibration made here, with the defaults of :func:`senoscore.calibrate`. Where there
+        is one, they may not contradict it. ``compartment`` also names the column in ``data``.
     fdr
         False discovery rate of the senescent call, over the run: Benjamini-Hochberg over the
         assessable cells of all compartments and samples that ``calibration`` saw and that can be
@@ -83,19 +86,34 @@ def call(
     Raises
     ------
     InputError
-        Missing columns or scores.
+        Missing columns or scores, a day that is no number, or cells, labels or scores that have
+        changed since :func:`senoscore.calibrate`.
     DesignError
         A sample is both control and not.
     ConfigError
-        ``fdr`` outside (0, 1), or an invalid panel.
+        ``fdr`` outside (0, 1), an invalid panel, or a parameter that the calibration contradicts.
     """
     if not 0 < fdr < 1:
         msg = f"fdr is {fdr}, expected a rate between 0 and 1"
         raise ConfigError(msg)
+    if calibration is None and not isinstance(data, pd.DataFrame):
+        column = stored_column(data)
+        if column is not None:
+            _agree("compartment", compartment, column)
+            compartment, calibration = column, recall(data)
+    compartment = _keys.COMPARTMENT if compartment is None else compartment
     if calibration is None:
-        calibration = calibrate(
-            data, compartment=compartment, control=control, panel=panel, alpha=alpha
+        calibration = fit(
+            data,
+            compartment=compartment,
+            control=control,
+            panel="default" if panel is None else panel,
+            alpha=0.05 if alpha is None else alpha,
         )
+    else:
+        _agree("alpha", alpha, calibration.alpha)
+        _agree("control", control and control_of(control), calibration.control)
+        _agree("panel", panel and load_panel(panel).raw, calibration.panel.raw)
     rules = calibration.panel
     days = rules.min_days_stable if min_days_stable is None else min_days_stable
     table = cell_table(data, rules, method=calibration.method, compartment=compartment)
@@ -105,6 +123,16 @@ def call(
     target = data.copy() if copy else data
     _write(target, result, calibration, fdr=fdr, min_days=days)
     return target if copy else None
+
+
+def _agree(what: str, asked: Any, calibrated: Any) -> None:
+    """Refuse a parameter that the calibration at hand was made without."""
+    if asked is None or asked == calibrated:
+        return
+    msg = f"call is asked for another {what} than the calibration was made with"
+    if what != "panel":
+        msg = f"call is asked for {what} {asked!r}, the calibration was made with {calibrated!r}"
+    raise ConfigError(msg, fix=f"give {what} to sen.calibrate, and not to sen.call")
 
 
 def _call_table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from senoscore import _keys as k
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["ONTOLOGY", "check_known", "from_labels"]
+__all__ = ["ONTOLOGY", "check_known", "from_labels", "known_as", "nearest"]
 
 ONTOLOGY: Final = {
     "astrocyte": "CL:0000127",
@@ -74,6 +75,18 @@ def from_labels(labels: pd.Series, mapping: Mapping[str, str]) -> NDArray[np.obj
 
 def _folded(label: str) -> str:
     return label.strip().casefold().replace(" ", "_").replace("+", "")
+
+
+@cache
+def known_as(label: str) -> str | None:
+    """Compartment that a label means by name, plural or synonym; None if it fits none."""
+    return _guess(label)
+
+
+def nearest(label: str) -> str | None:
+    """Compartment whose name is spelt most like a label; None if none is alike."""
+    near = difflib.get_close_matches(_folded(label), list(ONTOLOGY), n=1)
+    return near[0] if near else None
 
 
 def _guess(label: str) -> str | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from senoscore._compartments_labels import known_as
 from senoscore._resources import resource
 from senoscore._yaml import load_yaml
 from senoscore.errors import ConfigError
@@ -115,13 +116,18 @@ class Panel:
         return tuple(dict.fromkeys(p.signature for axis in self.axes for p in axis.parts))
 
     def disabled(self, compartment: str) -> frozenset[str]:
-        """Axes that are no evidence in this compartment."""
-        return frozenset(self.exceptions.get(compartment, {}).get("disable", ()))
+        """Axes that are no evidence in this compartment, whatever synonym it goes by."""
+        return frozenset(self._exceptions_of(compartment).get("disable", ()))
 
     def thresholds_of(self, compartment: str, up: float) -> dict[str, float]:
         """Every named threshold of this compartment, ``up`` being its calibrated cut."""
-        own = self.exceptions.get(compartment, {}).get("thresholds", {})
+        own = self._exceptions_of(compartment).get("thresholds", {})
         return {**self.thresholds, **own, "up": up}
+
+    def _exceptions_of(self, compartment: str) -> Mapping[str, Any]:
+        """What the panel says of a label; of the compartment it means if nothing of itself."""
+        own = self.exceptions.get(compartment)
+        return self.exceptions.get(known_as(compartment) or "", {}) if own is None else own
 
 
 def load_panel(
