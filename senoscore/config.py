@@ -104,9 +104,10 @@ def load_config_file(path: str | Path) -> Any:
         text = content.decode("utf-8-sig")
     except FileNotFoundError as error:
         msg = f"{path} is not there"
-        raise ConfigError(
-            msg, fix="run in the folder that has config/, or give --config"
-        ) from error
+        fix = (
+            "run in the folder that has config/ (`senoscore init FILE` makes it), or give --config"
+        )
+        raise ConfigError(msg, fix=fix) from error
     except (OSError, UnicodeDecodeError) as error:
         msg = f"{path} cannot be read ({error})"
         raise ConfigError(msg, fix="save it as UTF-8 text") from error

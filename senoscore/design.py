@@ -249,9 +249,10 @@ def _value(
             msg = f"{where}: {column} is {text!r}, expected one of {', '.join(allowed)}"
             raise SheetError(msg, fix=f"did you mean {near[0]!r}?" if near else rule["description"])
         return lowered
-    if not re.fullmatch(rule.get("pattern", "(?s).*"), text) or (
-        text == "" and "default" not in rule
-    ):
+    if text == "" and "default" not in rule:
+        msg = f"{where}: {column} is '', it must not be empty"
+        raise SheetError(msg, fix=f"fill it in. {rule['description']}")
+    if not re.fullmatch(rule.get("pattern", "(?s).*"), text):
         msg = f"{where}: {column} is {text[:120]!r}"
         fix = "use letters, digits, '_', '.', '+', '-', the first a letter or digit; at most 100"
         raise SheetError(msg, fix=fix)

@@ -44,6 +44,28 @@ def test_a_bulk_table(folder):
     assert samples["treatment"].tolist() == ["control", "irradiated"]
 
 
+def test_barcodes_are_cells_and_no_profiles(folder):
+    lines = ["gene\tACGTACGTACGT-1\tTTTTACGTACGT-1"]
+    lines += [f"{gene}\t{i}\t5" for i, gene in enumerate(GENES)]
+    (folder / "IR_1.tsv").write_text("\n".join(lines) + "\n")
+    samples, said = _init_and_check(folder, "IR_1.tsv")
+    assert samples["sample"].tolist() == ["IR_1"]
+    assert any("all 2 cells are sample 'IR_1'" in line for line in said)
+
+
+def test_a_long_table(folder):
+    rows = [(s, f"{s}{c}", g, 3) for s in ("a", "b") for c in range(3) for g in GENES]
+    lines = ["sample\tcell\tgene\tvalue", *("\t".join(map(str, row)) for row in rows)]
+    (folder / "long.tsv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(SheetError, match=r"2 errors: .* treatment is '', it must not be empty"):
+        _init_and_check(folder, "long.tsv")
+    sheet = folder / "config" / "samples.tsv"
+    rows = pd.read_csv(sheet, sep="\t", dtype=str)
+    assert rows["sample"].tolist() == ["a", "b"]
+    rows.assign(treatment=["control", "irradiated"]).to_csv(sheet, sep="\t", index=False)
+    stages.check(folder / "config" / "config.yaml")
+
+
 def test_a_table_of_cells_with_columns_of_text(folder):
     lines = [",".join(["", "sample", "condition", *GENES])]
     for i, (sample, arm) in enumerate([("a", "sham"), ("a", "sham"), ("b", "8 Gy")]):

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 _MOST_PROFILES: Final = 500
 """A table of more columns without a word on samples has cells in them."""
+_BARCODE: Final = re.compile(r"[ACGTN]{10,}")
+"""Part of the name of a cell from a droplet or a plate."""
 
 
 def simulate(out: Path, *, seed: int, size: str, if_missing: bool) -> None:
@@ -108,7 +110,9 @@ def _proposed(
 
     if len(looked.obs.columns):
         return propose_sheets(looked.obs, file, organism=organism)
-    if looked.kind == "table" and len(looked.cells) <= _MOST_PROFILES:
+    barcodes = sum(bool(_BARCODE.search(name)) for name in looked.cells)
+    few = len(looked.cells) <= _MOST_PROFILES and barcodes * 2 < len(looked.cells)
+    if looked.kind == "table" and few:
         datasets, samples, notes = propose_of_names(
             looked.cells, file, organism=organism, assay="bulk"
         )

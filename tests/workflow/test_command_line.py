@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import subprocess
 import sys
+import tomllib
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import pytest
@@ -132,3 +134,30 @@ def test_snakemakes_own_options_have_the_last_word() -> None:
 def test_another_snakefile_is_refused() -> None:
     with pytest.raises(ConfigError, match="its own workflow"):
         snakemake_command(["-s", "other.smk"])
+
+
+def test_demo_makes_a_study_that_the_workflow_takes(tmp_path: Path) -> None:
+    done = senoscore(tmp_path, "demo", "--size", "tiny", "--dry-run")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "rule report" in done.stdout + done.stderr
+    assert (tmp_path / "senoscore-demo" / "data" / "samples.tsv").is_file()
+    assert {entry.name for entry in tmp_path.iterdir()} == {"senoscore-demo"}
+
+
+def test_a_wheel_holds_what_run_needs() -> None:
+    """Every file of the workflow that a run reads is put beside the package."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    shipped = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    needed = [
+        path.relative_to(ROOT)
+        for path in (ROOT / "workflow").rglob("*")
+        if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts
+    ]
+    assert len(needed) > 10
+    for path in needed:
+        source = next(
+            (s for s in shipped if path == PurePath(s) or PurePath(s) in path.parents), None
+        )
+        assert source is not None, f"{path} is not in the wheel"
+        inside = "senoscore/schemas" if "schemas" in path.parts else f"senoscore/{source}"
+        assert shipped[source] == inside
