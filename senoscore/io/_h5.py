@@ -51,6 +51,8 @@ _COPY: Final = "copy or download it again, and compare its size or checksum"
 _GZIP: Final = h5py.h5z.FILTER_DEFLATE
 _SHUFFLE: Final = h5py.h5z.FILTER_SHUFFLE
 _PLAIN_GZIP: Final = ((_GZIP,), (_SHUFFLE, _GZIP))
+_DEEPEST: Final = 100  # groups in groups; anndata nests some five
+_AT_ONCE: Final = 1 << 16  # texts weighed at a time
 _LARGEST_CHUNK: Final = 1 << 28  # bytes; HDF5 itself reads such giants piecewise, we would not
 
 
@@ -78,7 +80,8 @@ def open_h5(path: str | Path, *, fix: str = _COPY) -> Iterator[h5py.File]:
     ------
     InputError
         The file is missing, no HDF5, or truncated; a link anywhere in it leads to another file,
-        or a dataset keeps its data in one.
+        a dataset keeps its data in one, a reference leads to what no link does, or groups are
+        nested more than 100 deep.
     """
     where = Path(path)
     if not where.is_file():
@@ -95,26 +98,95 @@ def open_h5(path: str | Path, *, fix: str = _COPY) -> Iterator[h5py.File]:
         yield file
 
 
+def _objects(top: h5py.Group) -> Iterator[tuple[str, h5py.h5g.GroupID | h5py.h5d.DatasetID]]:
+    """Every group and dataset below ``top`` that a hard link leads to, once, with its path.
+
+    HDF5's own visitors call themselves for every level and end the process where there are too
+    many, so the way is kept here. Links of other kinds than hard and soft lead out of the file.
+    """
+    seen = {_address(top.id)}
+    waiting = [("", top.id, 0)]
+    while waiting:
+        path, identifier, depth = waiting.pop()
+        yield path or "/", identifier
+        if not isinstance(identifier, h5py.h5g.GroupID):
+            continue
+        if depth > _DEEPEST:
+            msg = f"{top.file.filename}: groups are nested more than {_DEEPEST} deep"
+            raise InputError(msg, fix="write the file again without them")
+        for name in identifier:
+            link = identifier.links.get_info(name)
+            below = f"{path}/{name.decode('utf-8', 'replace')}"
+            if link.type == h5py.h5l.TYPE_SOFT:
+                continue  # what it names is reached by its own hard link, or is not there
+            if link.type != h5py.h5l.TYPE_HARD:
+                raise _elsewhere(top.file, f"{below} points to another file")
+            node = h5py.h5o.open(identifier, name)
+            address = _address(node)
+            if address not in seen and isinstance(node, (h5py.h5g.GroupID, h5py.h5d.DatasetID)):
+                seen.add(address)
+                waiting.append((below, node, depth + 1))
+
+
+def _address(identifier: Any) -> int:
+    return int(h5py.h5o.get_info(identifier).addr)
+
+
+def _elsewhere(file: h5py.File, what: str) -> InputError:
+    msg = f"{file.filename}: {what[:300]}"
+    return InputError(msg, fix="copy the data into the file itself")
+
+
 def _refuse_elsewhere(file: h5py.File) -> None:
-    """Go through all links and datasets, following none: libraries would open other files."""
-    outside: list[str] = []
+    """Go through all links, datasets and references: libraries would open other files.
 
-    def look_at_link(name: bytes, info: Any) -> None:
-        if info.type not in (h5py.h5l.TYPE_HARD, h5py.h5l.TYPE_SOFT):
-            outside.append(f"/{name.decode('utf-8', 'replace')} points to another file")
-
-    def look_at_data(name: str, node: h5py.Group | h5py.Dataset) -> None:
-        if isinstance(node, h5py.Dataset) and (node.external or node.is_virtual):
-            outside.append(f"/{name} keeps its data in another file")
-
+    A reference in an attribute (old categories have them) may lead to a dataset that no link
+    names; such a dataset has not been looked at, and no program that means well leaves one.
+    """
+    reached: set[int] = set()
+    references: list[tuple[str, h5py.h5r.Reference]] = []
     try:
-        file.id.links.visit(look_at_link, info=True)
-        file.visititems(look_at_data)
+        for path, identifier in _objects(file):
+            reached.add(_address(identifier))
+            if isinstance(identifier, h5py.h5d.DatasetID):
+                plist = identifier.get_create_plist()
+                if plist.get_layout() == h5py.h5d.VIRTUAL or plist.get_external_count():
+                    raise _elsewhere(file, f"{path} keeps its data in another file")
+            references += ((path, found) for found in _references(identifier))
+        for path, reference in references:
+            if not reference:
+                continue
+            target = h5py.h5r.dereference(reference, file.id)
+            if target is None or _address(target) not in reached:
+                raise _elsewhere(file, f"{path} refers to data that no name in the file leads to")
     except H5_ERRORS as error:
         raise damaged(file.filename, error) from error
-    if outside:
-        msg = f"{file.filename}: {outside[0][:300]}"
-        raise InputError(msg, fix="copy the data into the file itself")
+
+
+def _references(identifier: Any) -> Iterator[h5py.h5r.Reference]:
+    """References in the attributes of an object, alone or in arrays."""
+    for number in range(h5py.h5a.get_num_attrs(identifier)):
+        attribute = h5py.h5a.open(identifier, index=number)
+        kind = attribute.get_type()
+        while kind.get_class() in (h5py.h5t.VLEN, h5py.h5t.ARRAY):
+            kind = kind.get_super()
+        if kind.get_class() == h5py.h5t.REFERENCE:
+            owner = h5py.AttributeManager(_Owner(identifier))
+            yield from _flat(owner[attribute.name])
+
+
+class _Owner(NamedTuple):
+    """What h5py wants to know of the object whose attributes it reads."""
+
+    id: Any
+
+
+def _flat(value: Any) -> Iterator[h5py.h5r.Reference]:
+    if isinstance(value, h5py.h5r.Reference):
+        yield value
+    elif isinstance(value, np.ndarray):
+        for part in value.ravel():
+            yield from _flat(part)
 
 
 def damaged(where: object, error: Exception, *, fix: str = _COPY) -> InputError:
@@ -135,19 +207,65 @@ def check_size(group: h5py.Group, max_bytes: int) -> None:
         Unpacked, they would take more than ``max_bytes``.
     """
     total = 0
-
-    def add(_name: str, node: h5py.Group | h5py.Dataset) -> None:
-        nonlocal total
-        if isinstance(node, h5py.Dataset):
-            total += int(node.nbytes)
-
     try:
-        group.visititems(add)
+        texts = []
+        for _path, identifier in _objects(group):
+            if isinstance(identifier, h5py.h5d.DatasetID):
+                node = h5py.Dataset(identifier)
+                total += int(node.nbytes)
+                if node.dtype.hasobject:
+                    texts.append(node)
+        for node in texts:
+            for weight in _weights(node, max_bytes - total):
+                total += weight
+                if total > max_bytes:
+                    break
     except H5_ERRORS as error:
         raise damaged(group.file.filename, error) from error
     if total > max_bytes:
-        msg = f"{group.file.filename} unfolds to {total:,} bytes, more than {max_bytes:,}"
+        msg = f"{group.file.filename} unfolds to {total:,} bytes or more, above {max_bytes:,}"
         raise InputError(msg, fix="raise the limit, ingest.max_gb, if the file can be trusted")
+
+
+def _weights(node: h5py.Dataset, room: int) -> Iterator[int]:
+    """Bytes that the texts or lists of a dataset take, slice by slice, none larger than ``room``.
+
+    Their lengths are in no header, and all may be the same long text, stored once. None is longer
+    than the file, which says how many can be read at once without harm.
+    """
+    if room < 0 or not node.size:
+        return
+    longest = max(1, Path(node.file.filename).stat().st_size)
+    at_once = min(_AT_ONCE, max(1, room // longest))
+    for where in _slabs(node.shape, at_once):
+        yield _weight(node[where])
+
+
+def _slabs(shape: tuple[int, ...], at_once: int) -> Iterator[tuple[Any, ...]]:
+    """Cut an array into parts of at most ``at_once`` elements."""
+    if not shape:
+        yield ()
+        return
+    below = int(np.prod(shape[1:], dtype=object))
+    if below > at_once:
+        for row in range(shape[0]):
+            for rest in _slabs(shape[1:], at_once):
+                yield (row, *rest)
+        return
+    step = max(1, at_once // max(1, below))
+    for start in range(0, shape[0], step):
+        yield (slice(start, start + step),)
+
+
+def _weight(value: Any) -> int:
+    """Bytes of texts and lists in what was read, however they are nested."""
+    if isinstance(value, (bytes, str)):
+        return len(value)
+    if isinstance(value, (np.ndarray, np.void)) and value.dtype.names:
+        return sum(_weight(value[name]) for name in value.dtype.names)
+    if isinstance(value, np.ndarray):
+        return sum(map(_weight, value.ravel())) if value.dtype.hasobject else int(value.nbytes)
+    return 0
 
 
 def child(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:

@@ -273,14 +273,18 @@ def _column(frame: h5py.Group | h5py.Dataset, name: str) -> pd.Series:
     from anndata.io import read_elem
 
     if isinstance(frame, h5py.Dataset):
-        return _old_frame(frame)[name].reset_index(drop=True)
+        column = _old_frame(frame)[name].reset_index(drop=True)
+        categories = child(child(frame.file, "uns"), f"{name}_categories")
+        if isinstance(categories, h5py.Dataset) and column.dtype.kind == "i":  # anndata 0.6
+            words = _decoded(pd.Series(categories[:].tolist(), dtype=object))
+            column = pd.Series(pd.Categorical.from_codes(column.to_numpy(), words))
+        return column
     where = f"{frame.file.filename}: {frame.name.strip('/')} column {name!r}"
     node = child(frame, name)
     try:
-        if "__categories" in frame:  # before anndata 0.8 the categories lay apart
-            values = read_elem(frame)[name].array
-        else:
-            values = None if _is_odd(node) else read_elem(node)
+        values = _old_categories(node)
+        if values is None and not _is_odd(node):
+            values = read_elem(node)
     except MemoryError:
         raise
     except Exception as error:  # what anndata raises has no narrower class in common
@@ -296,6 +300,21 @@ def _column(frame: h5py.Group | h5py.Dataset, name: str) -> pd.Series:
     return pd.Series(values)
 
 
+def _old_categories(node: Any) -> Any:
+    """Before anndata 0.8 the categories of a column lay apart, and codes referred to them.
+
+    That a link leads there too, and that the data lie in the file, :func:`open_h5` has made sure.
+    None where ``node`` is no such column.
+    """
+    from anndata.io import read_elem
+
+    reference = node.attrs.get("categories") if isinstance(node, h5py.Dataset) else None
+    if not isinstance(reference, h5py.h5r.Reference):
+        return None
+    categories: Any = read_elem(node.file[reference])
+    return pd.Categorical.from_codes(node[:], categories)  # -1: a missing value
+
+
 def _is_odd(node: Any) -> bool:
     """Whether a member of a frame cannot be a column: several dimensions, records, raw bytes."""
     return isinstance(node, h5py.Dataset) and (node.ndim != 1 or node.dtype.kind == "V")
@@ -305,18 +324,36 @@ def _old_frame(frame: h5py.Dataset) -> pd.DataFrame:
     from anndata.io import read_elem
 
     table = read_elem(frame)
-    return table if isinstance(table, pd.DataFrame) else pd.DataFrame(table).set_index("index")
+    if not isinstance(table, pd.DataFrame):
+        table = pd.DataFrame(table).set_index("index")
+    table.index = _decoded(table.index.to_series()).array
+    return table.apply(_decoded)
+
+
+def _decoded(column: pd.Series) -> pd.Series:
+    """Text of what anndata 0.6 and earlier stored as bytes."""
+    if column.dtype != object:
+        return column
+    return column.map(lambda v: v.decode("utf-8", "replace") if isinstance(v, bytes) else v)
 
 
 def _genes(frame: h5py.Group | h5py.Dataset) -> tuple[list[str], list[str] | None]:
     names = _index(frame)
     there = _column_names(frame)
     lower = {name.lower(): name for name in there}
-    column = next((lower[name] for name in (*_ID_COLUMNS, *_NAME_COLUMNS) if name in lower), None)
-    if column is None:
-        return names, None
-    ids = _column(frame, column).astype(object)
-    return names, ids.where(ids.notna(), "").astype(str).tolist()
+    for column in (lower[name] for name in (*_ID_COLUMNS, *_NAME_COLUMNS) if name in lower):
+        ids = [_gene_id(value) for value in _column(frame, column).astype(object)]
+        # Entrez ids are numbers, of which no gene is known here: look for a better column.
+        if not all(not value or value.isdecimal() for value in ids):
+            return names, ids
+    return names, None
+
+
+def _gene_id(value: Any) -> str:
+    """Text of an id; empty where it is missing; no decimals where pandas made a float of it."""
+    if pd.isna(value):
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _obs_columns(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import resource
 import subprocess
 import sys
@@ -15,7 +16,8 @@ import yaml
 
 from senoscore._signature_files import read_signature_file
 from senoscore._yaml import load_yaml
-from senoscore.errors import InputError, SignatureError
+from senoscore.config import load_config
+from senoscore.errors import ConfigError, InputError, SignatureError
 from senoscore.io.readers import open_source
 from tests.bad_inputs.study import configure, dataset, table, write_10x, write_good
 
@@ -117,6 +119,19 @@ def test_yaml_of_aliases_and_depth() -> None:
     for bracket in "[{":
         with pytest.raises(yaml.YAMLError, match="nested more than 50"):
             load_yaml(bracket * 100_000)
+
+
+def test_a_config_that_never_ends_is_one_line(tmp_path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "large").write_bytes(b"# " + bytes(10_000_000))
+    for path, said in (
+        (Path("/dev/zero"), "no file"),
+        (tmp_path / "pipe", "no file"),
+        (tmp_path, "no file"),
+        (tmp_path / "large", "more than 10,000,000 bytes"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            load_config(path)
 
 
 def test_signature_file_of_a_gigabyte(tmp_path) -> None:

@@ -159,3 +159,60 @@ def test_a_shorter_obs_is_found(tmp_path):
         b.copy("obs", a)
     with pytest.raises(InputError, match="X is 20 x 6 but there are 5 cells"):
         open_source(tmp_path / "a.h5ad")
+
+
+def _old_file(path, names, *, structured=False):
+    """An .h5ad as anndata 0.7 wrote it, or 0.6 with ``structured`` frames of bytes."""
+    with h5py.File(path, "w") as file:
+        file["X"] = COUNTS
+        for frame, index in (("obs", [f"c{i}" for i in range(20)]), ("var", names)):
+            if structured:
+                kinds = [("index", "S9"), ("s", "i1")] if frame == "obs" else [("index", "S9")]
+                table = np.zeros(len(index), dtype=kinds)
+                table["index"] = [name.encode() for name in index]
+                file[frame] = table
+                continue
+            group = file.create_group(frame)
+            group.attrs["encoding-type"] = "dataframe"
+            group.attrs["encoding-version"] = "0.1.0"
+            group.attrs["_index"] = "_index"
+            columns = ["s"] if frame == "obs" else []
+            group.attrs["column-order"] = np.array(columns, dtype=h5py.string_dtype())
+            group.create_dataset("_index", data=index, dtype=h5py.string_dtype())
+        if structured:
+            file["uns/s_categories"] = np.array([b"a", b"b"])
+        else:
+            kinds = file["obs"].create_dataset(
+                "__categories/s", data=["a", "b"], dtype=h5py.string_dtype()
+            )
+            kinds.attrs["ordered"] = False
+            file["obs"].create_dataset("s", data=np.array([-1, 1] + [0] * 18, np.int8))
+            file["obs/s"].attrs["categories"] = kinds.ref
+    return path
+
+
+@pytest.mark.filterwarnings("ignore::anndata.OldFormatWarning")
+def test_files_of_anndata_07(tmp_path):
+    source = open_source(_old_file(tmp_path / "a.h5ad", GENES), columns=["s"])
+    assert source.genes == GENES
+    assert source.cells[:2] == ["c0", "c1"]
+    assert source.obs["s"].isna().tolist() == [True] + [False] * 19  # code -1 is missing
+    assert source.obs["s"].tolist()[1:3] == ["b", "a"]
+
+
+@pytest.mark.filterwarnings("ignore::anndata.OldFormatWarning")
+def test_names_of_anndata_06_are_text(tmp_path):
+    source = open_source(_old_file(tmp_path / "a.h5ad", GENES, structured=True), columns=["s"])
+    assert source.obs["s"].tolist() == ["a"] * 20
+    assert source.genes == GENES
+    assert source.cells[0] == "c0"
+    np.testing.assert_array_equal(_dense(source), COUNTS)
+
+
+@pytest.mark.parametrize("ids", [[7157, 1026, 4288, 891, 4001, 3569], [7157.0, 1, 2, 3, 4, None]])
+def test_numbers_of_entrez_hide_no_names(tmp_path, ids):
+    adata = _adata(COUNTS)
+    adata.var_names = [f"row{i}" for i in range(6)]
+    adata.var["gene_id"] = ids
+    adata.var["feature_name"] = GENES
+    assert _open(tmp_path, adata).gene_ids == GENES
