@@ -43,7 +43,7 @@ _NAMES: Final = {
     "compartment_column": r"compartment|cell_?type\w*|celltype\w*|annotation|cell_?class",
 }
 _CONTROL: Final = re.compile(
-    r"control|ctrl|ctl|sham|unirradiated|non.?ir|untreated|naive|\bpre\b"
+    r"control|ctrl|ctl|sham|\bmock\b|unirradiated|non.?ir|untreated|naive|\bpre\b"
     r"|(?<![\d.,])0+(?:[.,]0*)? ?gy",  # but neither 10 Gy nor 2.0 Gy
     re.IGNORECASE,
 )

@@ -53,6 +53,7 @@ def test_no_sample_column() -> None:
         ("2.0Gy", "irradiated"), ("10.0 Gy", "irradiated"), ("2,0 Gy", "irradiated"),
         ("20Gy", "irradiated"), ("100 Gy", "irradiated"), ("0.5 Gy", "irradiated"),
         ("0 Gy", "control"), ("0Gy", "control"), ("0.0 Gy", "control"), ("0,0Gy", "control"),
+        ("mock", "control"),
     ],
 )  # fmt: skip
 def test_doses_as_treatments(word, treatment) -> None:
