@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from senoscore._score_inputs import Matrix
     from senoscore._signatures import Gate
 
 __all__ = ["first_pass", "score", "score_file"]
@@ -49,8 +48,9 @@ def score(
     ----------
     data
         Cells x genes: an AnnData in memory, backed or lazy, or a DataFrame (samples x genes).
-        Values are counts, log-normalised, or linear (TPM, intensities); which of them is stated
-        by ``uns["senoscore"]["values"]`` or detected, and noted in the result.
+        Values are counts, log-normalised, or linear (TPM, intensities), finite and not negative.
+        Which of them is stated by ``uns["senoscore"]["values"]``, and then checked, or detected
+        from all cells, and noted in the result.
     signatures
         Anything that :func:`senoscore.signatures` takes: a name, a path, a dict, a set.
     methods
@@ -102,7 +102,9 @@ def score(
     Raises
     ------
     InputError
-        No such layer, names not unique, no gene of any signature found, or bad values.
+        No such layer; names not unique; no gene of any signature found; a value that is negative
+        (scaled data), NaN, infinite or masked; truth values; counts and log values in one
+        matrix; or values that are not of the kind stated.
     MethodError
         Unknown method, or an exact mode or null calibration that it does not have.
     SignatureError
@@ -127,21 +129,12 @@ def score(
             table, index=pd.Index(target.obs_names)
         )
     if matrix.is_counts and not set(_keys.DEPTH) & set(target.obs):
-        target.obs[_keys.DEPTH[0]] = _totals(matrix, block_size)
+        target.obs[_keys.DEPTH[0]] = np.rint(matrix.totals()).astype(np.int64)
     entry = dict(target.uns.get(_keys.UNS, {}))
     entry["score"] = {**entry.get("score", {}), **run.record(layer)}
     entry["coverage"] = run.coverage
     target.uns[_keys.UNS] = entry
     return target if copy else None
-
-
-def _totals(matrix: Matrix, block_size: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Counts of each cell."""
-    parts = []
-    for block in matrix.blocks(block_size, None):
-        running = np.concatenate([[0], np.cumsum(block.data, dtype=np.float64)])
-        parts.append(np.diff(running[block.indptr]))
-    return np.rint(np.concatenate(parts)).astype(np.int64)
 
 
 def _obsm_key(key: str, methods: tuple[str, ...], key_added: str | None) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,17 @@ import pandas as pd
 from senoscore import _keys
 from senoscore.errors import InputError
 from senoscore.io.blocks import iter_blocks, memory_blocks
+from senoscore.io.values import LOG_MAX
+from senoscore.kernels.census import (
+    ABOVE,
+    FRACTION,
+    NEGATIVE,
+    NOT_FINITE,
+    SEVERAL,
+    ZERO,
+    ascend,
+    look_at,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,21 +30,22 @@ if TYPE_CHECKING:
 
     from senoscore.io.blocks import Block
 
-    Values = Literal["counts", "lognorm", "linear"]
-
-__all__ = ["Matrix", "from_anndata", "from_file", "from_frame", "guess_values"]
+__all__ = ["Matrix", "from_anndata", "from_file", "from_frame"]
 
 RAW: Final = "raw"
 """As a layer: the matrix and the genes of ``adata.raw``."""
-_LOG_MAX: Final = 50.0  # log values stay far below this, TPM and intensities go beyond
-_SAMPLE_ROWS: Final = 512
+_PASS_ROWS: Final = 4096
+_TELLING: Final = 50  # total from which a row of whole numbers cannot be of logarithms
 
 
-@dataclass(frozen=True)
 class Matrix:
-    """Cells by genes, wherever they are.
+    """Cells by genes, wherever they are, with values that are known to be fit to score.
 
-    Attributes
+    Every block that is handed out has been looked at, and looks the same whatever the storage:
+    genes ascend within a cell, none is there twice, no zeros are stored, and the numbers are
+    integers or floats of 32 or 64 bits in the byte order of this machine.
+
+    Parameters
     ----------
     obs_names, var_names
         Unique names of cells and genes.
@@ -42,18 +53,196 @@ class Matrix:
         Function of a block size and a slice of rows (None: all) that gives the cells in order.
     where
         Name of the source in messages.
-    values
-        Kind of values: ``counts``, ``lognorm`` or ``linear``.
-    values_from
-        How the kind is known: ``stated`` by the source, or ``detected``.
+    stated
+        Kind of values that the source states; anything but a kind means that it states none.
+    mend
+        What to do where the source states what is not so.
+    in_memory
+        Whether a pass over all cells costs next to nothing. Such a matrix is looked at once, at
+        the start; any other whenever blocks are read, and at the start only if it states
+        nothing.
+
+    Raises
+    ------
+    InputError
+        Names are not unique, there are no cells or genes, or the values cannot be scored.
     """
 
-    obs_names: pd.Index
-    var_names: pd.Index
-    blocks: Callable[[int, slice | None], Iterator[Block]]
-    where: str
     values: str
+    """Kind of values: ``counts``, ``lognorm`` or ``linear``."""
     values_from: str
+    """How the kind is known: ``stated`` by the source, or ``detected``."""
+
+    def __init__(
+        self,
+        obs_names: pd.Index,
+        var_names: pd.Index,
+        blocks: Callable[[int, slice | None], Iterator[Block]],
+        where: str,
+        *,
+        stated: object = None,
+        mend: str = "",
+        in_memory: bool = False,
+    ) -> None:
+        self.obs_names, self.var_names, self.where = obs_names, var_names, where
+        self._blocks, self._mend = blocks, mend
+        self._check_names()
+        self._totals = np.full(len(obs_names), np.nan)
+        self._as_stored = False
+        known = stated in (_keys.COUNTS, _keys.LOGNORM, _keys.LINEAR)
+        self.values, self.values_from = (str(stated), "stated") if known else ("", "detected")
+        if in_memory or not known:
+            self._look_at_all(in_memory=in_memory)
+
+    def _check_names(self) -> None:
+        for names, what in ((self.obs_names, "cell"), (self.var_names, "gene")):
+            if not names.is_unique:
+                twice = ", ".join(map(str, names[names.duplicated()].unique()[:5]))
+                fix = "sum or rename them" if what == "gene" else "make obs_names unique"
+                msg = f"{self.where}: {what} names are not unique ({twice})"
+                raise InputError(msg, fix=fix)
+        if self.n_vars == 0 or len(self.obs_names) == 0:
+            msg = f"{self.where}: {len(self.obs_names)} cells x {self.n_vars} genes"
+            raise InputError(msg, fix="pass a matrix with cells and genes")
+
+    def _look_at_all(self, *, in_memory: bool) -> None:
+        marks = np.empty(len(self.obs_names), np.uint8)
+        tidy = True
+        for block in self._blocks(_PASS_ROWS, None):
+            fit = self._fit(block)
+            marks[block.start : block.stop] = self._look_at(fit)
+            tidy &= fit.data is block.data and fit.indices is block.indices
+            tidy &= bool(ascend(fit.indptr, fit.indices))
+        if not self.values:
+            self.values = self._judge(marks)
+        self._as_stored = in_memory and tidy and not (marks & ZERO).any()
+
+    def blocks(self, block_size: int, rows: slice | None) -> Iterator[Block]:
+        """Cells in order, in blocks, looked at and tidied.
+
+        Raises
+        ------
+        InputError
+            A value cannot be scored or is not of the kind stated, or a gene is stored twice.
+        """
+        for block in self._blocks(block_size, rows):
+            if self._as_stored:
+                yield block
+            else:
+                fit = self._fit(block)
+                self._look_at(fit)
+                yield self._tidy(fit)
+
+    def totals(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Sum of each cell, shape (n_cells,); NaN for cells no pass has come to yet."""
+        return self._totals
+
+    def _fit(self, block: Block) -> Block:
+        """The block in types the kernels know, or why that cannot be."""
+        data = block.data
+        if data.dtype.kind == "b":
+            msg = f"{self.where}: the values are True and False, which is neither counts nor logs"
+            raise InputError(msg, fix="name the layer that holds counts or log values")
+        if data.dtype.kind not in "iuf":
+            msg = f"{self.where}: the values are of type {data.dtype}, which are no real numbers"
+            raise InputError(msg, fix="make them integers or floats: `X.astype('float32')`")
+        size = data.dtype.itemsize
+        if data.dtype.kind == "f" and size not in (4, 8):
+            data = data.astype(np.float32 if size < 4 else np.float64)
+        elif data.dtype.kind != "f" and (size < 4 or data.dtype.kind == "u"):
+            data = data.astype(np.int32 if size < 4 else np.int64)
+        if not data.dtype.isnative:
+            data = data.astype(data.dtype.newbyteorder("="))
+        return block if data is block.data else block._replace(data=data)
+
+    def _look_at(self, block: Block) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        total, marks = look_at(block.indptr, block.data, limit=LOG_MAX)
+        self._totals[block.start : block.stop] = total
+        if (marks & (NEGATIVE | NOT_FINITE)).any():
+            self._refuse_value(block)
+        self._check_stated(block, total, marks)
+        return marks
+
+    def _refuse_value(self, block: Block) -> None:
+        """Name the first value that no expression can have."""
+        values = block.data
+        wrong = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
+        if not wrong.size:  # finite, and too large for their sum
+            msg = f"{self.where}: values reach {values.max():.6g}, too large to be added up"
+            raise InputError(msg, fix="find what multiplied them, and give counts or log values")
+        value = float(values[wrong[0]])
+        row = block.start + int(np.searchsorted(block.indptr, wrong[0], side="right")) - 1
+        what = "NaN" if np.isnan(value) else f"the value {value:.6g}"
+        msg = (
+            f"{self.where}: cell {row} (counted from 0, {self.obs_names[row]!r}) holds {what} in "
+            f"gene {self.var_names[int(block.indices[wrong[0]])]!r}"
+        )
+        fix = "put a number (0 if it was not seen), or leave the cell or gene out"
+        if np.isfinite(value):
+            fix = "scaled or batch-corrected values cannot be scored: give counts or log values"
+        raise InputError(msg, fix=fix)
+
+    def _check_stated(self, block: Block, total: Any, marks: Any) -> None:
+        """Refuse a kind that is stated and cannot be true."""
+        if self.values_from != "stated" or self.values not in (_keys.COUNTS, _keys.LOGNORM):
+            return
+        if self.values == _keys.COUNTS:
+            wrong, what = (marks & FRACTION) > 0, "are no whole numbers: no counts"
+        else:
+            counts = _are_counts(total, marks)
+            wrong = counts | ((marks & ABOVE) > 0)
+            what = f"look like {'counts' if counts.any() else 'linear values'}"
+        if wrong.any():
+            row = block.start + int(np.argmax(wrong))
+            msg = (
+                f"{self.where}: values are stated as {self.values!r}, but those of cell {row} "
+                f"(counted from 0, {self.obs_names[row]!r}) {what}"
+            )
+            raise InputError(msg, fix=self._mend)
+
+    def _judge(self, marks: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
+        """Tell counts, log-normalised and linear values apart, from all cells.
+
+        Whole numbers only are counts. Else, values above 30 in a cell with fractions are linear
+        (a logarithm never gets there). All others are log-normalised, and then a cell of whole
+        numbers, small ones apart, is one of counts among logarithms. Empty cells say nothing.
+        """
+        fractional = (marks & FRACTION) > 0
+        if not fractional.any():
+            return _keys.COUNTS
+        if (marks[fractional] & ABOVE).any():
+            return _keys.LINEAR
+        counts = _are_counts(self._totals, marks)
+        if counts.any():
+            row, other = int(np.argmax(counts)), int(np.argmax(fractional))
+            msg = (
+                f"{self.where}: {int(counts.sum())} cells hold counts (such as "
+                f"{self.obs_names[row]!r}) and {int(fractional.sum())} log values (such as "
+                f"{self.obs_names[other]!r})"
+            )
+            raise InputError(msg, fix="give counts for all cells, or log values for all")
+        return _keys.LOGNORM
+
+    def _tidy(self, block: Block) -> Block:
+        """Sort the genes of each cell and drop stored zeros: results must not depend on them."""
+        indptr, indices, data = block.indptr, block.indices, block.data
+        stored = data != 0
+        if not stored.all():
+            kept = np.concatenate([[0], np.cumsum(stored)])
+            indptr, indices, data = kept[indptr], indices[stored], data[stored]
+        if not ascend(indptr, indices):
+            cell = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+            order = np.lexsort((indices, cell))
+            indices, data = indices[order], data[order]
+            if not ascend(indptr, indices):
+                twice = int(np.argmax((np.diff(indices) == 0) & (np.diff(cell) == 0)))
+                row = block.start + int(cell[twice])
+                msg = (
+                    f"{self.where}: cell {row} (counted from 0, {self.obs_names[row]!r}) stores a "
+                    f"gene twice ({self.var_names[int(indices[twice])]!r})"
+                )
+                raise InputError(msg, fix="call sum_duplicates() on the matrix")
+        return block._replace(indptr=indptr, indices=indices, data=data)
 
     @property
     def is_counts(self) -> bool:
@@ -66,44 +255,13 @@ class Matrix:
         return len(self.var_names)
 
 
-def guess_values(data: np.ndarray) -> str:
-    """Tell counts, log-normalised and linear values apart.
+def _are_counts(total: Any, marks: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which rows are of counts: whole numbers, too many and too large for logarithms of counts.
 
-    Whole numbers, none negative, are counts. Of the rest, values that exceed 50 are linear
-    (a logarithm never gets there), all others log-normalised.
-
-    Parameters
-    ----------
-    data
-        Stored values of some cells, any shape.
+    A few logarithms to base 2 of counts plus one can be whole (of 1 and 3), fifty cannot.
     """
-    finite = data[np.isfinite(data)]
-    if finite.size == 0 or (finite.min() >= 0 and (finite == np.floor(finite)).all()):
-        return _keys.COUNTS
-    return _keys.LINEAR if finite.max() > _LOG_MAX else _keys.LOGNORM
-
-
-def _make(
-    obs_names: pd.Index,
-    var_names: pd.Index,
-    blocks: Callable[[int, slice | None], Iterator[Block]],
-    where: str,
-    stated: object,
-) -> Matrix:
-    for names, what in ((obs_names, "cell"), (var_names, "gene")):
-        if not names.is_unique:
-            twice = ", ".join(map(str, names[names.duplicated()].unique()[:5]))
-            fix = "sum or rename them" if what == "gene" else "make obs_names unique"
-            msg = f"{where}: {what} names are not unique ({twice})"
-            raise InputError(msg, fix=fix)
-    if len(obs_names) == 0 or len(var_names) == 0:
-        msg = f"{where}: {len(obs_names)} cells x {len(var_names)} genes"
-        raise InputError(msg, fix="pass a matrix with cells and genes")
-    if stated in (_keys.COUNTS, _keys.LOGNORM, _keys.LINEAR):
-        return Matrix(obs_names, var_names, blocks, where, str(stated), "stated")
-    n_rows = min(_SAMPLE_ROWS, len(obs_names))
-    sample = next(iter(blocks(n_rows, slice(0, n_rows))))
-    return Matrix(obs_names, var_names, blocks, where, guess_values(sample.data), "detected")
+    whole = ((marks & FRACTION) == 0) & ((marks & SEVERAL) > 0)
+    return whole & ((total >= _TELLING) | ((marks & ABOVE) > 0))
 
 
 def from_frame(table: pd.DataFrame) -> Matrix:
@@ -114,13 +272,17 @@ def from_frame(table: pd.DataFrame) -> Matrix:
     InputError
         A column is not numeric, or names are not unique.
     """
-    other = [str(name) for name, dtype in table.dtypes.items() if dtype.kind not in "buif"]
+    other = [str(name) for name, dtype in table.dtypes.items() if dtype.kind not in "uif"]
     if other:
         msg = f"DataFrame: columns are not numbers: {', '.join(other[:5])}"
         raise InputError(msg, fix="pass samples x genes, with sample names as the index")
-    X = table.to_numpy()
-    return _make(
-        table.index.astype(str), table.columns.astype(str), _array_blocks(X), "DataFrame", None
+    if all(isinstance(dtype, np.dtype) for dtype in table.dtypes):
+        X = table.to_numpy()
+    else:  # nullable columns: what is missing becomes NaN, which is refused with its place
+        X = table.to_numpy(dtype=np.float64, na_value=np.nan)
+    blocks = _array_blocks(X, "DataFrame")
+    return Matrix(
+        table.index.astype(str), table.columns.astype(str), blocks, "DataFrame", in_memory=True
     )
 
 
@@ -153,9 +315,22 @@ def from_anndata(adata: AnnData, layer: str | None) -> Matrix:
     def stored(block_size: int, rows: slice | None) -> Iterator[Block]:
         return iter_blocks(adata, block_size=block_size, layer=layer, rows=rows)
 
-    obs_names = _as_index(adata.obs_names)
-    blocks = stored if X is None else _array_blocks(X)
-    return _make(obs_names, var_names, blocks, where, _stated(adata, layer))
+    return Matrix(
+        _as_index(adata.obs_names),
+        var_names,
+        stored if X is None else _array_blocks(X, where),
+        where,
+        stated=_stated(adata, layer),
+        mend='state what they are now: `adata.uns["senoscore"]["values"] = ...` '
+        "(counts, lognorm or linear)",
+        in_memory=_is_in_memory(X),
+    )
+
+
+def _is_in_memory(X: Any) -> bool:
+    from scipy import sparse
+
+    return isinstance(X, np.ndarray) or sparse.issparse(X)
 
 
 def _as_index(names: Any) -> pd.Index:
@@ -196,16 +371,23 @@ def from_file(path: str | Path) -> Matrix:
     def blocks(block_size: int, rows: slice | None) -> Iterator[Block]:
         return iter_blocks(path, block_size=block_size, rows=rows)
 
-    return _make(names[0], names[1], blocks, str(path), stated.get("values"))
+    mend = "the file was changed after it was made: make it again"
+    return Matrix(names[0], names[1], blocks, str(path), stated=stated.get("values"), mend=mend)
 
 
-def _array_blocks(X: Any) -> Callable[[int, slice | None], Iterator[Block]]:
+def _array_blocks(X: Any, where: str) -> Callable[[int, slice | None], Iterator[Block]]:
     """Blocks of anything that can be sliced by rows: NumPy, SciPy, dask, on-disk datasets."""
     from scipy import sparse
 
+    if isinstance(X, np.ma.MaskedArray):
+        n_masked = int(np.ma.count_masked(X))
+        if n_masked:
+            msg = f"{where}: {n_masked} values are masked"
+            raise InputError(msg, fix="fill them (`X.filled(0)`), or leave those genes out")
+        X = X.data
     if sparse.issparse(X) and X.format != "csr":
         X = X.tocsr()  # once: rows of CSC cannot be read
-    if sparse.issparse(X) or isinstance(X, np.ndarray):
+    if _is_in_memory(X):
         return lambda block_size, rows: memory_blocks(X, block_size, rows)
 
     def blocks(block_size: int, rows: slice | None) -> Iterator[Block]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from senoscore.errors import InputError, MethodError
-from senoscore.genes import canonicalise
+from senoscore.genes import renamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -173,11 +173,18 @@ def align(
 
 def _other_names(index: pd.Index, organism: str) -> dict[str, int]:
     """Column of each canonical symbol that the matrix has under one other name only."""
-    table = canonicalise(index.astype(str).tolist(), organism)
-    renamed = (table["symbol"] != table["input"]).to_numpy()
-    symbols = table["symbol"].where(renamed)
-    once = renamed & ~symbols.duplicated(keep=False).to_numpy()
-    return dict(zip(symbols[once], np.flatnonzero(once).tolist(), strict=True))
+    names = [str(name) for name in index]
+    symbol_of = renamed(names, organism)
+    columns: dict[str, int] = {}
+    twice = set()
+    for column, name in enumerate(names):
+        symbol = symbol_of.get(name)
+        if symbol is None:
+            continue
+        if symbol in columns:
+            twice.add(symbol)
+        columns[symbol] = column
+    return {symbol: column for symbol, column in columns.items() if symbol not in twice}
 
 
 def _by_other_names(

@@ -25,6 +25,7 @@ __all__ = [
     "canonicalise",
     "detect_organism",
     "orthologs",
+    "renamed",
     "symbols",
 ]
 
@@ -159,6 +160,41 @@ def canonicalise(names: Iterable[str], organism: str) -> pd.DataFrame:
     rows = [(name, *resolved[name]) for name in given]
     columns = ["input", "symbol", "ensembl_id", "status", "note"]
     return pd.DataFrame(rows, columns=columns, dtype=object)
+
+
+def renamed(names: Iterable[str], organism: str) -> dict[str, str]:
+    """Names that :func:`canonicalise` would change, with the symbol each would get.
+
+    The same answers, many times faster where most names are symbols or known to nobody, as in
+    nearly every matrix.
+
+    Parameters
+    ----------
+    names
+        Gene names or ids as found in a matrix.
+    organism
+        ``human`` or ``mouse``.
+
+    Raises
+    ------
+    InputError
+        The organism is neither human nor mouse.
+    """
+    tables = _tables(organism)
+    current, by_upper, alias = tables.id_of, tables.by_upper, tables.alias
+    changed = {}
+    for name in names:
+        if name in current:
+            continue
+        bare = name.strip()
+        upper = bare.upper()
+        if upper in by_upper or upper in alias or upper.startswith("ENS") or "." in bare:
+            symbol = _resolve(bare, tables, organism)[0]
+            if symbol != name:
+                changed[name] = symbol
+        elif bare != name:
+            changed[name] = bare
+    return changed
 
 
 def _resolve(name: str, tables: _Tables, organism: str) -> tuple[str, str, str, str]:

@@ -179,3 +179,17 @@ def test_all_symbols_of_an_organism_in_capitals(source) -> None:
     every = sorted(genes.symbols(source))
     for names in (every, every[::50], every[7::200]):
         assert genes.detect_organism([name.upper() for name in names]).organism == source
+
+
+def test_renamed_says_what_canonicalise_says():
+    names = [
+        "TP53", "MLL", "tp53", "ENSG00000124762.14", "ENSG00000000000", "HLA.A", "MARCH1", "1-Mar",
+        " CDKN1A ", "nobody", "G6", "IL8", "AC012345.1", "",
+    ]  # fmt: skip
+    for organism in ("human", "mouse"):
+        table = genes.canonicalise(names, organism)
+        changed = table[table["symbol"] != table["input"]]
+        expected = dict(zip(changed["input"], changed["symbol"], strict=True))
+        assert genes.renamed(names, organism) == expected
+    with pytest.raises(InputError):
+        genes.renamed(["TP53"], "rat")

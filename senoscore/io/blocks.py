@@ -233,8 +233,12 @@ def _row_reader(matrix: Matrix) -> Callable[[int, int], Block]:
 def _pointers(matrix: Matrix) -> np.ndarray:
     node = matrix.node
     indptr = node["indptr"][:].astype(np.int64)
-    if indptr[0] != 0 or indptr[-1] > node["data"].size or np.any(np.diff(indptr) < 0):
-        msg = f"{node.file.filename}: {node.name}/indptr does not ascend from 0"
+    n_stored = node["data"].size
+    if indptr[0] != 0 or indptr[-1] != n_stored or np.any(np.diff(indptr) < 0):
+        msg = (
+            f"{node.file.filename}: {node.name}/indptr does not ascend from 0 to the {n_stored} "
+            "values stored"
+        )
         raise InputError(msg, fix="the file is damaged: write it again")
     return indptr
 
@@ -254,8 +258,7 @@ def _turned(matrix: Matrix) -> sparse.csr_matrix:
 def _slice_csr(X: sparse.csr_matrix, start: int, stop: int) -> Block:
     first, last = int(X.indptr[start]), int(X.indptr[stop])
     indptr = X.indptr[start : stop + 1].astype(np.int64) - first
-    indices = X.indices[first:last].astype(np.int32, copy=False)
-    return Block(start, stop, indptr, indices, X.data[first:last], X.shape[1])
+    return Block(start, stop, indptr, native(X.indices[first:last]), X.data[first:last], X.shape[1])
 
 
 def _dense_block(dense: np.ndarray, start: int, stop: int) -> Block:

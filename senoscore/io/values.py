@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     from senoscore.io.blocks import Block
 
-__all__ = ["KINDS", "ValueFacts", "decide_values", "guess_values", "scan_values"]
+__all__ = ["KINDS", "LOG_MAX", "ValueFacts", "decide_values", "guess_values", "scan_values"]
 
 KINDS: Final = (COUNTS, LOGNORM, LINEAR)
 
 _TOLERANCE: Final = 1e-4  # counts that went through float32 arithmetic are off by as much as 1e-6
-_LOG_MAX: Final = 30.0  # 2**30 reads of one gene in one cell cannot be; intensities exceed it soon
+LOG_MAX: Final = 30.0  # 2**30 reads of one gene in one cell cannot be; intensities exceed it soon
 _MAX_COUNT: Final = np.iinfo(np.int32).max
 
 
@@ -132,7 +132,7 @@ def guess_values(facts: ValueFacts) -> str:
     """
     if not facts.n_fractional:
         return COUNTS
-    return LOGNORM if facts.largest <= _LOG_MAX else LINEAR
+    return LOGNORM if facts.largest <= LOG_MAX else LINEAR
 
 
 def decide_values(
@@ -199,7 +199,7 @@ def _check_declared(facts: ValueFacts, kind: str, where: object) -> None:
     if kind == COUNTS and facts.largest > _MAX_COUNT:
         msg = f"{where}: a count of {facts.largest:.6g} is above {_MAX_COUNT:,}"
         raise InputError(msg, fix="declare `values: linear` if these are intensities")
-    if kind == LOGNORM and facts.largest > _LOG_MAX:
+    if kind == LOGNORM and facts.largest > LOG_MAX:
         likely = guess_values(facts)
         msg = (
             f"{where}: values are declared as log-normalised but reach {facts.largest:.6g} "

@@ -1,0 +1,205 @@
+"""What must not change a score does not, and what cannot be scored is refused in one line."""
+
+from __future__ import annotations
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from senoscore._methods import METHODS
+from senoscore._score import score, score_file
+from senoscore._score_inputs import from_anndata
+from senoscore.errors import InputError
+
+N_OBS, N_VARS = 40, 600
+GENES = [f"gene{i}x" for i in range(N_VARS)]
+CELLS = [f"c{i}" for i in range(N_OBS)]
+SIGS = {
+    "both": {"up": GENES[:15], "down": GENES[200:220], "organism": "human"},
+    "rises": {"up": GENES[300:340], "organism": "human"},
+}
+RANKS = ("ucell", "aucell", "ssgsea", "singscore")
+SAFE = tuple(name for name in METHODS if name != "gsva")
+
+
+def make(X, genes=GENES, cells=CELLS) -> ad.AnnData:
+    return ad.AnnData(X, obs=pd.DataFrame(index=cells), var=pd.DataFrame(index=genes))
+
+
+@pytest.fixture(scope="module")
+def counts() -> np.ndarray:
+    rng = np.random.default_rng(4)
+    X = rng.poisson(rng.lognormal(-0.5, 1, N_VARS), (N_OBS, N_VARS)).astype(np.float32)
+    X[3] = 0
+    return X
+
+
+@pytest.fixture(scope="module")
+def logs(counts) -> np.ndarray:
+    total = np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return np.log1p(1e4 * counts / total).astype(np.float32)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kind", ["counts", "lognorm"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0])
+def test_one_bad_value_is_refused_by_every_method(counts, logs, method, kind, value):
+    X = (counts if kind == "counts" else logs).copy()
+    X[N_OBS - 1, N_VARS - 1] = value  # a gene of no signature, in the last cell
+    for form in (X, sparse.csr_matrix(X)):
+        adata = make(form)
+        with pytest.raises(InputError, match=f"cell {N_OBS - 1} .*gene{N_VARS - 1}x"):
+            score(adata, SIGS, methods=method, block_size=16)
+        assert not adata.obsm
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_scaled_values_are_refused_by_every_method(logs, method):
+    scaled = (logs - logs.mean(axis=0)) / (logs.std(axis=0) + 1e-6)
+    with pytest.raises(InputError, match="scaled"):
+        score(make(scaled), SIGS, methods=method)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix])
+def test_truth_values_are_refused(counts, form):
+    with pytest.raises(InputError, match="True and False"):
+        score(make(form(counts > 0)), SIGS)
+    with pytest.raises(InputError, match="not numbers"):
+        score(pd.DataFrame(counts > 0, columns=GENES), SIGS)
+
+
+def test_kind_is_judged_from_all_cells_in_any_order(counts, logs):
+    late = logs.copy()
+    late[: N_OBS - 1] = 0
+    for X in (late, late[::-1], logs):
+        assert from_anndata(make(X), None).values == "lognorm"
+    assert from_anndata(make(counts), None).values == "counts"
+    assert from_anndata(make(counts * 0), None).values == "counts"
+    assert from_anndata(make(np.expm1(logs) / 7), None).values == "linear"
+    for X in (np.r_[counts[:20], logs[20:]], np.r_[logs[:39], counts[39:]]):
+        for ordered in (X, X[::-1]):
+            with pytest.raises(InputError, match="cells hold counts"):
+                score(make(ordered), SIGS)
+
+
+def test_whole_numbers_among_linear_values_and_small_ones_among_logs_are_fine(counts, logs):
+    cpm = 1e4 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    cpm[5] = np.rint(cpm[5])
+    assert from_anndata(make(cpm), None).values == "linear"
+    binary = np.log2(1 + counts)
+    binary[7] = 0
+    binary[7, :12] = 1  # a shallow cell: one read of each gene
+    assert from_anndata(make(binary), None).values == "lognorm"
+
+
+@pytest.mark.parametrize("where", ["memory", "backed", "file"])
+def test_a_stated_kind_is_checked(counts, logs, tmp_path, where):
+    for X, stated, message in (
+        (logs, "counts", "stated as 'counts'.*no whole numbers"),
+        (counts, "lognorm", "stated as 'lognorm'.*look like counts"),
+        (counts * 20.5, "lognorm", "look like"),
+    ):
+        adata = make(sparse.csr_matrix(X))
+        adata.uns["senoscore"] = {"values": stated}
+        path = tmp_path / f"{stated}.h5ad"
+        adata.write_h5ad(path)
+        if where == "file":
+            with pytest.raises(InputError, match=message):
+                score_file(path, SIGS, out=tmp_path / "o.parquet")
+        else:
+            data = adata if where == "memory" else ad.read_h5ad(path, backed="r")
+            with pytest.raises(InputError, match=message):
+                score(data, SIGS)
+        assert not (tmp_path / "o.parquet").exists()
+
+
+def forms(X: np.ndarray) -> dict[str, object]:
+    """The same numbers, stored in many ways."""
+    csr = sparse.csr_matrix(X)
+    shuffled = csr.copy()
+    rng = np.random.default_rng(1)
+    for i in range(N_OBS):
+        at = slice(csr.indptr[i], csr.indptr[i + 1])
+        order = rng.permutation(at.stop - at.start)
+        shuffled.indices[at], shuffled.data[at] = csr.indices[at][order], csr.data[at][order]
+    shuffled.has_sorted_indices = False
+    wide = csr.copy()
+    wide.indices, wide.indptr = csr.indices.astype(np.int64), csr.indptr.astype(np.int64)
+    zeros = sparse.csr_matrix(np.ones_like(X))
+    zeros.data[:] = X.ravel()
+    return {
+        "dense": X,
+        "fortran": np.asfortranarray(X),
+        "csc": sparse.csc_matrix(X),
+        "csr_array": sparse.csr_array(X),
+        "unsorted": shuffled,
+        "int64 indices": wide,
+        "explicit zeros": zeros,
+        "float64": X.astype(np.float64),
+        "big-endian": X.astype(">f4"),
+        "masked nothing": np.ma.masked_array(X),
+    }
+
+
+@pytest.mark.parametrize("kind", ["counts", "lognorm"])
+def test_storage_changes_no_bit(counts, logs, kind, tmp_path):
+    X = counts if kind == "counts" else logs
+    stored = forms(X)
+    if kind == "counts":
+        stored |= {
+            str(np.dtype(t)): X.astype(t) for t in ("u1", "i2", "i4", "u4", "i8", "u8", "f2")
+        }
+        stored["big-endian integers"] = X.astype(">i4")
+    expected = make(sparse.csr_matrix(X))
+    options = {"methods": list(METHODS), "n_threads": 1}
+    score(expected, SIGS, **options)
+    for name, form in stored.items():
+        frame = name.startswith(("masked", "big", "f"))  # anndata itself may refuse these
+        if frame and isinstance(form, np.ndarray):
+            adata = make(X.copy())
+            adata.layers["other"] = form
+            score(adata, SIGS, layer="other", **options)
+        else:
+            adata = make(form)
+            score(adata, SIGS, **options)
+        for key in expected.obsm:
+            np.testing.assert_array_equal(
+                adata.obsm[key], expected.obsm[key], err_msg=f"{name}: {key}"
+            )
+    path = tmp_path / "a.h5ad"
+    make(stored["unsorted"]).write_h5ad(path)
+    backed = ad.read_h5ad(path, backed="r")
+    score(backed, SIGS, block_size=7, **options)
+    for key in expected.obsm:
+        np.testing.assert_array_equal(backed.obsm[key], expected.obsm[key], err_msg=key)
+
+
+def test_nullable_frames_are_right_or_one_line(counts):
+    frame = pd.DataFrame(counts, index=CELLS, columns=GENES)
+    expected = score(frame, SIGS)
+    pd.testing.assert_frame_equal(score(frame.astype("Int64"), SIGS), expected)
+    pd.testing.assert_frame_equal(score(frame.astype("Float32"), SIGS), expected)
+    holes = frame.astype("Int64")
+    holes.iloc[4, 9] = pd.NA
+    with pytest.raises(InputError, match="NaN in gene 'gene9x'"):
+        score(holes, SIGS)
+
+
+def test_masked_values_are_refused(counts):
+    adata = make(counts.copy())
+    masked = np.ma.masked_array(counts, mask=counts > 8)
+    adata.layers["masked"] = masked
+    if not isinstance(adata.layers["masked"], np.ma.MaskedArray):
+        pytest.skip("this anndata drops the mask")
+    with pytest.raises(InputError, match="values are masked"):
+        score(adata, SIGS, layer="masked")
+
+
+def test_a_gene_stored_twice_is_refused_by_every_method(counts):
+    X = sparse.csr_matrix(counts)
+    X.indices[X.indptr[5] + 1] = X.indices[X.indptr[5]]
+    for method in METHODS:
+        with pytest.raises(InputError, match=r"cell 5 .*stores a gene twice"):
+            score(make(X), SIGS, methods=method)
