@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -21,7 +22,12 @@ from senoscore.io.naming import (
     settle_genes,
 )
 from senoscore.io.readers import look_source, open_source
-from senoscore.io.samples import check_samples, sample_labels
+from senoscore.io.samples import (
+    SampleDigests,
+    check_samples,
+    refuse_copies,
+    sample_labels,
+)
 from senoscore.io.source import MAX_BYTES, file_sha256
 from senoscore.io.tables import write_tsv
 from senoscore.io.values import ValueFacts, decide_values, scan_values
@@ -125,11 +131,14 @@ def ingest(
     blocks = track(
         source.blocks(), "cells read", total=len(source.cells), size=lambda b: b.stop - b.start
     )
-    facts = scan_values(blocks)
+    obs = _obs(source, given, assay, samples, keep_obs)
+    watched = SampleDigests(source.genes, obs[SAMPLE].tolist())
+    facts = scan_values(watched.watch(blocks))
     kind = decide_values(
         facts, given.get("values") or "auto", where=where, cells=source.cells, genes=source.genes
     )
-    obs = _obs(source, given, assay, samples, keep_obs)
+    digests = watched.digests()
+    refuse_copies(digests, where)
     keep_best = kind == LOGNORM or assay == "array"
     plan = merge_plan(table, facts, keep_best=keep_best)
     report = _report(given, assay, kind, source, table, plan, obs, facts)
@@ -140,7 +149,7 @@ def ingest(
         values=kind,
         obs=obs,
         var=pd.DataFrame({"ensembl_id": plan.ensembl_ids}),
-        meta=_meta(report, source),
+        meta={**_meta(report, source), "sample_digests": json.dumps(digests)},
     )
     write_tsv(table, genes_out)
     for note in report.notes:

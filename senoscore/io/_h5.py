@@ -329,9 +329,10 @@ def describe(node: h5py.Group | h5py.Dataset) -> Matrix:
     """
     where = f"{node.file.filename}: {node.name}"
     if isinstance(node, h5py.Dataset):
-        if node.ndim != 2 or node.dtype.kind not in "iufb":
+        if node.ndim != 2 or node.dtype.kind not in "iuf":
             msg = f"{where} is no matrix of numbers (shape {node.shape}, type {node.dtype})"
             raise InputError(msg, fix="name the layer that holds the values")
+        _check_written(node, where)
         return Matrix(node, "dense", int(node.shape[0]), int(node.shape[1]))
     layout = str(node.attrs.get("encoding-type", node.attrs.get("h5sparse_format", "")))
     layout = layout.removesuffix("_matrix")
@@ -355,16 +356,38 @@ def check_parts(matrix: Matrix, where: str) -> None:
     sizes = {}
     for name in ("data", "indices", "indptr"):
         part = child(matrix.node, name)
-        kinds = "iufb" if name == "data" else "iu"  # an index of 1.5 would be cut to 1
+        kinds = "iuf" if name == "data" else "iu"  # an index of 1.5 would be cut to 1
         if not isinstance(part, h5py.Dataset) or part.ndim != 1 or part.dtype.kind not in kinds:
             what = "numbers" if name == "data" else "whole numbers"
             msg = f"{where}/{name} is missing or holds no {what}"
             raise InputError(msg, fix="the file is damaged: write or download it again")
+        _check_written(part, f"{where}/{name}")
         sizes[name] = part.size
     major = matrix.n_rows if matrix.layout == "csr" else matrix.n_columns
     if sizes["indptr"] != major + 1 or sizes["data"] != sizes["indices"]:
         msg = f"{where}: indptr, indices and data do not fit a matrix of {tuple(matrix[2:])}"
         raise InputError(msg, fix="the file is damaged: write it again with anndata")
+    ends = int(matrix.node["indptr"][0]), int(matrix.node["indptr"][-1])
+    if ends != (0, sizes["data"]):
+        msg = f"{where}: indptr goes from {ends[0]:,} to {ends[1]:,}, of {sizes['data']:,} values"
+        raise InputError(msg, fix="the file is damaged: write it again with anndata")
+
+
+def _check_written(part: h5py.Dataset, where: str) -> None:
+    """Refuse numbers that were never written, which HDF5 reads as zeros without a word."""
+    plist = part.id.get_create_plist()
+    if not part.size or plist.get_layout() == h5py.h5d.COMPACT:
+        return
+    if part.chunks is None:
+        missing, of = int(not part.id.get_storage_size()), 1
+    else:
+        of = int(np.prod([-(-n // c) for n, c in zip(part.shape, part.chunks, strict=True)]))
+        missing = of - part.id.get_num_chunks()
+    if missing > 0:
+        msg = (
+            f"{where}: {missing:,} of its {of:,} pieces were never written and would pass as zeros"
+        )
+        raise InputError(msg, fix="the file is half written: write or download it again")
 
 
 def native(values: np.ndarray) -> np.ndarray:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import h5py
+import numpy as np
 import pandas as pd
 
 from senoscore._keys import COUNTS
@@ -23,6 +25,19 @@ if TYPE_CHECKING:
 __all__ = ["look_h5ad", "read_h5ad", "read_obs"]
 
 _PROBE: Final = 256  # cells looked at in three places of a slot
+_ENOUGH: Final = 10  # values or cells that are no chance
+_SAME_SUM: Final = 1e-3  # of the mean: what rounding leaves of one size for all cells
+_COUNT_NAMES: Final = (
+    "counts",
+    "raw_counts",
+    "count",
+    "umi",
+    "umi_counts",
+    "raw.x",
+    "raw",
+    "spliced",
+)
+_PART_NAMES: Final = ("unspliced", "ambiguous", "spanning")  # a part of the counts, by velocyto
 _ID_COLUMNS: Final = ("ensembl_id", "gene_ids", "gene_id", "ensembl", "feature_id", "ensembl_ids")
 _NAME_COLUMNS: Final = ("feature_name", "gene_name", "gene_symbol", "gene_symbols", "symbol")
 
@@ -32,10 +47,31 @@ class _Slot(NamedTuple):
     keys: tuple[str, ...]  # the way to it in the file
     facts: ValueFacts
     n_genes: int
+    sums: np.ndarray  # of the cells looked at
+    digest: str  # of the values looked at
 
     @property
     def kind(self) -> str:
         return "unusable" if self.facts.bad or not self.facts.n_stored else guess_values(self.facts)
+
+    @property
+    def doubt(self) -> str | None:
+        """Why whole numbers cannot be counts; None where they can."""
+        if self.kind != COUNTS:
+            return None
+        if self.facts.largest <= 1 and self.facts.n_stored >= _ENOUGH:
+            return "all values are 0 or 1"
+        sums = self.sums[self.sums > 0]
+        if sums.size >= _ENOUGH and np.ptp(sums) <= _SAME_SUM * sums.mean():
+            return f"every cell sums to {sums.mean():.6g}"
+        return None
+
+    @property
+    def by_name(self) -> int:
+        """Place among the usual names of counts, the surest first."""
+        name = "raw.x" if self.name == "raw.X" else self.keys[-1].lower()
+        usual = self.keys[0] != "X" and name in _COUNT_NAMES
+        return _COUNT_NAMES.index(name) if usual else len(_COUNT_NAMES)
 
 
 def read_h5ad(path: Path, *, layer: str | None, values: str, columns: Sequence[str] = ()) -> Source:
@@ -183,13 +219,42 @@ def _candidates(file: h5py.File) -> list[tuple[str, tuple[str, ...]]]:
 def _choose(file: h5py.File, layer: str | None, values: str) -> tuple[_Slot, list[str]]:
     if layer is not None:
         return _probe(file, *_named(file, layer)), []
-    slots = [_probe(file, *way) for way in _all_ways(file)]
+    ways = _all_ways(file)
+    # True and False say whether a gene was seen: no expression, but no reason to stop either.
+    slots = [
+        _probe(file, *way) for way in ways if len(ways) == 1 or not _is_yes_no(_walk(file, way[1]))
+    ]
     if values in ("auto", COUNTS):
-        best = max(slots, key=_preference)  # the first of equals: X, layers by name, raw.X
+        best = _best_counts(slots, file.filename, declared=values == COUNTS)
     else:
         of_kind = [slot for slot in slots if slot.kind == values]
         best = max(of_kind, key=_preference) if of_kind else slots[0]
     return best, _explain(best, slots)
+
+
+def _is_yes_no(node: h5py.Group | h5py.Dataset | None) -> bool:
+    data = child(node, "data") if isinstance(node, h5py.Group) else node
+    return isinstance(data, h5py.Dataset) and data.dtype.kind == "b"
+
+
+def _best_counts(slots: list[_Slot], where: str, *, declared: bool) -> _Slot:
+    """Find the counts: a slot named like them, or the only one; else what can be used."""
+    sure = [slot for slot in slots if slot.kind == COUNTS and (slot.doubt is None or declared)]
+    named = [slot for slot in sure if slot.by_name < len(_COUNT_NAMES)]
+    if named:
+        return max(named, key=lambda slot: (slot.n_genes, -slot.by_name))
+    whole = [slot for slot in sure if slot.keys[-1].lower() not in _PART_NAMES]
+    if len({slot.digest for slot in whole}) > 1:
+        names = " or ".join(slot.name for slot in whole)
+        msg = f"{where}: the counts may be in {names}, and they differ"
+        raise InputError(msg, fix="name the one in the column `layer` of datasets.tsv")
+    doubtful = [slot for slot in slots if slot.kind == COUNTS and slot not in sure]
+    others = whole or [slot for slot in slots if slot not in doubtful and slot not in sure] or sure
+    if not others:
+        slot = doubtful[0]
+        msg = f"{where}: {slot.name} holds whole numbers that cannot be counts: {slot.doubt}"
+        raise InputError(msg, fix="name the layer of the counts, or declare what the values are")
+    return max(others, key=_preference)  # the first of equals: X, layers by name, raw.X
 
 
 def _all_ways(file: h5py.File) -> list[tuple[str, tuple[str, ...]]]:
@@ -232,7 +297,21 @@ def _explain(best: _Slot, slots: list[_Slot]) -> list[str]:
 
 def _probe(file: h5py.File, name: str, keys: tuple[str, ...]) -> _Slot:
     matrix = describe(_walk(file, keys))
-    return _Slot(name, keys, scan_values(_sample(matrix), sums=False), matrix.n_columns)
+    sums: list[np.ndarray] = []
+    digest = hashlib.sha256()
+
+    def noted() -> Iterator[Block]:
+        for block in _sample(matrix):
+            rows = np.repeat(np.arange(block.stop - block.start), np.diff(block.indptr))
+            sums.append(np.bincount(rows, block.data, block.stop - block.start))
+            stored = block.data != 0
+            for part in (rows, block.indices, block.data.astype(np.float64)):
+                digest.update(part[stored].tobytes())
+            yield block
+
+    facts = scan_values(noted(), sums=False)
+    return _Slot(name, keys, facts, matrix.n_columns, np.concatenate(sums or [np.zeros(0)]),
+                 digest.hexdigest())  # fmt: skip
 
 
 def _sample(matrix: Matrix) -> Iterator[Block]:
@@ -277,7 +356,8 @@ def _column(frame: h5py.Group | h5py.Dataset, name: str) -> pd.Series:
         categories = child(child(frame.file, "uns"), f"{name}_categories")
         if isinstance(categories, h5py.Dataset) and column.dtype.kind == "i":  # anndata 0.6
             words = _decoded(pd.Series(categories[:].tolist(), dtype=object))
-            column = pd.Series(pd.Categorical.from_codes(column.to_numpy(), words))
+            labels: Any = words.tolist()
+            column = pd.Series(pd.Categorical.from_codes(column.tolist(), labels))
         return column
     where = f"{frame.file.filename}: {frame.name.strip('/')} column {name!r}"
     node = child(frame, name)

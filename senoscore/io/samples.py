@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -10,11 +11,12 @@ import numpy as np
 from senoscore.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from senoscore.io.blocks import Block
     from senoscore.io.source import Names
 
-__all__ = ["check_samples", "sample_labels"]
+__all__ = ["SampleDigests", "check_samples", "refuse_copies", "sample_labels"]
 
 _SAMPLE_PER_ROW: Final = ("bulk", "array")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
@@ -82,3 +84,68 @@ def check_samples(label: list[str], samples: Sequence[str] | None, names: Names)
             f"{', '.join(missing[:10])}; the sheet has: {sheet or 'none'}"
         )
         raise InputError(msg, fix="add them to samples.tsv, or correct their names")
+
+
+class SampleDigests:
+    """A number for the values of each sample, which notices a copy under another name.
+
+    It depends on which values which genes have in each cell, and not on the order or the names of
+    cells, nor on the order of genes, zeros that are stored, or the type of the values.
+
+    Parameters
+    ----------
+    genes
+        Names of the columns.
+    labels
+        Sample of each row.
+    """
+
+    def __init__(self, genes: Sequence[str], labels: Sequence[str]) -> None:
+        self._names, self._codes = np.unique(np.asarray(labels, dtype=str), return_inverse=True)
+        self._genes = np.array([_number(name) for name in genes], dtype=np.uint64)
+        self._sums = np.zeros(self._names.size, dtype=np.uint64)
+
+    def watch(self, blocks: Iterable[Block]) -> Iterator[Block]:
+        """Hand on blocks of consecutive rows, and take them into account."""
+        for block in blocks:
+            stored = block.data != 0
+            rows = np.repeat(np.arange(block.stop - block.start), np.diff(block.indptr))[stored]
+            values = block.data[stored].astype(np.float64).view(np.uint64)
+            one = _mixed(self._genes[block.indices[stored]] ^ _mixed(values))
+            cells = np.zeros(block.stop - block.start, dtype=np.uint64)
+            np.add.at(cells, rows, one)  # sums of integers wrap, and are the same in any order
+            cells[cells != 0] = _mixed(cells[cells != 0])
+            np.add.at(self._sums, self._codes[block.start : block.stop], cells)
+            yield block
+
+    def digests(self) -> dict[str, str]:
+        """Return the number of each sample, as 16 hexadecimal digits; without those all zero."""
+        pairs = zip(self._names.tolist(), self._sums.tolist(), strict=True)
+        return {name: f"{number:016x}" for name, number in pairs if number}
+
+
+def _number(name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
+
+
+def _mixed(x: np.ndarray) -> np.ndarray:
+    """Spread bits of uint64 (the finaliser of SplitMix64; Steele, Lea & Flood 2014)."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def refuse_copies(digests: Mapping[str, str], where: object) -> None:
+    """Refuse two samples with the same values: one animal would count as two.
+
+    Raises
+    ------
+    InputError
+        Two samples are the same.
+    """
+    first: dict[str, str] = {}
+    for name, digest in digests.items():
+        if digest in first:
+            msg = f"{where}: samples {first[digest]!r} and {name!r} hold the same values"
+            raise InputError(msg, fix="keep one: a copy is no replicate")
+        first[digest] = name

@@ -69,6 +69,8 @@ def _cells_of_h5(path: Path) -> int:
             return int(obs.shape[0])
         if isinstance(obs, h5py.Group):
             index = child(obs, str(obs.attrs["_index"]))
+            if isinstance(index, h5py.Group):  # anndata 0.13: texts beside a mask
+                index = child(index, "values")
             return int(index.shape[0]) if isinstance(index, h5py.Dataset) else 0
         barcodes = [child(file[name], "barcodes") for name in file]
         return sum(int(node.shape[0]) for node in barcodes if isinstance(node, h5py.Dataset))

@@ -148,7 +148,7 @@ def _damage(path, name, change):
     [
         ("indices", lambda v: np.where(v == v.max(), 70, v), "beyond the last"),
         ("indices", lambda v: np.where(v == v.max(), -1, v), "beyond the last"),
-        ("indptr", lambda v: v[::-1], "ascend"),
+        ("indptr", lambda v: v[::-1], "ascend|indptr goes"),
         ("indptr", lambda v: v[:-1], "do not fit"),
         ("data", lambda v: v[:-1], "do not fit"),
         ("data", lambda v: np.array(["x"] * v.size, dtype="S1"), "no numbers"),

@@ -216,3 +216,75 @@ def test_numbers_of_entrez_hide_no_names(tmp_path, ids):
     adata.var["gene_id"] = ids
     adata.var["feature_name"] = GENES
     assert _open(tmp_path, adata).gene_ids == GENES
+
+
+BY_SIZE = np.rint(COUNTS / COUNTS.sum(1, keepdims=True) * 1e6).astype(np.float32)
+BINARY = (COUNTS > 0).astype(np.float32)
+BINNED = np.minimum(COUNTS * 3, 7)
+
+
+@pytest.mark.parametrize(
+    ("X", "layers", "slot"),
+    [
+        (COUNTS, {"ambiguous": BINNED}, "X"),
+        (LOG, {"ambiguous": BINNED, "spliced": COUNTS}, "layers['spliced']"),
+        (LOG, {"X_binned": BINNED, "counts": COUNTS}, "layers['counts']"),
+        (BINARY, {"mine": COUNTS}, "layers['mine']"),
+        (LOG, {"binary": BINARY}, "X"),
+        (BY_SIZE, {"raw_counts": COUNTS}, "layers['raw_counts']"),
+        (BY_SIZE, {"mine": COUNTS}, "layers['mine']"),
+        (np.rint(np.log2(COUNTS + 1)), {"counts": COUNTS}, "layers['counts']"),
+        (COUNTS, {"copy": COUNTS}, "X"),
+    ],
+)
+def test_counts_are_known_by_name_and_by_what_they_cannot_be(tmp_path, X, layers, slot):
+    assert _open(tmp_path, _adata(X, **layers)).slot == slot
+
+
+def test_two_slots_that_may_be_counts_stop(tmp_path):
+    adata = _adata(COUNTS, X_binned=BINNED)
+    with pytest.raises(InputError, match=r"may be in X or layers\['X_binned'\], and they differ"):
+        _open(tmp_path, adata)
+    assert _open(tmp_path, adata, layer="X").slot == "X"
+
+
+@pytest.mark.parametrize(("X", "said"), [(BINARY, "0 or 1"), (BY_SIZE, "sums to 1e.06")])
+def test_whole_numbers_that_cannot_be_counts(tmp_path, X, said):
+    with pytest.raises(InputError, match=f"X holds whole numbers that cannot be counts: .*{said}"):
+        _open(tmp_path, _adata(X))
+    assert _open(tmp_path, _adata(X), values="counts").slot == "X"
+
+
+@pytest.mark.parametrize("make", [sparse.csr_matrix, np.asarray])
+def test_truths_are_no_counts(tmp_path, make):
+    adata = _adata(COUNTS)
+    adata.X = make(COUNTS > 0)
+    with pytest.raises(InputError, match=r"no matrix of numbers|holds no numbers"):
+        _open(tmp_path, adata)
+    adata.layers["seen"] = make(COUNTS > 0)
+    adata.X = COUNTS
+    assert _open(tmp_path, adata).slot == "X"
+
+
+def test_an_index_that_ends_early_is_found(tmp_path):
+    _adata(COUNTS).write_h5ad(tmp_path / "a.h5ad")
+    with h5py.File(tmp_path / "a.h5ad", "r+") as file:
+        file["X/indptr"][-1] -= 3
+    with pytest.raises(InputError, match="indptr goes from 0 to"):
+        open_source(tmp_path / "a.h5ad")
+
+
+@pytest.mark.parametrize("chunks", [(4, 6), None])
+def test_pieces_never_written_are_no_zeros(tmp_path, chunks):
+    adata = _adata(COUNTS)
+    adata.X = COUNTS
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    with h5py.File(tmp_path / "a.h5ad", "r+") as file:
+        attributes = dict(file["X"].attrs)
+        del file["X"]
+        X = file.create_dataset("X", (20, 6), "f4", chunks=chunks)
+        X.attrs.update(attributes)
+        if chunks:
+            X[:8] = COUNTS[:8]
+    with pytest.raises(InputError, match="were never written"):
+        open_source(tmp_path / "a.h5ad")

@@ -61,6 +61,11 @@ def test_values_of_the_largest_sample(tmp_path: Path) -> None:
 def test_cells_are_counted_from_the_header(tmp_path: Path) -> None:
     ad.AnnData(np.ones((7, 3))).write_h5ad(tmp_path / "a.h5ad")
     assert count_cells(tmp_path / "a.h5ad") == 7
+    with h5py.File(tmp_path / "new.h5ad", "w") as file:  # as anndata 0.13 writes names
+        file["obs/_index/values"] = np.array([b"a", b"b", b"c"])
+        file["obs/_index/mask"] = np.zeros(3, bool)
+        file["obs"].attrs["_index"] = "_index"
+    assert count_cells(tmp_path / "new.h5ad") == 3
     folder = tmp_path / "ten"
     folder.mkdir()
     header = b"%%MatrixMarket matrix coordinate integer general\n%metadata\n30 11 2\n1 1 1\n"
