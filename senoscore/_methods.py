@@ -142,7 +142,12 @@ METHODS: Final[Mapping[str, Method]] = {
     "score_genes": Method(
         "score_genes", "scanpy score_genes", -_INF, _INF, _ANY, _LOGGED, "none", "all cells",
         needs_controls=True, null=False, doi="10.1186/s13059-017-1382-0",
-        exact=(Exact("scanpy", "1.x", 1e-12, "the same draw of control genes and the same sums"),),
+        exact=(
+            Exact(
+                "scanpy", "1.x", 1e-12,
+                "the same draw of control genes, by position: it depends on their order",
+            ),
+        ),
     ),
     "ans": Method(
         "ans", "Adjusted neighbourhood scoring", -_INF, _INF, _ANY, _LOGGED, "none", "all cells",

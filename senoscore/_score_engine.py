@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Engine", "normalisation", "prepare"]
 
 _NULL_BYTES: Final = 64 << 20  # scores of random sets held at a time
+_EQUAL: Final = 1e-12  # scores this near each other differ by rounding only
 _LINEAR: Final[tuple[Linear, ...]] = ("seurat", "score_genes", "ans", "zscore", "wmean")
 
 
@@ -156,17 +157,25 @@ def _rows(block: Block, first: int, last: int) -> Block:
 def _against_null(
     observed: Mapping[str, NDArray[np.floating]], null: Mapping[str, NDArray[np.floating]]
 ) -> tuple[dict[str, NDArray[np.floating]], dict[str, NDArray[np.floating]]]:
-    """Place scores (n_rows,) among those of random sets (n_rows, R): z and upper-tail p."""
+    """Place scores (n_rows,) among those of random sets (n_rows, R): z and upper-tail p.
+
+    Equal scores of different sets are sums of other numbers, or in another order, and differ in
+    their last bits. So numbers within 1e-12 of the largest are equal: they count as at least as
+    high, and random sets that are all equal have no spread and give no z (NaN). Different
+    rank scores lie 1e-10 apart or more.
+    """
     z: dict[str, NDArray[np.floating]] = {}
     p: dict[str, NDArray[np.floating]] = {}
     for name, score in observed.items():
         random = null[name]
-        sd = random.std(axis=1, ddof=1)
         known = np.isfinite(score)
-        spread = known & (sd > 0)
+        size = np.maximum(np.abs(random).max(axis=1, initial=0.0), np.abs(score))
+        equal = _EQUAL * np.maximum(size, 1.0)
+        sd = random.std(axis=1, ddof=1)
+        spread = known & (random.max(axis=1) - random.min(axis=1) > equal)
         z[name] = np.full(len(score), np.nan)
         z[name][spread] = (score - random.mean(axis=1))[spread] / sd[spread]
-        beaten = (random >= score[:, None]).sum(axis=1)
+        beaten = (random >= (score - equal)[:, None]).sum(axis=1)
         p[name] = np.where(known, (1.0 + beaten) / (random.shape[1] + 1.0), np.nan)
     return z, p
 
@@ -185,8 +194,10 @@ def _with_random(index: SignatureIndex, null: MatchedSets | None) -> SignatureIn
     names, genes, weights = list(index.names), [index.gene_idx], [index.weight]
     for p, name in enumerate(index.names):
         names += [f"{name}~{r}" for r in range(null.n_sets)]
-        own = index.weight[index.indptr[p] : index.indptr[p + 1]]
+        part = slice(index.indptr[p], index.indptr[p + 1])
         if index.passed[p]:
+            # A random gene takes the weight of the gene of its rank in mean expression.
+            own = index.weight[part][np.argsort(null.position[index.gene_idx[part]])]
             genes.append(null.of_part(p).ravel())
             weights.append(np.tile(own, null.n_sets))
     return SignatureIndex(
@@ -259,11 +270,12 @@ def prepare(
         ordinal["ssgsea"] = plan_gseapy(*lists)
     linear: dict[str, LinearScore] = {
         method: linear_score(
-            method, index if null is None else sets, n_vars=n_vars, reference=reference, seed=seed
+            method, index if null is None else sets, n_vars=n_vars, reference=reference, seed=seed,
+            by_position=method in exact,
         )
         for method in _LINEAR
         if method in methods
-    }
+    }  # fmt: skip
     jasmine = JasmineSets.of(index, n_vars=n_vars) if "jasmine" in methods else None
     return Engine(
         sigs,

@@ -144,7 +144,9 @@ def test_score_genes_equals_scanpy(counts, names, index, reference, seed):
     """The same control genes and, in float64, the same score to 1e-12."""
     x = ref.lognormalise(counts)
     own = gene_reference([rows_of(x)], names, normalise=0)
-    score = linear_score("score_genes", index, n_vars=N_VARS, reference=own, seed=seed)
+    score = linear_score(
+        "score_genes", index, n_vars=N_VARS, reference=own, seed=seed, by_position=True
+    )
     got = linear_sums(rows_of(x), score, normalise=0)
     for p in range(len(index.names)):
         expected = scanpy_score(x, names, genes_of(index, p), random_state=seed)
@@ -163,7 +165,7 @@ def test_scanpy_options(counts, names, index, ctrl_size, n_bins):
 
 
 def test_score_genes_of_counts_normalises_on_the_way(counts, names, index, reference):
-    score = linear_score("score_genes", index, n_vars=N_VARS, reference=reference)
+    score = linear_score("score_genes", index, n_vars=N_VARS, reference=reference, by_position=True)
     got = linear_sums(rows_of(counts), score, normalise=1e4)
     expected = scanpy_score(ref.lognormalise(counts), names, genes_of(index, 2))
     np.testing.assert_allclose(got[:, 2], expected, rtol=0, atol=1e-9)
@@ -343,31 +345,37 @@ def test_jasmine_in_blocks_with_limits_over_all_cells(counts, index, enrichment)
 
 
 def test_matched_sets_match_size_and_bin_and_avoid_the_signature(index, reference):
-    sets = matched_sets(index, reference.mean, 20, 0)
+    sets = matched_sets(index, reference.mean, reference.var_names, 20, 0)
     bins = np.empty(N_VARS, int)
-    bins[np.argsort(reference.mean, kind="stable")] = np.arange(N_VARS) * 25 // N_VARS
+    bins[np.lexsort((reference.var_names, reference.mean))] = np.arange(N_VARS) * 25 // N_VARS
     assert len(sets.indptr) == 20 * 4 + 1
     for p in range(4):
         drawn, own = sets.of_part(p), genes_of(index, p)
         assert drawn.shape == (20, len(own))
         assert not np.isin(drawn, own).any()
-        assert (np.diff(drawn, axis=1) > 0).all()
+        assert (np.diff(sets.position[drawn], axis=1) > 0).all()
         np.testing.assert_array_equal(
             np.sort(bins[drawn], axis=1), np.tile(np.sort(bins[own]), (20, 1))
         )
 
 
 def test_matched_sets_of_one_signature_do_not_depend_on_others(index, reference):
-    many = matched_sets(index, reference.mean, 10, 1)
-    alone = matched_sets(index_of({"s17": list(genes_of(index, 2))}), reference.mean, 10, 1)
+    many = matched_sets(index, reference.mean, reference.var_names, 10, 1)
+    alone = matched_sets(
+        index_of({"s17": list(genes_of(index, 2))}), reference.mean, reference.var_names, 10, 1
+    )
     np.testing.assert_array_equal(many.of_part(2), alone.of_part(0))
-    renamed = matched_sets(index_of({"x": list(genes_of(index, 2))}), reference.mean, 10, 1)
+    renamed = matched_sets(
+        index_of({"x": list(genes_of(index, 2))}), reference.mean, reference.var_names, 10, 1
+    )
     assert (renamed.of_part(0) != alone.of_part(0)).any()
 
 
 def test_matched_sets_are_uniform_within_a_bin():
     """40 genes in one bin, one signature gene: the other 39 are drawn equally often."""
-    sets = matched_sets(index_of({"a": [3, 4]}), np.ones(40), 5_000, 0, n_bins=1)
+    sets = matched_sets(
+        index_of({"a": [3, 4]}), np.ones(40), np.arange(40).astype(str), 5_000, 0, n_bins=1
+    )
     hits = np.bincount(sets.gene_idx, minlength=40)
     assert hits[[3, 4]].sum() == 0
     expected = 5_000 * 2 / 38
@@ -377,7 +385,7 @@ def test_matched_sets_are_uniform_within_a_bin():
 
 def test_matched_sets_borrow_from_the_next_bin_when_one_runs_out():
     index = index_of({"top": list(range(90, 98))})
-    sets = matched_sets(index, np.arange(100.0), 30, 0, n_bins=10)
+    sets = matched_sets(index, np.arange(100.0), np.arange(100).astype(str), 30, 0, n_bins=10)
     drawn = sets.of_part(0)
     assert drawn.shape == (30, 8)
     assert (np.diff(drawn, axis=1) > 0).all()
@@ -386,13 +394,15 @@ def test_matched_sets_borrow_from_the_next_bin_when_one_runs_out():
 
 def test_matched_sets_need_enough_other_genes():
     with pytest.raises(MethodError, match="big"):
-        matched_sets(index_of({"big": list(range(8))}), np.arange(10.0), 5, 0)
+        matched_sets(
+            index_of({"big": list(range(8))}), np.arange(10.0), np.arange(10).astype(str), 5, 0
+        )
     with pytest.raises(MethodError, match="not finite"):
-        matched_sets(index_of({"a": [1]}), np.array([1.0, np.nan]), 5, 0)
+        matched_sets(index_of({"a": [1]}), np.array([1.0, np.nan]), np.array(["a", "b"]), 5, 0)
 
 
 def test_no_signatures(reference):
     none = index_of({})
-    sets = matched_sets(none, reference.mean, 5, 0)
+    sets = matched_sets(none, reference.mean, reference.var_names, 5, 0)
     assert sets.gene_idx.size == 0
     assert sets.indptr.tolist() == [0]

@@ -6,6 +6,8 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from scipy import sparse
 
 from senoscore._methods import METHODS
@@ -13,7 +15,7 @@ from senoscore._score import score, score_file
 from senoscore._score_inputs import from_anndata
 from senoscore.errors import InputError
 
-N_OBS, N_VARS = 40, 600
+N_OBS, N_VARS = 30, 3000  # more genes in a bin than controls are drawn
 GENES = [f"gene{i}x" for i in range(N_VARS)]
 CELLS = [f"c{i}" for i in range(N_OBS)]
 SIGS = {
@@ -77,8 +79,8 @@ def test_kind_is_judged_from_all_cells_in_any_order(counts, logs):
         assert from_anndata(make(X), None).values == "lognorm"
     assert from_anndata(make(counts), None).values == "counts"
     assert from_anndata(make(counts * 0), None).values == "counts"
-    assert from_anndata(make(np.expm1(logs) / 7), None).values == "linear"
-    for X in (np.r_[counts[:20], logs[20:]], np.r_[logs[:39], counts[39:]]):
+    assert from_anndata(make(np.expm1(logs) * 0.9), None).values == "linear"
+    for X in (np.r_[counts[:20], logs[20:]], np.r_[logs[:29], counts[29:]]):
         for ordered in (X, X[::-1]):
             with pytest.raises(InputError, match="cells hold counts"):
                 score(make(ordered), SIGS)
@@ -96,14 +98,16 @@ def test_whole_numbers_among_linear_values_and_small_ones_among_logs_are_fine(co
 
 @pytest.mark.parametrize("where", ["memory", "backed", "file"])
 def test_a_stated_kind_is_checked(counts, logs, tmp_path, where):
-    for X, stated, message in (
-        (logs, "counts", "stated as 'counts'.*no whole numbers"),
-        (counts, "lognorm", "stated as 'lognorm'.*look like counts"),
-        (counts * 20.5, "lognorm", "look like"),
+    for number, (X, stated, message) in enumerate(
+        (
+            (logs, "counts", "stated as 'counts'.*no whole numbers"),
+            (counts, "lognorm", "stated as 'lognorm'.*look like counts"),
+            (counts * 20.5, "lognorm", "look like"),
+        )
     ):
         adata = make(sparse.csr_matrix(X))
         adata.uns["senoscore"] = {"values": stated}
-        path = tmp_path / f"{stated}.h5ad"
+        path = tmp_path / f"{number}.h5ad"
         adata.write_h5ad(path)
         if where == "file":
             with pytest.raises(InputError, match=message):
@@ -113,6 +117,84 @@ def test_a_stated_kind_is_checked(counts, logs, tmp_path, where):
             with pytest.raises(InputError, match=message):
                 score(data, SIGS)
         assert not (tmp_path / "o.parquet").exists()
+
+
+NULL = ("ucell", "aucell", "ssgsea", "singscore", "zscore", "wmean")
+
+
+def everything(X, genes=GENES, cells=CELLS, **options) -> dict[str, pd.DataFrame]:
+    """All scores of all methods, and z and p against random sets, by key."""
+    adata, rest = make(X, genes, cells), [name for name in SAFE if name not in NULL]
+    score(adata, WEIGHTED, methods=NULL, null=12, seed=2, **options)
+    score(adata, WEIGHTED, methods=rest, seed=2, **options)
+    return dict(adata.obsm)
+
+
+WEIGHTED = {
+    **SIGS,
+    "heavy": {
+        "up": GENES[100:112],
+        "weights": {gene: 1.0 + i for i, gene in enumerate(GENES[100:112])},
+        "organism": "human",
+    },
+}
+
+
+@settings(
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    log=st.booleans(),
+    block_size=st.integers(1, N_OBS + 1),
+    n_threads=st.integers(1, 3),
+    form=st.sampled_from([np.asarray, sparse.csr_matrix, sparse.csc_matrix]),
+)
+def test_order_of_cells_and_genes_changes_nothing(
+    counts, logs, seed, log, block_size, n_threads, form
+):
+    """Scores agree to 1e-6 of their size (sums in another order), p exactly."""
+    X = logs if log else counts
+    expected = everything(X)
+    rng = np.random.default_rng(seed)
+    rows, columns = rng.permutation(N_OBS), rng.permutation(N_VARS)
+    got = everything(
+        form(X[np.ix_(rows, columns)]),
+        [GENES[j] for j in columns],
+        [CELLS[i] for i in rows],
+        block_size=block_size,
+        n_threads=n_threads,
+    )
+    for key, table in expected.items():
+        again = got[key].loc[CELLS]
+        if key.endswith("_p"):
+            np.testing.assert_array_equal(again, table, err_msg=key)
+        else:
+            np.testing.assert_allclose(again, table, rtol=1e-5, atol=1e-6, err_msg=key)
+
+
+def test_ties_with_random_sets_are_ties_and_have_no_z():
+    """Genes alike in every cell: all sets score the same, whatever the last bits say."""
+    level = np.random.default_rng(0).uniform(0.1, 3, (N_OBS, 1))
+    X = np.repeat(level, N_VARS, axis=1)
+    adata = make(X)
+    score(adata, SIGS, methods=NULL, null=25)
+    for method in NULL:
+        z, p = adata.obsm[f"score_{method}_z"], adata.obsm[f"score_{method}_p"]
+        assert z.isna().to_numpy().all(), method
+        assert (p["rises"] == 1).all(), method
+
+
+def test_score_genes_by_scanpy_is_kept_by_name(logs):
+    """The twin draws by position, hence differs from ours once genes are in another order."""
+    ours, twin = make(logs), make(logs)
+    score(ours, SIGS, methods="score_genes")
+    score(twin, SIGS, methods="score_genes", exact="scanpy==1.x")
+    turned = make(logs[:, ::-1].copy(), GENES[::-1])
+    score(turned, SIGS, methods="score_genes", exact="scanpy==1.x")
+    key = "score_score_genes"
+    assert not np.allclose(twin.obsm[key], turned.obsm[key], atol=1e-4)
+    assert not np.allclose(twin.obsm[key], ours.obsm[key], atol=1e-4)
 
 
 def forms(X: np.ndarray) -> dict[str, object]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy.stats import rankdata
 
-from senoscore.controls._matched import named_rng
+from senoscore.controls._matched import expression_order, named_rng, rounded
 from senoscore.controls._npz import load_npz, save_npz
 from senoscore.errors import MethodError
 
@@ -81,17 +81,22 @@ def scanpy_controls(
     index: SignatureIndex,
     gene_means: NDArray[np.float64],
     *,
+    var_names: NDArray[Any] | None = None,
     seed: int = 0,
     ctrl_size: int = 50,
     n_bins: int = 25,
 ) -> ControlGenes:
-    """Choose controls exactly as ``scanpy.tl.score_genes`` does (1.11.5 and 1.12.4).
+    """Choose controls as ``scanpy.tl.score_genes`` does, by name or exactly by its own draw.
 
     Genes are cut into bins by the rank of their mean. From every bin that holds a signature
     gene, up to ``ctrl_size`` genes are drawn; signature genes among them are then taken out and
     the bins joined. Every part starts the random stream anew from ``seed``, as one call of
-    scanpy with ``random_state=seed`` does, so parts do not influence each other. The draw goes
-    by position: it depends on the order of the genes in the matrix.
+    scanpy with ``random_state=seed`` does, so parts do not influence each other.
+
+    scanpy (1.11.5 and 1.12.4) draws by position, so that its scores change with the order of the
+    genes in the matrix. Without ``var_names`` this is reproduced to the bit. With them, the
+    genes of a bin are drawn from in order of their names, and means that differ in the last bits
+    only are equal: the same distribution, whatever the order of genes and cells.
 
     Parameters
     ----------
@@ -100,6 +105,8 @@ def scanpy_controls(
     gene_means
         Mean of each gene over all cells, shape (n_vars,). For scanpy's very draw they must be
         float64 sums in cell order (:class:`senoscore.controls.Reference`) of float64 data.
+    var_names
+        Gene names in matrix order, shape (n_vars,); None draws by position, as scanpy does.
     seed, ctrl_size, n_bins
         scanpy's ``random_state``, ``ctrl_size`` and ``n_bins``.
 
@@ -113,9 +120,11 @@ def scanpy_controls(
         A part has signature genes but no control gene is left in their bins.
     """
     items = round(len(gene_means) / (n_bins - 1))
-    rank = rankdata(gene_means, method="min")
+    by_name = None if var_names is None else np.argsort(np.asarray(var_names), kind="stable")
+    rank = rankdata(gene_means if by_name is None else rounded(gene_means), method="min")
     cut = rank // items if items else np.zeros(len(rank))
-    members = {value: np.flatnonzero(cut == value) for value in np.unique(cut)}
+    listed = np.arange(len(cut)) if by_name is None else by_name
+    members = {value: listed[cut[listed] == value] for value in np.unique(cut)}
     chosen = []
     for name, genes in zip(index.names, _parts(index), strict=True):
         # The legacy generator is what scanpy seeds; only it repeats scanpy's draw.
@@ -132,13 +141,6 @@ def scanpy_controls(
             raise MethodError(msg, fix="use a matrix with all measured genes, or a rank score")
         chosen.append(controls)
     return _collect(tuple(index.names), chosen, np.ones(len(index.gene_idx), bool))
-
-
-def _expression_order(
-    gene_means: NDArray[np.float64], var_names: NDArray[np.str_]
-) -> NDArray[np.int64]:
-    """Order genes by mean and, where equal, by name: independent of the order of the matrix."""
-    return np.lexsort((np.asarray(var_names), gene_means)).astype(np.int64)
 
 
 def seurat_controls(
@@ -179,7 +181,7 @@ def seurat_controls(
     -------
     The control genes, each counting once.
     """
-    order = _expression_order(gene_means, var_names)
+    order = expression_order(gene_means, var_names)
     n_genes = len(order)
     bin_of = np.empty(n_genes, np.int64)
     bin_of[order] = np.arange(n_genes) * min(n_bins, n_genes) // max(n_genes, 1)
@@ -239,7 +241,8 @@ def ans_controls(
     MethodError
         The matrix holds no gene outside a part.
     """
-    order = _expression_order(gene_means, var_names)
+    means = rounded(gene_means)  # the last bits depend on the order of the cells
+    order = expression_order(means, var_names)
     position = np.empty(len(order), np.int64)
     position[order] = np.arange(len(order))
     chosen, kept = [], []
@@ -249,7 +252,7 @@ def ans_controls(
             msg = f"{name}: the matrix holds no gene outside the signature"
             raise MethodError(msg, fix="use a matrix with all measured genes, or a rank score")
         width = min(n_controls, len(outside))
-        runs = np.lib.stride_tricks.sliding_window_view(gene_means[outside], width)
+        runs = np.lib.stride_tricks.sliding_window_view(means[outside], width)
         run_means = runs.mean(axis=1)
         complete = len(outside) >= n_controls
         stays = (
@@ -259,7 +262,7 @@ def ans_controls(
         )
         if not stays.all():
             log.info("ans, %s: %d of %d genes too high for controls", name, sum(~stays), len(genes))
-        starts = [int(np.argmin(np.abs(run_means - gene_means[g]))) for g in genes[stays]]
+        starts = [int(np.argmin(np.abs(run_means - means[g]))) for g in genes[stays]]
         chosen.append(
             np.concatenate(
                 [np.empty(0, np.int64), *(outside[first : first + width] for first in starts)]

@@ -123,6 +123,7 @@ def choose_controls(
     reference: Reference,
     *,
     seed: int = 0,
+    by_position: bool = False,
 ) -> ControlGenes:
     """Choose the control genes of one method with its published settings.
 
@@ -137,6 +138,8 @@ def choose_controls(
         First pass over the whole data set.
     seed
         Of the draw.
+    by_position
+        ``score_genes``: draw as scanpy does, which depends on the order of the genes.
 
     Returns
     -------
@@ -148,7 +151,8 @@ def choose_controls(
         A part leaves no control genes, or the method has none.
     """
     if method == "score_genes":
-        return scanpy_controls(index, reference.mean, seed=seed)
+        names = None if by_position else reference.var_names
+        return scanpy_controls(index, reference.mean, var_names=names, seed=seed)
     if method == "seurat":
         return seurat_controls(index, reference.mean, reference.var_names, seed=seed)
     if method == "ans":
@@ -198,6 +202,7 @@ def linear_score(
     reference: Reference | None = None,
     controls: ControlGenes | None = None,
     seed: int = 0,
+    by_position: bool = False,
 ) -> LinearScore:
     """Turn a mean-based method into weights, once per data set.
 
@@ -217,6 +222,8 @@ def linear_score(
         Control genes chosen before, instead of :func:`choose_controls`.
     seed
         Of the control genes (``score_genes``, ``seurat``).
+    by_position
+        As in :func:`choose_controls`.
 
     Returns
     -------
@@ -235,8 +242,9 @@ def linear_score(
         raise MethodError(msg, fix="make them with gene_reference, once for all cells")
     if method == "zscore":
         return _zscore(index, reference)
-    chosen = choose_controls(method, index, reference, seed=seed) if controls is None else controls
-    return _against_controls(index, chosen, n_vars)
+    if controls is None:
+        controls = choose_controls(method, index, reference, seed=seed, by_position=by_position)
+    return _against_controls(index, controls, n_vars)
 
 
 def stack(scores: Mapping[str, LinearScore]) -> LinearScore:

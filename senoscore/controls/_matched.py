@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from senoscore._signatures import SignatureIndex
 
-__all__ = ["MatchedSets", "expression_bins", "matched_sets", "named_rng"]
+__all__ = ["MatchedSets", "expression_order", "matched_sets", "named_rng", "rounded"]
 
 
 class MatchedSets(NamedTuple):
@@ -23,8 +23,10 @@ class MatchedSets(NamedTuple):
     indptr: NDArray[np.int64]
     """Shape (n_parts * n_sets + 1,)."""
     gene_idx: NDArray[np.int64]
-    """Columns of the matrix, ascending within a set."""
+    """Columns of the matrix, in order of mean expression within a set."""
     n_sets: int
+    position: NDArray[np.int64]
+    """Position of each gene of the matrix in that order, shape (n_vars,)."""
 
     def of_part(self, part: int) -> NDArray[np.int64]:
         """Gene indices of all sets of one part, shape (n_sets, n_genes of the part)."""
@@ -43,24 +45,38 @@ def named_rng(seed: int, *names: str) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence([seed, *(int(w) for w in words)]))
 
 
-def expression_bins(gene_means: NDArray[np.floating], n_bins: int) -> NDArray[np.int64]:
-    """Bin of each gene: equal numbers of genes per bin in order of mean expression.
+def expression_order(
+    gene_means: NDArray[np.floating], var_names: NDArray[Any]
+) -> NDArray[np.int64]:
+    """Order genes by mean and, where equal, by name: independent of the order of the matrix.
+
+    Means are compared to 12 digits. The last bits of a sum depend on the order of the cells, and
+    what they say of two genes is not a difference.
 
     Parameters
     ----------
     gene_means
         Mean of each gene over all cells, finite, shape (n_vars,).
-    n_bins
-        Number of bins wanted; fewer where there are fewer genes.
+    var_names
+        Unique names, shape (n_vars,).
 
     Returns
     -------
-    Bin numbers from 0 (lowest), shape (n_vars,). Genes of equal mean are ordered by position.
+    Columns of the matrix, lowest mean first, shape (n_vars,).
     """
-    order = np.argsort(gene_means, kind="stable")
-    n_bins = min(n_bins, len(order))
-    bins = np.empty(len(order), np.int64)
-    bins[order] = np.arange(len(order)) * n_bins // max(len(order), 1)
+    return np.lexsort((np.asarray(var_names), rounded(gene_means))).astype(np.int64)
+
+
+def rounded(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Round to 12 significant binary-scaled digits (2**-40 of the power of two above)."""
+    fraction, exponent = np.frexp(np.asarray(values, dtype=np.float64))
+    return np.ldexp(np.rint(fraction * 2.0**40), exponent - 40)
+
+
+def _bins(n_genes: int, n_bins: int, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Bin of each gene: equal numbers of genes per bin along the order; fewer for few genes."""
+    bins = np.empty(n_genes, np.int64)
+    bins[order] = np.arange(n_genes) * min(n_bins, n_genes) // max(n_genes, 1)
     return bins
 
 
@@ -111,12 +127,16 @@ def _strata(
 def _draw_part(
     genes: NDArray[np.int64],
     bins: NDArray[np.int64],
+    order: NDArray[np.int64],
     n_sets: int,
     rng: np.random.Generator,
     *,
     part: str,
 ) -> NDArray[np.int64]:
-    """Draw the matched sets of one part, shape (n_sets, n_genes), ascending within a set."""
+    """Draw the matched sets of one part, shape (n_sets, n_genes), by expression within a set.
+
+    Genes are drawn by their place in the order of expression, never by their column.
+    """
     n_bins = int(bins.max(initial=-1)) + 1
     is_free = np.ones(len(bins), bool)
     is_free[genes] = False
@@ -124,16 +144,17 @@ def _draw_part(
     free = np.bincount(bins[is_free], minlength=n_bins)
     drawn = []
     for first, end, n_draw in _strata(need, free, part=part):
-        pool = np.flatnonzero(is_free & (bins >= first) & (bins < end))
+        pool = np.flatnonzero((is_free & (bins >= first) & (bins < end))[order])
         drawn.append(pool[_draw_distinct(rng, n_sets, n_draw, len(pool))])
     if not drawn:
         return np.empty((n_sets, 0), np.int64)
-    return np.sort(np.concatenate(drawn, axis=1), axis=1)
+    return order[np.sort(np.concatenate(drawn, axis=1), axis=1)]
 
 
 def matched_sets(
     index: SignatureIndex,
     gene_means: NDArray[np.floating],
+    var_names: NDArray[Any],
     n_sets: int,
     seed: int,
     *,
@@ -143,8 +164,8 @@ def matched_sets(
 
     Every gene of a part is replaced by another gene of its expression bin that is not in the
     part; a set never holds a gene twice. The draw of a part depends on the seed, the part's
-    name and genes and the gene means, and on nothing else: adding, removing or reordering
-    signatures changes no other null.
+    name and genes, and the genes' names and means, and on nothing else: adding, removing or
+    reordering signatures changes no other null, nor does the order of the genes in the matrix.
 
     Parameters
     ----------
@@ -153,6 +174,8 @@ def matched_sets(
     gene_means
         Mean of each gene over all cells of the data set (one global pass, never a block),
         finite, shape (n_vars,).
+    var_names
+        Gene names in matrix order, shape (n_vars,): they order genes of equal mean.
     n_sets
         Random sets per part (R). The smallest empirical p is 1 / (R + 1).
     seed
@@ -173,13 +196,17 @@ def matched_sets(
     if not np.isfinite(means).all():
         msg = f"{int((~np.isfinite(means)).sum())} of {len(means)} gene means are not finite"
         raise MethodError(msg, fix="remove missing values from the matrix")
-    bins = expression_bins(means, n_bins)
+    order = expression_order(means, var_names)
+    bins = _bins(len(means), n_bins, order)
     sizes, genes = [], []
     for p, name in enumerate(index.names):
         own = index.gene_idx[index.indptr[p] : index.indptr[p + 1]]
-        drawn = _draw_part(own, bins, n_sets, named_rng(seed, "matched", name), part=name)
+        drawn = _draw_part(own, bins, order, n_sets, named_rng(seed, "matched", name), part=name)
         sizes.append(np.full(n_sets, drawn.shape[1], np.int64))
         genes.append(drawn.ravel())
     indptr = np.zeros(len(index.names) * n_sets + 1, np.int64)
     np.cumsum(np.concatenate(sizes) if sizes else [], out=indptr[1:])
-    return MatchedSets(indptr, np.concatenate(genes) if genes else np.empty(0, np.int64), n_sets)
+    position = np.empty(len(order), np.int64)
+    position[order] = np.arange(len(order))
+    every = np.concatenate(genes) if genes else np.empty(0, np.int64)
+    return MatchedSets(indptr, every, n_sets, position)
