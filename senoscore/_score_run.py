@@ -101,9 +101,7 @@ class Run:
     ) -> Engine:
         drawn = None
         if with_null and reference is not None:
-            drawn = matched_sets(
-                index, reference.mean, reference.var_names, self.null, self.seed
-            )
+            drawn = matched_sets(index, reference.mean, reference.var_names, self.null, self.seed)
         missing = {gene for genes in self.coverage["missing"] for gene in genes.split()}
         return prepare(
             sigs,
