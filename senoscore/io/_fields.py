@@ -8,6 +8,7 @@ import re
 from math import isinf
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pandas as pd
 
 from senoscore.errors import InputError
@@ -45,7 +46,13 @@ def frames(
                 **EXACT_FLOATS,
                 on_bad_lines="error",
             ) as reader:
-                yield from reader
+                for frame in reader:
+                    numbers = frame.select_dtypes("number").to_numpy()
+                    if np.isinf(numbers).any():  # from pandas 3 on, 1e999 is infinite in silence
+                        found = _odd_field(path, dialect, max_bytes, dtype)
+                        if found is not None:
+                            raise found
+                    yield frame
         except pd.errors.EmptyDataError:
             return
         except pd.errors.ParserError as error:
@@ -56,7 +63,14 @@ def frames(
 
 
 def _not_a_number(path: Path, dialect: Dialect, max_bytes: int, dtype: Any) -> InputError:
-    """Find the field that stopped the fast reader."""
+    """Name the field that stopped the fast reader."""
+    msg = f"{path} cannot be read as a table of numbers"
+    unknown = InputError(msg, fix="check its encoding and its separators")
+    return _odd_field(path, dialect, max_bytes, dtype) or unknown
+
+
+def _odd_field(path: Path, dialect: Dialect, max_bytes: int, dtype: Any) -> InputError | None:
+    """Find the first field that is no number, or means more than a float64 holds."""
     with open_text(path, max_bytes=max_bytes) as handle:
         text = io.TextIOWrapper(handle, dialect.encoding, errors="replace", newline="")
         try:
@@ -71,8 +85,7 @@ def _not_a_number(path: Path, dialect: Dialect, max_bytes: int, dtype: Any) -> I
             return InputError(msg, fix="check its quotes and separators")
         finally:
             text.detach()
-    msg = f"{path} cannot be read as a table of numbers"
-    return InputError(msg, fix="check its encoding and its separators")
+    return None
 
 
 def _too_large(field: str) -> bool:
