@@ -244,9 +244,12 @@ def _obs(
             msg = f"{source.path}: obs column {name!r} cannot be kept under its name"
             raise InputError(msg, fix="senoscore writes a column of that name itself")
         values = source.obs[column].reset_index(drop=True)
-        if values.dtype.kind not in "iufb":
+        gaps = values.dtype.kind == "b" and values.isna().any()  # no bool can be missing
+        if values.dtype.kind not in "iufb" or gaps:
             values = values.astype(object).where(values.notna(), None).astype(object)
             values = pd.Series(pd.Categorical(values.map(str, na_action="ignore")))
+        elif isinstance(values.dtype, pd.api.extensions.ExtensionDtype):  # integers with a mask
+            values = pd.Series(values.to_numpy(np.float64, na_value=np.nan))
         obs[name] = values.array
     return obs
 

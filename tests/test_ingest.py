@@ -73,6 +73,23 @@ def test_counts_with_samples_and_compartments(run):
     assert len(meta["source_sha256"]) == 64
 
 
+@pytest.mark.parametrize(
+    ("column", "kept"),
+    [
+        (pd.array([1, None, 3] * 4, dtype="Int64"), [1.0, None, 3.0]),
+        (pd.array([True, None, False] * 4, dtype="boolean"), ["True", None, "False"]),
+        (pd.Categorical(["a", None, "b"] * 4), ["a", None, "b"]),
+    ],
+    ids=["Int64", "boolean", "category"],
+)
+def test_missing_values_of_kept_columns_stay_missing(run, column, kept):
+    given = _adata()
+    given.obs["k"] = column
+    _, adata, _ = run(given, keep_obs=["k"])
+    found = adata.obs["k"].astype(object)
+    assert found.where(found.notna(), None).tolist()[:3] == kept
+
+
 def test_ids_with_versions_and_duplicates_are_summed(run):
     p53, p21 = "ENSG00000141510", "ENSG00000124762"
     names = [f"{p53}.18", p21, "CDKN1A", "MKI67", "CCNB1", "LMNB1", "IL6", "unheard"]
