@@ -27,7 +27,7 @@ def _is_writable(folder: Path) -> bool:
 
 
 def cache_folder(package: Path = Path(__file__).parent) -> Path | None:
-    """Folder for compiled code, or None if numba's own choice (beside the source) works.
+    """Folder for compiled code, or None to leave it to numba (beside the source).
 
     Parameters
     ----------
@@ -41,7 +41,10 @@ def cache_folder(package: Path = Path(__file__).parent) -> Path | None:
     if _is_writable(user):
         return user
     # Of this user only: a folder that others can write to could be fed with foreign code.
-    return Path(tempfile.mkdtemp(prefix="senoscore-numba-"))
+    try:
+        return Path(tempfile.mkdtemp(prefix="senoscore-numba-"))
+    except OSError:  # no room anywhere: nothing is kept
+        return None
 
 
 def _choose_cache() -> None:

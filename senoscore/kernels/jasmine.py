@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from senoscore.kernels.compiled import njit
 from senoscore.kernels.mean import longest_row
 
 __all__ = ["jasmine_parts"]

@@ -18,7 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
+
+from senoscore.kernels.compiled import njit
 
 if TYPE_CHECKING:
     from collections.abc import Callable

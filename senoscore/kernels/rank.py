@@ -42,8 +42,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
+from senoscore.kernels.compiled import njit
 from senoscore.kernels.rank_plan import RANK_METHODS, RankPlan, plan_ranks
 from senoscore.kernels.rank_run import kernel_data, kernel_indices, run_chunks
 from senoscore.kernels.rank_tables import fill_tables, finish_scores

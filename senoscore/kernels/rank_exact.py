@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
+from senoscore.kernels.compiled import njit
 from senoscore.kernels.rank_plan import aucell_limit, largest_lead
 from senoscore.kernels.rank_recovery import add_leads, count_bits, recovery_scratch
 from senoscore.kernels.rank_run import kernel_data, kernel_indices, run_chunks

@@ -13,8 +13,8 @@ most genes share, from a bit set over the order; for the rest by comparing.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from senoscore.kernels.compiled import njit
 from senoscore.kernels.rank_values import SMALL
 
 __all__ = ["BIG", "N_BIG", "add_leads", "count_bits", "recovery_scratch"]

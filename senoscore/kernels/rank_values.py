@@ -15,7 +15,8 @@ groups in descending order, with the implicit zeros of the cell as one group amo
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from senoscore.kernels.compiled import njit
 
 __all__ = [
     "BAD_DUPLICATE",

@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from senoscore.kernels import cache_folder
 
@@ -34,3 +38,55 @@ def test_without_any_a_private_temporary_folder(monkeypatch, tmp_path):
     assert folder is not None
     assert folder.parent == tmp_path
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+SCRIPT = """
+import logging, sys
+logging.basicConfig(level=logging.WARNING, format="%(message)s")
+import numpy as np
+from senoscore.kernels.census import look_at
+total, marks = look_at(np.array([0, 2]), np.array([1.0, 2.0], np.float32), limit=30)
+print(total.tolist())
+"""
+
+
+def run_script(folder: Path, code: str = SCRIPT) -> tuple[str, str]:
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "NUMBA_CACHE_DIR": str(folder)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("damage", ["truncated", "foreign"])
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
+def test_a_damaged_cache_costs_a_word_and_no_job(tmp_path, damage, suffix):
+    assert run_script(tmp_path) == ("[3.0]\n", "")
+    for path in tmp_path.rglob(f"*.{suffix}"):
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) // 2] if damage == "truncated" else b"no pickle")
+    out, err = run_script(tmp_path)
+    assert out == "[3.0]\n"
+    assert "compiled anew" in err
+    assert "Traceback" not in err
+
+
+def test_a_cache_that_others_can_write_to_is_not_read(tmp_path):
+    run_script(tmp_path)
+    for folder in [path for path in tmp_path.rglob("*") if path.is_dir()]:
+        folder.chmod(0o777)
+    out, err = run_script(tmp_path)
+    assert out == "[3.0]\n"
+    assert "everybody can write to it" in err
+
+
+def test_no_room_for_the_cache_is_no_error(tmp_path):
+    code = (
+        "import numba.core.caching as c\n"
+        "def full(self, *a): raise OSError(122, 'Disk quota exceeded')\n"
+        "c.IndexDataCacheFile._save_index = full\n" + SCRIPT
+    )
+    out, err = run_script(tmp_path, code)
+    assert out == "[3.0]\n"
+    assert err.count("Disk quota exceeded") >= 1
