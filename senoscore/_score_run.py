@@ -11,10 +11,11 @@ import numpy as np
 from senoscore._methods import METHODS, check_methods, parse_exact
 from senoscore._score_engine import Engine, normalisation, prepare
 from senoscore._score_gsva import gsva_parts
-from senoscore._signatures import Gate, SignatureSet, align, combine
+from senoscore._signatures import Gate, SignatureSet, align, combine, list_signatures
 from senoscore._signatures import signatures as collect_signatures
 from senoscore.controls import Reference, gene_reference, genes_detected, matched_sets
 from senoscore.errors import InputError, MethodError, SignatureError
+from senoscore.genes import ORGANISMS, renamed, symbols
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -218,7 +219,28 @@ def _check_numbers(null: int, seed: int, block_size: int, n_threads: int) -> Non
 
 def _checked_signatures(signatures: Any) -> SignatureSet:
     several = isinstance(signatures, list | tuple)
+    if several:
+        _refuse_genes(signatures)
     found = collect_signatures(*signatures) if several else collect_signatures(signatures)
     if len(found) == 0:
         raise SignatureError("no signatures were given", fix="name at least one")
     return found
+
+
+def _refuse_genes(sources: list[Any] | tuple[Any, ...]) -> None:
+    """Say how, where somebody lists genes instead of signatures."""
+    if not sources or not all(isinstance(source, str) for source in sources):
+        return
+    known = {"all", *list_signatures()[["signature", "category"]].to_numpy().ravel()}
+    if known & set(sources):
+        return
+    changed = {organism: renamed(sources, organism) for organism in ORGANISMS}
+    if any(
+        source in symbols(organism) or source in changed[organism]
+        for source in sources
+        for organism in ORGANISMS
+    ):
+        shown = ", ".join(repr(source) for source in sources[:2])
+        dots = ", ..." if len(sources) > 2 else ""
+        msg = f"{shown}{dots}: these are genes, not signatures"
+        raise SignatureError(msg, fix=f"give the list a name: {{'my_genes': [{shown}{dots}]}}")

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from senoscore._methods import METHODS
 from senoscore._score import score, score_file
-from senoscore.errors import InputError, MethodError
+from senoscore.errors import InputError, MethodError, SignatureError
 from senoscore.io import read_parquet, read_tsv
 
 N_OBS, N_VARS = 60, 800
@@ -281,6 +281,16 @@ def test_bad_input_is_named(counts, change, options, error, message):
     with pytest.raises(error, match=message):
         score(adata, SIGS, **options)
     assert not adata.obsm
+
+
+@pytest.mark.parametrize(
+    "genes", [["CDKN1A", "CDKN2A", "nobody"], ("Cdkn1a",), ["ENSG00000124762"]]
+)
+def test_a_list_of_genes_says_how(counts, genes):
+    with pytest.raises(SignatureError, match=r"genes, not signatures.*give the list a name: \{"):
+        score(make(counts), genes)
+    with pytest.raises(SignatureError, match=r"senmayoo.* did you mean senmayo"):
+        score(make(counts), ["senmayoo"])
 
 
 def test_memory_does_not_grow_with_the_cells(tmp_path):
