@@ -1,5 +1,7 @@
 """The canonical .h5ad of a run: written block by block, read by any anndata with hdf5plugin.
 
+Readers elsewhere say ``import hdf5plugin`` first, which makes the filter known to HDF5.
+
 X is CSR with sorted columns, no stored zeros, int32 counts or float32 values,
 ``indptr`` int32, or int64 past 2^31 stored values.
 Data are packed by Blosc-LZ4 with byte shuffle in chunks of 2**18 values: on count data this took

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -9,6 +10,7 @@ import pandas as pd
 from senoscore import _keys as k
 from senoscore.errors import InputError
 from senoscore.io.canonical import read_facts
+from senoscore.io.samples import refuse_copies
 from senoscore.io.tables import parquet_columns, read_parquet
 
 if TYPE_CHECKING:
@@ -18,7 +20,14 @@ if TYPE_CHECKING:
     from senoscore.layout import Layout
     from senoscore.panel import Panel
 
-__all__ = ["SEX_SIGNATURES", "cell_table", "facts", "panel_method", "panel_of"]
+__all__ = [
+    "SEX_SIGNATURES",
+    "cell_table",
+    "facts",
+    "panel_method",
+    "panel_of",
+    "refuse_copied_samples",
+]
 
 
 SEX_SIGNATURES: Final = ("sex_xist_y", "sex_xist_y_mouse")
@@ -28,6 +37,15 @@ SEX_SIGNATURES: Final = ("sex_xist_y", "sex_xist_y_mouse")
 def facts(dataset: str, layout: Layout) -> dict[str, Any]:
     """What ingest found out about a dataset: organism, assay, values."""
     return read_facts(layout.matrix(dataset))
+
+
+def refuse_copied_samples(datasets: Sequence[str], layout: Layout) -> None:
+    """Refuse a sample whose values another data set has too, under whatever name."""
+    found: dict[str, str] = {}
+    for dataset in datasets:
+        digests = json.loads(facts(dataset, layout).get("sample_digests", "{}"))
+        found |= {f"{sample} of {dataset}": digest for sample, digest in digests.items()}
+    refuse_copies(found, "results/matrix")
 
 
 def panel_of(panel: Path | None, config: Mapping[str, Any]) -> Panel:

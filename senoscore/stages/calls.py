@@ -10,7 +10,13 @@ import pandas as pd
 from senoscore import _keys as k
 from senoscore.io.tables import write_parquet, write_tsv
 from senoscore.progress import track
-from senoscore.stages._tables import cell_table, facts, panel_method, panel_of
+from senoscore.stages._tables import (
+    cell_table,
+    facts,
+    panel_method,
+    panel_of,
+    refuse_copied_samples,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,6 +42,7 @@ def calibrate(
     from senoscore._calibrate import calibrate as run
     from senoscore.design import read_samples
 
+    refuse_copied_samples(datasets, layout)
     rules = panel_of(panel, config)
     sheet = read_samples(samples)
     parts = [

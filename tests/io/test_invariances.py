@@ -11,6 +11,8 @@ from scipy import sparse
 
 from senoscore.errors import InputError
 from senoscore.ingest import ingest
+from senoscore.layout import Layout
+from senoscore.stages._tables import refuse_copied_samples
 
 RNG = np.random.default_rng(5)
 GENES = ["TP53", "CDKN1A", "MKI67", "CCNB1", "LMNB1", "IL6", "CXCL8", "CDKN2A"]
@@ -105,3 +107,17 @@ def test_a_copied_sample_is_noticed_however_it_is_shuffled(tmp_path):
         _ingest(tmp_path / "a", sparse.csr_matrix(X), samples=samples)
     X[39, 0] += 1  # one value of one cell is another animal
     _ingest(tmp_path / "b", sparse.csr_matrix(X), samples=samples)
+
+
+def test_a_sample_copied_into_another_data_set_is_noticed(tmp_path):
+    layout = Layout(tmp_path)
+    layout.matrix("one").parent.mkdir(parents=True)
+    other = np.array(["M9"] * len(COUNTS))
+    rows = np.flatnonzero(SAMPLES == "s2")
+    _ingest(tmp_path / "a", sparse.csr_matrix(COUNTS))
+    _ingest(tmp_path / "b", sparse.csr_matrix(COUNTS[rows]), cells=rows, samples=other)
+    (tmp_path / "a" / "d.h5ad").rename(layout.matrix("one"))
+    refuse_copied_samples(["one"], layout)
+    (tmp_path / "b" / "d.h5ad").rename(layout.matrix("two"))
+    with pytest.raises(InputError, match="'s2 of one' and 'M9 of two' hold the same values"):
+        refuse_copied_samples(["one", "two"], layout)
