@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 import h5py
 import hdf5plugin  # noqa: F401  registers the blosc2, lz4 and zstd filters on import
 import numpy as np
+from h5py.h5a import open as open_attribute
+from h5py.h5o import open as open_object
 from isal import isal_zlib
 from isal.igzip_lib import IsalError
 
@@ -121,7 +123,7 @@ def _objects(top: h5py.Group) -> Iterator[tuple[str, h5py.h5g.GroupID | h5py.h5d
                 continue  # what it names is reached by its own hard link, or is not there
             if link.type != h5py.h5l.TYPE_HARD:
                 raise _elsewhere(top.file, f"{below} points to another file")
-            node = h5py.h5o.open(identifier, name)
+            node = open_object(identifier, name)
             address = _address(node)
             if address not in seen and isinstance(node, (h5py.h5g.GroupID, h5py.h5d.DatasetID)):
                 seen.add(address)
@@ -166,7 +168,7 @@ def _refuse_elsewhere(file: h5py.File) -> None:
 def _references(identifier: Any) -> Iterator[h5py.h5r.Reference]:
     """References in the attributes of an object, alone or in arrays."""
     for number in range(h5py.h5a.get_num_attrs(identifier)):
-        attribute = h5py.h5a.open(identifier, index=number)
+        attribute = open_attribute(identifier, index=number)
         kind = attribute.get_type()
         while kind.get_class() in (h5py.h5t.VLEN, h5py.h5t.ARRAY):
             kind = kind.get_super()
