@@ -158,7 +158,7 @@ def read_tsv(
         msg = f"{where} cannot be read as a table: {one_line(error)}"
         raise InputError(msg, fix=remake(where)) from error
     _refuse_cut(where)
-    table.columns = pd.Index([_unguard(name) for name in table.columns], dtype=object)
+    table.columns = list(map(_unguard, table.columns))  # of the type that pandas gives names
     for position in range(table.shape[1]):
         column = table.iloc[:, position]
         if column.dtype == object or isinstance(column.dtype, pd.StringDtype):
