@@ -10,7 +10,7 @@ import pandas as pd
 
 from senoscore import _keys
 from senoscore._score_inputs import from_anndata, from_file, from_frame
-from senoscore._score_run import Run
+from senoscore._score_run import Run, cpus
 from senoscore.errors import InputError
 from senoscore.io.atomic import atomic_path
 from senoscore.progress import track
@@ -115,7 +115,11 @@ def score(
     is_frame = isinstance(data, pd.DataFrame)
     if is_frame and layer is not None:
         raise InputError("a DataFrame has no layers", fix="leave layer out")
-    matrix = from_frame(data) if isinstance(data, pd.DataFrame) else from_anndata(data, layer)
+    threads = cpus() if n_threads is None else max(n_threads, 1)
+    if isinstance(data, pd.DataFrame):
+        matrix = from_frame(data, threads)
+    else:
+        matrix = from_anndata(data, layer, threads)
     run = Run(
         matrix, signatures, methods, exact, gate, null, seed, block_size, n_threads, reference=None
     )

@@ -115,7 +115,7 @@ class Engine:
         }
         for plan in (self.ranks, self.exact_ranks):
             if plan is not None:
-                scores = score_ranks(plan, *rows, **options)
+                scores = score_ranks(plan, *rows, **options, checked=True)
                 out |= {method: scores[:, i] for i, method in enumerate(plan.methods)}
         for method, ordinal in self.ordinal.items():
             out[method] = score_ordinal(ordinal, *rows, **options)

@@ -14,12 +14,13 @@ from senoscore.io.blocks import iter_blocks, memory_blocks
 from senoscore.io.values import LOG_MAX
 from senoscore.kernels.census import (
     ABOVE,
+    BEYOND,
     FRACTION,
     NEGATIVE,
     NOT_FINITE,
     SEVERAL,
+    UNSORTED,
     ZERO,
-    ascend,
     look_at,
 )
 
@@ -61,6 +62,8 @@ class Matrix:
         Whether a pass over all cells costs next to nothing. Such a matrix is looked at once, at
         the start; any other whenever blocks are read, and at the start only if it states
         nothing.
+    n_threads
+        Threads that look at the values.
 
     Raises
     ------
@@ -83,9 +86,10 @@ class Matrix:
         stated: object = None,
         mend: str = "",
         in_memory: bool = False,
+        n_threads: int = 1,
     ) -> None:
         self.obs_names, self.var_names, self.where = obs_names, var_names, where
-        self._blocks, self._mend = blocks, mend
+        self._blocks, self._mend, self._n_threads = blocks, mend, n_threads
         self._check_names()
         self._totals = np.full(len(obs_names), np.nan)
         self._as_stored = False
@@ -107,15 +111,14 @@ class Matrix:
 
     def _look_at_all(self, *, in_memory: bool) -> None:
         marks = np.empty(len(self.obs_names), np.uint8)
-        tidy = True
+        known = True
         for block in self._blocks(_PASS_ROWS, None):
             fit = self._fit(block)
             marks[block.start : block.stop] = self._look_at(fit)
-            tidy &= fit.data is block.data and fit.indices is block.indices
-            tidy &= bool(ascend(fit.indptr, fit.indices))
+            known &= fit.data is block.data and block.indices.dtype == np.int32
         if not self.values:
             self.values = self._judge(marks)
-        self._as_stored = in_memory and tidy and not (marks & ZERO).any()
+        self._as_stored = in_memory and known and not (marks & (ZERO | UNSORTED)).any()
 
     def blocks(self, block_size: int, rows: slice | None) -> Iterator[Block]:
         """Cells in order, in blocks, looked at and tidied.
@@ -130,8 +133,10 @@ class Matrix:
                 yield block
             else:
                 fit = self._fit(block)
-                self._look_at(fit)
-                yield self._tidy(fit)
+                marks = self._look_at(fit)
+                if (marks & (ZERO | UNSORTED)).any():
+                    fit = self._tidy(fit)
+                yield fit._replace(indices=fit.indices.astype(np.int32, copy=False))
 
     def totals(self) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Sum of each cell, shape (n_cells,); NaN for cells no pass has come to yet."""
@@ -156,8 +161,19 @@ class Matrix:
         return block if data is block.data else block._replace(data=data)
 
     def _look_at(self, block: Block) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        total, marks = look_at(block.indptr, block.data, limit=LOG_MAX)
+        total, marks = look_at(
+            block.indptr,
+            block.indices,
+            block.data,
+            self.n_vars,
+            limit=LOG_MAX,
+            n_threads=self._n_threads,
+        )
         self._totals[block.start : block.stop] = total
+        if (marks & BEYOND).any():
+            row = block.start + int(np.argmax((marks & BEYOND) > 0))
+            msg = f"{self.where}: cell {row} (counted from 0) names a gene beyond the last"
+            raise InputError(msg, fix="the matrix is damaged: write it again")
         if (marks & (NEGATIVE | NOT_FINITE)).any():
             self._refuse_value(block)
         self._check_stated(block, total, marks)
@@ -230,18 +246,17 @@ class Matrix:
         if not stored.all():
             kept = np.concatenate([[0], np.cumsum(stored)])
             indptr, indices, data = kept[indptr], indices[stored], data[stored]
-        if not ascend(indptr, indices):
-            cell = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
-            order = np.lexsort((indices, cell))
-            indices, data = indices[order], data[order]
-            if not ascend(indptr, indices):
-                twice = int(np.argmax((np.diff(indices) == 0) & (np.diff(cell) == 0)))
-                row = block.start + int(cell[twice])
-                msg = (
-                    f"{self.where}: cell {row} (counted from 0, {self.obs_names[row]!r}) stores a "
-                    f"gene twice ({self.var_names[int(indices[twice])]!r})"
-                )
-                raise InputError(msg, fix="call sum_duplicates() on the matrix")
+        cell = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+        order = np.lexsort((indices, cell))
+        indices, data = indices[order], data[order]
+        twice = np.flatnonzero((np.diff(indices) == 0) & (np.diff(cell) == 0))
+        if twice.size:
+            row, gene = block.start + int(cell[twice[0]]), int(indices[twice[0]])
+            msg = (
+                f"{self.where}: cell {row} (counted from 0, {self.obs_names[row]!r}) stores a "
+                f"gene twice ({self.var_names[gene]!r})"
+            )
+            raise InputError(msg, fix="call sum_duplicates() on the matrix")
         return block._replace(indptr=indptr, indices=indices, data=data)
 
     @property
@@ -264,7 +279,7 @@ def _are_counts(total: Any, marks: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
     return whole & ((total >= _TELLING) | ((marks & ABOVE) > 0))
 
 
-def from_frame(table: pd.DataFrame) -> Matrix:
+def from_frame(table: pd.DataFrame, n_threads: int = 1) -> Matrix:
     """Samples (rows) by genes (columns), all columns numbers.
 
     Raises
@@ -281,12 +296,11 @@ def from_frame(table: pd.DataFrame) -> Matrix:
     else:  # nullable columns: what is missing becomes NaN, which is refused with its place
         X = table.to_numpy(dtype=np.float64, na_value=np.nan)
     blocks = _array_blocks(X, "DataFrame")
-    return Matrix(
-        table.index.astype(str), table.columns.astype(str), blocks, "DataFrame", in_memory=True
-    )
+    names = table.index.astype(str), table.columns.astype(str)
+    return Matrix(names[0], names[1], blocks, "DataFrame", in_memory=True, n_threads=n_threads)
 
 
-def from_anndata(adata: AnnData, layer: str | None) -> Matrix:
+def from_anndata(adata: AnnData, layer: str | None, n_threads: int = 1) -> Matrix:
     """X, a layer, or (``layer="raw"``) the raw matrix of an AnnData of any kind.
 
     In memory, backed, or lazy: blocks are read as they are needed.
@@ -324,6 +338,7 @@ def from_anndata(adata: AnnData, layer: str | None) -> Matrix:
         mend='state what they are now: `adata.uns["senoscore"]["values"] = ...` '
         "(counts, lognorm or linear)",
         in_memory=_is_in_memory(X),
+        n_threads=n_threads,
     )
 
 
@@ -344,7 +359,7 @@ def _stated(adata: AnnData, layer: str | None) -> object:
     return entry.get("values") if entry is not None and hasattr(entry, "get") else None
 
 
-def from_file(path: str | Path) -> Matrix:
+def from_file(path: str | Path, n_threads: int = 1) -> Matrix:
     """X of an .h5ad file, never loaded whole.
 
     Raises
@@ -372,7 +387,15 @@ def from_file(path: str | Path) -> Matrix:
         return iter_blocks(path, block_size=block_size, rows=rows)
 
     mend = "the file was changed after it was made: make it again"
-    return Matrix(names[0], names[1], blocks, str(path), stated=stated.get("values"), mend=mend)
+    return Matrix(
+        names[0],
+        names[1],
+        blocks,
+        str(path),
+        stated=stated.get("values"),
+        mend=mend,
+        n_threads=n_threads,
+    )
 
 
 def _array_blocks(X: Any, where: str) -> Callable[[int, slice | None], Iterator[Block]]:
@@ -388,7 +411,7 @@ def _array_blocks(X: Any, where: str) -> Callable[[int, slice | None], Iterator[
     if sparse.issparse(X) and X.format != "csr":
         X = X.tocsr()  # once: rows of CSC cannot be read
     if _is_in_memory(X):
-        return lambda block_size, rows: memory_blocks(X, block_size, rows)
+        return lambda block_size, rows: memory_blocks(X, block_size, rows, check=False)
 
     def blocks(block_size: int, rows: slice | None) -> Iterator[Block]:
         lo, hi, _ = (rows or slice(None)).indices(X.shape[0])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from senoscore._score_inputs import Matrix
 
-__all__ = ["Run"]
+__all__ = ["Run", "cpus"]
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Run:
         self.exact = parse_exact(exact, self.methods)
         self.gate = Gate() if gate is None else gate
         self.null, self.seed, self.block_size = null, seed, block_size
-        self.n_threads = _cpus() if n_threads is None else n_threads
+        self.n_threads = cpus() if n_threads is None else n_threads
         _check_numbers(null, seed, block_size, self.n_threads)
         self.sigs = _checked_signatures(signatures)
         index, self.coverage = align(self.sigs, matrix.var_names, gate=self.gate)
@@ -202,7 +202,7 @@ class Run:
         }
 
 
-def _cpus() -> int:
+def cpus() -> int:
     """CPUs this process may use (all of the machine where that cannot be asked)."""
     allowed = getattr(os, "sched_getaffinity", None)
     return len(allowed(0)) if allowed else os.cpu_count() or 1

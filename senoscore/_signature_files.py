@@ -304,22 +304,18 @@ def _organism(listed: tuple[Any, ...], fields: Mapping[str, Any]) -> str:
 
 def _modernise(signature: Signature, where: str) -> Signature:
     """Put current symbols in place of old ones, as is done with the names of a matrix."""
-    table = genes.canonicalise(signature.up + signature.down, signature.organism)
-    current = dict(zip(table["input"], table["symbol"], strict=True))
-    changed = table[table["input"] != table["symbol"]]
-    if changed.empty:
+    changed = genes.renamed(signature.up + signature.down, signature.organism)
+    if not changed:
         return signature
-    text = ", ".join(
-        f"{a} -> {b}" for a, b in zip(changed["input"], changed["symbol"], strict=True)
-    )
+    text = ", ".join(f"{old} -> {new}" for old, new in changed.items())
     _LOG.info("%s: signature %s: symbols updated: %s", where, signature.name, text)
     weights = signature.weights
     if weights is not None:
-        weights = {current[gene]: weight for gene, weight in weights.items()}
+        weights = {changed.get(gene, gene): weight for gene, weight in weights.items()}
     return Signature(
         signature.name,
-        tuple(dict.fromkeys(current[gene] for gene in signature.up)),
-        tuple(dict.fromkeys(current[gene] for gene in signature.down)),
+        tuple(dict.fromkeys(changed.get(gene, gene) for gene in signature.up)),
+        tuple(dict.fromkeys(changed.get(gene, gene) for gene in signature.down)),
         weights=weights,
         organism=signature.organism,
         category=signature.category,

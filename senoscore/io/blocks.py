@@ -177,7 +177,11 @@ def _from_anndata(
 
 
 def memory_blocks(
-    X: np.ndarray | sparse.spmatrix, block_size: int, rows: slice | None = None
+    X: np.ndarray | sparse.spmatrix,
+    block_size: int,
+    rows: slice | None = None,
+    *,
+    check: bool = True,
 ) -> Iterator[Block]:
     """Go through a matrix in memory in blocks; those of CSR are views.
 
@@ -187,6 +191,9 @@ def memory_blocks(
         Cells by genes; CSC is converted once.
     block_size, rows
         As in :func:`iter_blocks`.
+    check
+        Whether to look for columns outside the matrix, and give columns as int32. Who leaves it
+        out must look himself: kernels would read foreign memory.
     """
     X = sparse.csr_matrix(X) if sparse.issparse(X) else np.asarray(X)
     lo, hi = _bounds(rows, X.shape[0])
@@ -196,7 +203,7 @@ def memory_blocks(
             block = _dense_block(X[start:stop], start, stop)
         else:
             block = _slice_csr(X, start, stop)
-        yield _checked(block, "X")
+        yield _checked(block, "X") if check else block
 
 
 def _bounds(rows: slice | None, n_rows: int) -> tuple[int, int]:

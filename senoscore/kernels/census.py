@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from senoscore.kernels.compiled import njit
+from senoscore.kernels.mean import run_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ABOVE", "FRACTION", "NEGATIVE", "NOT_FINITE", "SEVERAL", "ZERO", "ascend", "look_at"]
+__all__ = [
+    "ABOVE",
+    "BEYOND",
+    "FRACTION",
+    "NEGATIVE",
+    "NOT_FINITE",
+    "SEVERAL",
+    "UNSORTED",
+    "ZERO",
+    "look_at",
+]
 
 NEGATIVE = 1
 NOT_FINITE = 2
@@ -19,6 +30,8 @@ FRACTION = 4  # a value that is not a whole number
 SEVERAL = 8  # a value above 1.5
 ABOVE = 16  # a value above the limit
 ZERO = 32  # a stored zero
+UNSORTED = 64  # genes that do not ascend strictly: out of order, or one twice
+BEYOND = 128  # a gene beyond the last
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc"})
@@ -44,11 +57,25 @@ def _look_at_row(values, one, limit):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _look_at_rows(indptr, values, one, limit, total, marks):  # type: ignore[no-untyped-def]
-    for i in range(len(indptr) - 1):
-        here, negative, fraction, several, above, zero = _look_at_row(
-            values[indptr[i] : indptr[i + 1]], one, limit
-        )
+def _ascend(genes):  # type: ignore[no-untyped-def]
+    """Whether genes are sorted and none is there twice."""
+    fine = True
+    for k in range(1, len(genes)):
+        fine &= genes[k] > genes[k - 1]
+    return fine
+
+
+@njit(cache=True, nogil=True)
+def _look_at_rows(  # type: ignore[no-untyped-def]
+    indptr, indices, values, n_vars, one, limit, first, stop, total, marks
+):
+    for i in range(first, stop):
+        lo, hi = indptr[i], indptr[i + 1]
+        total[i] = 0.0
+        marks[i] = 0
+        if lo == hi:
+            continue
+        here, negative, fraction, several, above, zero = _look_at_row(values[lo:hi], one, limit)
         total[i] = here
         mark = 0
         if negative > 0:
@@ -63,11 +90,24 @@ def _look_at_rows(indptr, values, one, limit, total, marks):  # type: ignore[no-
             mark |= ABOVE
         if zero > 0:
             mark |= ZERO
+        genes = indices[lo:hi]
+        lowest, highest = genes[0], genes[-1]
+        if not _ascend(genes):
+            mark |= UNSORTED
+            lowest, highest = genes.min(), genes.max()
+        if lowest < 0 or highest >= n_vars:
+            mark |= BEYOND
         marks[i] = mark
 
 
 def look_at(
-    indptr: NDArray[np.int64], values: NDArray[Any], *, limit: float
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.integer],
+    values: NDArray[Any],
+    n_vars: int,
+    *,
+    limit: float,
+    n_threads: int = 1,
 ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
     """Total and marks of every row of a block.
 
@@ -75,10 +115,16 @@ def look_at(
     ----------
     indptr
         Row pointers, shape (n_rows + 1,).
+    indices
+        Columns, any integers.
     values
         Stored values: integers, float32 or float64.
+    n_vars
+        Columns of the matrix.
     limit
         What ``ABOVE`` means.
+    n_threads
+        Threads over the rows.
 
     Returns
     -------
@@ -91,18 +137,8 @@ def look_at(
     total, marks = np.empty(n_rows), np.empty(n_rows, np.uint8)
     kind = np.float32 if values.dtype == np.float32 else np.float64
     kernel: Any = _look_at_rows  # numba types its dispatchers for one call only
-    kernel(indptr, values, kind(1), kind(limit), total, marks)
+    rows = (indptr, indices, values, n_vars, kind(1), kind(limit))
+    run_rows(
+        lambda first, stop: kernel(*rows, first, stop, total, marks), n_rows, n_threads=n_threads
+    )
     return total, marks
-
-
-@njit(cache=True, nogil=True)
-def ascend(indptr, indices):  # type: ignore[no-untyped-def]
-    """Whether the genes of every row ascend strictly: sorted, and none twice."""
-    for i in range(len(indptr) - 1):
-        genes = indices[indptr[i] : indptr[i + 1]]
-        fine = True
-        for k in range(1, len(genes)):
-            fine &= genes[k] > genes[k - 1]
-        if not fine:
-            return False
-    return True

@@ -69,7 +69,7 @@ __all__ = ["RANK_METHODS", "RankPlan", "plan_ranks", "score_ranks"]
 def _score_rows(  # type: ignore[no-untyped-def]
     indptr, indices, data, first, last, sign, infinite,
     in_set, slot, member_ptr, member_set, column, place, set_n, set_listed, max_lead,
-    mode, cap, limit, alpha, extra_zeros, table_size, out,
+    mode, cap, limit, alpha, extra_zeros, table_size, checked, out,
 ):  # fmt: skip
     """Score rows ``first:last``; returns (status, row) of the first bad row, or (0, -1)."""
     n_vars = len(in_set)
@@ -94,11 +94,21 @@ def _score_rows(  # type: ignore[no-untyped-def]
         lo, hi = indptr[row], indptr[row + 1]
         if sign is not None:  # decided when compiled: one kind of values per version
             status, n_groups, ascending = code_floats(
-                indices, data, lo, hi, n_vars, sign, infinite, group_code, group_n, work
+                indices,
+                data,
+                lo,
+                hi,
+                n_vars,
+                sign,
+                infinite,
+                group_code,
+                group_n,
+                work,
+                checked,
             )
         else:
             status, n_groups, ascending = code_counts(
-                indices, data, lo, hi, n_vars, hist, group_code, group_n, work
+                indices, data, lo, hi, n_vars, hist, group_code, group_n, work, checked
             )
         if status != OK:
             return status, row
@@ -155,6 +165,14 @@ def _sum_over_sets(  # type: ignore[no-untyped-def]
     n_columns = sums.shape[1]
     sums[:] = 0.0
     one = np.uint64(1)
+    if n_columns == 1:  # one method: what adds nothing, such as a gene below UCell's limit, goes
+        column = table[:, 0]
+        n = np.uint64(0)
+        for i in range(np.uint64(n_hits)):
+            k = hit[i]
+            hit[n] = k
+            n += np.uint64(column[codes[k]] != 0.0)
+        n_hits = np.int64(n)
     # Looked up for all genes first: below, a mispredicted end of a list is then soon seen.
     for i in range(np.uint64(n_hits)):
         k = np.uint64(hit[i])
@@ -164,7 +182,6 @@ def _sum_over_sets(  # type: ignore[no-untyped-def]
         hit[i] = codes[k]
     if n_columns == 1:
         only = sums[:, 0]
-        column = table[:, 0]
         for i in range(np.uint64(n_hits)):
             value = column[hit[i]]
             for q in range(np.uint64(begin[i]), np.uint64(end[i])):
@@ -200,6 +217,7 @@ def score_ranks(
     counts: bool,
     n_threads: int = 1,
     first_row: int = 0,
+    checked: bool = False,
 ) -> NDArray[np.float64]:
     """Score one block of cells.
 
@@ -217,6 +235,9 @@ def score_ranks(
         Threads over the cells of the block.
     first_row
         Number of the block's first cell in the data set, for messages.
+    checked
+        Whether the block is known to be fine: genes within the matrix that ascend in each row,
+        and values as said. Spares the kernel a third of its work.
 
     Returns
     -------
@@ -262,7 +283,7 @@ def score_ranks(
             indptr, genes, values, first, last, sign, infinite,
             plan.in_set, plan.slot, plan.member_ptr, plan.member_set, plan.column, plan.place,
             plan.set_n, plan.set_listed, plan.max_lead, plan.mode, plan.cap, plan.limit,
-            plan.alpha, plan.extra_zeros, table_size, out,
+            plan.alpha, plan.extra_zeros, table_size, checked, out,
         )  # fmt: skip
 
     run_chunks(work, n_rows, n_threads, first_row)

@@ -220,11 +220,30 @@ def _ordinal_rows(  # type: ignore[no-untyped-def]
         lo, hi = indptr[row], indptr[row + 1]
         if sign is not None:  # decided when compiled: one kind of values per version
             status, n_groups, ascending = code_floats(
-                indices, data, lo, hi, n_vars, sign, infinite, group_code, group_n, work
+                indices,
+                data,
+                lo,
+                hi,
+                n_vars,
+                sign,
+                infinite,
+                group_code,
+                group_n,
+                work,
+                False,  # noqa: FBT003
             )
         else:
             status, n_groups, ascending = code_counts(
-                indices, data, lo, hi, n_vars, hist, group_code, group_n, work
+                indices,
+                data,
+                lo,
+                hi,
+                n_vars,
+                hist,
+                group_code,
+                group_n,
+                work,
+                False,  # noqa: FBT003
             )
         if status != OK:
             return status, row

@@ -150,6 +150,14 @@ def _code_small(values, codes):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _code_known(values, codes):  # type: ignore[no-untyped-def]
+    """Code values that are known to be counts as :func:`_code_small` does, in half the time."""
+    large = values.dtype.type(SMALL)
+    for k in range(np.uint64(len(values))):
+        codes[k] = np.uint32(np.int32(min(values[k], large)))
+
+
+@njit(cache=True, nogil=True)
 def _count_small(codes, n, hist):  # type: ignore[no-untyped-def]
     """Count the codes up to ``SMALL``.
 
@@ -205,8 +213,8 @@ def _list_large(values, work, group_code, group_n):  # type: ignore[no-untyped-d
     for first in range(0, len(values), _STRETCH):
         last = min(first + _STRETCH, len(values))
         some = np.uint32(0)
-        for k in range(first, last):  # large counts are rare: look at many at a time
-            some |= codes[k]
+        for code in codes[first:last]:  # large counts are rare: look at many at a time
+            some = max(some, code)
         if some < SMALL:
             continue
         for k in range(first, last):
@@ -231,7 +239,7 @@ def _list_large(values, work, group_code, group_n):  # type: ignore[no-untyped-d
 
 @njit(cache=True, nogil=True)
 def code_counts(  # type: ignore[no-untyped-def]
-    indices, data, lo, hi, n_vars, hist, group_code, group_n, work
+    indices, data, lo, hi, n_vars, hist, group_code, group_n, work, checked
 ):
     """Code the counts of one row and list its groups in descending order.
 
@@ -247,6 +255,8 @@ def code_counts(  # type: ignore[no-untyped-def]
         Receive code and number of genes of each group; implicit zeros are counted in.
     work
         From :func:`scratch`; the first of it receives the code of each stored value.
+    checked
+        Whether the row is known to hold counts of genes that are within and ascend.
 
     Returns
     -------
@@ -254,10 +264,14 @@ def code_counts(  # type: ignore[no-untyped-def]
     """
     codes = work[0]
     genes, values = indices[lo:hi], data[lo:hi]
-    within, ascending = _check_genes(genes, n_vars)
-    if not within:
-        return BAD_INDEX, 0, False
-    _code_small(values, codes)
+    ascending = True
+    if checked:
+        _code_known(values, codes)
+    else:
+        within, ascending = _check_genes(genes, n_vars)
+        if not within:
+            return BAD_INDEX, 0, False
+        _code_small(values, codes)
     _count_small(codes, hi - lo, hist)
     n_groups = 0
     bad = False
@@ -276,7 +290,7 @@ def code_counts(  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def code_floats(  # type: ignore[no-untyped-def]
-    indices, bits, lo, hi, n_vars, sign, infinite, group_code, group_n, work
+    indices, bits, lo, hi, n_vars, sign, infinite, group_code, group_n, work, checked
 ):
     """Code the floats of one row and list its groups in descending order.
 
@@ -286,9 +300,11 @@ def code_floats(  # type: ignore[no-untyped-def]
     """
     codes, table, keys, home, count, order, swap, bins, shift = work
     genes, patterns = indices[lo:hi], bits[lo:hi]
-    within, ascending = _check_genes(genes, n_vars)
-    if not within:
-        return BAD_INDEX, 0, False
+    ascending = True
+    if not checked:
+        within, ascending = _check_genes(genes, n_vars)
+        if not within:
+            return BAD_INDEX, 0, False
     n_keys = 0
     n_zero = n_vars - (hi - lo)
     bad = False
