@@ -173,14 +173,16 @@ def align(
 
 def _other_names(index: pd.Index, organism: str) -> dict[str, int]:
     """Column of each canonical symbol that the matrix has under one other name only."""
-    names = [str(name) for name in index]
+    names = index.astype(str).tolist()
     symbol_of = renamed(names, organism)
+    if not symbol_of:
+        return {}
     columns: dict[str, int] = {}
     twice = set()
     for column, name in enumerate(names):
-        symbol = symbol_of.get(name)
-        if symbol is None:
+        if name not in symbol_of:
             continue
+        symbol = symbol_of[name]
         if symbol in columns:
             twice.add(symbol)
         columns[symbol] = column

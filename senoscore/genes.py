@@ -181,20 +181,31 @@ def renamed(names: Iterable[str], organism: str) -> dict[str, str]:
         The organism is neither human nor mouse.
     """
     tables = _tables(organism)
-    current, by_upper, alias = tables.id_of, tables.by_upper, tables.alias
+    unknown = [name for name in names if name not in tables.id_of]
+    joined = "\n".join(unknown)
+    uppers = joined.upper().split("\n")  # all at once: a tenth of the time
+    if len(uppers) != len(unknown):  # a name of two lines, or none at all
+        uppers = [name.upper() for name in unknown]
+    others = _other_keys(organism).intersection(uppers)
+    # Dots, spaces and ids are rare: looked for in the whole first.
+    plain = not ("." in joined or "ENS" in joined.upper() or len(joined.split()) < len(unknown))
     changed = {}
-    for name in names:
-        if name in current:
+    for name, upper in zip(unknown, uppers, strict=True):
+        if plain and upper not in others:
             continue
         bare = name.strip()
-        upper = bare.upper()
-        if upper in by_upper or upper in alias or upper.startswith("ENS") or "." in bare:
-            symbol = _resolve(bare, tables, organism)[0]
-            if symbol != name:
-                changed[name] = symbol
-        elif bare != name:
-            changed[name] = bare
+        likely = upper.strip() in others or upper.lstrip().startswith("ENS") or "." in bare
+        symbol = _resolve(bare, tables, organism)[0] if likely or bare != name else name
+        if symbol != name:
+            changed[name] = symbol
     return changed
+
+
+@cache
+def _other_keys(organism: str) -> frozenset[str]:
+    """Upper-cased names under which a gene is known besides its symbol."""
+    tables = _tables(organism)
+    return frozenset(tables.by_upper) | frozenset(tables.alias)
 
 
 def _resolve(name: str, tables: _Tables, organism: str) -> tuple[str, str, str, str]:

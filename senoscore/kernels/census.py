@@ -56,6 +56,20 @@ def _look_at_row(values, one, limit):  # type: ignore[no-untyped-def]
     return total, negative, fraction, several, above, zero
 
 
+@njit(cache=True, nogil=True, fastmath={"reassoc"})
+def _add_whole(values, one, limit):  # type: ignore[no-untyped-def]
+    """Return total of a row, whether all values are whole and above 0, and if any is above."""
+    total = np.float64(0.0)
+    none = one - one
+    whole = above = none
+    for k in range(np.uint64(len(values))):
+        value = values[k] * one
+        total += np.float64(value)
+        whole += one if (value > none) & (np.floor(value) == value) else none
+        above += one if value > limit else none
+    return total, whole == len(values), above > none
+
+
 @njit(cache=True, nogil=True)
 def _ascend(genes):  # type: ignore[no-untyped-def]
     """Whether genes are sorted and none is there twice."""
@@ -63,6 +77,25 @@ def _ascend(genes):  # type: ignore[no-untyped-def]
     for k in range(1, len(genes)):
         fine &= genes[k] > genes[k - 1]
     return fine
+
+
+@njit(cache=True, nogil=True)
+def _mark(row, one, limit):  # type: ignore[no-untyped-def]
+    total, negative, fraction, several, above, zero = _look_at_row(row, one, limit)
+    mark = 0
+    if negative > 0:
+        mark |= NEGATIVE
+    if not np.isfinite(total):
+        mark |= NOT_FINITE
+    if fraction > 0:
+        mark |= FRACTION
+    if several > 0:
+        mark |= SEVERAL
+    if above > 0:
+        mark |= ABOVE
+    if zero > 0:
+        mark |= ZERO
+    return total, mark
 
 
 @njit(cache=True, nogil=True)
@@ -75,21 +108,16 @@ def _look_at_rows(  # type: ignore[no-untyped-def]
         marks[i] = 0
         if lo == hi:
             continue
-        here, negative, fraction, several, above, zero = _look_at_row(values[lo:hi], one, limit)
-        total[i] = here
+        row = values[lo:hi]
         mark = 0
-        if negative > 0:
-            mark |= NEGATIVE
-        if not np.isfinite(here):
-            mark |= NOT_FINITE
-        if fraction > 0:
-            mark |= FRACTION
-        if several > 0:
-            mark |= SEVERAL
-        if above > 0:
-            mark |= ABOVE
-        if zero > 0:
-            mark |= ZERO
+        plain = False
+        if np.floor(row[0] * one) == row[0]:  # likely counts: half the sums say all
+            here, plain, above = _add_whole(row, one, limit)
+            plain &= np.isfinite(here)
+            total[i] = here
+            mark = (SEVERAL if here > hi - lo else 0) | (ABOVE if above else 0)
+        if not plain:
+            total[i], mark = _mark(row, one, limit)
         genes = indices[lo:hi]
         lowest, highest = genes[0], genes[-1]
         if not _ascend(genes):

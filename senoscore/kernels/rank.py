@@ -54,6 +54,7 @@ from senoscore.kernels.rank_values import (
     SMALL,
     code_counts,
     code_floats,
+    find_hits,
     has_duplicates,
     hash_size,
     scratch,
@@ -80,9 +81,10 @@ def _score_rows(  # type: ignore[no-untyped-def]
     hist = np.zeros(N_COUNTERS, np.int32)
     hit, begin, end = (
         np.empty(longest + 1, np.uint32),
-        np.empty(longest, np.uint32),
+        np.empty(longest + 1, np.uint32),
         np.empty(longest, np.uint32),
     )
+    worth = np.empty(longest + 1)
     group_code = np.empty(longest + SMALL + 1, np.int64)
     group_n = np.empty(longest + SMALL + 1, np.int64)
     work = scratch(longest, table_size)
@@ -107,8 +109,8 @@ def _score_rows(  # type: ignore[no-untyped-def]
                 checked,
             )
         else:
-            status, n_groups, ascending = code_counts(
-                indices, data, lo, hi, n_vars, hist, group_code, group_n, work, checked
+            status, n_groups, ascending, n_hits = code_counts(
+                indices, data, lo, hi, n_vars, hist, group_code, group_n, work, checked, in_set, hit
             )
         if status != OK:
             return status, row
@@ -121,10 +123,12 @@ def _score_rows(  # type: ignore[no-untyped-def]
             group_code, group_n, n_groups, n_genes, column, mode, cap, limit, alpha, table, zero
         )
         genes = indices[lo:hi]
-        n_hits = _find_hits(genes, in_set, hit)
+        if sign is not None:
+            n_hits = find_hits(genes, in_set, hit)
         _sum_over_sets(
-            genes, work[0], hit, n_hits, slot, member_ptr, member_set, table, sums, begin, end
-        )
+            genes, work[0], hit, n_hits, slot, member_ptr, member_set, table, sums,
+            begin, end, worth,
+        )  # fmt: skip
         finish_scores(
             sums, zero, column, place, n_genes, set_n, set_listed, cap, max_lead, out[row]
         )
@@ -144,35 +148,32 @@ def _add_zeros(group_code, group_n, n_groups, extra):  # type: ignore[no-untyped
 
 
 @njit(cache=True, nogil=True)
-def _find_hits(genes, in_set, hit):  # type: ignore[no-untyped-def]
-    """List the positions in a row of genes that belong to a set; return their number.
-
-    Every position is written and the end moves on for hits only, which no processor
-    mispredicts.
-    """
-    n_hits = np.uint64(0)
-    for k in range(np.uint64(len(genes))):
-        hit[n_hits] = k
-        n_hits += np.uint64(in_set[genes[k]])
-    return np.int64(n_hits)
-
-
-@njit(cache=True, nogil=True)
 def _sum_over_sets(  # type: ignore[no-untyped-def]
-    genes, codes, hit, n_hits, slot, member_ptr, member_set, table, sums, begin, end
+    genes, codes, hit, n_hits, slot, member_ptr, member_set, table, sums, begin, end, worth
 ):
     """Add the table rows of the stored genes to the sums of the sets they belong to."""
     n_columns = sums.shape[1]
     sums[:] = 0.0
     one = np.uint64(1)
-    if n_columns == 1:  # one method: what adds nothing, such as a gene below UCell's limit, goes
+    if n_columns == 1:
+        # What adds nothing, such as all genes below UCell's limit, is left out first.
+        only = sums[:, 0]
         column = table[:, 0]
         n = np.uint64(0)
         for i in range(np.uint64(n_hits)):
-            k = hit[i]
-            hit[n] = k
-            n += np.uint64(column[codes[k]] != 0.0)
-        n_hits = np.int64(n)
+            k = np.uint64(hit[i])
+            value = column[codes[k]]
+            begin[n] = slot[genes[k]]
+            worth[n] = value
+            n += np.uint64(value != 0.0)
+        for i in range(n):
+            at = np.uint64(begin[i])
+            value = worth[i]
+            first = np.uint64(member_ptr[at])
+            only[member_set[first]] += value  # most genes are in one set
+            for q in range(first + one, np.uint64(member_ptr[at + one])):
+                only[member_set[q]] += value
+        return
     # Looked up for all genes first: below, a mispredicted end of a list is then soon seen.
     for i in range(np.uint64(n_hits)):
         k = np.uint64(hit[i])
@@ -180,13 +181,6 @@ def _sum_over_sets(  # type: ignore[no-untyped-def]
         begin[i] = member_ptr[at]
         end[i] = member_ptr[at + one]
         hit[i] = codes[k]
-    if n_columns == 1:
-        only = sums[:, 0]
-        for i in range(np.uint64(n_hits)):
-            value = column[hit[i]]
-            for q in range(np.uint64(begin[i]), np.uint64(end[i])):
-                only[member_set[q]] += value
-        return
     if n_columns == 5:  # all methods, written out: a loop this short costs more than its body
         for i in range(np.uint64(n_hits)):
             code = np.uint64(hit[i])

@@ -233,7 +233,7 @@ def _ordinal_rows(  # type: ignore[no-untyped-def]
                 False,  # noqa: FBT003
             )
         else:
-            status, n_groups, ascending = code_counts(
+            status, n_groups, ascending, _ = code_counts(
                 indices,
                 data,
                 lo,
@@ -244,6 +244,8 @@ def _ordinal_rows(  # type: ignore[no-untyped-def]
                 group_n,
                 work,
                 False,  # noqa: FBT003
+                None,
+                None,
             )
         if status != OK:
             return status, row
