@@ -55,11 +55,23 @@ def draw(
     return sparse.vstack(rows, format="csr", dtype=np.int32)
 
 
-def pool(folder: Path, n_cells: int) -> sparse.csr_matrix:
+def draw_heavy(n_cells: int, *, seed: int) -> sparse.csr_matrix:
+    """Poisson counts with long tails: log-normal means with sd 1.6, 4,100 stored values a cell."""
+    rng = np.random.default_rng(seed)
+    mean = rng.lognormal(-2.2, 1.6, N_VARS)
+    rows = [
+        sparse.csr_matrix(rng.poisson(mean * depth).astype(np.int32))
+        for depth in rng.lognormal(0.0, DEPTH_SD, n_cells)
+    ]
+    return sparse.vstack(rows, format="csr", dtype=np.int32)
+
+
+def pool(folder: Path, n_cells: int, *, heavy: bool = False) -> sparse.csr_matrix:
     """Return the pool of different cells, drawn once per folder and size."""
-    path = folder / f"pool-{n_cells}.npz"
+    path = folder / f"{'heavy' if heavy else 'pool'}-{n_cells}.npz"
     if not path.exists():
-        sparse.save_npz(path, draw(n_cells, abundance(), seed=2), compressed=False)
+        cells = draw_heavy(n_cells, seed=2) if heavy else draw(n_cells, abundance(), seed=2)
+        sparse.save_npz(path, cells, compressed=False)
     return sparse.load_npz(path)
 
 
