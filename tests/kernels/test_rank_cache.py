@@ -45,7 +45,8 @@ import logging, sys
 logging.basicConfig(level=logging.WARNING, format="%(message)s")
 import numpy as np
 from senoscore.kernels.census import look_at
-total, marks = look_at(np.array([0, 2]), np.array([1.0, 2.0], np.float32), limit=30)
+genes, values = np.array([0, 1], np.int32), np.array([1.0, 2.0], np.float32)
+total, marks = look_at(np.array([0, 2]), genes, values, 2, limit=30)
 print(total.tolist())
 """
 
