@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -43,7 +45,7 @@ def test_marks_and_totals_are_those_of_one_test_at_a_time(rows, dtype, seed):
     genes = rng.integers(-1, 41, len(values)) if seed % 2 else np.arange(len(values))
     genes = genes.astype(np.int32 if seed % 3 else np.int64)
     total, marks = census.look_at(indptr, genes, values, 40, limit=30)
-    for i, (lo, hi) in enumerate(zip(indptr[:-1], indptr[1:], strict=True)):
+    for i, (lo, hi) in enumerate(pairwise(indptr)):
         assert marks[i] == marks_of(values[lo:hi].astype(float), genes[lo:hi], 40), i
         expected = values[lo:hi].astype(float).sum()
         assert total[i] == pytest.approx(expected, nan_ok=True)
