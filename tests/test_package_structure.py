@@ -37,6 +37,7 @@ LAYERS = [
     ["panel"],
     ["_calibrate"],
     ["_call"],
+    ["calling"],
     ["config"],
     ["radiobiology"],
     ["design", "proposal"],

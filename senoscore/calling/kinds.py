@@ -1,0 +1,103 @@
+"""Several kinds of evidence together: at least so many of them, as one p-value.
+
+Partial conjunction (Benjamini and Heller 2008 Biometrics 64:1215): a cell is senescent only where
+the required kinds, and at least some others, are beyond what control cells show.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from senoscore.calling.pooled_null import fdr
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
+
+__all__ = ["nested", "partial_conjunction", "wrong_at_most"]
+
+_SECOND: Final = 2.0
+
+
+def partial_conjunction(
+    p: Floats, required: Sequence[int], *, others: Sequence[int], at_least: int = 1
+) -> Floats:
+    """p-value against "a required kind is null, or fewer than ``at_least`` of the others are not".
+
+    Parameters
+    ----------
+    p
+        One column a kind, NaN: the kind cannot be judged, shape (n_cells, n_kinds).
+    required
+        Columns that must all be there.
+    others
+        Columns of which ``at_least`` must be there: p of the r-th smallest, with Bonferroni for
+        the choice (Benjamini and Heller 2008, eq. 4).
+
+    Returns
+    -------
+    Shape (n_cells,); NaN where a required kind or too many others are missing.
+    """
+    need = np.max(p[:, list(required)], axis=1) if len(required) else np.zeros(len(p))
+    if not others or at_least == 0:
+        return need
+    rest = p[:, list(others)]
+    there = np.isfinite(rest).sum(axis=1)
+    ordered = np.sort(np.where(np.isfinite(rest), rest, np.inf), axis=1)
+    chosen = ordered[:, at_least - 1] * np.maximum(there - at_least + 1, 1)
+    out = np.maximum(need, np.minimum(chosen, 1.0))
+    return np.where(there >= at_least, out, np.nan)
+
+
+def nested(
+    total: Floats, conjunction: Floats, among: Bools, *, level: float
+) -> tuple[Bools, Floats]:
+    """Control the FDR on the total; among those, control it again on the conjunction.
+
+    Where the first step picked cells with one kind only, the other p is nearly uniform among them
+    and the second step, at twice the level, leaves none.
+
+    Returns
+    -------
+    Called cells, and a q-value: the larger of the first q and half the second.
+    """
+    first = fdr(total, among)
+    passed = among & (first <= level)
+    second = fdr(conjunction, passed)
+    q = np.where(passed, np.fmax(first, second / _SECOND), first)
+    q = np.where(passed & np.isnan(second), np.nan, q)
+    return passed & (second <= _SECOND * level), q
+
+
+def wrong_at_most(
+    p: Floats, called: Bools, among: Bools, n_null: int, *, confidence: float = 0.95
+) -> int:
+    """Upper bound on the wrong ones among called cells, for any choice of them.
+
+    Simes bound after the fact (Goeman and Solari 2011 Stat Sci 26:584; Blanchard, Neuvial,
+    Roquain 2020 Ann Stat 48:1281): for every cut t, at most ``n_null_cells t / alpha`` null p lie
+    at or below it.
+
+    Parameters
+    ----------
+    p
+        p-values, shape (n_cells,).
+    called, among
+        The chosen cells and the family, shape (n_cells,).
+    n_null
+        Most cells of the family that can be null (its size is always valid).
+    """
+    chosen = np.sort(p[called & among & np.isfinite(p)])
+    if len(chosen) == 0:
+        return 0
+    k = np.arange(1, len(chosen) + 1)
+    alpha = 1 - confidence
+    # with j null p allowed at or below chosen[k], the others of the call lie above: len - k + j
+    allowed = np.floor(chosen * n_null / alpha)
+    return min(len(chosen), int((len(chosen) - k + allowed).min()))

@@ -1,0 +1,212 @@
+"""From scores to p-values: one null of all control cells, each scored without its own sample.
+
+Each sample and compartment is first laid on the lower middle of its cells, which is not senescent
+as long as fewer than about six in ten are; so that a shift of all cells is no senescence. With a
+senescent share, the lower middle of the others stands at a lower quantile of all; the two are
+solved for together. Then a compartment is divided by the upper spread of its controls, and all
+control cells of the run are one null. A compartment whose controls have a heavier tail than the
+pool is judged by its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from scipy import stats
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Bools = NDArray[np.bool_]
+
+__all__ = ["align", "depth_free", "empirical_p", "fdr", "heavy_tails", "storey_share"]
+
+LOWER_MIDDLE: Final = 0.35
+STOREY_QUANTILE: Final = 0.75
+_QUANTILE_NOISE: Final = 1.7  # variance of that quantile of n normal values, times n
+_BETWEEN: Final = 0.01  # variance between samples expected beforehand, two samples' worth
+
+
+def depth_free(score: Floats, depth: Floats, group: Ints, control: Bools) -> Floats:
+    """Take from a score what depth does to its level and spread among controls.
+
+    Parameters
+    ----------
+    score
+        Shape (n_cells,), NaN: no score.
+    depth
+        Natural log of the counts of a cell, shape (n_cells,).
+    group
+        Compartment of a cell, shape (n_cells,).
+    control
+        Which cells are controls, shape (n_cells,).
+    """
+    out = score.copy()
+    fine = np.isfinite(score)
+    if (fine & control).sum() < 60:
+        return out
+    lo, hi = np.quantile(depth[fine & control], [0.01, 0.99])
+    d = np.clip(depth, lo, hi)
+    d = (d - d[fine & control].mean()) / max(d[fine & control].std(), 1e-9)
+    basis = np.column_stack([np.ones_like(d), d, d**2])
+    residual = np.full_like(score, np.nan)
+    for g in np.unique(group[fine]):
+        mine = fine & (group == g)
+        own = mine & control
+        if own.sum() < 30:
+            residual[mine] = score[mine]
+            continue
+        k = 3 if own.sum() >= 100 else 2
+        fit = np.linalg.lstsq(basis[own][:, :k], score[own], rcond=None)[0]
+        out[mine] = score[mine] - basis[mine][:, 1:k] @ fit[1:]
+        residual[mine] = score[mine] - basis[mine][:, :k] @ fit
+    own = fine & control
+    log_square = np.log(np.minimum(residual[own] ** 2, 9 * np.var(residual[own])) + 1e-3)
+    fit = np.linalg.lstsq(basis[own], log_square, rcond=None)[0]
+    spread = np.exp(0.5 * (basis[:, 1:] @ fit[1:]))
+    spread = np.clip(spread, 0.4, 2.5)
+    centre = {g: np.median(out[own & (group == g)]) for g in np.unique(group[own])}
+    middle = np.array([centre.get(g, 0.0) for g in group])
+    out = middle + (out - middle) / spread
+    return out
+
+
+def storey_share(values: Floats, null: Floats, quantile: float = STOREY_QUANTILE) -> float:
+    """Share of values that the null cannot explain (Storey 2002 JRSS B 64:479), 0 to 1."""
+    cut = np.quantile(null, quantile)
+    return float(np.clip(1 - np.mean(values <= cut) / np.mean(null <= cut), 0, 1))
+
+
+def align(
+    score: Floats,
+    sample: Ints,
+    compartment: Ints,
+    control: Bools,
+    *,
+    min_cells: int = 8,
+    min_arm: int = 25,
+    moved: Bools | None = None,
+) -> tuple[Floats, Floats]:
+    """Lay every sample x compartment on its lower middle; scale compartments.
+
+    Parameters
+    ----------
+    score
+        Shape (n_cells,), NaN: no score.
+    sample, compartment
+        Codes, shape (n_cells,).
+    control
+        Which cells are controls, shape (n_cells,).
+    moved
+        Cells of samples that moved as a whole: these are laid on the controls' level instead.
+
+    Returns
+    -------
+    Aligned score (1 = the controls' distance from median to 90 % quantile), and the offset taken
+    from each cell, in the units of the score.
+    """
+    x, offset = np.full(len(score), np.nan), np.full(len(score), np.nan)
+    fine = np.isfinite(score)
+    for c in np.unique(compartment[fine]):
+        mine = fine & (compartment == c)
+        own = mine & control
+        if own.sum() < min_arm or (mine & ~control).sum() < min_arm:
+            continue
+        groups = [
+            np.flatnonzero(mine & (sample == s))
+            for s in np.unique(sample[mine])
+            if (mine & (sample == s)).sum() >= min_cells
+        ]
+        if not any(control[i[0]] for i in groups) or all(control[i[0]] for i in groups):
+            continue
+        level = {i[0]: float(np.quantile(score[i], LOWER_MIDDLE)) for i in groups}
+        for _ in range(5):
+            null = np.concatenate([score[i] - level[i[0]] for i in groups if control[i[0]]])
+            for i in groups:
+                share = storey_share(score[i] - level[i[0]], null)
+                aim = LOWER_MIDDLE * (1 - min(share, 0.6))
+                rest = float(np.quantile(null, LOWER_MIDDLE))
+                level[i[0]] = float(np.quantile(score[i], aim)) - rest
+            spread = float(np.std(null))
+            for arm in (True, False):
+                _shrink(level, [i for i in groups if control[i[0]] == arm], spread)
+        base = float(np.mean([level[i[0]] for i in groups if control[i[0]]]))
+        for i in groups:
+            at = base if moved is not None and moved[i[0]] else level[i[0]]
+            x[i], offset[i] = score[i] - at, at
+        null = x[own & np.isfinite(x)]
+        middle, upper = np.quantile(null, [0.5, 0.9])
+        x[mine] = (x[mine] - middle) / max(upper - middle, 1e-9)
+    return x, offset
+
+
+def _shrink(level: dict[int, float], groups: list[Ints], spread: float) -> None:
+    """Draw the levels of an arm's samples together as far as the noise of a quantile explains."""
+    if len(groups) < 2:
+        return
+    raw = np.array([level[i[0]] for i in groups])
+    noise = _QUANTILE_NOISE * spread**2 / np.array([len(i) for i in groups])
+    centre = float(np.average(raw, weights=1 / noise))
+    real = max(float(((raw - centre) ** 2 - noise).sum() / (len(raw) - 1)), 0.0)
+    real = (real * (len(raw) - 1) + 2 * _BETWEEN * spread**2) / (len(raw) + 1)
+    for i, r, v in zip(groups, raw, noise, strict=True):
+        level[i[0]] = centre + (r - centre) * real / (real + v)
+
+
+def heavy_tails(x: Floats, compartment: Ints, control: Bools, *, alpha: float = 0.01) -> set[int]:
+    """Compartments whose controls lie beyond the pool's 98 % quantile too often."""
+    fine = np.isfinite(x) & control
+    if not fine.any():
+        return set()
+    cut = np.quantile(x[fine], 0.98)
+    out = set()
+    for c in np.unique(compartment[fine]):
+        own = x[fine & (compartment == c)]
+        others = x[fine & (compartment != c)]
+        if len(others) == 0:
+            continue
+        rate = max(float(np.mean(others > cut)), 1.0 / len(others))
+        beyond = int((own > cut).sum())
+        if stats.binom.sf(beyond - 1, len(own), min(1.0, 1.3 * rate)) < alpha:
+            out.add(int(c))
+    return out
+
+
+def empirical_p(x: Floats, compartment: Ints, control: Bools, own_tail: set[int]) -> Floats:
+    """Share of the null at or above each value, itself counted once more.
+
+    Parameters
+    ----------
+    x
+        Aligned score, shape (n_cells,).
+    own_tail
+        Compartments that are judged by the larger of the pool's and their own p.
+    """
+    p = np.full(len(x), np.nan)
+    fine = np.isfinite(x)
+    null = np.sort(x[fine & control])
+    if len(null) == 0:
+        return p
+    p[fine] = (1 + len(null) - np.searchsorted(null, x[fine], side="left")) / (1 + len(null))
+    for c in own_tail:
+        mine = fine & (compartment == c)
+        own = np.sort(x[mine & control])
+        alone = (1 + len(own) - np.searchsorted(own, x[mine], side="left")) / (1 + len(own))
+        p[mine] = np.maximum(p[mine], alone)
+    return p
+
+
+def fdr(p: Floats, among: Bools, weight: Floats | None = None) -> Floats:
+    """Benjamini-Hochberg adjusted p within some cells; NaN elsewhere (1995 JRSS B 57:289)."""
+    q = np.full(len(p), np.nan)
+    idx = np.flatnonzero(among & np.isfinite(p))
+    if len(idx) == 0:
+        return q
+    value = p[idx] if weight is None else np.minimum(p[idx] / weight[idx], 1)
+    order = np.argsort(value, kind="stable")
+    ratio = value[order] * len(idx) / np.arange(1, len(idx) + 1)
+    q[idx[order]] = np.minimum(np.minimum.accumulate(ratio[::-1])[::-1], 1)
+    return q

@@ -1,0 +1,113 @@
+"""How many cells of a sample are senescent, apart from which.
+
+Two groups: what of a sample's aligned scores lies below a quantile of the control cells is not
+senescent; the rest, scaled up, is (Storey 2002 JRSS B 64:479). It needs no cell to be called and
+is hardly biased where senescent cells lie above that quantile. The same share of control samples,
+which should be nought, says how far samples differ for other reasons: its mean is taken away, and
+its spread widens the interval.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from scipy import stats
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Bools = NDArray[np.bool_]
+
+__all__ = ["Prevalence", "prevalence"]
+
+QUANTILES: Final = (0.75, 0.85, 0.92)
+SHIFT_RATIO: Final = 2.2
+
+
+@dataclass(frozen=True)
+class Prevalence:
+    """One row a sample and compartment, each array of shape (n_rows,).
+
+    ``share`` may be just below nought and is so left for averages; ``lower`` and ``upper`` are
+    the 95 % interval within 0 to 1; ``shift`` says that the sample looks shifted as a whole
+    rather than mixed.
+    """
+
+    sample: Ints
+    compartment: Ints
+    n: Ints
+    share: Floats
+    se: Floats
+    lower: Floats
+    upper: Floats
+    shift: Bools
+
+
+def prevalence(
+    aligned: Floats,
+    sample: Ints,
+    compartment: Ints,
+    treated: Bools,
+    *,
+    quantile: float = QUANTILES[0],
+    min_cells: int = 15,
+) -> Prevalence:
+    """Share of senescent cells per sample and compartment.
+
+    Parameters
+    ----------
+    aligned
+        Total score of :func:`~senoscore.calling.learned.call_cells`, shape (n_cells,).
+    sample, compartment, treated
+        Shape (n_cells,).
+    quantile
+        Quantile of the controls below which senescent cells are taken not to lie.
+    min_cells
+        Fewest cells of a sample in a compartment.
+    """
+    control = ~np.asarray(treated, dtype=bool)
+    rows = []
+    for c in np.unique(compartment):
+        mine = (compartment == c) & np.isfinite(aligned)
+        if (mine & control).sum() < min_cells:
+            continue
+        cuts = np.quantile(aligned[mine & control], QUANTILES)
+        cut = float(np.quantile(aligned[mine & control], quantile))
+        below = float(np.mean(aligned[mine & control] <= cut))
+        samples = [s for s in np.unique(sample[mine]) if (mine & (sample == s)).sum() >= min_cells]
+        raw, sampling, arm, size, bend = [], [], [], [], []
+        for s in samples:
+            x = aligned[mine & (sample == s)]
+            f = float(np.mean(x <= cut))
+            raw.append(1 - f / below)
+            smooth = (f * len(x) + 1) / (len(x) + 2)
+            sampling.append(smooth * (1 - smooth) / len(x) / below**2)
+            arm.append(bool(control[mine & (sample == s)].all()))
+            size.append(len(x))
+            shares = [1 - np.mean(x <= k) / q for k, q in zip(cuts, QUANTILES, strict=True)]
+            bend.append(shares[0] / max(shares[-1], 1e-9) if shares[0] > 0 else np.nan)
+        share, var, is_control = np.array(raw), np.array(sampling), np.array(arm)
+        own = share[is_control]
+        if len(own) == 0:
+            continue
+        weight = 1 / var[is_control]
+        centre = float((weight * own).sum() / weight.sum())
+        # spread of controls beyond sampling, with a prior so that two samples do not decide it
+        extra = (((own - centre) ** 2 - var[is_control]).sum()) / max(len(own) - 1, 1)
+        extra = max(extra * len(own) / (len(own) + 2), 0.0)
+        se = np.sqrt(var + extra + 1 / weight.sum())
+        z = stats.norm.ppf(0.975)
+        for i, s in enumerate(samples):
+            value = share[i] - centre
+            rows.append(
+                (s, c, size[i], value, se[i], min(max(value - z * se[i], 0), 1),
+                 min(max(value + z * se[i], 0), 1),
+                 bool(value > 2 * se[i] and bend[i] > SHIFT_RATIO))
+            )  # fmt: skip
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 8
+    kinds = (np.int64, np.int64, np.int64, float, float, float, float, bool)
+    return Prevalence(*(np.array(v, dtype=k) for v, k in zip(columns, kinds, strict=True)))

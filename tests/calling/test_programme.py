@@ -1,0 +1,121 @@
+"""The programme is learnt from sums, by weights that did not see the sample."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from senoscore.calling.learned import call_cells
+from senoscore.calling.prevalence import prevalence
+from senoscore.calling.programme import Features, ProgrammeStats, learn, plan_folds
+
+N_GENES, N_PER = 80, 150
+
+
+def run_of(rng, *, share=0.15, effect=1.0, n=4):
+    """Log-normalised values of n + n samples in one compartment; 40 of 80 genes move."""
+    n_cells = 2 * n * N_PER
+    sample = np.repeat(np.arange(2 * n), N_PER)
+    treated = sample >= n
+    truth = treated & (rng.random(n_cells) < share)
+    moving = np.arange(N_GENES) < 40
+    depth = rng.normal(8, 0.3, n_cells)
+    rate = np.exp(depth - 8)[:, None] * rng.gamma(3, 0.3, N_GENES)
+    rate = rate * np.exp(effect * truth[:, None] * moving)
+    x = rng.poisson(rate).astype(float)
+    values = sparse.csr_matrix(np.log1p(x / np.exp(depth - 8)[:, None]))
+    covariates = np.column_stack([depth - 8, (depth - 8) ** 2])
+    return values, covariates, sample, treated, truth, depth
+
+
+def features():
+    arrest = np.arange(N_GENES) % 2 == 0
+    return Features(
+        np.array([f"G{i}" for i in range(N_GENES)], dtype=object),
+        np.ones(N_GENES),
+        {"arrest": arrest, "other": ~arrest},
+        np.full(N_GENES, 0.5),
+        ("depth", "depth2"),
+    )
+
+
+def planned(n=4, compartments=("a",)):
+    names = [f"s{i}" for i in range(2 * n)]
+    return plan_folds(names, np.arange(2 * n) >= n, list(compartments))
+
+
+def sums(plan, values, covariates, sample, compartment):
+    stats = ProgrammeStats(plan, N_GENES, covariates.shape[1])
+    stats.accumulate(values, covariates, sample, compartment)
+    return stats
+
+
+def test_sums_of_shards_are_those_of_all_cells():
+    values, covariates, sample, *_ = run_of(np.random.default_rng(1))
+    compartment = np.arange(len(sample)) % 2
+    plan = planned(compartments=("a", "b"))
+    whole = sums(plan, values, covariates, sample, compartment)
+    half = len(sample) // 2
+    parts = [
+        sums(plan, values[i], covariates[i], sample[i], compartment[i])
+        for i in (slice(None, half), slice(half, None))
+    ]
+    merged = parts[0].merge(parts[1])
+    np.testing.assert_array_equal(merged.n, whole.n)
+    np.testing.assert_allclose(merged.cross, whole.cross, rtol=1e-10)
+    dense = np.hstack([values.toarray(), covariates])
+    mine = (sample % 4 == 0) & (sample < 4) & (compartment == 1)
+    np.testing.assert_allclose(whole.cross[0, 0, 1], dense[mine].T @ dense[mine], rtol=1e-9)
+
+
+def test_planted_cells_are_called_and_others_are_not():
+    values, covariates, sample, treated, truth, depth = run_of(np.random.default_rng(2))
+    code = np.zeros(len(sample), dtype=int)
+    programme = learn(sums(planned(), values, covariates, sample, code), features())
+    scores = programme.score(values, covariates, sample, code)
+    calls = call_cells(scores, programme.parts, sample, code, treated, depth)
+    assert calls.called[truth].mean() > 0.8
+    assert (calls.called & ~truth).sum() <= 0.12 * calls.called.sum()
+    share = prevalence(calls.aligned[:, 0], sample, code, treated)
+    irradiated = treated[np.searchsorted(sample, share.sample)]
+    assert share.share[irradiated].mean() == pytest.approx(truth[treated].mean(), abs=0.06)
+
+
+def test_no_cell_is_called_where_nobody_moved():
+    called = 0
+    for seed in range(5):
+        values, covariates, sample, treated, _, depth = run_of(
+            np.random.default_rng(10 + seed), share=0
+        )
+        code = np.zeros(len(sample), dtype=int)
+        programme = learn(sums(planned(), values, covariates, sample, code), features())
+        scores = programme.score(values, covariates, sample, code)
+        called += call_cells(scores, programme.parts, sample, code, treated, depth).called.sum()
+    assert called == 0
+
+
+def test_a_cell_is_not_scored_by_weights_that_saw_its_sample():
+    values, covariates, sample, *_ = run_of(np.random.default_rng(3))
+    code = np.zeros(len(sample), dtype=int)
+    plan = planned()
+    before = learn(sums(plan, values, covariates, sample, code), features())
+    other = values.copy().tolil()
+    mine = np.isin(sample, np.flatnonzero(plan.fold == 0))
+    other[mine] = 0.5
+    after = learn(sums(plan, sparse.csr_matrix(other), covariates, sample, code), features())
+    np.testing.assert_array_equal(before.coefficients[0], after.coefficients[0])
+    assert not np.allclose(before.coefficients[1], after.coefficients[1])
+
+
+def test_folds_hold_both_arms():
+    plan = plan_folds([f"s{i}" for i in range(9)], np.arange(9) >= 3, ["a"])
+    for fold in range(plan.n_folds):
+        assert set(plan.treated[plan.fold == fold]) == {True, False}
+
+
+def test_blocks_of_the_wrong_width_are_refused():
+    with pytest.raises(ValueError, match="expected 80 and 2"):
+        ProgrammeStats(planned(), N_GENES, 2).accumulate(
+            sparse.csr_matrix((3, 5)), np.zeros((3, 2)), np.zeros(3, int), np.zeros(3, int)
+        )
