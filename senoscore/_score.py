@@ -198,7 +198,7 @@ def score_file(
     InputError, MethodError, SignatureError
         As in :func:`score`; also if ``controls`` is of another matrix.
     """
-    matrix = from_file(path)
+    matrix = from_file(path, cpus() if n_threads is None else max(n_threads, 1))
     run = Run(
         matrix, signatures, methods, exact, gate, null, seed, block_size, n_threads,
         reference=None if controls is None else Path(controls), null_for=null_for,

@@ -36,6 +36,7 @@ __all__ = ["Matrix", "from_anndata", "from_file", "from_frame"]
 RAW: Final = "raw"
 """As a layer: the matrix and the genes of ``adata.raw``."""
 _PASS_ROWS: Final = 4096
+_DENSE_ROWS: Final = 256
 _TELLING: Final = 50  # total from which a row of whole numbers cannot be of logarithms
 
 
@@ -64,6 +65,8 @@ class Matrix:
         nothing.
     n_threads
         Threads that look at the values.
+    dense
+        The matrix itself, if it is a dense array: looked at without making it sparse.
 
     Raises
     ------
@@ -87,7 +90,9 @@ class Matrix:
         mend: str = "",
         in_memory: bool = False,
         n_threads: int = 1,
+        dense: np.ndarray | None = None,
     ) -> None:
+        self._dense = dense
         self.obs_names, self.var_names, self.where = obs_names, var_names, where
         self._blocks, self._mend, self._n_threads = blocks, mend, n_threads
         self._check_names()
@@ -112,13 +117,41 @@ class Matrix:
     def _look_at_all(self, *, in_memory: bool) -> None:
         marks = np.empty(len(self.obs_names), np.uint8)
         known = True
-        for block in self._blocks(_PASS_ROWS, None):
-            fit = self._fit(block)
-            marks[block.start : block.stop] = self._look_at(fit)
-            known &= fit.data is block.data and block.indices.dtype == np.int32
+        if self._dense is not None:
+            known = self._look_at_dense(self._dense, marks)
+        else:
+            for block in self._blocks(_PASS_ROWS, None):
+                fit = self._fit(block)
+                marks[block.start : block.stop] = self._look_at(fit)
+                known &= fit.data is block.data and block.indices.dtype == np.int32
         if not self.values:
             self.values = self._judge(marks)
         self._as_stored = in_memory and known and not (marks & (ZERO | UNSORTED)).any()
+
+    def _look_at_dense(self, X: np.ndarray, marks: np.ndarray[Any, np.dtype[np.uint8]]) -> bool:
+        """Look at a dense matrix as it is; say whether kernels know its type of numbers."""
+        known = True
+        for start in range(0, len(X), _DENSE_ROWS):
+            rows = slice(start, min(start + _DENSE_ROWS, len(X)))
+            values = self._fit_values(X[rows])
+            known &= values.dtype == X.dtype
+            indptr = np.arange(rows.stop - start + 1, dtype=np.int64) * X.shape[1]
+            total, found = look_at(
+                indptr,
+                None,
+                np.ascontiguousarray(values).ravel(),
+                self.n_vars,
+                limit=LOG_MAX,
+                n_threads=self._n_threads,
+            )
+            self._totals[rows] = total
+            marks[rows] = found & ~np.uint8(ZERO)
+            if (found & (NEGATIVE | NOT_FINITE)).any() or self._is_not_as_stated(
+                total, found
+            ).any():
+                [block] = self._blocks(_DENSE_ROWS, rows)
+                self._look_at(self._fit(block))  # names the value
+        return known
 
     def blocks(self, block_size: int, rows: slice | None) -> Iterator[Block]:
         """Cells in order, in blocks, looked at and tidied.
@@ -144,7 +177,10 @@ class Matrix:
 
     def _fit(self, block: Block) -> Block:
         """The block in types the kernels know, or why that cannot be."""
-        data = block.data
+        data = self._fit_values(block.data)
+        return block if data is block.data else block._replace(data=data)
+
+    def _fit_values(self, data: np.ndarray) -> np.ndarray:
         if data.dtype.kind == "b":
             msg = f"{self.where}: the values are True and False, which is neither counts nor logs"
             raise InputError(msg, fix="name the layer that holds counts or log values")
@@ -158,7 +194,7 @@ class Matrix:
             data = data.astype(np.int32 if size < 4 else np.int64)
         if not data.dtype.isnative:
             data = data.astype(data.dtype.newbyteorder("="))
-        return block if data is block.data else block._replace(data=data)
+        return data
 
     def _look_at(self, block: Block) -> np.ndarray[Any, np.dtype[np.uint8]]:
         total, marks = look_at(
@@ -198,23 +234,28 @@ class Matrix:
             fix = "scaled or batch-corrected values cannot be scored: give counts or log values"
         raise InputError(msg, fix=fix)
 
+    def _is_not_as_stated(self, total: Any, marks: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which rows cannot be of the kind that is stated."""
+        if self.values_from == "stated" and self.values == _keys.COUNTS:
+            return (marks & FRACTION) > 0
+        if self.values_from == "stated" and self.values == _keys.LOGNORM:
+            return _are_counts(total, marks) | ((marks & ABOVE) > 0)
+        return np.zeros(len(marks), dtype=bool)
+
     def _check_stated(self, block: Block, total: Any, marks: Any) -> None:
         """Refuse a kind that is stated and cannot be true."""
-        if self.values_from != "stated" or self.values not in (_keys.COUNTS, _keys.LOGNORM):
+        wrong = self._is_not_as_stated(total, marks)
+        if not wrong.any():
             return
-        if self.values == _keys.COUNTS:
-            wrong, what = (marks & FRACTION) > 0, "are no whole numbers: no counts"
-        else:
-            counts = _are_counts(total, marks)
-            wrong = counts | ((marks & ABOVE) > 0)
-            what = f"look like {'counts' if counts.any() else 'linear values'}"
-        if wrong.any():
-            row = block.start + int(np.argmax(wrong))
-            msg = (
-                f"{self.where}: values are stated as {self.values!r}, but those of cell {row} "
-                f"(counted from 0, {self.obs_names[row]!r}) {what}"
-            )
-            raise InputError(msg, fix=self._mend)
+        what = "are no whole numbers: no counts"
+        if self.values == _keys.LOGNORM:
+            what = f"look like {'counts' if _are_counts(total, marks).any() else 'linear values'}"
+        row = block.start + int(np.argmax(wrong))
+        msg = (
+            f"{self.where}: values are stated as {self.values!r}, but those of cell {row} "
+            f"(counted from 0, {self.obs_names[row]!r}) {what}"
+        )
+        raise InputError(msg, fix=self._mend)
 
     def _judge(self, marks: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
         """Tell counts, log-normalised and linear values apart, from all cells.
@@ -297,7 +338,9 @@ def from_frame(table: pd.DataFrame, n_threads: int = 1) -> Matrix:
         X = table.to_numpy(dtype=np.float64, na_value=np.nan)
     blocks = _array_blocks(X, "DataFrame")
     names = table.index.astype(str), table.columns.astype(str)
-    return Matrix(names[0], names[1], blocks, "DataFrame", in_memory=True, n_threads=n_threads)
+    return Matrix(
+        names[0], names[1], blocks, "DataFrame", in_memory=True, n_threads=n_threads, dense=X
+    )
 
 
 def from_anndata(adata: AnnData, layer: str | None, n_threads: int = 1) -> Matrix:
@@ -339,6 +382,7 @@ def from_anndata(adata: AnnData, layer: str | None, n_threads: int = 1) -> Matri
         "(counts, lognorm or linear)",
         in_memory=_is_in_memory(X),
         n_threads=n_threads,
+        dense=X if isinstance(X, np.ndarray) else None,
     )
 
 

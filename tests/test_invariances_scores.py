@@ -96,7 +96,7 @@ def test_whole_numbers_among_linear_values_and_small_ones_among_logs_are_fine(co
     assert from_anndata(make(binary), None).values == "lognorm"
 
 
-@pytest.mark.parametrize("where", ["memory", "backed", "file"])
+@pytest.mark.parametrize("where", ["memory", "dense", "backed", "file"])
 def test_a_stated_kind_is_checked(counts, logs, tmp_path, where):
     for number, (X, stated, message) in enumerate(
         (
@@ -105,7 +105,7 @@ def test_a_stated_kind_is_checked(counts, logs, tmp_path, where):
             (counts * 20.5, "lognorm", "look like"),
         )
     ):
-        adata = make(sparse.csr_matrix(X))
+        adata = make(X if where == "dense" else sparse.csr_matrix(X))
         adata.uns["senoscore"] = {"values": stated}
         path = tmp_path / f"{number}.h5ad"
         adata.write_h5ad(path)
@@ -113,7 +113,7 @@ def test_a_stated_kind_is_checked(counts, logs, tmp_path, where):
             with pytest.raises(InputError, match=message):
                 score_file(path, SIGS, out=tmp_path / "o.parquet")
         else:
-            data = adata if where == "memory" else ad.read_h5ad(path, backed="r")
+            data = ad.read_h5ad(path, backed="r") if where == "backed" else adata
             with pytest.raises(InputError, match=message):
                 score(data, SIGS)
         assert not (tmp_path / "o.parquet").exists()

@@ -118,6 +118,9 @@ def _look_at_rows(  # type: ignore[no-untyped-def]
             mark = (SEVERAL if here > hi - lo else 0) | (ABOVE if above else 0)
         if not plain:
             total[i], mark = _mark(row, one, limit)
+        if indices is None:  # decided when compiled
+            marks[i] = mark
+            continue
         genes = indices[lo:hi]
         lowest, highest = genes[0], genes[-1]
         if not _ascend(genes):
@@ -130,7 +133,7 @@ def _look_at_rows(  # type: ignore[no-untyped-def]
 
 def look_at(
     indptr: NDArray[np.int64],
-    indices: NDArray[np.integer],
+    indices: NDArray[np.integer] | None,
     values: NDArray[Any],
     n_vars: int,
     *,
@@ -144,7 +147,7 @@ def look_at(
     indptr
         Row pointers, shape (n_rows + 1,).
     indices
-        Columns, any integers.
+        Columns, any integers; None for rows of which every value is stored.
     values
         Stored values: integers, float32 or float64.
     n_vars
