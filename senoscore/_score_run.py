@@ -82,6 +82,7 @@ class Run:
             with_null=null > 0 and not chosen, limits=limits,
         )  # fmt: skip
         self.null_engines: list[Engine] = []
+        self.n_without_z = dict.fromkeys(self.methods, 0)
         for method, names in (null_for or {}).items() if chosen else ():
             some = SignatureSet([self.sigs[name] for name in names], lost=self.sigs.lost)
             part, _ = align(some, matrix.var_names, gate=self.gate)
@@ -156,6 +157,7 @@ class Run:
         self, rows: slice | None
     ) -> Iterator[tuple[int, int, dict[str, dict[str, NDArray[np.float32]]]]]:
         """Score block by block: start, stop, and float32 columns per method."""
+        self.n_without_z = dict.fromkeys(self.methods, 0)
         for block in self.matrix.blocks(self.block_size, rows):
             scores = self.engine.columns(block)
             if self.gsva is not None:
@@ -163,6 +165,10 @@ class Run:
             for engine in self.null_engines:
                 against = engine.columns(block)
                 scores |= {key: table for key, table in against.items() if key not in scores}
+            for method in self.methods:
+                for name, z in scores.get(f"{method}_z", {}).items():
+                    tied = np.isnan(z) & np.isfinite(scores[method][name])
+                    self.n_without_z[method] += int(np.count_nonzero(tied))
             yield (
                 block.start,
                 block.stop,
@@ -171,6 +177,14 @@ class Run:
                     for key, table in scores.items()
                 },
             )
+        for method, n_tied in self.n_without_z.items():
+            if n_tied:
+                logger.warning(
+                    "%s: %s: %d scores have no z, since all random sets of the cell score the same",
+                    self.matrix.where,
+                    method,
+                    n_tied,
+                )
 
     def collect(self, rows: slice | None) -> dict[str, dict[str, NDArray[np.float32]]]:
         """Scores of all blocks together."""
@@ -196,6 +210,7 @@ class Run:
                 "gate_min_fraction": float(self.gate.min_fraction),
                 "gate_min_genes": int(self.gate.min_genes),
                 "null": int(self.null),
+                "null_without_z": self.n_without_z[method],
                 "seed": int(self.seed),
             }
             for method in self.methods

@@ -173,7 +173,7 @@ def test_order_of_cells_and_genes_changes_nothing(
             np.testing.assert_allclose(again, table, rtol=1e-5, atol=1e-6, err_msg=key)
 
 
-def test_ties_with_random_sets_are_ties_and_have_no_z():
+def test_ties_with_random_sets_are_ties_and_have_no_z(caplog):
     """Genes alike in every cell: all sets score the same, whatever the last bits say."""
     level = np.random.default_rng(0).uniform(0.1, 3, (N_OBS, 1))
     X = np.repeat(level, N_VARS, axis=1)
@@ -183,6 +183,8 @@ def test_ties_with_random_sets_are_ties_and_have_no_z():
         z, p = adata.obsm[f"score_{method}_z"], adata.obsm[f"score_{method}_p"]
         assert z.isna().to_numpy().all(), method
         assert (p["rises"] == 1).all(), method
+        assert f"{method}: {4 * N_OBS} scores have no z" in caplog.text
+        assert adata.uns["senoscore"]["score"][method]["null_without_z"] == 4 * N_OBS
 
 
 def test_score_genes_by_scanpy_is_kept_by_name(logs):
