@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 
 from senoscore import _keys
-from senoscore._score_inputs import from_anndata, from_file, from_frame
+from senoscore._methods import check_methods
+from senoscore._score_inputs import NotPlainError, from_anndata, from_file, from_frame
 from senoscore._score_run import Run, cpus
 from senoscore.errors import InputError
 from senoscore.io.atomic import atomic_path
+from senoscore.kernels.rank import RANK_METHODS
 from senoscore.progress import track
 
 if TYPE_CHECKING:
@@ -113,6 +115,7 @@ def score(
     SignatureError
         The signatures are invalid.
     """
+    methods = check_methods(methods)
     is_frame = isinstance(data, pd.DataFrame)
     if is_frame and layer is not None:
         raise InputError("a DataFrame has no layers", fix="leave layer out")
@@ -120,11 +123,17 @@ def score(
     if isinstance(data, pd.DataFrame):
         matrix = from_frame(data, threads)
     else:
-        matrix = from_anndata(data, layer, threads)
-    run = Run(
-        matrix, signatures, methods, exact, gate, null, seed, block_size, n_threads, reference=None
-    )
-    scores = run.collect(None)
+        # Rank scores need to know nothing of other cells: one pass over the memory is enough.
+        alone = exact is None and null == 0 and set(methods) <= set(RANK_METHODS)
+        matrix = from_anndata(data, layer, threads, while_scoring=alone)
+    call = (matrix, signatures, methods, exact, gate, null, seed, block_size, n_threads)
+    try:
+        run = Run(*call, reference=None)
+        scores = run.collect(None)
+    except NotPlainError:
+        matrix.look()
+        run = Run(*call, reference=None)
+        scores = run.collect(None)
     if isinstance(data, pd.DataFrame):
         named = {
             f"{key}{_keys.SEP}{name}": scores[key][name] for key in scores for name in scores[key]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -67,6 +68,8 @@ class Engine:
     linear_methods: tuple[str, ...] = ()
     jasmine: JasmineSets | None = None
     limits: JasmineLimits | None = None
+    look: Callable[[Block, int, int], None] | None = None
+    """Looks at rows of a block that nobody has looked at before."""
 
     def columns(self, block: Block) -> dict[str, dict[str, NDArray[np.floating]]]:
         """Score one block.
@@ -113,9 +116,10 @@ class Engine:
             "n_threads": self.n_threads,
             "first_row": block.start,
         }
+        before = None if self.look is None else partial(self.look, block)
         for plan in (self.ranks, self.exact_ranks):
             if plan is not None:
-                scores = score_ranks(plan, *rows, **options, checked=True)
+                scores = score_ranks(plan, *rows, **options, checked=True, before=before)
                 out |= {method: scores[:, i] for i, method in enumerate(plan.methods)}
         for method, ordinal in self.ordinal.items():
             out[method] = score_ordinal(ordinal, *rows, **options)
@@ -226,6 +230,7 @@ def prepare(
     seed: int,
     n_threads: int,
     limits_file: Path | None = None,
+    look: Callable[[Block, int, int], None] | None = None,
 ) -> Engine:
     """Make the engine of a data set.
 
@@ -245,6 +250,8 @@ def prepare(
         Of drawn control genes.
     limits_file
         File of JASMINE's limits: read if it is there, else made.
+    look
+        As in :class:`Engine`; for rank scores only.
 
     Raises
     ------
@@ -291,6 +298,7 @@ def prepare(
         linear_methods=tuple(linear),
         jasmine=jasmine,
         limits=None if jasmine is None else _jasmine_limits(blocks, jasmine, limits_file),
+        look=look,
     )
 
 

@@ -31,13 +31,20 @@ if TYPE_CHECKING:
 
     from senoscore.io.blocks import Block
 
-__all__ = ["Matrix", "from_anndata", "from_file", "from_frame"]
+__all__ = ["Matrix", "NotPlainError", "from_anndata", "from_file", "from_frame"]
 
 RAW: Final = "raw"
 """As a layer: the matrix and the genes of ``adata.raw``."""
 _PASS_ROWS: Final = 4096
 _DENSE_ROWS: Final = 256
+_PEEK_ROWS: Final = 64
+_PLAIN: Final = np.uint8(SEVERAL | ABOVE)
+"""Marks of a row of sorted counts without stored zeros."""
 _TELLING: Final = 50  # total from which a row of whole numbers cannot be of logarithms
+
+
+class NotPlainError(Exception):
+    """A matrix taken for plain counts is something else: look at all of it first."""
 
 
 class Matrix:
@@ -65,6 +72,9 @@ class Matrix:
         nothing.
     n_threads
         Threads that look at the values.
+    while_scoring
+        Leave looking to whoever scores, chunk by chunk while it is in the cache: where the
+        matrix is in memory and sparse, and begins with what may be plain counts.
     dense
         The matrix itself, if it is a dense array: looked at without making it sparse.
 
@@ -91,6 +101,7 @@ class Matrix:
         in_memory: bool = False,
         n_threads: int = 1,
         dense: np.ndarray | None = None,
+        while_scoring: bool = False,
     ) -> None:
         self._dense = dense
         self.obs_names, self.var_names, self.where = obs_names, var_names, where
@@ -100,7 +111,16 @@ class Matrix:
         self._as_stored = False
         known = stated in (_keys.COUNTS, _keys.LOGNORM, _keys.LINEAR)
         self.values, self.values_from = (str(stated), "stated") if known else ("", "detected")
-        if in_memory or not known:
+        self.unseen = (
+            while_scoring
+            and in_memory
+            and dense is None
+            and self.values in ("", _keys.COUNTS)
+            and self._begins_plain()
+        )
+        if self.unseen:
+            self.values, self._as_stored = _keys.COUNTS, True
+        elif in_memory or not known:
             self._look_at_all(in_memory=in_memory)
 
     def _check_names(self) -> None:
@@ -127,6 +147,40 @@ class Matrix:
         if not self.values:
             self.values = self._judge(marks)
         self._as_stored = in_memory and known and not (marks & (ZERO | UNSORTED)).any()
+
+    def _begins_plain(self) -> bool:
+        [block] = self._blocks(_PEEK_ROWS, slice(0, min(_PEEK_ROWS, len(self.obs_names))))
+        if block.indices.dtype != np.int32 or self._fit_values(block.data) is not block.data:
+            return False
+        _, marks = look_at(block.indptr, block.indices, block.data, self.n_vars, limit=LOG_MAX)
+        return not (marks & ~_PLAIN).any()
+
+    def look_at_rows(self, block: Block, first: int, last: int) -> None:
+        """Look at rows of a block of an unseen matrix.
+
+        Raises
+        ------
+        NotPlainError
+            They are not all sorted counts. :meth:`look` then says what they are.
+        """
+        indptr = block.indptr[first : last + 1]
+        total, marks = look_at(indptr, block.indices, block.data, self.n_vars, limit=LOG_MAX)
+        if (marks & ~_PLAIN).any():
+            raise NotPlainError
+        self._totals[block.start + first : block.start + last] = total
+
+    def look(self) -> None:
+        """Look at all values of an unseen matrix.
+
+        Raises
+        ------
+        InputError
+            The values cannot be scored.
+        """
+        self.unseen, self._as_stored = False, False
+        if self.values_from == "detected":
+            self.values = ""
+        self._look_at_all(in_memory=True)
 
     def _look_at_dense(self, X: np.ndarray, marks: np.ndarray[Any, np.dtype[np.uint8]]) -> bool:
         """Look at a dense matrix as it is; say whether kernels know its type of numbers."""
@@ -343,7 +397,9 @@ def from_frame(table: pd.DataFrame, n_threads: int = 1) -> Matrix:
     )
 
 
-def from_anndata(adata: AnnData, layer: str | None, n_threads: int = 1) -> Matrix:
+def from_anndata(
+    adata: AnnData, layer: str | None, n_threads: int = 1, *, while_scoring: bool = False
+) -> Matrix:
     """X, a layer, or (``layer="raw"``) the raw matrix of an AnnData of any kind.
 
     In memory, backed, or lazy: blocks are read as they are needed.
@@ -383,6 +439,7 @@ def from_anndata(adata: AnnData, layer: str | None, n_threads: int = 1) -> Matri
         in_memory=_is_in_memory(X),
         n_threads=n_threads,
         dense=X if isinstance(X, np.ndarray) else None,
+        while_scoring=while_scoring,
     )
 
 

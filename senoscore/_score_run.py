@@ -120,6 +120,7 @@ class Run:
             seed=self.seed,
             n_threads=self.n_threads,
             limits_file=limits,
+            look=self.matrix.look_at_rows if self.matrix.unseen else None,
         )
 
     def _reference(self, path: Path | None) -> Reference:

@@ -199,6 +199,40 @@ def test_score_genes_by_scanpy_is_kept_by_name(logs):
     assert not np.allclose(twin.obsm[key], ours.obsm[key], atol=1e-4)
 
 
+@pytest.mark.parametrize("late", ["lognorm", "linear", "unsorted", "zeros", "NaN", "mixture"])
+def test_what_comes_after_plain_counts_is_seen(counts, logs, late):
+    """Rank scores look while they score; what they meet late must not be scored as counts."""
+    plain = np.tile(counts, (4, 1))
+    X = sparse.csr_matrix(plain)
+    if late in ("lognorm", "linear"):
+        X = np.zeros_like(plain)  # the first cells are whole, as single reads are in any unit
+        X[:70, :3] = 1
+        X[70:] = np.tile(logs if late == "lognorm" else 90 * logs, (4, 1))[70:]
+        X = sparse.csr_matrix(X)
+    elif late == "unsorted":
+        at = slice(X.indptr[-3], X.indptr[-2])
+        X.indices[at], X.data[at] = X.indices[at][::-1].copy(), X.data[at][::-1].copy()
+    elif late == "zeros":
+        X.data[-1] = plain[-1, X.indices[-1]] = 0
+    elif late == "NaN":
+        X.data[-1] = np.nan
+    else:
+        X = sparse.csr_matrix(np.r_[plain[:-1], logs[-1:]])
+    adata = make(X, cells=[str(i) for i in range(len(plain))])
+    if late in ("NaN", "mixture"):
+        with pytest.raises(InputError, match=r"NaN in gene|cells hold counts"):
+            score(adata, SIGS, methods=RANKS)
+        return
+    score(adata, SIGS, methods=RANKS)
+    careful = make(X.toarray(), cells=list(adata.obs_names))
+    score(careful, SIGS, methods=RANKS)
+    for key in careful.obsm:
+        np.testing.assert_array_equal(adata.obsm[key], careful.obsm[key], err_msg=key)
+    values = {entry["values"] for entry in adata.uns["senoscore"]["score"].values()}
+    assert values == {late if late in ("lognorm", "linear") else "counts"}
+    assert ("n_counts" in adata.obs) == (late not in ("lognorm", "linear"))
+
+
 def forms(X: np.ndarray) -> dict[str, object]:
     """The same numbers, stored in many ways."""
     csr = sparse.csr_matrix(X)
