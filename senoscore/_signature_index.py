@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -137,7 +138,10 @@ def align(
         twice = index[index.duplicated()].unique()[:5]
         msg = f"gene names are not unique: {', '.join(map(str, twice))}"
         raise InputError(msg, fix="sum duplicated genes first (senoscore ingest does)")
-    lost = sigs.lost.groupby(["signature", "direction"])["gene"].agg(list).to_dict()
+    gone = sigs.lost
+    lost = (
+        {} if gone.empty else gone.groupby(["signature", "direction"])["gene"].agg(list).to_dict()
+    )
     columns, weights, rows = [], [], []
     parts = _parts(sigs)
     others = lru_cache(partial(_other_names, index))  # made only where something is missing
@@ -173,20 +177,20 @@ def align(
 
 def _other_names(index: pd.Index, organism: str) -> dict[str, int]:
     """Column of each canonical symbol that the matrix has under one other name only."""
-    names = index.astype(str).tolist()
+    names = index.tolist()
+    if set(map(type, names)) != {str}:
+        names = [str(name) for name in names]
+        index = pd.Index(names, dtype=object)
     symbol_of = renamed(names, organism)
     if not symbol_of:
         return {}
-    columns: dict[str, int] = {}
-    twice = set()
-    for column, name in enumerate(names):
-        if name not in symbol_of:
-            continue
-        symbol = symbol_of[name]
-        if symbol in columns:
-            twice.add(symbol)
-        columns[symbol] = column
-    return {symbol: column for symbol, column in columns.items() if symbol not in twice}
+    columns = index.get_indexer(pd.Index(list(symbol_of), dtype=object))
+    meant = Counter(symbol_of.values())
+    return {
+        symbol: int(column)
+        for symbol, column in zip(symbol_of.values(), columns, strict=True)
+        if meant[symbol] == 1
+    }
 
 
 def _by_other_names(
@@ -201,16 +205,25 @@ def _by_other_names(
 
 
 def _coverage(rows: list[tuple[str, str, int, int, list[str]]], gate: Gate) -> pd.DataFrame:
-    columns = ["signature", "direction", "n_listed", "n_found", "missing"]
-    table = pd.DataFrame(rows, columns=columns)
-    table = table.astype({"n_listed": np.int64, "n_found": np.int64})
-    table["fraction"] = table["n_found"] / table["n_listed"]
-    table["gate"] = [
-        "pass" if gate.passes(found, listed) else "fail"
-        for found, listed in zip(table["n_found"], table["n_listed"], strict=True)
-    ]
-    table["missing"] = [" ".join(genes) for genes in table["missing"]]
-    return table[["signature", "direction", "n_listed", "n_found", "fraction", "gate", "missing"]]
+    names, directions, listed, found, missing = zip(*rows, strict=True) if rows else ((),) * 5
+    n_listed, n_found = np.array(listed, dtype=np.int64), np.array(found, dtype=np.int64)
+    return pd.DataFrame(
+        {
+            "signature": np.array(names, dtype=object),
+            "direction": np.array(directions, dtype=object),
+            "n_listed": n_listed,
+            "n_found": n_found,
+            "fraction": n_found / n_listed,
+            "gate": np.array(
+                [
+                    "pass" if gate.passes(f, n) else "fail"
+                    for f, n in zip(found, listed, strict=True)
+                ],
+                dtype=object,
+            ),
+            "missing": np.array([" ".join(genes) for genes in missing], dtype=object),
+        }
+    )
 
 
 def combine(

@@ -183,16 +183,17 @@ def renamed(names: Iterable[str], organism: str) -> dict[str, str]:
     tables = _tables(organism)
     unknown = [name for name in names if name not in tables.id_of]
     joined = "\n".join(unknown)
-    uppers = joined.upper().split("\n")  # all at once: a tenth of the time
+    raised = joined.upper()  # all at once: a tenth of the time
+    uppers = unknown if raised == joined else raised.split("\n")
     if len(uppers) != len(unknown):  # a name of two lines, or none at all
         uppers = [name.upper() for name in unknown]
     others = _other_keys(organism).intersection(uppers)
+    pairs: Iterable[tuple[str, str]] = zip(unknown, uppers, strict=True)
     # Dots, spaces and ids are rare: looked for in the whole first.
-    plain = not ("." in joined or "ENS" in joined.upper() or len(joined.split()) < len(unknown))
+    if not ("." in joined or "ENS" in raised or len(joined.split()) < len(unknown)):
+        pairs = [(name, upper) for name, upper in pairs if upper in others] if others else []
     changed = {}
-    for name, upper in zip(unknown, uppers, strict=True):
-        if plain and upper not in others:
-            continue
+    for name, upper in pairs:
         bare = name.strip()
         likely = upper.strip() in others or upper.lstrip().startswith("ENS") or "." in bare
         symbol = _resolve(bare, tables, organism)[0] if likely or bare != name else name
