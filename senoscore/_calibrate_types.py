@@ -174,7 +174,7 @@ class Calibration:
         return f"{self._title()}\n{shown}{more}"
 
     def _repr_html_(self) -> str:
-        table = self.summary().to_html(index=False, float_format="%.3g", border=0, max_rows=_SHOWN)
+        table = self.summary().round(3).to_html(index=False, border=0, max_rows=_SHOWN)
         return f"<div><p>{escape(self._title())}</p>{table}</div>"
 
     def save(self, path: str | Path) -> None:
@@ -197,9 +197,9 @@ class Calibration:
 
         import pyarrow.parquet as pq
 
-        file = io.BytesIO()
-        pq.write_table(self._arrow(), file, compression="zstd")
-        return np.frombuffer(file.getvalue(), np.uint8)
+        buffer = io.BytesIO()
+        pq.write_table(self._arrow(), buffer, compression="zstd")
+        return np.frombuffer(buffer.getvalue(), np.uint8)
 
     def _arrow(self) -> Any:
         """The table of :meth:`to_frame`, with what it does not say in the schema's metadata."""

@@ -19,6 +19,7 @@ from senoscore._compartments_markers import (
 )
 from senoscore._compartments_substates import Substates, substate_shares
 from senoscore.errors import InputError
+from senoscore.io.facts import gene_symbols, organism_of, values_of
 from senoscore.progress import track
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def compartments(
     ----------
     adata
         Canonical matrix, in memory or backed; ``uns["senoscore"]`` says values, assay and
-        organism (without it, counts of human cells are assumed). Read in blocks.
+        organism (without it, what all values and the gene names look like). Genes may be symbols
+        or Ensembl ids. Read in blocks.
     column
         obs column with labels; None lets the markers decide.
     mapping
@@ -100,7 +102,7 @@ def compartments(
         none of them.
     """
     facts = dict(adata.uns.get(k.UNS, {}))
-    organism = str(facts.get("organism", "human"))
+    organism, genes = organism_of(adata), pd.Index(gene_symbols(adata))
     labels, sets, among = None, None, set()
     if column is not None:
         labels, source = from_labels(_column(adata, column), mapping or {}), "column"
@@ -112,14 +114,14 @@ def compartments(
         table = for_organism(table, organism)
         check_known(exclude, [*table[k.COMPARTMENT].unique(), *ONTOLOGY], "compartments.exclude")
         table = table[~table[k.COMPARTMENT].isin(exclude)]
-        sets, source = GeneSets.of(table, k.COMPARTMENT, adata.var_names).required(), "markers"
+        sets, source = GeneSets.of(table, k.COMPARTMENT, genes).required(), "markers"
         among = set(sets.names)
     finer = substates if isinstance(substates, pd.DataFrame) else read_substates(substates)
-    within = Substates(finer, adata, organism=organism, among=among)
+    within = Substates(finer, genes, adata.n_obs, organism=organism, among=among)
     assigned = np.full(adata.n_obs, k.UNASSIGNED, dtype=object) if labels is None else labels
     confidence = np.ones(adata.n_obs, dtype=np.float32)
     start, needed = 0, sets is not None or within
-    read = rows_of(adata, str(facts.get("values", k.COUNTS))) if needed else ()
+    read = rows_of(adata, values_of(adata)) if needed else ()
     total = adata.n_obs if needed else 0
     for rows in track(read, "cells placed", total=total, size=lambda r: len(r.mean)):
         here = slice(start, start + len(rows.mean))

@@ -13,7 +13,6 @@ from senoscore._compartments_markers import GeneSets, Rows, best, for_organism
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    import anndata as ad
     from numpy.typing import NDArray
 
 __all__ = ["Substates", "substate_shares"]
@@ -26,8 +25,10 @@ class Substates:
     ----------
     table
         ``compartment``, ``substate`` and ``gene`` (human).
-    adata
-        The matrix.
+    genes
+        Symbols of the genes of the matrix.
+    n_cells
+        Cells of the matrix.
     organism
         Of the matrix.
     among
@@ -35,19 +36,25 @@ class Substates:
     """
 
     def __init__(
-        self, table: pd.DataFrame, adata: ad.AnnData, *, organism: str, among: Collection[str]
+        self,
+        table: pd.DataFrame,
+        genes: pd.Index,
+        n_cells: int,
+        *,
+        organism: str,
+        among: Collection[str],
     ) -> None:
         mapped = for_organism(table, organism)
         sets = {
-            str(name): GeneSets.of(of, k.SUBSTATE, adata.var_names)
+            str(name): GeneSets.of(of, k.SUBSTATE, genes)
             for name, of in mapped.groupby(k.COMPARTMENT, sort=True)
             if name in among
         }
         self._sets = {name: of for name, of in sets.items() if len(of.names)}
-        self._name = np.full(adata.n_obs, None, dtype=object)
-        self._confidence = np.full(adata.n_obs, np.nan, dtype=np.float32)
+        self._name = np.full(n_cells, None, dtype=object)
+        self._confidence = np.full(n_cells, np.nan, dtype=np.float32)
         self._strength = {
-            str(name): np.full(adata.n_obs, np.nan, dtype=np.float32)
+            str(name): np.full(n_cells, np.nan, dtype=np.float32)
             for name in table[k.SUBSTATE].unique()
         }
 

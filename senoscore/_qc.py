@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import warnings
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +14,7 @@ from scipy import sparse
 from senoscore import _keys as k
 from senoscore.errors import InputError
 from senoscore.io.blocks import iter_blocks
+from senoscore.io.facts import gene_symbols, values_of
 from senoscore.progress import track
 
 if TYPE_CHECKING:
@@ -59,8 +61,8 @@ def qc(
     ----------
     adata
         Canonical matrix, in memory or backed; ``uns["senoscore"]`` says values, assay and
-        organism (without it, counts of human cells are assumed). Read in blocks, then one
-        sample at a time for doublets.
+        organism (without it: single cells, what all values look like, what the gene names look
+        like). Read in blocks, then one sample at a time for doublets.
     sample
         obs column with the sample.
     mads
@@ -77,7 +79,8 @@ def qc(
     Returns
     -------
     cells
-        cell, sample, n_counts, n_genes, pct_mt (NaN without mitochondrial genes),
+        cell, sample, n_counts (NaN where values are no counts), n_genes, pct_mt (NaN without
+        mitochondrial genes, or where values are logarithms),
         doublet_score (NaN where not looked for), doublet, keep, reason (``;``-joined).
     samples
         sample, n_cells, n_kept, ``lost_<reason>``, medians, limits, note.
@@ -92,7 +95,11 @@ def qc(
         raise InputError(msg, fix=f"columns there: {', '.join(map(str, adata.obs.columns))}")
     facts = dict(adata.uns.get(k.UNS, {}))
     cells = _metrics(adata, sample)
-    assay, values = str(facts.get("assay", "sc")), str(facts.get("values", k.COUNTS))
+    assay, values = str(facts.get("assay", "sc")), values_of(adata)
+    if values != k.COUNTS:  # a sum of logarithms, or of shares, is no depth
+        cells["n_counts"] = np.nan
+    if values == k.LOGNORM:
+        cells["pct_mt"] = np.nan
     if assay in ("bulk", "array") or values != k.COUNTS:
         return _skipped(cells, assay=assay, values=values)
     failed = pd.DataFrame(data=False, index=cells.index, columns=list(REASONS))
@@ -115,7 +122,7 @@ def qc(
 
 def _metrics(adata: ad.AnnData, sample: str) -> pd.DataFrame:
     """Counts, genes and mitochondrial share of every cell, block by block."""
-    mito = np.array([str(name).upper().startswith("MT-") for name in adata.var_names])
+    mito = np.array([name.upper().startswith("MT-") for name in gene_symbols(adata)])
     every = np.stack([np.ones(adata.n_vars), mito], axis=1)
     total = np.zeros((adata.n_obs, 2))
     n_genes = np.zeros(adata.n_obs, dtype=np.int64)
@@ -188,6 +195,11 @@ def _doublets(adata: ad.AnnData, rows: NDArray[np.int64], *, seed: int) -> tuple
     # About 0.8 % of multiplets per 1,000 cells loaded is what droplet methods give.
     expected = min(0.2, max(0.02, 8e-6 * len(rows)))
     part = _cells(adata, rows)
+    # Scrublet draws pairs by position: cells are put in an order that is their own, so that
+    # the same cells give the same doublets in whatever order a file has them.
+    order = _order_of_content(part.X)
+    place = np.argsort(order)
+    part = part[order].copy()
     # One thread: a sum shared out among more has other last bits, and so has every score.
     with warnings.catch_warnings(), threadpool_limits(limits=1):
         warnings.simplefilter("ignore")
@@ -201,10 +213,10 @@ def _doublets(adata: ad.AnnData, rows: NDArray[np.int64], *, seed: int) -> tuple
             random_state=seed,
             verbose=False,
         )
-    score = part.obs["doublet_score"].to_numpy(dtype=float)
+    score = part.obs["doublet_score"].to_numpy(dtype=float)[place]
     if "predicted_doublet" not in part.obs:
         return score, False, "doublets: scrublet found no threshold, none dropped"
-    called = part.obs["predicted_doublet"].to_numpy(dtype=bool)
+    called = part.obs["predicted_doublet"].to_numpy(dtype=bool)[place]
     if called.mean() > _MAX_DOUBLET_RATIO * expected:
         said = (
             f"doublets: scrublet called {called.mean():.0%} where {expected:.0%} are expected; "
@@ -212,6 +224,21 @@ def _doublets(adata: ad.AnnData, rows: NDArray[np.int64], *, seed: int) -> tuple
         )
         return score, False, said
     return score, called, ""
+
+
+def _order_of_content(X: sparse.csr_matrix) -> NDArray[np.intp]:
+    """Order of rows by a hash of what is in them. Shape (rows,)."""
+    X.sum_duplicates()
+    X.eliminate_zeros()
+    ends = X.indptr
+    digests = [
+        hashlib.blake2b(
+            X.indices[start:stop].astype(np.int64).tobytes() + X.data[start:stop].tobytes(),
+            digest_size=16,
+        ).hexdigest()
+        for start, stop in zip(ends[:-1], ends[1:], strict=True)
+    ]
+    return np.argsort(np.array(digests), kind="stable")
 
 
 def _cells(adata: ad.AnnData, rows: NDArray[np.int64]) -> ad.AnnData:

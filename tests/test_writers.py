@@ -31,6 +31,8 @@ def called(call: ast.Call) -> str:
 def writes(call: ast.Call) -> bool:
     """Whether a call makes or changes a file, as far as its name and mode tell."""
     name = called(call)
+    if any(isinstance(argument, ast.Name) and argument.id == "buffer" for argument in call.args):
+        return False  # memory
     if name == "to_csv":  # without a path it returns text
         first = call.args[0] if call.args else None
         return not (isinstance(first, ast.Constant) and first.value is None)

@@ -13,6 +13,8 @@ from senoscore.plotting import _tidy as tidy
 from senoscore.report._files import not_comparable, stepped_aside
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from senoscore.report._load import Run
 
 __all__ = ["NOT_IN_RNA", "design_messages", "lower", "not_assessed", "seldom"]
@@ -132,7 +134,7 @@ def not_assessed(run: Run) -> pd.DataFrame:
     ]
     burden = run.get("burden")
     if burden is not None:
-        rows += _burden_gaps(tidy.with_defaults(burden))
+        rows += _burden_gaps(tidy.with_defaults(burden), _calibration_notes(run.get("calibration")))
     trend = run.get("trend")
     if trend is not None and "status" in trend:
         rows += _trend_gaps(trend)
@@ -142,7 +144,17 @@ def not_assessed(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["what", "where", "why"])
 
 
-def _burden_gaps(table: pd.DataFrame) -> list[dict[str, object]]:
+def _calibration_notes(table: pd.DataFrame | None) -> dict[str, str]:
+    """Why a compartment could not be calibrated, in the words of the calibration."""
+    if table is None or not {k.COMPARTMENT, "kind", "status", "note"} <= set(table):
+        return {}
+    cuts = table[(table["kind"] == "cut") & (table["status"] == "not_assessable")]
+    return {
+        str(name): str(note) for name, note in zip(cuts[k.COMPARTMENT], cuts["note"], strict=True)
+    }
+
+
+def _burden_gaps(table: pd.DataFrame, notes: Mapping[str, str]) -> list[dict[str, object]]:
     words = {
         "few_cells": "too few cells for a fraction",
         "absent": "no cell found; missing is not zero",
@@ -158,6 +170,8 @@ def _burden_gaps(table: pd.DataFrame) -> list[dict[str, object]]:
             f" and {len(samples) - 6} more" if len(samples) > 6 else ""
         )
         why = words.get(str(status), str(status).replace("_", " "))
+        if status == "not_assessable":
+            why = notes.get(str(name)) or why
         where = f"{len(samples)} of {total[str(name)]} samples: {listed}"
         out.append({"what": f"fraction of {theme.pretty(str(name))}", "where": where, "why": why})
     return out
