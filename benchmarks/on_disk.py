@@ -25,7 +25,7 @@ HERE = str(Path(__file__).parent)
 
 
 def _score(path: Path, methods: list[str], out: Path, *, n_threads: int = 1) -> None:
-    from senoscore._score import score_file
+    from senoscore.scoring.score import score_file
 
     score_file(path, SETS, methods=methods, out=out, block_size=BLOCK, n_threads=n_threads)
 

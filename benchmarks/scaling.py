@@ -92,8 +92,8 @@ def write_input(folder: Path, cells: int) -> tuple[dict[str, str], Path]:
     import anndata as ad
     import hdf5plugin  # noqa: F401 - registers the codec of the matrix
 
-    from senoscore._simulate_files import write_study
     from senoscore.io.canonical import write_canonical_stream
+    from senoscore.simulation.files import write_study
 
     if not (folder / "batch_1.h5ad").exists():
         write_study(folder, seed=1, size="tiny")

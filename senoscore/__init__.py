@@ -1,8 +1,8 @@
 """Which compartment is senescent after radiotherapy, how much, since when, with what SASP.
 
-A module that would bear the name of a public function starts with an underscore
-(``sen.score`` lives in ``senoscore/_score.py``); public names are imported on first use,
-so that ``import senoscore`` stays light.
+The package has a room for each idea (``scoring``, ``calling``, ``inference``, ...). What a room
+offers stands in its ``__init__.pyi``; names are imported on first use, so that
+``import senoscore`` stays light.
 """
 
 from __future__ import annotations
@@ -10,46 +10,17 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+import lazy_loader
+
 __version__ = "0.1.0"
 
-_PUBLIC = {
-    "signatures": "_signatures",
-    "Signature": "_signatures",
-    "SignatureSet": "_signatures",
-    "list_signatures": "_signatures",
-    "methods": "_methods",
-    "score": "_score",
-    "qc": "_qc",
-    "compartments": "_compartments",
-    "calibrate": "_calibrate",
-    "call": "_call",
-    "explain": "_call",
-    "burden": "_burden",
-    "trend": "_trend",
-    "confounders": "_confounders",
-    "phases": "_phases",
-    "window": "_window",
-    "targets": "_window_targets",
-    "escape": "_window_escape",
-    "plasma": "_plasma",
-    "read_plasma": "_plasma",
-    "crosstalk": "_crosstalk",
-    "group_means": "_crosstalk_expression",
-    "simulate": "_simulate",
-}
-_MODULES = {"errors": "errors", "io": "io", "pl": "plotting", "genes": "genes"}
-
-__all__ = ["__version__", *_PUBLIC, *_MODULES]
+_resolve, _, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__all__ = sorted({*__all__, "__version__", "pl"} - {"plotting"})
 
 
 def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
-        return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
-    if name in _MODULES:
-        return import_module(f"{__name__}.{_MODULES[name]}")
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+    return import_module(f"{__name__}.plotting") if name == "pl" else _resolve(name)
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return list(__all__)

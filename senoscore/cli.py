@@ -6,17 +6,77 @@ import json
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from senoscore import __version__
-from senoscore.cli_run import add_run_verbs
-from senoscore.cli_shards import add_shard_verbs
 from senoscore.errors import ConfigError, SenoscoreError
-from senoscore.layout import Layout
+from senoscore.run import Layout, add_run_verbs
 
-__all__ = ["app", "main"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+__all__ = ["add_shard_verbs", "app", "main"]
+
+Of = Annotated[int, typer.Option("--of", min=1, help="Number of pieces.")]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads of the kernels.")]
+
+
+def add_shard_verbs(
+    app: typer.Typer, read_settings: Callable[[str | None, Path], dict[str, Any]]
+) -> None:
+    """Give an app ``survey``, ``shard`` and ``gather``.
+
+    Parameters
+    ----------
+    app
+        The app.
+    read_settings
+        Function of the JSON given and the config file that returns the whole configuration.
+    """
+
+    @app.command()
+    def survey(
+        *,
+        dataset: Dataset,
+        settings: Settings = None,
+        config: Path = _CONFIG,
+        threads: Threads = 1,
+        results: Results = _RESULTS,
+    ) -> None:
+        """First pass over all cells of a large dataset, for its pieces."""
+        from senoscore import run as stages
+
+        stages.survey(dataset, read_settings(settings, config), Layout(results), threads=threads)
+
+    @app.command()
+    def shard(
+        *,
+        dataset: Dataset,
+        part: Annotated[int, typer.Option("--part", min=0, help="Which piece, from 0.")],
+        of: Of,
+        settings: Settings = None,
+        config: Path = _CONFIG,
+        threads: Threads = 1,
+        results: Results = _RESULTS,
+    ) -> None:
+        """Score the cells of one piece."""
+        from senoscore import run as stages
+
+        stages.shard(
+            dataset, read_settings(settings, config), Layout(results),
+            part=part, of=of, threads=threads,
+        )  # fmt: skip
+
+    @app.command()
+    def gather(*, dataset: Dataset, of: Of, results: Results = _RESULTS) -> None:
+        """Put the pieces together: the file that one job would have written."""
+        from senoscore import run as stages
+
+        stages.gather(dataset, Layout(results), of=of)
+
 
 app = typer.Typer(
     name="senoscore",
@@ -45,7 +105,7 @@ _SAMPLES = Path("config/samples.tsv")
 
 def _settings(settings: str | None, config: Path) -> dict[str, Any]:
     """The validated config: from JSON sections where given, else from the file."""
-    from senoscore.config import load_config, validate_config
+    from senoscore.run import load_config, validate_config
 
     if settings is None:
         return load_config(config)
@@ -99,7 +159,7 @@ def simulate(
     ] = False,
 ) -> None:
     """Make an irradiated glioma-like tissue with known truth."""
-    from senoscore import stages
+    from senoscore import run as stages
 
     stages.simulate(out, seed=seed, size=size, if_missing=if_missing)
 
@@ -112,7 +172,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace sheets that are there.")] = False,
 ) -> None:
     """Propose datasets.tsv and samples.tsv from a merged .h5ad."""
-    from senoscore import stages
+    from senoscore import run as stages
 
     for line in stages.init(file, out, force=force):
         typer.echo(line)
@@ -121,7 +181,7 @@ def init(
 @app.command()
 def check(*, config: ConfigFile = _CONFIG) -> None:
     """Validate config, sheets, signatures, panel and input files, before any work."""
-    from senoscore import stages
+    from senoscore import run as stages
 
     for line in stages.check(config):
         typer.echo(line)
@@ -135,7 +195,7 @@ def signatures(
     config: ConfigFile = _CONFIG,
 ) -> None:
     """Resolve built-in and user signatures into one file."""
-    from senoscore import stages
+    from senoscore import run as stages
 
     stages.signatures(_settings(settings, config), out)
 
@@ -153,7 +213,7 @@ def ingest(
     results: Results = _RESULTS,
 ) -> None:
     """Read one input file; write the canonical matrix and what each gene became."""
-    from senoscore import stages
+    from senoscore import run as stages
 
     chosen = _settings("{}" if row is not None and settings is None else settings, config)
     stages.ingest(stages.dataset_row(row, dataset, config), samples, chosen, Layout(results))
@@ -168,7 +228,7 @@ def qc(
     results: Results = _RESULTS,
 ) -> None:
     """Metrics, limits per sample, doublets, and the reason of every dropped cell."""
-    from senoscore import stages
+    from senoscore import run as stages
 
     stages.qc(dataset, _settings(settings, config), Layout(results))
 
@@ -183,7 +243,7 @@ def compartments(
     results: Results = _RESULTS,
 ) -> None:
     """Say which compartment each cell belongs to."""
-    from senoscore import stages
+    from senoscore import run as stages
 
     stages.compartments(dataset, samples, _settings(settings, config), Layout(results))
 
@@ -197,7 +257,7 @@ def substates(
     results: Results = _RESULTS,
 ) -> None:
     """Count the sub-states of every sample and compartment."""
-    from senoscore import stages
+    from senoscore import run as stages
 
     stages.substates(datasets, _settings(settings, config), Layout(results))
 
@@ -212,7 +272,7 @@ def score(
     results: Results = _RESULTS,
 ) -> None:
     """Score every cell with every method, out of core."""
-    from senoscore import stages
+    from senoscore import run as stages
 
     stages.score(dataset, _settings(settings, config), Layout(results), threads=threads)
 
@@ -228,7 +288,7 @@ def calibrate(
     results: Results = _RESULTS,
 ) -> None:
     """Baselines and cuts from the control samples of all datasets."""
-    from senoscore import stages
+    from senoscore import run as stages
 
     stages.calibrate(datasets, samples, _settings(settings, config), Layout(results), panel=panel)
 
@@ -244,7 +304,7 @@ def call(
     results: Results = _RESULTS,
 ) -> None:
     """State, index, false discovery rate and evidence of every cell."""
-    from senoscore import stages
+    from senoscore import run as stages
 
     stages.call(dataset, samples, _settings(settings, config), Layout(results), panel=panel)
 
@@ -259,7 +319,7 @@ def burden(
     results: Results = _RESULTS,
 ) -> None:
     """One row per sample and compartment."""
-    from senoscore import stages
+    from senoscore import run as stages
 
     stages.burden(datasets, samples, _settings(settings, config), Layout(results))
 
@@ -274,7 +334,7 @@ def confounders(
     results: Results = _RESULTS,
 ) -> None:
     """What travels with the scores besides irradiation: depth, cell cycle, composition."""
-    from senoscore import stages
+    from senoscore import run as stages
 
     stages.confounders(datasets, samples, _settings(settings, config), Layout(results))
 
@@ -289,7 +349,7 @@ def pseudobulk(
     results: Results = _RESULTS,
 ) -> None:
     """Summed counts per sample and compartment, genes that change, sets they belong to."""
-    from senoscore import stages
+    from senoscore import run as stages
 
     stages.pseudobulk(datasets, samples, _settings(settings, config), Layout(results))
 
@@ -303,7 +363,7 @@ def trend(
     results: Results = _RESULTS,
 ) -> None:
     """Contrasts and trends with the sample as unit, and the label check."""
-    from senoscore import stages
+    from senoscore import run as stages
 
     stages.trend(samples, _settings(settings, config), Layout(results))
 
@@ -318,7 +378,7 @@ def window(
     results: Results = _RESULTS,
 ) -> None:
     """States, phases, targets, escape and plasma: a research read-out, not medical advice."""
-    from senoscore import stages
+    from senoscore import run as stages
 
     stages.window(datasets, samples, _settings(settings, config), Layout(results))
 
@@ -332,7 +392,7 @@ def crosstalk(
     results: Results = _RESULTS,
 ) -> None:
     """SASP ligands of senescent cells against receptors of other compartments."""
-    from senoscore import stages
+    from senoscore import run as stages
 
     stages.crosstalk(datasets, _settings(settings, config), Layout(results))
 
@@ -345,7 +405,7 @@ def families(
     results: Results = _RESULTS,
 ) -> None:
     """List every family of tests of the run: what was adjusted together."""
-    from senoscore import stages
+    from senoscore import run as stages
 
     stages.families(_settings(settings, config), Layout(results))
 
@@ -353,7 +413,7 @@ def families(
 @app.command()
 def export(datasets: Datasets, *, results: Results = _RESULTS) -> None:
     """One AnnData with every per-cell result."""
-    from senoscore import stages
+    from senoscore import run as stages
 
     stages.export(datasets, Layout(results))
 
@@ -371,7 +431,7 @@ def report(
     ] = None,
 ) -> None:
     """One self-contained page, figures as files, and provenance."""
-    from senoscore import stages
+    from senoscore import run as stages
 
     chosen = _settings(settings, config)
     stages.report(datasets, samples, chosen, Layout(results), benchmarks=benchmarks)
@@ -384,7 +444,7 @@ add_shard_verbs(app, _settings)
 @app.command()
 def methods() -> None:
     """List the scoring methods."""
-    from senoscore._methods import methods as table
+    from senoscore.scoring import methods as table
 
     typer.echo(table().to_string(index=False))
 
@@ -392,7 +452,7 @@ def methods() -> None:
 @app.command("list")
 def list_() -> None:
     """List the signatures that come with senoscore."""
-    from senoscore._signatures import list_signatures
+    from senoscore.genesets import list_signatures
 
     table = list_signatures()[["signature", "category", "organism", "n_up", "n_down", "title"]]
     typer.echo(table.to_string(index=False))

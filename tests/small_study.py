@@ -38,7 +38,7 @@ CONFIG = {
 
 def write_small(folder: Path) -> Path:
     """Eight samples of the tiny simulated study, in one .h5ad, with sheets and config."""
-    from senoscore._simulate_files import write_study
+    from senoscore.simulation.files import write_study
 
     write_study(folder / "whole", seed=1, size="tiny")
     shutil.move(folder / "whole" / f"{DATASET}.h5ad", folder / f"{DATASET}.h5ad")

@@ -1,10 +1,11 @@
-"""Conventions that matter are tests: layers, a light import, rules that name what they write."""
+"""Conventions that matter are tests: rooms, faces, a light import, rules that name files."""
 
 from __future__ import annotations
 
 import ast
 import importlib
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -13,89 +14,97 @@ from pathlib import Path
 import pytest
 
 import senoscore
-from senoscore.layout import Layout
+from senoscore.run.layout import Layout
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "senoscore"
 RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
+FILES = sorted(PACKAGE.rglob("*.py"))
 
-# Each may import only what stands before it (and itself).
-LAYERS = [
-    ["errors"],
-    ["_atomic", "_keys", "_resources", "_yaml", "layout", "progress"],
-    ["_text_tables"],
-    ["kernels"],
-    ["genes"],
-    ["_signature_types", "_signature_index", "_signature_files", "_signatures"],
-    ["controls", "gsva"],
-    ["_methods"],
-    ["io"],
-    ["_score"],
-    ["ingest"],
-    ["_qc"],
-    ["_compartments"],
-    ["panel"],
-    ["_calibrate"],
-    ["_call"],
-    ["calling"],
-    ["config"],
-    ["radiobiology"],
-    ["design", "proposal"],
-    ["labels"],
-    ["_burden"],
-    ["_trend"],
-    ["_confounders", "_pseudobulk"],
-    ["_phases", "_plasma"],
-    ["_crosstalk", "_window"],
-    ["_simulate"],
-    ["provenance"],
-    ["plotting"],
-    ["report"],
-    ["stages"],
-    ["cli"],
+# Each may import only from what stands to its left, and from itself.
+ROOMS = [
+    "errors",
+    "names",
+    "io",
+    "kernels",
+    "genesets",
+    "ingest",
+    "cells",
+    "simulation",
+    "scoring",
+    "study",
+    "calling",
+    "inference",
+    "biology",
+    "plotting",
+    "report",
+    "run",
+    "cli",
+    "__main__",
 ]
 
 
-def layer_of(module: str) -> int:
-    """Rank of a module; parts of a module (``_score_inputs``) belong to the longest match."""
-    ranked = [
-        (len(name), rank)
-        for rank, names in enumerate(LAYERS)
-        for name in names
-        if module == name or module.startswith(f"{name}_")
-    ]
-    assert ranked, f"module {module} stands in no layer: add it to LAYERS"
-    return max(ranked)[1]
+def room_of(path: Path) -> str:
+    """First folder below the package, or the module at its top."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports_of(path: Path) -> set[str]:
-    """First-level senoscore modules that a file imports, also inside functions."""
-    found: set[str] = set()
+def imports_of(path: Path) -> list[tuple[list[str], str]]:
+    """Module path below senoscore and name of each import of a file, also inside functions."""
+    found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            if node.module == "senoscore":
-                found.update(alias.name for alias in node.names if alias.name != "__version__")
-            elif node.module.startswith("senoscore."):
-                found.add(node.module.split(".")[1])
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            parts = node.module.split(".")
+            if parts[0] == "senoscore":
+                found += [(parts[1:], alias.name) for alias in node.names]
         elif isinstance(node, ast.Import):
-            found.update(
-                alias.name.split(".")[1]
-                for alias in node.names
-                if alias.name.startswith("senoscore.")
-            )
+            found += [(a.name.split(".")[1:], "") for a in node.names if "senoscore." in a.name]
     return found
 
 
-@pytest.mark.parametrize(
-    "path",
-    [p for p in sorted(PACKAGE.rglob("*.py")) if p.parent != PACKAGE or p.stem[:2] != "__"],
-    ids=lambda p: str(p.relative_to(PACKAGE)),
-)
-def test_imports_point_one_way(path: Path) -> None:
-    module = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    own = layer_of(module)
-    for other in imports_of(path):
-        assert layer_of(other) <= own, f"{path.name} imports {other}, which stands to its right"
+def names_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+@pytest.mark.parametrize("path", FILES, ids=names_of)
+def test_imports_point_one_way_and_through_the_face(path: Path) -> None:
+    own = room_of(path)
+    if own == "__init__":
+        return
+    for module, name in imports_of(path):
+        other = module[0] if module else name
+        if other in (own, "__version__"):
+            continue
+        assert ROOMS.index(other) < ROOMS.index(own), f"{other} stands to the right of {own}"
+        assert len(module) <= 1, f"import {name} from the face of {other}, not from {module[1:]}"
+
+
+@pytest.mark.parametrize("room", [p.parent.name for p in PACKAGE.glob("*/__init__.py")])
+def test_face_of_a_room_offers_what_it_says(room: str) -> None:
+    face = importlib.import_module(f"senoscore.{room}")
+    for name in face.__all__:
+        assert not name.startswith("_")
+        getattr(face, name)
+
+
+def test_few_files_stand_at_the_top() -> None:
+    assert len(list(PACKAGE.glob("*.py"))) <= 8
+    assert (PACKAGE / "py.typed").exists()
+    hidden = [names_of(p) for p in FILES if p.name.startswith("_") and not p.name.startswith("__")]
+    assert not hidden, "a name is public if the face of its room has it; files need no underscore"
+
+
+def test_no_import_circle() -> None:
+    code = (
+        "import importlib, pkgutil, senoscore\n"
+        "for found in pkgutil.walk_packages(senoscore.__path__, 'senoscore.'):\n"
+        "    if found.name != 'senoscore.__main__':\n"
+        "        importlib.import_module(found.name)\n"
+    )
+    # Every lazy name is resolved where it stands, so that a circle cannot hide.
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, env={**os.environ, "EAGER_IMPORT": "1"}
+    )
 
 
 def test_import_is_light() -> None:
@@ -112,10 +121,10 @@ def test_public_names_exist_and_are_documented(name: str) -> None:
         assert inspect.getdoc(thing), f"sen.{name} has no docstring"
 
 
-@pytest.mark.parametrize("name", sorted(senoscore._PUBLIC))
+@pytest.mark.parametrize("name", senoscore.__all__)
 def test_public_functions_take_few_positional_arguments(name: str) -> None:
     thing = getattr(senoscore, name)
-    if inspect.isclass(thing):
+    if not inspect.isfunction(thing):
         return
     positional = [
         p
@@ -127,11 +136,13 @@ def test_public_functions_take_few_positional_arguments(name: str) -> None:
         assert not isinstance(parameter.default, bool), f"{name}({parameter.name}) is a flag"
 
 
-def test_submodules_do_not_shadow_public_functions() -> None:
-    for module in set(senoscore._PUBLIC.values()):
-        importlib.import_module(f"senoscore.{module}")
-    assert callable(senoscore.score)
-    assert callable(senoscore.signatures)
+def test_files_do_not_shadow_public_functions() -> None:
+    for path in FILES:
+        if path.name != "__main__.py":
+            dotted = names_of(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+            importlib.import_module(f"senoscore.{dotted}" if dotted != "__init__" else "senoscore")
+    for name in ("score", "call", "burden", "trend", "window", "qc", "compartments", "methods"):
+        assert callable(getattr(senoscore, name))
 
 
 def rule_blocks() -> dict[str, str]:

@@ -10,8 +10,8 @@ import pandas as pd
 from study import REALDATA, tissue
 
 import senoscore as sen
-from senoscore import _keys as k
-from senoscore._compartments import read_markers
+from senoscore import names as k
+from senoscore.cells.markers import read_markers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,8 @@ import pandas as pd
 from scipy import sparse, stats
 from study import Size, called, table, tissue
 
-from senoscore._simulate import design
-from senoscore.panel import load_panel
+from senoscore.calling.panel import load_panel
+from senoscore.simulation.tissue import design
 
 
 def correlations(size: Size) -> pd.DataFrame:

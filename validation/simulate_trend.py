@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from senoscore._trend import readouts, trend
+from senoscore.inference.readouts import readouts
+from senoscore.inference.trend import trend
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

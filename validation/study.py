@@ -13,8 +13,8 @@ import pandas as pd
 from scipy import sparse, stats
 
 import senoscore as sen
-from senoscore._simulate import design
-from senoscore.panel import load_panel
+from senoscore.calling.panel import load_panel
+from senoscore.simulation.tissue import design
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -1,6 +1,5 @@
-"""The call that learns: kernels that know arrays, not AnnData.
+"""Is this cell senescent: panel, calibration on controls, states and false discovery rate."""
 
-``programme`` learns gene weights from sufficient statistics, ``nuisance`` judges what was learnt,
-``pooled_null`` turns scores into p-values, ``kinds`` tests several kinds of evidence together,
-``prevalence`` says how much. ``learned`` puts them in order.
-"""
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from senoscore.errors import InputError
-from senoscore.io._h5 import (
+from senoscore.io.hdf5 import (
     H5_ERRORS,
     Matrix,
     RangeReader,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from anndata import AnnData
+
 
 __all__ = ["Block", "find_layer", "iter_blocks", "iter_matrix", "memory_blocks", "prefetch"]
 
@@ -112,7 +113,7 @@ def iter_matrix(
     Parameters
     ----------
     matrix
-        From :func:`senoscore.io._h5.describe`.
+        From :func:`senoscore.io.hdf5.describe`.
     block_size, rows
         As in :func:`iter_blocks`.
 

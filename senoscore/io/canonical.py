@@ -21,16 +21,16 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from senoscore._atomic import remake
-from senoscore._keys import COUNTS, LINEAR, LOGNORM, UNS
 from senoscore.errors import InputError
-from senoscore.io._h5 import H5_ERRORS, child, damaged, open_h5, read_stored
-from senoscore.io._h5_write import create_h5
+from senoscore.io.atomic import remake
 from senoscore.io.blocks import Block, find_layer
+from senoscore.io.hdf5 import H5_ERRORS, child, create_h5, damaged, open_h5, read_stored
+from senoscore.names import COUNTS, LINEAR, LOGNORM, UNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
 
 __all__ = ["Canonical", "plain_frame", "read_canonical", "read_facts", "write_canonical_stream"]
 

@@ -1,37 +1,31 @@
 """Tables in and out: TSV for people, Parquet for the next stage. Both are written whole or not.
 
-TSV lives in :mod:`senoscore._text_tables`, for what is written below this layer.
+TSV lives in :mod:`senoscore.io.tables`, for what is written below this layer.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from senoscore._atomic import remake
-from senoscore._text_tables import (
-    EXACT_FLOATS,
-    existing_file,
-    guard_formulas,
-    lacking_columns,
-    one_line,
-    read_tsv,
-    write_tsv,
-)
 from senoscore.errors import InputError
-from senoscore.io.atomic import atomic_path
+from senoscore.io.atomic import atomic_path, remake
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
-    import pandas as pd
 
 __all__ = [
     "EXACT_FLOATS",
+    "existing_file",
     "guard_formulas",
+    "lacking_columns",
+    "one_line",
     "parquet_columns",
     "parquet_options",
     "read_parquet",
@@ -39,6 +33,187 @@ __all__ = [
     "write_parquet",
     "write_tsv",
 ]
+
+EXACT_FLOATS: Final[dict[str, Any]] = (
+    {}
+    if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1)
+    else {"float_precision": "round_trip"}
+)
+"""For ``pandas.read_csv``, which is exact by itself from 3.1 on."""
+
+_FORMULA: Final = r"^'*[=+\-@\t]"
+_NUMBER: Final = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
+
+
+def guard_formulas(column: pd.Series) -> pd.Series:
+    """Put an apostrophe before texts that a spreadsheet would run as a formula.
+
+    Parameters
+    ----------
+    column
+        Text; anything that is not text is given back as it is. NUL becomes U+FFFD, because
+        many readers end a text there, and a carriage return a line feed, because many take it
+        for the end of the row.
+
+    Returns
+    -------
+    The column, of the same length and index.
+    """
+    is_text = column.map(lambda value: isinstance(value, str)).astype(bool)
+    if not is_text.any():
+        return column
+    text = column[is_text].astype(object).str.replace("\0", "\ufffd", regex=False)
+    text = text.str.replace("\r\n?", "\n", regex=True)
+    risky = text.str.contains(_FORMULA, regex=True) & ~text.str.contains(_NUMBER, regex=True)
+    out = column.astype(object)
+    out[is_text] = text.where(~risky, "'" + text)
+    return out
+
+
+def write_tsv(table: pd.DataFrame, path: str | Path, *, float_format: str | None = None) -> None:
+    """Write a table as UTF-8 TSV, whole or not at all.
+
+    No index is written; missing values are empty; a float is the shortest text that reads back
+    to the same bits, unless ``float_format`` (such as ``%.6g``) says otherwise.
+
+    Parameters
+    ----------
+    table
+        Columns of numbers, booleans or text (also categorical).
+    path
+        A name that ends in ``.gz`` is compressed, with no time stamp inside.
+    float_format
+        printf-like format of floats.
+
+    Raises
+    ------
+    InputError
+        The file cannot be written.
+    """
+    out = table.copy(deep=False)
+    for position in range(out.shape[1]):
+        column = out.iloc[:, position]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            column = column.astype(object)
+        if column.dtype == object or isinstance(column.dtype, pd.StringDtype):
+            out.isetitem(position, guard_formulas(column).to_numpy(dtype=object))
+    out.columns = guard_formulas(pd.Series(list(map(str, out.columns)), dtype=object)).tolist()
+    compression: Any = {"method": "gzip", "mtime": 0} if str(path).endswith(".gz") else None
+    with atomic_path(path) as temporary:
+        out.to_csv(
+            temporary,
+            sep="\t",
+            index=False,
+            na_rep="",
+            lineterminator="\n",
+            float_format=float_format,
+            compression=compression,
+            encoding="utf-8",
+        )
+        if compression is None:
+            with temporary.open("a", encoding="utf-8", newline="") as handle:
+                handle.write("\n")
+
+
+def read_tsv(
+    path: str | Path,
+    *,
+    dtype: Mapping[str, Any] | type | str | None = None,
+    columns: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Read a table that :func:`write_tsv` wrote.
+
+    Only an empty field is missing: ``NA`` and ``nan`` are texts, for genes and samples may be
+    named so. A column of numbers holds numbers, to the last bit.
+
+    Parameters
+    ----------
+    path
+        TSV, compressed or not.
+    dtype
+        As in pandas; ``str`` reads everything as text.
+    columns
+        Columns that must be there, in this order; None reads all.
+
+    Returns
+    -------
+    The table, with texts as Python strings.
+
+    Raises
+    ------
+    InputError
+        The file is missing, cut short, not such a table, or lacks a column.
+    """
+    where = existing_file(path)
+    try:
+        table = pd.read_csv(
+            where,
+            sep="\t",
+            dtype=dtype,
+            keep_default_na=False,
+            na_values=[""],
+            **EXACT_FLOATS,
+            encoding="utf-8",
+        )
+    except (ValueError, OSError, EOFError) as error:  # ParserError is a ValueError
+        msg = f"{where} cannot be read as a table: {one_line(error)}"
+        raise InputError(msg, fix=remake(where)) from error
+    _refuse_cut(where)
+    table.columns = list(map(_unguard, table.columns))  # of the type that pandas gives names
+    for position in range(table.shape[1]):
+        column = table.iloc[:, position]
+        if column.dtype == object or isinstance(column.dtype, pd.StringDtype):
+            restored = column.astype(object).map(_unguard, na_action="ignore").astype(object)
+            table.isetitem(position, restored.to_numpy(dtype=object))
+    return table if columns is None else _select(table, columns, where)
+
+
+def existing_file(path: str | Path) -> Path:
+    """Make a path of it, or say that no such file is there."""
+    where = Path(path)
+    if not where.is_file():
+        msg = f"{where} is not there" if not where.exists() else f"{where} is no file"
+        raise InputError(msg, fix="check the path")
+    return where
+
+
+def lacking_columns(missing: list[str], present: list[str], where: Path) -> InputError:
+    """Build the error for columns that are not there."""
+    msg = f"{where} has no column {', '.join(map(repr, missing))}"
+    return InputError(msg, fix=f"columns there: {', '.join(map(repr, present[:20]))}")
+
+
+def one_line(error: Exception) -> str:
+    """The message of an error without its line ends."""
+    return " ".join(str(error).split())[:300]
+
+
+def _refuse_cut(path: Path) -> None:
+    """Refuse a table without the empty line that ends it; a gzip file says so itself."""
+    if path.suffix == ".gz":
+        return
+    with path.open("rb") as handle:
+        handle.seek(-min(2, path.stat().st_size), os.SEEK_END)
+        if handle.read() != b"\n\n":
+            msg = f"{path} is cut short: it lacks the empty line that ends a table"
+            raise InputError(msg, fix=remake(path))
+
+
+def _select(table: pd.DataFrame, columns: Sequence[str], where: Path) -> pd.DataFrame:
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise lacking_columns(missing, list(table.columns), where)
+    return table[list(columns)]
+
+
+def _unguard(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith("'"):
+        return value[1:] if _guarded(value) else value
+    return value
+
+
+def _guarded(value: str) -> bool:
+    return value.lstrip("'")[:1] in ("=", "+", "-", "@", "\t") and value.lstrip("'") != ""
 
 
 def write_parquet(table: pd.DataFrame, path: str | Path) -> None:

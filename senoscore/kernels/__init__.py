@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-__all__ = ["cache_folder", "warm"]
+import lazy_loader
 
 
 def _is_writable(folder: Path) -> bool:
@@ -65,8 +65,10 @@ def warm() -> None:
     Counts (int32, float32) and log-normalised values (float32) with 32-bit indices. Takes a
     minute once; afterwards every process loads the compiled code.
     """
-    from senoscore.kernels.mean_warm import warm_mean
-    from senoscore.kernels.rank_warm import warm_rank
+    from senoscore.kernels.warm_up import warm_mean, warm_rank
 
     warm_rank()
     warm_mean()
+
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

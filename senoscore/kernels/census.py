@@ -12,6 +12,7 @@ from senoscore.kernels.mean import run_rows
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+
 __all__ = [
     "ABOVE",
     "BEYOND",

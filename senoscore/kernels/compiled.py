@@ -23,6 +23,7 @@ from numba.core.caching import FunctionCache
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
 __all__ = ["njit"]
 
 logger = logging.getLogger(__name__)

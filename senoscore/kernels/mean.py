@@ -24,6 +24,7 @@ from senoscore.kernels.compiled import njit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
 __all__ = [
     "TARGET_SUM",
     "add_counts",

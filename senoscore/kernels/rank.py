@@ -39,16 +39,19 @@ entry is kept relative to that of a zero, so that only stored genes of a set are
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from senoscore.errors import InputError
 from senoscore.kernels.compiled import njit
-from senoscore.kernels.rank_plan import RANK_METHODS, RankPlan, plan_ranks
-from senoscore.kernels.rank_run import kernel_data, kernel_indices, run_chunks
-from senoscore.kernels.rank_tables import fill_tables, finish_scores
 from senoscore.kernels.rank_values import (
     BAD_DUPLICATE,
+    BAD_INDEX,
+    BAD_NOT_COUNT,
+    BAD_NOT_FINITE,
     N_COUNTERS,
     OK,
     SMALL,
@@ -61,11 +64,396 @@ from senoscore.kernels.rank_values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["RANK_METHODS", "RankPlan", "plan_ranks", "score_ranks"]
+
+__all__ = [
+    "RANK_METHODS",
+    "UCELL_NEUTRAL",
+    "UCELL_PYUCELL",
+    "UCELL_R",
+    "RankPlan",
+    "aucell_limit",
+    "fill_tables",
+    "finish_scores",
+    "kernel_data",
+    "kernel_indices",
+    "largest_lead",
+    "plan_ranks",
+    "run_chunks",
+    "score_ranks",
+]
+
+UCELL_NEUTRAL = 0
+UCELL_PYUCELL = 1
+UCELL_R = 2
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _expected_capped(greater, n, cap):  # type: ignore[no-untyped-def]
+    """Mean of min(rank, cap) over ranks greater + 1 ... greater + n."""
+    below = min(max(cap - greater, 0), n)  # members whose rank is at most the cap
+    return (below * greater + 0.5 * below * (below + 1) + float(n - below) * cap) / n
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _expected_lead(greater, n, limit):  # type: ignore[no-untyped-def]
+    """Mean of max(limit - rank, 0) over ranks greater + 1 ... greater + n."""
+    inside = min(max(limit - greater, 0), n)
+    return (inside * (limit - greater) - 0.5 * inside * (inside + 1)) / n
+
+
+@njit(cache=True, nogil=True)
+def _ucell_rank(greater, n, code, n_zero, zero_greater, mode, cap):  # type: ignore[no-untyped-def]
+    if mode == UCELL_NEUTRAL:
+        return _expected_capped(greater, n, cap)
+    if mode == UCELL_R:
+        return min(greater + 0.5 * (n + 1), float(cap))
+    if code == 0:
+        return float(cap)
+    # pyucell ranks the stored values only, so zeros above a value do not push it down.
+    above = greater - n_zero if greater > zero_greater else greater
+    rank = above + 0.5 * (n + 1)
+    return rank if rank <= cap else float(cap)
+
+
+@njit(cache=True, nogil=True)
+def fill_tables(  # type: ignore[no-untyped-def]
+    group_code, group_n, n_groups, n_genes, column, mode, cap, limit, alpha, table, zero
+):
+    """Fill the table of contributions, relative to the contribution of a zero.
+
+    Parameters
+    ----------
+    group_code, group_n, n_groups
+        Groups in descending order, zeros among them.
+    n_genes
+        Genes ranked (all groups together).
+    column
+        Columns of the table for: capped rank (UCell), lead (AUCell), ascending rank, weight
+        and weight times rank (ssGSEA); -1 where not wanted. Shape (5,).
+    mode, cap
+        UCell: rule for ranks, largest rank.
+    limit
+        AUCell: rank at which the recovery curve ends.
+    alpha
+        ssGSEA: exponent of the rank.
+    table
+        Receives contribution minus that of a zero, row = code of the group, so that only the
+        stored genes of a set need to be visited.
+    zero
+        Receives the contribution of a zero; shape of a row of the table.
+    """
+    greater = 0
+    n_zero = 0
+    zero_greater = n_genes
+    for i in range(n_groups):
+        if group_code[i] == 0:
+            n_zero = group_n[i]
+            zero_greater = greater
+        greater += group_n[i]
+    greater = 0
+    zero[:] = 0.0
+    for i in range(n_groups):
+        code = group_code[i]
+        n = group_n[i]
+        row = table[code]
+        if column[0] >= 0:
+            row[column[0]] = _ucell_rank(greater, n, code, n_zero, zero_greater, mode, cap)
+        if column[1] >= 0:
+            row[column[1]] = _expected_lead(greater, n, limit)
+        if column[2] >= 0:
+            rank = n_genes - greater - 0.5 * (n - 1)
+            row[column[2]] = rank
+            if column[3] >= 0:
+                weight = np.sqrt(np.sqrt(rank)) if alpha == 0.25 else rank**alpha
+                row[column[3]] = weight
+                row[column[4]] = weight * rank
+        greater += n
+        if code == 0:
+            zero[:] = row
+    for i in range(n_groups):
+        row = table[group_code[i]]
+        for w in range(len(zero)):
+            row[w] -= zero[w]
+
+
+@njit(cache=True, nogil=True)
+def finish_scores(  # type: ignore[no-untyped-def]
+    sums, zero, column, place, n_genes, set_n, set_listed, cap, max_lead, out
+):
+    """Turn the sums of one cell over the genes of each set into scores.
+
+    Parameters
+    ----------
+    sums
+        Sum over the genes of each set of the table, shape (n_sets, n_columns).
+    zero, column, n_genes, cap
+        As in :func:`fill_tables`.
+    place
+        Row of ``out`` for UCell, AUCell, ssGSEA, singscore; -1 where not wanted. Shape (4,).
+    set_n, set_listed
+        Genes found of each set, and genes UCell reckons with. Shape (n_sets,).
+    max_lead
+        AUCell: largest possible sum of leads, shape (n_sets,).
+    out
+        Receives the scores, shape (n_methods, n_sets); NaN where undefined.
+    """
+    all_genes = float(n_genes)
+    for s in range(len(set_n)):
+        n = float(set_n[s])
+        if n == 0:
+            out[:, s] = np.nan
+            continue
+        if place[0] >= 0:
+            m = float(set_listed[s])
+            total = m * zero[column[0]] + sums[s, column[0]]
+            inside = min(m, float(cap))
+            least = 0.5 * inside * (inside + 1) + (m - inside) * cap
+            most = m * cap
+            out[place[0], s] = 1.0 - (total - least) / (most - least) if most > least else np.nan
+        if place[1] >= 0:
+            total = n * zero[column[1]] + sums[s, column[1]]
+            out[place[1], s] = total / max_lead[s] if max_lead[s] > 0 else np.nan
+        if column[2] < 0:
+            continue
+        ranks = n * zero[column[2]] + sums[s, column[2]]
+        rest = all_genes - n
+        if place[2] >= 0:
+            weights = n * zero[column[3]] + sums[s, column[3]]
+            weighted = n * zero[column[4]] + sums[s, column[4]]
+            walk_in = weighted / weights
+            walk_out = (0.5 * all_genes * (all_genes + 1) - ranks) / rest if rest > 0 else np.nan
+            out[place[2], s] = (walk_in - walk_out) / all_genes
+        if place[3] >= 0:
+            # Least mean rank (n + 1) / 2, largest (2 N - n + 1) / 2: they lie N - n apart.
+            mean = ranks / n
+            out[place[3], s] = (mean - 0.5 * (n + 1)) / rest - 0.5 if rest > 0 else np.nan
+
+
+RANK_METHODS: Final = ("ucell", "aucell", "ssgsea", "singscore")
+_UCELL_RULES: Final = {
+    None: UCELL_NEUTRAL,
+    "pyucell": UCELL_PYUCELL,
+    "ucell-r": UCELL_R,
+}
+
+
+@dataclass(frozen=True)
+class RankPlan:
+    """What does not change from block to block: sets, methods, constants."""
+
+    methods: tuple[str, ...]
+    n_vars: int
+    n_sets: int
+    in_set: NDArray[np.bool_]
+    """Whether each gene is in a set, shape (n_vars,): fits the nearest cache, ``slot`` does not."""
+    slot: NDArray[np.unsignedinteger]
+    """Row of each gene in the membership lists; 0: in no set. Shape (n_vars,)."""
+    member_ptr: NDArray[np.uint32]
+    member_set: NDArray[np.uint32]
+    column: NDArray[np.int64]
+    place: NDArray[np.int64]
+    set_n: NDArray[np.int64]
+    set_listed: NDArray[np.int64]
+    max_lead: NDArray[np.float64]
+    mode: int
+    cap: int
+    limit: int
+    alpha: float
+    extra_zeros: int
+
+
+def aucell_limit(n_vars: int, fraction: float = 0.05) -> int:
+    """Rank at which the recovery curve ends: the top fraction of the universe, at least 2."""
+    return int(np.clip(np.ceil(fraction * n_vars), 2, max(n_vars, 2)))
+
+
+def largest_lead(set_n: NDArray[np.int64], limit: int) -> NDArray[np.float64]:
+    """Sum of leads of a set whose genes are on top: the largest area, shape (n_sets,)."""
+    inside = np.minimum(set_n, limit - 1).astype(np.float64)
+    return inside * limit - inside * (inside + 1) / 2
+
+
+def memberships(
+    indptr: NDArray[np.integer], gene_idx: NDArray[np.integer], n_vars: int
+) -> tuple[NDArray[np.unsignedinteger], NDArray[np.uint32], NDArray[np.uint32]]:
+    """Turn sets of genes into lists of sets per gene.
+
+    Returns
+    -------
+    ``slot`` (n_vars,), ``member_ptr`` and ``member_set``: the sets of gene ``g`` are
+    ``member_set[member_ptr[slot[g]]:member_ptr[slot[g] + 1]]``; slot 0 has none.
+    """
+    set_of = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    order = np.lexsort((set_of, gene_idx))
+    genes, counts = np.unique(np.asarray(gene_idx)[order], return_counts=True)
+    slot: NDArray[np.unsignedinteger] = np.zeros(
+        n_vars, np.uint16 if len(genes) < 2**16 - 1 else np.uint32
+    )
+    slot[genes] = np.arange(1, len(genes) + 1)
+    member_ptr = np.zeros(len(genes) + 2, np.uint32)
+    np.cumsum(counts, out=member_ptr[2:])
+    return slot, member_ptr, set_of[order].astype(np.uint32)
+
+
+def plan_ranks(
+    methods: Sequence[str],
+    indptr: NDArray[np.integer],
+    gene_idx: NDArray[np.integer],
+    n_vars: int,
+    *,
+    n_listed: NDArray[np.integer] | None = None,
+    ucell_rule: str | None = None,
+    max_rank: int = 1500,
+    auc_fraction: float = 0.05,
+    alpha: float = 0.25,
+    extra_zeros: int = 0,
+) -> RankPlan:
+    """Prepare sets for :func:`score_ranks`.
+
+    Parameters
+    ----------
+    methods
+        Of :data:`RANK_METHODS`, each once.
+    indptr, gene_idx
+        Genes (columns) of each set in CSR form, each gene once a set; indptr of shape
+        (n_sets + 1,).
+    n_vars
+        Genes of the universe.
+    n_listed
+        Genes listed per set, found or not, shape (n_sets,). Used by the exact UCell rules,
+        which rank missing genes last.
+    ucell_rule
+        None (tie-neutral), ``pyucell`` (stored values ranked, mean ranks above the limit and
+        zeros set to it) or ``ucell-r`` (all genes ranked, mean ranks capped).
+    max_rank
+        Limit of UCell.
+    auc_fraction
+        Share of the universe under the recovery curve of AUCell.
+    alpha
+        Exponent of ssGSEA.
+    extra_zeros
+        Missing genes that ``ucell-r`` adds to the universe as zeros.
+    """
+    methods = tuple(methods)
+    column = np.full(5, -1, np.int64)
+    wanted = [
+        "ucell" in methods,
+        "aucell" in methods,
+        "ssgsea" in methods or "singscore" in methods,
+        "ssgsea" in methods,
+        "ssgsea" in methods,
+    ]
+    column[wanted] = np.arange(sum(wanted))
+    place = [methods.index(m) if m in methods else -1 for m in RANK_METHODS]
+    slot, member_ptr, member_set = memberships(indptr, gene_idx, n_vars)
+    set_n = np.diff(indptr).astype(np.int64)
+    limit = aucell_limit(n_vars, auc_fraction)
+    exact = ucell_rule is not None and n_listed is not None
+    return RankPlan(
+        methods=methods,
+        n_vars=n_vars,
+        n_sets=len(set_n),
+        in_set=slot != 0,
+        slot=slot,
+        member_ptr=member_ptr,
+        member_set=member_set,
+        column=column,
+        place=np.array(place, np.int64),
+        set_n=set_n,
+        set_listed=np.asarray(n_listed, np.int64) if exact else set_n,
+        max_lead=largest_lead(set_n, limit),
+        mode=_UCELL_RULES[ucell_rule],
+        cap=max_rank if ucell_rule == "pyucell" else min(max_rank, n_vars + extra_zeros),
+        limit=limit,
+        alpha=alpha,
+        extra_zeros=extra_zeros,
+    )
+
+
+_CHUNK: Final = 256  # rows a thread takes at a time: few enough to stay in the last cache
+
+_PROBLEMS: Final = {
+    BAD_INDEX: ("names a gene beyond the last", "the matrix is damaged: write it again"),
+    BAD_NOT_COUNT: (
+        "holds a value that is no count (negative, not a whole number, or missing)",
+        "pass raw counts, or values that are log-normalised throughout",
+    ),
+    BAD_NOT_FINITE: ("holds NaN or infinite values", "set them to 0 or remove the cell"),
+    BAD_DUPLICATE: ("stores a gene twice", "call sum_duplicates() on the matrix"),
+}
+
+
+def kernel_indices(indices: NDArray[Any]) -> NDArray[np.integer]:
+    """Gene indices as unsigned 32-bit integers, without a copy if they are 32 bits wide.
+
+    A negative index becomes a huge one, which is out of range all the same.
+    """
+    indices = np.ascontiguousarray(indices)
+    if indices.dtype.itemsize == 4:
+        return indices.view(np.uint32)
+    wide = indices.astype(np.int64, copy=False).view(np.uint64)
+    return np.minimum(wide, 2**32 - 1).astype(np.uint32)
+
+
+def kernel_data(
+    data: NDArray[Any], *, counts: bool
+) -> tuple[NDArray[Any], np.uint64 | None, np.uint64 | None]:
+    """Values in one of the types the kernels are compiled for.
+
+    Returns
+    -------
+    Counts as they are (int32, int64, float32 or float64) and twice None; other values as the
+    bit patterns of floats, with the patterns of the sign and of infinity.
+    """
+    data = np.ascontiguousarray(data)
+    if data.dtype.kind in "bu" or data.dtype.itemsize < 4:
+        narrow = data.dtype.itemsize < 4
+        wide = np.float64 if data.dtype == np.uint64 else np.int64
+        data = data.astype(np.float32 if narrow else wide)  # exact for 8 and 16 bits
+    if counts:
+        return data, None, None
+    if data.dtype.kind in "iu":
+        data = data.astype(np.float64)
+    if data.dtype == np.float32:
+        return data.view(np.uint32), np.uint64(1 << 31), np.uint64(0x7F800000)
+    bits = data.astype(np.float64, copy=False).view(np.uint64)
+    return bits, np.uint64(1 << 63), np.uint64(0x7FF << 52)
+
+
+def run_chunks(
+    work: Callable[[int, int], tuple[int, int]],
+    n_rows: int,
+    n_threads: int,
+    first_row: int,
+    before: Callable[[int, int], None] | None = None,
+) -> None:
+    """Run ``work(first, last)`` over chunks of rows in threads and raise what it reports.
+
+    The kernels release the GIL and rows do not depend on each other, so threads change nothing
+    but the time. ``before(first, last)`` is called on each chunk just before, so that what it
+    reads is still in the cache; what it raises ends everything.
+    """
+
+    def both(first: int, last: int) -> tuple[int, int]:
+        if before is not None:
+            before(first, last)
+        return work(first, last)
+
+    bounds = [(at, min(at + _CHUNK, n_rows)) for at in range(0, n_rows, _CHUNK)]
+    if n_threads > 1 and len(bounds) > 1:
+        with ThreadPoolExecutor(min(n_threads, len(bounds))) as pool:
+            reports = list(pool.map(lambda bound: both(*bound), bounds))
+    else:
+        reports = [both(*bound) for bound in bounds]
+    for status, row in reports:
+        if status != OK:
+            what, fix = _PROBLEMS[status]
+            msg = f"cell {first_row + row} (counted from 0) {what}"
+            raise InputError(msg, fix=fix)
 
 
 @njit(cache=True, nogil=True)

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from senoscore.errors import InputError
 from senoscore.plotting import save, to_svg
-from senoscore.report._tables import TableView, clean, view
+from senoscore.report.tables import TableView, clean, view
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
-    from senoscore.plotting._theme import Layout
+    from senoscore.plotting import Layout
+
 
 __all__ = ["Figure", "Gap", "figure"]
 

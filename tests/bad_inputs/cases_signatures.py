@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import h5py
 import yaml
 
-from senoscore._resources import resource
+from senoscore.io.resources import resource
 from tests.bad_inputs.study import SIGNATURES, Case, anndata, configure
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _changed(change: Callable[[dict], object]) -> str:
 
 def _markers(content: str | None) -> Callable:
     def build(folder: Path) -> None:
-        from senoscore.ingest import ingest
+        from senoscore.ingest.ingest import ingest
 
         row = {"dataset": "d", "path": str(folder / "data.h5ad"), "organism": "human"}
         ingest(

@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from senoscore._signature_files import read_signature_file
-from senoscore.config import load_config
-from senoscore.design import read_samples
-from senoscore.ingest import ingest
+from senoscore.genesets.read import read_signature_file
+from senoscore.ingest.ingest import ingest
+from senoscore.run.config import load_config
+from senoscore.study.sheets import read_samples
 from tests.bad_inputs.study import (
     CELLS,
     GENES,
@@ -64,7 +64,7 @@ def _numbers(data):
 
 
 def _versions(data):
-    from senoscore.genes import canonicalise
+    from senoscore.genesets.genes import canonicalise
 
     data.var_names = [f"{e}.{i}" for i, e in enumerate(canonicalise(GENES, "human")["ensembl_id"])]
     return data

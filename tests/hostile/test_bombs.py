@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import yaml
 
-from senoscore._signature_files import read_signature_file
-from senoscore._yaml import load_yaml
-from senoscore.config import load_config
 from senoscore.errors import ConfigError, InputError, SignatureError
-from senoscore.io.readers import open_source
+from senoscore.genesets.read import read_signature_file
+from senoscore.ingest.formats import open_source
+from senoscore.io.yaml import load_yaml
+from senoscore.run.config import load_config
 from tests.bad_inputs.study import configure, dataset, table, write_10x, write_good
 
 ROOT = Path(__file__).parents[2]

@@ -12,14 +12,14 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from senoscore._signature_files import read_signature_file
-from senoscore._yaml import load_yaml
-from senoscore.config import load_config
-from senoscore.design import read_datasets, read_samples
 from senoscore.errors import SenoscoreError
-from senoscore.io.readers import open_source
-from senoscore.proposal import propose_sheets
-from senoscore.radiobiology import DAYS_PER_UNIT, to_days
+from senoscore.genesets.read import read_signature_file
+from senoscore.ingest.formats import open_source
+from senoscore.ingest.sheets import propose_sheets
+from senoscore.io.yaml import load_yaml
+from senoscore.run.config import load_config
+from senoscore.study.dose import DAYS_PER_UNIT, to_days
+from senoscore.study.sheets import read_datasets, read_samples
 from tests.bad_inputs.study import table, write_10x, write_h5ad
 
 ROOT = Path(__file__).parents[2]

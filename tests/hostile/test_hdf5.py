@@ -14,7 +14,7 @@ import pytest
 from scipy import sparse
 
 from senoscore.errors import InputError
-from senoscore.io.readers import look_source, open_source
+from senoscore.ingest.formats import look_source, open_source
 
 ROOT = Path(__file__).parents[2]
 
@@ -84,7 +84,7 @@ def test_one_long_text_many_times_counts_as_often(plain) -> None:
         file["uns"].create_dataset("t", (40_000,), kind, fillvalue=text, chunks=(1000,))
     assert plain.stat().st_size < 1_000_000
     code = (
-        "import sys; from senoscore.io.readers import open_source\n"
+        "import sys; from senoscore.ingest.formats import open_source\n"
         "from senoscore.errors import InputError\n"
         "try: open_source(sys.argv[1], max_bytes=50_000_000)\n"
         "except InputError as error: print(error)"
@@ -108,7 +108,7 @@ def test_groups_without_bottom_are_one_line(plain) -> None:
         for _ in range(20_000):
             group = h5py.Group(h5py.h5g.create(group.id, b"g"))
     code = (
-        "import sys; from senoscore.io.readers import look_source\n"
+        "import sys; from senoscore.ingest.formats import look_source\n"
         "from senoscore.errors import InputError\n"
         "try: look_source(sys.argv[1])\n"
         "except InputError as error: print(error)"

@@ -8,13 +8,13 @@ import json
 import pandas as pd
 import pytest
 
-from senoscore._signature_types import Signature
 from senoscore.cli import main
-from senoscore.config import validate_config
-from senoscore.design import read_datasets, read_samples
 from senoscore.errors import SenoscoreError, SheetError, SignatureError
-from senoscore.ingest import ingest
+from senoscore.genesets.signature import Signature
+from senoscore.ingest.ingest import ingest
 from senoscore.io.tables import read_tsv, write_tsv
+from senoscore.run.config import validate_config
+from senoscore.study.sheets import read_datasets, read_samples
 from tests.bad_inputs.study import anndata, dataset, write_good
 from tests.hostile.names import NAMES, SPREADSHEET
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from senoscore.report import render
+from senoscore.report.page import render
 from tests import fake_run
 from tests.hostile.names import NAMES
 

@@ -68,7 +68,7 @@ def test_this_test_finds_them(text) -> None:
 def test_careful_yaml_is_a_safe_loader() -> None:
     import yaml
 
-    from senoscore._yaml import _Careful
+    from senoscore.io.yaml import _Careful
 
     assert issubclass(_Careful, yaml.SafeLoader)
 

@@ -11,8 +11,8 @@ import pytest
 from scipy import sparse
 
 from senoscore.errors import InputError
-from senoscore.io._h5 import RangeReader
 from senoscore.io.blocks import iter_blocks
+from senoscore.io.hdf5 import RangeReader
 
 REALDATA = Path(__file__).parents[2].parent / "shared" / "realdata"
 

@@ -11,9 +11,9 @@ import pytest
 from scipy import sparse
 
 from senoscore.errors import InputError
-from senoscore.io._h5 import read_index, read_stored
 from senoscore.io.blocks import Block, iter_blocks
 from senoscore.io.canonical import plain_frame, read_canonical, write_canonical_stream
+from senoscore.io.hdf5 import read_index, read_stored
 
 GENES = [f"g{i}" for i in range(40)]
 
@@ -155,7 +155,7 @@ def test_names_and_facts_are_read_without_anndata(tmp_path, X):
         path, [X], GENES, values="counts", obs=_obs(90), var=pd.DataFrame(index=GENES), meta={}
     )
     code = (
-        "import sys; from senoscore._score_inputs import from_file; "
+        "import sys; from senoscore.scoring.inputs import from_file; "
         f"m = from_file({str(path)!r}); print(len(m.obs_names), 'anndata' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

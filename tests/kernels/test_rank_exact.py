@@ -14,7 +14,7 @@ import pytest
 from scipy import sparse
 
 from senoscore.kernels.rank import plan_ranks, score_ranks
-from senoscore.kernels.rank_exact import plan_decoupler, plan_gseapy, score_ordinal
+from senoscore.kernels.rank_ordinal import plan_decoupler, plan_gseapy, score_ordinal
 
 N_VARS = 2500
 

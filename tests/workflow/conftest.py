@@ -49,7 +49,7 @@ def run(folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The workflow, run on the tiny simulated study."""
-    from senoscore._simulate_files import write_study
+    from senoscore.simulation.files import write_study
 
     folder = tmp_path_factory.mktemp("demo")
     write_study(folder, seed=1, size="tiny")

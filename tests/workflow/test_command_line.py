@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from senoscore.cli_run import snakemake_command
 from senoscore.errors import ConfigError
+from senoscore.run.launch import snakemake_command
 from tests.small_study import CONFIG, ROOT, environment, write_small
 
 if TYPE_CHECKING:

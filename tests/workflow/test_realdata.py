@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from senoscore.report._answers import answers
-from senoscore.report._headline import headline
-from senoscore.report._load import load
+from senoscore.report.answers import answers, headline
+from senoscore.report.load import load
 from tests.workflow.conftest import REALDATA, run, write_config
 
 if TYPE_CHECKING:

@@ -134,7 +134,7 @@ def groups(said: str) -> list[tuple[str, list[str]]]:
 
 
 def test_slurm_profile_pairs_the_rules_of_one_dataset(tmp_path: Path) -> None:
-    from senoscore._simulate_files import write_study
+    from senoscore.simulation.files import write_study
 
     write_study(tmp_path, seed=1, size="tiny")
     (tmp_path / "config").mkdir()

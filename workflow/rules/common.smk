@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 
 from senoscore import __version__ as SENOSCORE_VERSION
-from senoscore._trend_formula import NAMES, check_formula
-from senoscore.config import load_config_file, validate_config
-from senoscore.design import check_sheets, read_datasets, read_samples
+from senoscore.inference.trend import NAMES, check_formula
+from senoscore.io.yaml import load_config_file
+from senoscore.run.config import validate_config
+from senoscore.study.sheets import check_sheets, read_datasets, read_samples
 from senoscore.io.atomic import TEMPORARY_PREFIX
-from senoscore.io.readers import source_files
-from senoscore.io.shards import count_cells, count_shards, largest_sample
-from senoscore.panel import find_panel
+from senoscore.ingest.formats import source_files
+from senoscore.scoring.pieces import count_cells, count_shards, largest_sample
+from senoscore.calling.panel import find_panel
 
 # Commands come from the environment that Snakemake itself runs in, activated or not.
 shell.prefix(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; ')

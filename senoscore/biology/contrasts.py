@@ -1,0 +1,406 @@
+"""The contrasts with control that the window reads: those of the trend table, and further ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from senoscore import names as k
+from senoscore.inference import TREND_COLUMNS, Contrast, against_control, bh, contrast, fit
+from senoscore.study import ARM, blocks, prepared, strata, unit_of, values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from senoscore.biology.rules import Measure, Options, Rule, Rules
+
+
+__all__ = [
+    "FACT",
+    "Course",
+    "Key",
+    "by_key",
+    "clock",
+    "column_of",
+    "course",
+    "evidence",
+    "key_of",
+    "of_arm",
+    "persistent_at",
+    "said",
+    "same",
+    "step",
+    "testable",
+    "verdict",
+    "window_contrasts",
+]
+
+FACT: Final = "fact"
+"""Name of the measure in the rules."""
+_QUESTION: Final = "irradiated_vs_control"
+_MEAN: Final = "mean:"
+_HALF: Final = 0.5
+_UNIT: Final = [k.SAMPLE, "region"]
+_DESIGN: Final = (
+    k.DATASET, k.SUBJECT, *ARM, "bed_gy", "eqd2_gy", k.DAYS, k.BATCH, "assay", "organism",
+)  # fmt: skip
+"""What :func:`senoscore.study.compare.prepared` and strata read of a sample, beside its unit."""
+
+Key = tuple[str, float | None, float | None, str, float | None]
+"""Arm (treatment, dose in Gy, fractions, modality) and day; None where there is none, for NaN is
+not equal to itself."""
+
+
+def key_of(row: Mapping[Any, Any]) -> Key:
+    """Key of a group of samples, of its arm and day."""
+    dose, fractions, days = (
+        None if pd.isna(row[name]) else float(row[name]) for name in (k.DOSE, "n_fractions", k.DAYS)
+    )
+    modality = "" if pd.isna(row["modality"]) else str(row["modality"])
+    return str(row[k.TREATMENT]), dose, fractions, modality, days
+
+
+def of_arm(table: pd.DataFrame, key: Key) -> pd.Series:
+    """Mark the samples of the arm of a key, of any day."""
+    treatment, dose, fractions, modality, _ = key
+    own = table[k.TREATMENT].eq(treatment) & table["modality"].eq(modality)
+    return own & same(table[k.DOSE], dose) & same(table["n_fractions"], fractions)
+
+
+def column_of(measure: Measure, columns: Iterable[object]) -> list[str]:
+    """Measures (names of the trend table) that a fact can be read from, in order."""
+    names = [str(name) for name in columns]
+    if measure.columns:
+        return list(measure.columns)
+    own = [name.removeprefix(_MEAN) for name in names if name.startswith(_MEAN)]
+    plain = [n for n in own if not n.split(k.SEP, maxsplit=1)[0].endswith(("_z", "_p"))]
+    return sorted(
+        (n for n in plain if n.split(k.SEP, 1)[-1] == measure.score),
+        key=lambda n: not n.startswith("z:"),
+    )[:1]
+
+
+def window_contrasts(
+    burden: pd.DataFrame, trend: pd.DataFrame | None, options: Options, *, named: str
+) -> pd.DataFrame:
+    """Gather one row a fact, compartment, arm and day.
+
+    Contrasts that the trend table has are taken from it, with the q of their family there. The
+    others are made here in the same way (:func:`senoscore.trend`) and are families of their own,
+    ``named`` so.
+
+    Returns
+    -------
+    The columns of the trend table, with ``fact``. Contrasts are those of one
+    ``stratum`` each, as in the trend.
+    """
+    own, pooled = _wanted(burden, options.rules)
+    found: list[pd.DataFrame] = []
+    if trend is not None:
+        rows = trend[trend["question"] == _QUESTION].copy()
+        rows["stratum"] = rows["stratum"].astype(object).where(rows["stratum"].notna(), "")
+        found += [rows[rows["measure"].isin(names)].assign(**{FACT: f}) for f, names in own.items()]
+    known = set() if trend is None else set(trend["measure"])
+    later = {f: [n for n in names if n not in known] for f, names in own.items()}
+    found.append(_made(burden, {f: names for f, names in later.items() if names}, options, named))
+    table = _pooled(burden, pooled, min_cells=options.min_cells) if pooled else pd.DataFrame()
+    if len(table):
+        tissue = {m.name: [f"tissue{k.SEP}{m.name}"] for m in pooled}
+        found.append(_made(table, tissue, options, named))
+    columns = [FACT, *TREND_COLUMNS]
+    out = pd.concat([t for t in found if len(t)] or [pd.DataFrame(columns=columns)])
+    order = [FACT, k.COMPARTMENT, "stratum", *ARM, k.DAYS]
+    return out[columns].sort_values(order, kind="stable", ignore_index=True)
+
+
+def _made(
+    burden: pd.DataFrame, facts: Mapping[str, Sequence[str]], options: Options, named: str
+) -> pd.DataFrame:
+    """Contrasts of some measures in every compartment; a fact is a family."""
+    control = options.control
+    names = sorted({name for own in facts.values() for name in own})
+    if not names:
+        return pd.DataFrame()
+    table = prepared(burden, options.transform, control=control)
+    table = table[table[k.COMPARTMENT] != k.UNASSIGNED]
+    there = [name for name in names if name in table]
+    parts = []
+    for compartment, of in table.groupby(k.COMPARTMENT, sort=True):
+        for part in strata(of, control=control):
+            rows = against_control(part, of[there], control=control, alpha=options.alpha)
+            parts.append(rows.assign(**{k.COMPARTMENT: compartment}))
+    some = [part for part in parts if len(part)]
+    if not some:
+        return pd.DataFrame()
+    rows = pd.concat(some, ignore_index=True)
+    rows["unit"] = [unit_of(name, options.transform) for name in rows["measure"]]
+    found = [
+        rows[rows["measure"].isin(own)].assign(**{FACT: fact, "family": f"{named}/{fact}"})
+        for fact, own in facts.items()
+    ]
+    out = pd.concat([t for t in found if len(t)] or [rows.iloc[:0]], ignore_index=True)
+    out["q"] = bh(out)
+    return out.reindex(columns=[FACT, *TREND_COLUMNS])
+
+
+def same(column: pd.Series, value: float | None) -> pd.Series:
+    """Rows with a value, a missing one being equal to a missing one."""
+    return column.isna() if value is None or np.isnan(value) else column == value
+
+
+def by_key(
+    compartment: str, stratum: str, contrasts: pd.DataFrame, rules: Rules
+) -> dict[Key, dict[str, pd.Series]]:
+    """Contrast of every fact of a compartment and stratum, by arm and day.
+
+    Of several columns of one fact (fraction, index) the first is used that the compartment has
+    any contrast of.
+    """
+    out: dict[Key, dict[str, pd.Series]] = {}
+    contrasts = contrasts[contrasts["stratum"] == stratum]
+    for fact, measure in rules.measures.items():
+        mine = contrasts[contrasts[FACT] == fact]
+        if not measure.of:
+            mine = mine[mine[k.COMPARTMENT] == compartment]
+        there = set(mine["measure"][mine["status"] != "not_estimable"]) or set(mine["measure"])
+        first = [name for name in measure.columns if name in there][:1]
+        if first:
+            mine = mine[mine["measure"] == first[0]]
+        for key, (_, row) in zip(
+            map(key_of, mine.to_dict("records")), mine.iterrows(), strict=True
+        ):
+            out.setdefault(key, {})[fact] = row
+    return out
+
+
+def _wanted(burden: pd.DataFrame, rules: Rules) -> tuple[dict[str, list[str]], list[Measure]]:
+    """Facts of the compartment itself with their measures, and facts of other compartments."""
+    own: dict[str, list[str]] = {}
+    pooled: list[Measure] = []
+    for name, measure in rules.measures.items():
+        if measure.of:
+            pooled.append(measure)
+        else:
+            own[name] = column_of(measure, burden.columns)
+    return own, pooled
+
+
+def _pooled(burden: pd.DataFrame, measures: Sequence[Measure], *, min_cells: int) -> pd.DataFrame:
+    """A burden table of groups of compartments: one row a sample (and region) and group."""
+    region = burden["region"] if "region" in burden else pd.Series("", index=burden.index)
+    burden = burden.assign(region=region.astype(object).where(region.notna(), "").astype(str))
+    samples = burden.drop_duplicates(_UNIT).set_index(_UNIT)
+    total = burden.groupby(_UNIT)["n_cells"].sum()
+    groups: dict[str, pd.DataFrame] = {}
+    for measure in measures:
+        mine = burden[burden[k.COMPARTMENT].isin(measure.of)]
+        if not mine["n_cells"].gt(0).any():
+            continue
+        name = "+".join(measure.of)
+        n = mine.groupby(_UNIT)["n_cells"].sum().reindex(samples.index, fill_value=0)
+        table = groups.setdefault(name, _group_rows(samples, name, n, total))
+        if measure.share:
+            rest = total.reindex(samples.index) - n
+            odds = (n + _HALF) / (rest + _HALF)
+            value = odds.map(np.log).where(total.reindex(samples.index) >= min_cells)
+        else:
+            value = _weighted(mine, measure).reindex(samples.index).where(n >= min_cells)
+        table[f"{_MEAN}tissue{k.SEP}{measure.name}"] = value.to_numpy(dtype=float)
+    if not groups:
+        return pd.DataFrame()
+    out = pd.concat(groups.values(), ignore_index=True)
+    for measure in measures:
+        column = f"{_MEAN}tissue{k.SEP}{measure.name}"
+        if column not in out:
+            out[column] = np.nan
+    return out
+
+
+def _group_rows(samples: pd.DataFrame, name: str, n: pd.Series, total: pd.Series) -> pd.DataFrame:
+    table = samples[[c for c in _DESIGN if c in samples]].copy()
+    table[k.COMPARTMENT] = name
+    table["n_cells"] = table["n_assessable"] = n
+    table["n_positive"] = 0
+    table["status"] = np.where(total.reindex(samples.index) > 0, "ok", "absent")
+    return table.reset_index()
+
+
+def _weighted(rows: pd.DataFrame, measure: Measure) -> pd.Series:
+    """Mean score of a sample over the cells of several compartments."""
+    names = column_of(measure, rows.columns)
+    if not names:
+        return pd.Series(dtype=float)
+    value = pd.to_numeric(rows[f"{_MEAN}{names[0]}"]).astype(float)
+    n = rows["n_cells"].where(value.notna(), 0)
+    by = [rows[name] for name in _UNIT]
+    sums = (value.fillna(0) * n).groupby(by).sum()
+    count = n.groupby(by).sum()
+    return sums / count.where(count > 0)
+
+
+def verdict(row: pd.Series | None, *, fdr: float, min_excess: float = 0.0) -> str:
+    """One word for a contrast.
+
+    Parameters
+    ----------
+    row
+        Of the contrasts; None where there is none.
+    fdr
+        q at or below which it holds.
+    min_excess
+        Difference of mean fractions below which a rise does not count, where the contrast is one
+        of fractions.
+    """
+    if row is None:
+        return "absent"
+    if row["status"] != "tested":
+        return str(row["status"])
+    if not row["q"] <= fdr:
+        return "same"
+    if row["estimate"] < 0:
+        return "down"
+    excess = row["estimate_fraction"]
+    return "same" if np.isfinite(excess) and excess < min_excess else "up"
+
+
+def testable(row: pd.Series | None) -> dict[str, str]:
+    """Whether both arms have two subjects, and whether the contrast could be had at all."""
+    if row is None:
+        return {"replicated": "no", "estimable": "no"}
+    enough = min(row["n_control"], row["n_treated"]) >= 2
+    return {
+        "replicated": "yes" if enough else "no",
+        "estimable": "no" if row["status"] == "not_estimable" else "yes",
+    }
+
+
+def clock(days: float | None, stable: float) -> str:
+    """Whether a day is one at which the pattern can be senescence; empty without a time."""
+    if days is None or np.isnan(days):
+        return ""
+    return "before_stable" if days < stable else "after_stable"
+
+
+def said(row: pd.Series, title: str) -> str:
+    """A contrast in words and numbers: measure, contrast, estimate, interval, q, samples."""
+    text = f"{title}: {row['contrast']}"
+    if np.isfinite(row["estimate"]):
+        text += f" {row['estimate']:+.3g} {row['unit']}"
+    if np.isfinite(row["ci_lo"]):
+        text += f" [{row['ci_lo']:.3g}, {row['ci_hi']:.3g}]"
+    if np.isfinite(row["estimate_fraction"]):
+        text += f", {100 * row['estimate_fraction']:+.3g} points"
+    if np.isfinite(row["q"]):
+        text += f", q {row['q']:.2g}"
+    text += f", {row['n_treated']:g} vs {row['n_control']:g} samples"
+    return text + (f", {row['status']}" if row["status"] != "tested" else "")
+
+
+def evidence(asked: Sequence[Rule], rows: Mapping[str, pd.Series], rules: Rules) -> list[str]:
+    """The contrasts behind some rules in words, the burden always among them."""
+    facts = {"burden": None} | {fact: None for rule in asked for fact in rule.when}
+    members = dict.fromkeys(m for fact in facts for m in rules.members(fact))
+    found = [said(rows[m], rules.measures[m].title) for m in members if m in rows]
+    absent = [rules.measures[m].title for m in members if m not in rows]
+    return found + [f"{title}: not measured" for title in absent]
+
+
+@dataclass(frozen=True)
+class Course:
+    """Of one compartment and arm.
+
+    ``peak`` is the time with the highest mean, ``peak_set`` the times that do not differ from it
+    after Benjamini-Hochberg (empty where nothing could be tested, and ``why_not`` says why);
+    ``below_peak`` maps later times to the difference from the highest, with its interval.
+    """
+
+    peak: float
+    peak_set: tuple[float, ...]
+    below_peak: Mapping[float, Contrast]
+    why_not: str = ""
+
+
+def persistent_at(
+    up: Mapping[float, bool], phase: Mapping[float, str], *, consecutive: int
+) -> dict[float, bool]:
+    """Whether a raised burden persists at each time.
+
+    Parameters
+    ----------
+    up
+        Time -> burden holds above control, for times at which it can be senescence.
+    phase
+        Time -> phase.
+    consecutive
+        Times in a row, this one the last, that make it persistent before the chronic phase.
+    """
+    run, out = 0, {}
+    for day in sorted(up):
+        run = run + 1 if up[day] else 0
+        out[day] = up[day] and (run >= consecutive or phase[day] == "chronic")
+    return out
+
+
+def course(
+    arm: pd.DataFrame, controls: pd.DataFrame, *, measure: str, alpha: float
+) -> Course | None:
+    """Compare every time of one course with its highest one; None without any time.
+
+    Parameters
+    ----------
+    arm, controls
+        Rows of one compartment and stratum, as :func:`senoscore.study.compare.prepared` gives them.
+    measure
+        ``fraction_senescent`` or ``index_mean``.
+    """
+    if measure not in arm:
+        return None
+    mine = values(arm[arm[k.DAYS].notna()], measure)
+    times = sorted(mine[k.DAYS].unique())
+    if not times:
+        return None
+    level = mine.groupby(k.DAYS)["y"].mean()
+    peak = float(level.index.to_numpy(dtype=float)[int(level.to_numpy().argmax())])
+    if len(times) == 1:
+        return Course(peak, (), {}, "one time only")
+    base = values(controls, measure).assign(**{k.DAYS: -1.0})
+    both = pd.concat([mine, base], ignore_index=True)
+    found = {day: step(both, peak, day, alpha=alpha) for day in times if day != peak}
+    tested = {day: c for day, c in found.items() if c is not None and np.isfinite(c.p)}
+    if not tested:
+        return Course(peak, (), {}, "no replication: times cannot be told apart")
+    q = stats.false_discovery_control(np.array([c.p for c in tested.values()]))
+    alike = [day for day, value in zip(tested, q, strict=True) if value > alpha]
+    untested = [day for day in found if day not in tested]
+    peak_set = tuple(sorted([peak, *alike, *untested]))
+    later = {day: c for day, c in tested.items() if day > peak}
+    return Course(peak, peak_set, later)
+
+
+def step(table: pd.DataFrame, start: float, end: float, *, alpha: float) -> Contrast | None:
+    """Mean at one time less the mean at another, with the variance pooled over all groups.
+
+    Parameters
+    ----------
+    table
+        As :func:`senoscore.study.compare.values` gives it; one group a day.
+    start, end
+        Days; the difference is ``end`` less ``start``.
+    """
+    days: Sequence[float] = sorted(table[k.DAYS].unique())
+    X = np.equal.outer(table[k.DAYS].to_numpy(dtype=float), np.array(days)).astype(float)
+    weights: NDArray[np.float64] = np.zeros(len(days))
+    weights[days.index(end)], weights[days.index(start)] = 1, -1
+    beside = blocks(table)
+    full = np.hstack([X, beside.subject])
+    wide = np.append(weights, np.zeros(full.shape[1] - len(weights)))
+    per_time = table.groupby(k.DAYS)[k.SUBJECT].nunique()
+    if min(per_time[start], per_time[end]) < 2:
+        return None
+    return contrast(fit(table["y"].to_numpy(dtype=float), full), wide, alpha=alpha)

@@ -1,0 +1,364 @@
+"""What senescent cells of a compartment could say to others: SASP ligands to receptors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from senoscore import names as k
+from senoscore.biology.group_means import ALL, with_all
+from senoscore.errors import ConfigError, InputError
+from senoscore.genesets import signatures
+from senoscore.inference import against_control, bh, paired
+from senoscore.io import resource
+from senoscore.study import ARM, designed, phases, strata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+
+__all__ = ["COLUMNS", "RESOURCES", "crosstalk", "curated_pairs", "genes_of", "known_directions"]
+
+RESOURCES: Final = ("curated", "consensus")
+_CONSENSUS: Final = (
+    "LIANA+ consensus (Dimitrov 2022, Nat Commun 13:3224; 2024, Nat Cell Biol 26:1613)"
+)
+_COLUMNS: Final = ["ligand", "receptor", "family", "source"]
+
+
+def curated_pairs(resource_name: str = "curated") -> pd.DataFrame:
+    """Ligand-receptor pairs of the SASP, human symbols.
+
+    Parameters
+    ----------
+    resource_name
+        ``curated``: the pairs shipped here. ``consensus``: LIANA+'s consensus resource, read from
+        the installed package, of which the pairs whose ligand is in a SASP family, SenMayo or the
+        curated table are kept.
+
+    Returns
+    -------
+    ligand, receptor (chains joined by ``+``), family, source.
+
+    Raises
+    ------
+    ConfigError
+        The resource is unknown, or LIANA+ is not installed.
+    """
+    if resource_name not in RESOURCES:
+        msg = f"crosstalk.resource is {resource_name!r}, expected {' or '.join(RESOURCES)}"
+        raise ConfigError(msg, fix="choose one of the two")
+    own = pd.read_csv(resource("crosstalk", "pairs.tsv"), sep="\t", dtype=str)
+    return own[_COLUMNS] if resource_name == "curated" else _consensus(own)
+
+
+def _consensus(own: pd.DataFrame) -> pd.DataFrame:
+    try:
+        from liana.resource import select_resource
+    except ImportError as error:
+        msg = "crosstalk.resource is 'consensus', and LIANA+ is not installed"
+        raise ConfigError(msg, fix='pip install "senoscore[crosstalk]", or use curated') from error
+    table = select_resource("consensus")[["ligand", "receptor"]].astype(str)
+    sets = signatures("sasp_family", "senmayo")
+    family = dict(zip(own["ligand"], own["family"], strict=True))
+    for signature in sets.values():
+        for gene in signature.up:
+            family.setdefault(gene, signature.title.removeprefix("SASP "))
+    kept = table[table["ligand"].isin(family)].drop_duplicates()
+    return pd.DataFrame(
+        {
+            "ligand": kept["ligand"],
+            "receptor": kept["receptor"].str.replace("_", "+", regex=False),
+            "family": kept["ligand"].map(family),
+            "source": _CONSENSUS,
+        }
+    ).reset_index(drop=True)
+
+
+def known_directions() -> pd.DataFrame:
+    """Directions that the literature expects: sender, receiver, what, source."""
+    return pd.read_csv(resource("crosstalk", "directions.tsv"), sep="\t", dtype=str)
+
+
+def genes_of(table: pd.DataFrame) -> list[str]:
+    """Every gene of some pairs, chains apart."""
+    chains = table["receptor"].str.split("+", regex=False).explode()
+    return sorted({*table["ligand"], *chains})
+
+
+COLUMNS: Final = (
+    "question", "sender", "receiver", "known", "ligand", "receptor", "ligand_family",
+    "stratum", *ARM, k.DAYS, "phase", "ligand_senescent", "ligand_other",
+    "receptor_mean", "ligand_detected", "receptor_detected", "n_control", "n_treated", "estimate",
+    "ci_lo", "ci_hi", "df", "statistic", "p", "q", "family", "method", "status", "reason",
+    "circular", "source",
+)  # fmt: skip
+_NUMBERS: Final = (
+    "estimate", "ci_lo", "ci_hi", "df", "statistic", "p", "ligand_senescent", "ligand_other",
+    "receptor_mean", "ligand_detected", "receptor_detected", "n_control", "n_treated", k.DOSE,
+    "n_fractions", k.DAYS,
+)  # fmt: skip
+_PAIRED: Final = "senescent_vs_other"
+_OVER_TIME: Final = "irradiated_vs_control"
+
+
+@dataclass(frozen=True)
+class _Options:
+    control: str
+    stable: float
+    scheme: str
+    cuts: Sequence[float] | None
+    min_cells: int
+    min_detected: float
+    alpha: float
+
+
+def crosstalk(
+    expression: pd.DataFrame,
+    samples: pd.DataFrame,
+    *,
+    pairs: pd.DataFrame | None = None,
+    directions: pd.DataFrame | None = None,
+    only_known: bool = False,
+    panel_genes: Iterable[str] = (),
+    control: str = k.CONTROL,
+    min_days_stable: float = 7.0,
+    scheme: str = "three",
+    cuts_days: Sequence[float] | None = None,
+    min_cells: int = 5,
+    min_detected: float = 0.1,
+    alpha: float = 0.05,
+) -> pd.DataFrame:
+    r"""Score ligands of senescent cells against receptors of other compartments, over time.
+
+    For a sample, the score of a pair from compartment :math:`s` to :math:`r` is
+    :math:`\sqrt{\bar L_s\,\bar R_r}`, the geometric mean of the ligand's mean log-normalised
+    expression in the sending cells and the receptor's in all receiving cells; a receptor of several
+    chains counts as its lowest chain. Expression of two genes is not a signal that was sent: a
+    score says what could be.
+
+    Parameters
+    ----------
+    expression
+        As :func:`senoscore.group_means` gives it, of all samples.
+    samples
+        Samples sheet: sample, subject, treatment, dose_gy, days_post_rt, batch; n_fractions,
+        modality, dataset, assay, organism and region where they differ (the burden table, one row
+        a sample, has them).
+    pairs
+        ligand, receptor (chains joined by ``+``), family, source; None: the curated SASP pairs.
+    directions
+        sender, receiver, what, source of the directions that were expected beforehand; None: those
+        of the review. They are families of tests of their own, and each is in the table.
+    only_known
+        Ask these directions only, not every pair of compartments.
+    panel_genes
+        Genes by which cells were called: where the ligand is one, senescent cells were partly
+        called by it, ``circular`` says so, and the pair is a test of another family.
+    control
+        Treatment that means not irradiated.
+    min_days_stable
+        Days from which a cell can be senescent.
+    scheme, cuts_days
+        As in :func:`senoscore.phases`.
+    min_cells
+        Cells of each kind that a sample needs (5 is LIANA's default too).
+    min_detected
+        Share of cells (0..1) in which a ligand must be found, among the senescent or among all
+        sending cells, and each receptor chain among the receiving ones, all samples together. The
+        gate does not know the treatment, so that it cannot make a difference.
+    alpha
+        1 - confidence of the intervals.
+
+    Returns
+    -------
+    One row a question, direction and pair. ``senescent_vs_other``: score with senescent senders
+    less score with the other cells of the same compartment and sample, one number a subject, per
+    stratum, arm (treatment, dose, fractions, modality) and phase (t test of paired differences).
+    ``irradiated_vs_control``: score of all sending cells, per stratum, arm and day, as
+    :func:`senoscore.trend` contrasts it. Strata are those of the trend. ``q`` is
+    Benjamini-Hochberg within ``family``: a question, whether the direction was expected, and
+    whether the pair is circular. Circular pairs stand after the others: their ligand is higher in
+    senescent cells partly by construction. All sending cells were not chosen by their expression,
+    so that ``irradiated_vs_control`` has none.
+
+    Raises
+    ------
+    InputError
+        A table lacks a column.
+
+    References
+    ----------
+    Score: the geometric mean of ligand and receptor, as in SingleCellSignalR's regularised product
+    (Cabello-Aguilar 2020, NAR 48:e55) without its regularisation; lowest chain: CellPhoneDB
+    (Efremova 2020, Nat Protoc 15:1484).
+    """
+    needed = [k.SAMPLE, k.COMPARTMENT, "kind", "n_cells", "gene", "mean", "detected"]
+    missing = [c for c in needed if c not in expression]
+    if missing:
+        msg = f"the expression table has no column {missing[0]!r}"
+        raise InputError(msg, fix="make it with senoscore.group_means")
+    options = _Options(control, min_days_stable, scheme, cuts_days, min_cells, min_detected, alpha)
+    wanted = curated_pairs() if pairs is None else pairs
+    expected = known_directions() if directions is None else directions
+    what = {(r.sender, r.receiver): r.what for r in expected.itertuples()}
+    cube = _Cube(with_all(expression), samples, control)
+    rows: list[dict[str, Any]] = []
+    names = [c for c in cube.compartments if c != k.UNASSIGNED]
+    asked = list(what) + [
+        (a, b) for a in names for b in names if a != b and (a, b) not in what and not only_known
+    ]
+    for sender, receiver in asked:
+        head = {"sender": sender, "receiver": receiver, "known": what.get((sender, receiver), "")}
+        found = list(_direction(cube, sender, receiver, wanted, options))
+        if not found and head["known"]:
+            found = [_untested(cube, sender, receiver)]
+        rows += [head | row for row in found]
+    out = pd.DataFrame(rows, columns=list(COLUMNS))
+    out[list(_NUMBERS)] = out[list(_NUMBERS)].astype(float)
+    circular = out["ligand"].isin(set(panel_genes)) & (out["question"] == _PAIRED)
+    out["circular"] = np.where(circular, "ligand is in the panel", "")
+    kind = np.where(out["known"] != "", "known directions", "other directions")
+    out["family"] = "crosstalk/" + out["question"] + "/" + kind
+    out.loc[circular, "family"] += "/ligand in the panel"
+    out["q"] = bh(out)
+    out[["stratum", "modality"]] = out[["stratum", "modality"]].fillna("")
+    # Sums of blocks of other sizes have other last bits, which must not decide the order.
+    rounded = out["p"].map("{:.6e}".format).astype(float)
+    order = out.assign(_other=out["known"] == "", _circular=circular, _p=rounded)
+    by = ["question", "_other", "_circular", "_p"]
+    order = order.sort_values(by, ascending=[False, True, True, True], kind="stable")
+    return order[list(COLUMNS)].reset_index(drop=True)
+
+
+class _Cube:
+    """Means and detection as arrays: samples x genes, per compartment and kind.
+
+    Samples without cells keep a row: strata are those of the whole sheet.
+    """
+
+    def __init__(self, expression: pd.DataFrame, samples: pd.DataFrame, control: str) -> None:
+        self.genes = sorted(expression["gene"].unique())
+        self.column = {gene: i for i, gene in enumerate(self.genes)}
+        self.samples = designed(samples)
+        self.strata = strata(self.samples, control=control)
+        self.present = self.samples[k.SAMPLE].isin(set(expression[k.SAMPLE]))
+        self.compartments = sorted(expression[k.COMPARTMENT].unique())
+        row = {name: i for i, name in enumerate(self.samples[k.SAMPLE])}
+        self._tables: dict[tuple[str, str], tuple[NDArray[np.float64], ...]] = {}
+        for (compartment, kind), of in expression.groupby([k.COMPARTMENT, "kind"]):
+            mean = np.full((len(row), len(self.genes)), np.nan)
+            found, n = mean.copy(), np.zeros(len(row))
+            own = of[of[k.SAMPLE].isin(row)]
+            i = own[k.SAMPLE].map(row).to_numpy(dtype=int)
+            j = own["gene"].map(self.column).to_numpy(dtype=int)
+            mean[i, j], found[i, j] = own["mean"], own["detected"]
+            n[i] = own["n_cells"]
+            self._tables[str(compartment), str(kind)] = mean, found, n
+
+    def of(
+        self, compartment: str, kind: str
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Mean, detection (samples x genes) and number of cells (samples)."""
+        shape = (len(self.samples), len(self.genes))
+        empty = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape[0])
+        return self._tables.get((compartment, kind), empty)  # type: ignore[return-value]
+
+    def detected(self, compartment: str, kind: str) -> NDArray[np.float64]:
+        """Share of cells in which each gene is found, over the samples that measure it."""
+        _, found, n = self.of(compartment, kind)
+        total = (np.isfinite(found) * n[:, None]).sum(axis=0)
+        return np.asarray((np.nan_to_num(found) * n[:, None]).sum(axis=0) / np.maximum(total, 1.0))
+
+
+def _untested(cube: _Cube, sender: str, receiver: str) -> dict[str, Any]:
+    absent = [c for c in (sender, receiver) if c not in cube.compartments]
+    why = (
+        f"no {' and no '.join(absent)} cells in this run"
+        if absent
+        else "no pair passes the detection gate with enough cells of both compartments"
+    )
+    return {"question": _PAIRED, "status": "not_estimable", "reason": why}
+
+
+def _direction(
+    cube: _Cube, sender: str, receiver: str, pairs: pd.DataFrame, options: _Options
+) -> Iterator[dict[str, Any]]:
+    sent = np.maximum(cube.detected(sender, "senescent"), cube.detected(sender, ALL))
+    got = cube.detected(receiver, ALL)
+    passed: list[tuple[dict[str, str], int, list[int]]] = []
+    columns = ("ligand", "receptor", "family", "source")
+    for values in pairs[list(columns)].astype(str).itertuples(index=False, name=None):
+        row = dict(zip(columns, values, strict=True))
+        genes = [row["ligand"], *row["receptor"].split("+")]
+        if not set(genes) <= set(cube.column):
+            continue
+        ligand, *chains = (cube.column[gene] for gene in genes)
+        if min(sent[ligand], got[chains].min()) >= options.min_detected:
+            passed.append((row, ligand, chains))
+    if not passed:
+        return
+    ligands = [ligand for _, ligand, _ in passed]
+    mean, _, n = cube.of(receiver, ALL)
+    receptor = np.column_stack([mean[:, chains].min(axis=1) for _, _, chains in passed])
+    receptor[n < options.min_cells] = np.nan
+    level = {}
+    for kind in ("senescent", "other", ALL):
+        sent_mean, _, count = cube.of(sender, kind)
+        enough = (count >= options.min_cells)[:, None]
+        level[kind] = np.where(enough, sent_mean[:, ligands], np.nan)
+    facts: list[dict[str, Any]] = [
+        {
+            "ligand": row["ligand"], "receptor": row["receptor"], "ligand_family": row["family"],
+            "source": row["source"], "ligand_detected": sent[ligand],
+            "receptor_detected": got[chains].min(),
+        }
+        for row, ligand, chains in passed
+    ]  # fmt: skip
+    scores = pd.DataFrame(np.sqrt(level[ALL] * receptor))
+    for part in cube.strata:
+        there = part.table[cube.present[part.table.index]]
+        for i, own in _paired_rows(there, level, receptor, options):
+            yield facts[i] | {"stratum": part.name} | own
+        found = against_control(part, scores, control=options.control, alpha=options.alpha)
+        for i, contrast in zip(found.pop("measure"), found.to_dict("records"), strict=True):
+            numbers = {str(name): value for name, value in contrast.items()}
+            yield facts[int(i)] | {"question": _OVER_TIME} | numbers
+
+
+def _paired_rows(
+    samples: pd.DataFrame, level: dict[str, NDArray[np.float64]],
+    receptor: NDArray[np.float64], options: _Options,
+) -> Iterator[tuple[int, dict[str, Any]]]:  # fmt: skip
+    """Senescent against other senders of the same sample, per arm and phase.
+
+    A sample that lacks a gene is left out of the pairs of that gene alone.
+    """
+    delta = np.sqrt(level["senescent"] * receptor) - np.sqrt(level["other"] * receptor)
+    days = samples[k.DAYS]
+    use = (samples[k.TREATMENT] != options.control) & (days >= options.stable)
+    phase = phases(days, scheme=options.scheme, cuts_days=options.cuts)["phase"].to_numpy()
+    chosen = samples[use].assign(phase=phase[use.to_numpy()])
+    for key, of in chosen.groupby([*ARM, "phase"], dropna=False, sort=True):
+        rows = of.index.to_numpy()
+        one_each = pd.DataFrame(delta[rows]).groupby(of[k.SUBJECT].to_numpy()).mean()
+        for i in range(delta.shape[1]):
+            mine = rows[np.isfinite(delta[rows, i])]
+            per_subject = one_each[i].dropna().to_numpy(dtype=float)
+            yield i, dict(zip([*ARM, "phase"], key, strict=True)) | {
+                "question": _PAIRED,
+                "n_treated": len(per_subject), "n_control": 0,
+                "ligand_senescent": _mean(level["senescent"][mine, i]),
+                "ligand_other": _mean(level["other"][mine, i]),
+                "receptor_mean": _mean(receptor[mine, i]),
+                "method": "t test of differences within samples, one a subject",
+            } | paired(per_subject, alpha=options.alpha)  # fmt: skip
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(values.mean()) if len(values) else float("nan")

@@ -1,0 +1,148 @@
+"""Mean expression of a few genes per sample, compartment and kind of cell, out of core."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from senoscore import names as k
+from senoscore.errors import InputError
+from senoscore.genesets import genes as gene_names
+from senoscore.io import iter_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+
+__all__ = ["ALL", "BY", "group_means", "kinds_of", "with_all"]
+
+ALL: Final = "all"
+_SCALE: Final = 1e4
+_SENESCENT: Final = ("senescent", "senescent_candidate")
+BY: Final = [k.SAMPLE, k.COMPARTMENT, "kind"]
+
+
+def kinds_of(calls: pd.DataFrame) -> NDArray[np.object_]:
+    """Kind of each called cell.
+
+    ``senescent``: fulfils the panel's composite rule at a day at which that can be senescence.
+    ``acute``: fulfils it earlier. ``unknown``: not assessable. ``other``: the rest.
+    """
+    state = calls[k.STATE].astype(str)
+    positive = calls["panel_positive"].fillna(value=False).astype(bool)
+    conditions = [state == "not_assessable", positive & state.isin(_SENESCENT), positive]
+    choices = np.array(["unknown", "senescent", "acute"], dtype=object)
+    out = np.full(len(calls), "other", dtype=object)
+    for condition, choice in reversed(list(zip(conditions, choices, strict=True))):
+        out[condition.to_numpy(dtype=bool)] = choice
+    return out
+
+
+def group_means(
+    source: str | Path | AnnData,
+    cells: pd.DataFrame,
+    genes: Iterable[str],
+    *,
+    var_names: Sequence[str],
+    values: str = k.COUNTS,
+    organism: str = "human",
+    block_cells: int = 4096,
+) -> pd.DataFrame:
+    """Average genes over the cells of each sample, compartment and kind.
+
+    Parameters
+    ----------
+    source
+        Matrix, cells by genes: an .h5ad file or an AnnData.
+    cells
+        One row a cell of the matrix, in its order: sample, compartment, ``kind`` and ``keep``
+        (cells not kept do not count).
+    genes
+        Human symbols; in another organism their one-to-one orthologs are read.
+    var_names
+        Genes of the matrix, in order.
+    values
+        ``counts`` are brought to 10,000 a cell and log1p; ``linear`` are log1p; ``lognorm`` are
+        used as they are.
+    organism
+        Whose symbols ``var_names`` are.
+    block_cells
+        Cells read at a time.
+
+    Returns
+    -------
+    One row a group and gene found: sample, compartment, kind, n_cells, gene (human symbol),
+    ``mean`` and ``detected`` (share of cells above 0).
+
+    Raises
+    ------
+    InputError
+        ``cells`` is not as long as the matrix.
+    """
+    wanted = sorted(set(genes))
+    mapped = gene_names.orthologs(wanted, "human", organism)["target"]
+    where = {str(name): i for i, name in enumerate(var_names)}
+    found = [(g, where[t]) for g, t in zip(wanted, mapped, strict=True) if t in where]
+    keep = cells[k.KEEP].to_numpy(dtype=bool)
+    groups = cells[BY].astype(str)
+    number = np.full(len(cells), -1)
+    number[keep] = groups[keep].groupby(BY, sort=True).ngroup()
+    index = groups[keep].drop_duplicates().sort_values(BY, ignore_index=True)
+    sums = np.zeros((len(index), len(found)))
+    positive = np.zeros_like(sums)
+    columns = np.array([column for _, column in found], dtype=np.intp)
+    seen = 0
+    for block in iter_blocks(source, block_size=block_cells):
+        part = block.to_csr()
+        seen = block.stop
+        if block.stop > len(number):
+            break
+        own = number[block.start : block.stop]
+        picked = _lognorm(part, columns, values)
+        rows = np.flatnonzero(own >= 0)
+        member = sparse.csr_matrix(
+            (np.ones(len(rows)), (own[rows], rows)), shape=(len(index), len(own))
+        )
+        sums += (member @ picked).toarray()
+        positive += (member @ (picked > 0).astype(float)).toarray()
+    if seen != len(cells):
+        msg = f"{len(cells)} cells for a matrix of another length"
+        raise InputError(msg, fix="delete results/cells and results/calls and run again")
+    n = np.bincount(number[number >= 0], minlength=len(index)).astype(float)
+    out = index.loc[index.index.repeat(len(found))].reset_index(drop=True)
+    out["n_cells"] = np.repeat(n, len(found)).astype("int64")
+    out["gene"] = np.tile(np.array([g for g, _ in found], dtype=object), len(index))
+    out["mean"] = (sums / n[:, None]).ravel()
+    out["detected"] = (positive / n[:, None]).ravel()
+    return out
+
+
+def _lognorm(part: sparse.csr_matrix, columns: NDArray[np.intp], values: str) -> sparse.csr_matrix:
+    picked = part[:, columns].astype(np.float64).tocsr()
+    if values == k.COUNTS:
+        total = np.asarray(part.sum(axis=1), dtype=float).ravel()
+        factor = np.divide(_SCALE, total, out=np.zeros_like(total), where=total > 0)
+        picked = sparse.diags(factor) @ picked
+    if values != k.LOGNORM:
+        picked = picked.log1p()
+    return sparse.csr_matrix(picked)
+
+
+def with_all(expression: pd.DataFrame) -> pd.DataFrame:
+    """Add the kind ``all``: every kept cell of a sample and compartment, whatever its kind."""
+    weighted = expression.assign(
+        mean=expression["mean"] * expression["n_cells"],
+        detected=expression["detected"] * expression["n_cells"],
+    )
+    by = [k.SAMPLE, k.COMPARTMENT, "gene"]
+    total = weighted.groupby(by, sort=True)[["n_cells", "mean", "detected"]].sum().reset_index()
+    total["mean"] /= total["n_cells"]
+    total["detected"] /= total["n_cells"]
+    return pd.concat([expression, total.assign(kind=ALL)], ignore_index=True)

@@ -1,0 +1,187 @@
+"""Circulating SASP factors: a table of analytes, each subject against its own baseline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from senoscore import names as k
+from senoscore.errors import SheetError
+from senoscore.study import DAYS_PER_UNIT, to_days
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+__all__ = ["PLASMA_COLUMNS", "plasma", "read_plasma"]
+
+_NEEDED: Final = (k.SUBJECT, "time", "time_unit", "analyte", "value", "unit")
+PLASMA_COLUMNS: Final = (
+    k.SUBJECT, k.DAYS, "time", "time_unit", "analyte", "value", "unit", "lod", "below_lod",
+    "value_used", "baseline", "log2_ratio", "fraction_below_lod", "n_values", "status", "note",
+)  # fmt: skip
+_MOSTLY: Final = 0.5
+"""Share of values below the limit of detection above which an analyte has no level."""
+
+
+def read_plasma(path: str | Path, samples: pd.DataFrame) -> pd.DataFrame:
+    """Read and check a table of circulating factors.
+
+    Parameters
+    ----------
+    path
+        TSV: subject, time, time_unit (h, d, w, mo; 0 or less is before irradiation), analyte,
+        value, unit, and ``lod`` where known. A value may be ``<LOD`` or ``<0.5``.
+    samples
+        Samples sheet: its subjects (or samples, where a sample is its own subject) are known.
+
+    Returns
+    -------
+    subject, time, time_unit, days_post_rt, analyte, value (NaN below the limit), unit, lod,
+    below_lod.
+
+    Raises
+    ------
+    SheetError
+        A column is missing; a subject is unknown; a value or time is no number; an analyte has
+        several units, or two values of one subject and time; a value is below a limit of
+        detection that is not given.
+    """
+    try:
+        raw = pd.read_csv(path, sep="\t", dtype=str, comment="#", keep_default_na=False)
+    except (OSError, ValueError) as error:
+        msg = f"{path} cannot be read as a table: {' '.join(str(error).split())[:200]}"
+        raise SheetError(msg, fix="give a tab-separated file with a header") from error
+    if not isinstance(raw.index, pd.RangeIndex):  # pandas took a field too many for a name
+        msg = f"{path} has rows with more fields than its header"
+        raise SheetError(msg, fix="separate fields by one tab each, as many as the header has")
+    missing = [name for name in _NEEDED if name not in raw]
+    if missing:
+        msg = f"{path} has no column {missing[0]!r}"
+        raise SheetError(msg, fix=f"columns: {', '.join(_NEEDED)}, lod")
+    table = raw.apply(lambda column: column.str.strip())
+    table["lod"] = table.get("lod", "")
+    _check_names(table, samples, path)
+    lod = _numbers(table, "lod", path, optional=True)
+    below, value, lod = _values(table, lod, path)
+    time = _numbers(table, "time", path)
+    table[k.DAYS] = to_days(time, table["time_unit"])
+    table = table.assign(time=time, value=value, lod=lod, below_lod=below)
+    twice = table.duplicated([k.SUBJECT, k.DAYS, "analyte"])
+    if twice.any():
+        row = table[twice].iloc[0]
+        what = f"{row['analyte']} of subject {row[k.SUBJECT]!r}"
+        msg = f"{path}: {what} is there twice at {row['time']:g} {row['time_unit']}"
+        raise SheetError(msg, fix="keep one of them, or give their mean")
+    return table[[*_NEEDED[:3], k.DAYS, "analyte", "value", "unit", "lod", "below_lod"]]
+
+
+def _check_names(table: pd.DataFrame, samples: pd.DataFrame, path: str | Path) -> None:
+    known = {str(s) for s in samples[k.SUBJECT].fillna("")} | set(samples[k.SAMPLE].astype(str))
+    unknown = table.loc[~table[k.SUBJECT].isin(known - {""})]
+    if len(unknown):
+        row = unknown.iloc[0]
+        where = f"{path}, line {unknown.index[0] + 2}"
+        msg = f"{where}: subject {row[k.SUBJECT]!r} is not in the samples sheet"
+        raise SheetError(msg, fix="write it as in the samples sheet, or take the row out")
+    wrong = table.loc[~table["time_unit"].isin(DAYS_PER_UNIT)]
+    if len(wrong):
+        msg = f"{path}, line {wrong.index[0] + 2}: time_unit is {wrong['time_unit'].iloc[0]!r}"
+        raise SheetError(msg, fix=f"one of: {', '.join(DAYS_PER_UNIT)}")
+    units = table.groupby("analyte")["unit"].unique()
+    for analyte, found in units.items():
+        if len(found) > 1 or not found[0]:
+            msg = f"{path}: {analyte} has the units {', '.join(map(repr, sorted(found)))}"
+            raise SheetError(msg, fix="convert it to one unit")
+
+
+def _numbers(
+    table: pd.DataFrame, column: str, path: str | Path, *, optional: bool = False
+) -> pd.Series:
+    out = pd.to_numeric(table[column].mask(table[column] == ""), errors="coerce").astype(float)
+    wrong = ~np.isfinite(out) & ~((table[column] == "") & optional)
+    if wrong.any():
+        line = int(np.flatnonzero(wrong)[0])
+        msg = (
+            f"{path}, line {line + 2}: {column} is {table[column].iloc[line]!r}, expected a number"
+        )
+        raise SheetError(msg, fix="write a number with a decimal point")
+    return out
+
+
+def _values(
+    table: pd.DataFrame, lod: pd.Series, path: str | Path
+) -> tuple[pd.Series, pd.Series, pd.Series]:
+    """Which values are below the limit of detection, the values, and the limits."""
+    text = table["value"]
+    less = text.str.startswith("<")
+    said = pd.to_numeric(text.where(less, "").str[1:].str.strip(), errors="coerce").astype(float)
+    limit = lod.where(lod.notna(), said)
+    lacking = less & limit.isna()
+    if lacking.any():
+        line = int(np.flatnonzero(lacking)[0])
+        msg = f"{path}, line {line + 2}: value is {text.iloc[line]!r} and lod is empty"
+        raise SheetError(msg, fix="give the limit of detection of this analyte in lod")
+    value = _numbers(table.assign(value=text.mask(less, "0")), "value", path)
+    if (value < 0).any():
+        line = int(np.flatnonzero(value < 0)[0])
+        msg = f"{path}, line {line + 2}: value is {text.iloc[line]!r}, below 0"
+        raise SheetError(msg, fix="give concentrations, not logarithms or differences")
+    below = less | (value < limit)
+    unknown = ~below & (value == 0)
+    if unknown.any():
+        line = int(np.flatnonzero(unknown)[0])
+        msg = f"{path}, line {line + 2}: value is 0 and lod is empty"
+        raise SheetError(msg, fix="a concentration of 0 is one below the limit: give lod")
+    return below, value.mask(below), limit
+
+
+def plasma(table: pd.DataFrame) -> pd.DataFrame:
+    r"""Bring each subject's values to its own baseline.
+
+    Parameters
+    ----------
+    table
+        As :func:`read_plasma` gives it.
+
+    Returns
+    -------
+    The table with ``value_used`` (the value; below the limit of detection
+    :math:`\mathrm{LOD}/\sqrt 2`, flagged in ``below_lod``), ``fraction_below_lod`` of the
+    analyte, ``baseline`` (geometric mean of the subject's values at day 0 or before) and
+    ``log2_ratio`` to it. An analyte of which more than half the values are below the limit has no
+    ratio, only that fraction (status ``detection_rate_only``); a subject without a baseline has
+    none either (``no_baseline``).
+
+    References
+    ----------
+    Hornung & Reed 1990, Appl Occup Environ Hyg 5:46 (LOD over the square root of 2).
+    """
+    out = table.copy()
+    below = out["below_lod"].astype(bool)
+    out["value_used"] = out["value"].mask(below, out["lod"] / np.sqrt(2))
+    grouped = out.assign(below=below).groupby("analyte")["below"]
+    out["fraction_below_lod"] = grouped.transform("mean").astype(float)
+    out["n_values"] = grouped.transform("size")
+    log2 = np.log2(out["value_used"])
+    before = out[k.DAYS] <= 0
+    by = [out[k.SUBJECT], out["analyte"]]
+    base = log2.where(before).groupby(by).transform("mean")
+    replaced = (below & before).groupby(by).transform("any")
+    mostly = out["fraction_below_lod"] > _MOSTLY
+    out["baseline"] = np.exp2(base).mask(mostly)
+    out["log2_ratio"] = (log2 - base).mask(mostly)
+    out["status"] = np.select(
+        [mostly, base.isna()], ["detection_rate_only", "no_baseline"], default="ok"
+    )
+    notes = {
+        "detection_rate_only": "more than half of the values are below the limit of detection",
+        "no_baseline": "no value of this subject at day 0 or before",
+    }
+    out["note"] = out["status"].map(notes).fillna("")
+    half = (out["status"] == "ok") & (below | replaced)
+    out.loc[half, "note"] = "value or baseline below the limit: LOD/sqrt(2) stands in"
+    order = ["analyte", k.SUBJECT, k.DAYS]
+    return out[list(PLASMA_COLUMNS)].sort_values(order, kind="stable", ignore_index=True)

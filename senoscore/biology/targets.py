@@ -1,0 +1,240 @@
+"""Whether senescent cells express what senolytics and senomorphics act on more than others."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from senoscore import names as k
+from senoscore.biology.contrasts import column_of, step
+from senoscore.biology.rules import ADVICE, load_rules
+from senoscore.genesets import signatures
+from senoscore.inference import bh, paired
+from senoscore.study import ARM, TRANSFORM, designed, prepared, strata, values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from senoscore.inference import Contrast
+
+
+__all__ = ["ESCAPE_COLUMNS", "LIMIT", "TARGET_COLUMNS", "escape", "target_genes", "targets"]
+
+TARGET_COLUMNS: Final = (
+    k.COMPARTMENT, "stratum", *ARM, "target", "kind", "title", "n_genes", "n_found",
+    "n_samples", "n_cells_senescent", "n_cells_other", "mean_senescent", "mean_other", "estimate",
+    "ci_lo", "ci_hi", "df", "statistic", "p", "q", "family", "question", "unit", "status", "reason",
+    "circular", "note",
+)  # fmt: skip
+_FEW: Final = "no sample has {n} senescent and {n} other cells"
+
+
+def target_genes(rules: Path | None = None) -> dict[str, tuple[str, ...]]:
+    """Genes of every target class of the rules, human symbols."""
+    names = list(load_rules(rules).targets)
+    found = signatures(*names)
+    return {name: tuple(found[name].up) for name in names}
+
+
+def targets(
+    expression: pd.DataFrame,
+    samples: pd.DataFrame,
+    *,
+    panel_genes: Iterable[str] = (),
+    control: str = k.CONTROL,
+    min_days_stable: float = 7.0,
+    min_cells: int = 5,
+    alpha: float = 0.05,
+    rules: Path | None = None,
+) -> pd.DataFrame:
+    """Compare target classes between senescent and other cells of the same sample.
+
+    Research use, not medical advice: expression of a target is no response to a drug.
+
+    Parameters
+    ----------
+    expression
+        As :func:`senoscore.group_means` gives it.
+    samples
+        Samples sheet: sample, subject, arm, days_post_rt; assay, organism and region where
+        they differ, for the strata (the burden table, one row a sample, has them).
+    panel_genes
+        Genes by which cells were called; a class that shares some of them is ``circular`` so far.
+    control
+        Treatment that means not irradiated.
+    min_days_stable
+        Days from which a cell can be senescent.
+    min_cells
+        Cells of both kinds that a sample needs.
+    alpha
+        1 - confidence of the intervals.
+    rules
+        Another rules file.
+
+    Returns
+    -------
+    One row a compartment, stratum, arm and class: the class is the mean over its genes of
+    mean log-normalised expression; ``estimate`` is senescent less other within a sample, averaged
+    over subjects, all days from ``min_days_stable``, with a t interval; ``q`` is Benjamini-Hochberg
+    over all classes and compartments of a kind of class.
+    """
+    entries, sets = load_rules(rules).targets, target_genes(rules)
+    parts = strata(designed(samples), control=control)
+    sheet = pd.concat([part.table.assign(stratum=part.name) for part in parts])
+    use = sheet[(sheet[k.TREATMENT] != control) & (sheet[k.DAYS] >= min_days_stable)]
+    facts = use[[k.SAMPLE, k.SUBJECT, "stratum", *ARM]]
+    own = expression[expression["kind"].isin(["senescent", "other"])]
+    own = own[own[k.COMPARTMENT] != k.UNASSIGNED].merge(facts, on=k.SAMPLE)
+    called = set(panel_genes)
+    rows: list[dict[str, Any]] = []
+    by = [k.COMPARTMENT, "stratum", *ARM]
+    for key, of in own.groupby(by, dropna=False, sort=True):
+        for name, entry in entries.items():
+            genes = sets[name]
+            shared = sorted(called & set(genes))
+            about = {
+                "target": name, "kind": entry["kind"], "title": entry["title"],
+                "question": "senescent_vs_other", "n_genes": len(genes),
+                "family": f"targets/{entry['kind'].split()[0]}",
+                "unit": "mean log-normalised expression", "note": ADVICE,
+                "circular": f"also in the panel: {', '.join(shared)}" if shared else "",
+            }  # fmt: skip
+            found = _compared(of[of["gene"].isin(genes)], min_cells=min_cells, alpha=alpha)
+            rows.append(dict(zip(by, key, strict=True)) | about | found)
+    out = pd.DataFrame(rows, columns=list(TARGET_COLUMNS))
+    out["q"] = bh(out)
+    return out
+
+
+def _compared(of: pd.DataFrame, *, min_cells: int, alpha: float) -> dict[str, Any]:
+    found = of["gene"].nunique()
+    if not found:
+        return {"n_found": 0, "status": "not_estimable", "reason": "no gene of it is in the data"}
+    groups = of.groupby([k.SAMPLE, k.SUBJECT, "kind"]).agg(
+        level=("mean", "mean"), n=("n_cells", "first")
+    )
+    senescent, other = (
+        groups.xs(kind, level="kind") if kind in set(of["kind"]) else groups.iloc[:0].droplevel(-1)
+        for kind in ("senescent", "other")
+    )
+    both = senescent.join(other, how="inner", lsuffix="_senescent", rsuffix="_other")
+    used = both[(both["n_senescent"] >= min_cells) & (both["n_other"] >= min_cells)]
+    if used.empty:
+        reason = _FEW.format(n=min_cells)
+        return {"n_found": found, "n_samples": 0, "status": "not_estimable", "reason": reason}
+    delta = used["level_senescent"] - used["level_other"]
+    per_subject = delta.groupby(level=k.SUBJECT).mean().to_numpy(dtype=float)
+    return {
+        "n_found": found, "n_samples": len(per_subject),
+        "n_cells_senescent": int(used["n_senescent"].sum()),
+        "n_cells_other": int(used["n_other"].sum()),
+        "mean_senescent": float(used["level_senescent"].mean()),
+        "mean_other": float(used["level_other"].mean()),
+    } | paired(per_subject, alpha=alpha)  # fmt: skip
+
+
+LIMIT: Final = (
+    "Snapshots of other cells at each time cannot show that the same cells escaped: that takes "
+    "lineage tracing."
+)
+_MEASURES: Final = ("burden", "cycling", "stemness")
+ESCAPE_COLUMNS: Final = (
+    k.COMPARTMENT, "stratum", *ARM, "from_days", "to_days", "escaped_from", "escaped_to",
+    *(f"{m}_{part}" for m in _MEASURES for part in ("change", "ci_lo", "ci_hi", "p")),
+    "n_from", "n_to", "status", "reason", "verdict", "note",
+)  # fmt: skip
+_HALF: Final = 0.5
+
+
+def escape(
+    burden: pd.DataFrame,
+    *,
+    compartments: Sequence[str] = ("tumour",),
+    control: str = k.CONTROL,
+    alpha: float = 0.05,
+    transform: str = TRANSFORM,
+) -> pd.DataFrame:
+    """Compare every two neighbouring times of a course.
+
+    Parameters
+    ----------
+    burden
+        As :func:`senoscore.burden` gives it.
+    compartments
+        Where escape is asked for.
+    control
+        Treatment that means not irradiated.
+    alpha
+        1 - confidence of the intervals.
+    transform
+        Scale of the senescent fraction.
+
+    Returns
+    -------
+    One row a compartment, stratum, arm and two neighbouring times: change of the
+    senescent fraction (scale of the trend), of the share of dividing cells (log odds) and of the
+    stemness axis, each with a t interval of the pooled variance; mean share of cells with senescent
+    features that divide. ``verdict`` is ``escape_suspected`` only where the first falls and both
+    others rise with intervals that leave 0 out, from two subjects a time; ``note`` prints what no
+    snapshot can show.
+    """
+    rows: list[dict[str, Any]] = []
+    table = prepared(burden, transform, control=control)
+    total = table["n_assessable"].to_numpy(dtype=float)
+    dividing = (table["n_cycling"] + table["n_escaped"]).to_numpy(dtype=float)
+    usable = table["status"].isin(["ok", "acute"])
+    logit = np.log((dividing + _HALF) / (total - dividing + _HALF))
+    table["cycling"] = np.where(usable, logit, np.nan)
+    with np.errstate(invalid="ignore"):
+        table["escaped"] = np.where(usable, table["n_escaped"] / total, np.nan)
+    stem = column_of(load_rules().measures["stemness"], burden.columns)
+    names = {"burden": "fraction_senescent", "cycling": "cycling"}
+    names |= {"stemness": stem[0]} if stem else {}
+    for compartment in compartments:
+        for part in strata(table[table[k.COMPARTMENT] == compartment], control=control):
+            of = part.table[part.table[k.DAYS].notna()]
+            treated = of[of[k.TREATMENT] != control]
+            for key, mine in treated.groupby(list(ARM), dropna=False, sort=True):
+                head: dict[str, Any] = {k.COMPARTMENT: compartment, "stratum": part.name}
+                head |= dict(zip(ARM, key, strict=True))
+                rows += [head | row for row in _steps(mine, names, alpha)]
+    return pd.DataFrame(rows, columns=list(ESCAPE_COLUMNS))
+
+
+def _steps(of: pd.DataFrame, names: dict[str, str], alpha: float) -> Iterator[dict[str, Any]]:
+    courses = {measure: values(of, column) for measure, column in names.items()}
+    days = sorted(courses["burden"][k.DAYS].unique())
+    for start, end in pairwise(days):
+        found: dict[str, Contrast | None] = {
+            m: step(t, start, end, alpha=alpha) if {start, end} <= set(t[k.DAYS]) else None
+            for m, t in courses.items()
+        }
+        tested = {m: c for m, c in found.items() if c is not None and np.isfinite(c.p)}
+        row: dict[str, Any] = {"from_days": start, "to_days": end, "note": LIMIT}
+        for m, c in tested.items():
+            row |= {
+                f"{m}_change": c.estimate,
+                f"{m}_ci_lo": c.lo,
+                f"{m}_ci_hi": c.hi,
+                f"{m}_p": c.p,
+            }
+        for part, day in (("from", start), ("to", end)):
+            at = of[of[k.DAYS] == day]
+            row[f"escaped_{part}"] = at["escaped"].mean()
+            row[f"n_{part}"] = at.loc[at["escaped"].notna(), k.SUBJECT].nunique()
+        lacking = [m for m in _MEASURES if m not in tested]
+        if lacking:
+            row |= {"status": "not_testable", "verdict": "not_assessed"}
+            row["reason"] = (
+                f"no test of {', '.join(lacking)}: fewer than 2 subjects a time, or absent"
+            )
+        else:
+            up = tested["cycling"].lo > 0 and tested["stemness"].lo > 0
+            suspected = tested["burden"].hi < 0 and up
+            row |= {"status": "tested", "reason": ""}
+            row["verdict"] = "escape_suspected" if suspected else "not_seen"
+        yield row

@@ -1,0 +1,370 @@
+"""The null of the call: baselines, one z cut per compartment, achieved control rates."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from senoscore import names as k
+from senoscore.calling.calibration import Calibration, CompartmentCalibration
+from senoscore.calling.evidence import (
+    Reader,
+    cell_table,
+    check_control,
+    compartments_of,
+    control_mask,
+    control_of,
+    fit_levels,
+    is_profile,
+    judge,
+    kept,
+    log_depth,
+    null_levels,
+    score_matrix,
+    tests_of,
+)
+from senoscore.calling.panel import load_panel
+from senoscore.calling.store import remember
+from senoscore.cells import known_as, nearest
+from senoscore.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from anndata import AnnData
+
+    from senoscore.calling.baseline import Levels
+    from senoscore.calling.panel import Panel
+
+    Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+__all__ = ["Calibration", "calibrate", "fit"]
+
+log = logging.getLogger(__name__)
+
+_GRID: Final = np.round(np.arange(8.0, 0.45, -0.05), 2)
+"""Cuts that are tried, from strict to lenient."""
+
+_SINGLE_ALPHA: Final = 0.01
+_NULL_CUT: Final = 3.0
+_MIN_BULK: Final = 3
+_BULK_DF: Final = 4
+
+
+def calibrate(
+    data: AnnData | pd.DataFrame,
+    *,
+    compartment: str = k.COMPARTMENT,
+    control: str | Mapping[str, str] | None = None,
+    panel: str | Path | Mapping[str, Any] | Panel = "default",
+    alpha: float = 0.05,
+    min_control_cells: int = 100,
+    min_control_samples: int = 2,
+    method: str | None = None,
+) -> Calibration:
+    """Learn from unirradiated cells, compartment by compartment, what is unremarkable.
+
+    The other cells change none of it; their tests are counted, because the false discovery rate
+    of a call is one over all cells of a run (see :func:`senoscore.call`).
+
+    Per compartment, signature scores, at equal depth where the cells have ``n_counts`` (or
+    scanpy's ``total_counts``), become z values against its control cells, axes are means
+    of them, and the index a weighted mean of axes. One z cut, shared by all axes, is the lowest
+    for which the composite rule of the panel holds in at most ``alpha`` of the control cells,
+    each control sample being judged by baselines fitted without it (leave-one-control-sample-out;
+    samples weigh by their cells, up to the median sample). With fewer than
+    ``min_control_samples`` samples the rate is at most 0.01, in the same cells if there is one
+    sample. Where every sample is one row (bulk, array) the cut is also at least the t quantile.
+
+    Parameters
+    ----------
+    data
+        Cells with ``sample``, the compartment, the columns of ``control`` and scores: an AnnData
+        with ``obsm["score_<method>"]``, or a table with columns ``<method>:<signature>``. Cells
+        whose ``keep`` is false are left out.
+    compartment
+        Column that holds the compartment.
+    control
+        Value of ``treatment`` that names the control samples, such as ``"sham"``, or column and
+        value; default ``{"treatment": "control"}``.
+    panel
+        Name, path, content or panel.
+    alpha
+        Rate at which control cells may fulfil the composite rule.
+    min_control_cells
+        Control cells, over all samples, below which a compartment is not assessable.
+    min_control_samples
+        Control samples below which the cut is stricter and flagged.
+    method
+        Scoring method; default the panel's.
+
+    Returns
+    -------
+    The calibration; ``.summary()``, ``.to_frame()``, ``.rates``, ``.save(path)``. An AnnData
+    keeps it in ``uns["senoscore"]["calibration"]``, through a file too: :func:`senoscore.call`
+    takes it from there.
+
+    Raises
+    ------
+    InputError
+        Missing columns or scores, a day that is no number, or a control value that no cell has.
+    DesignError
+        A sample is both control and not.
+    ConfigError
+        ``alpha`` outside (0, 0.5), or an invalid panel.
+
+    Notes
+    -----
+    Cut by composite rate and left-out samples: between-animal variation makes a cut at the
+    pooled 95th percentile call 0.7 to 16 % of a new control sample. See docs/call.md.
+    """
+    made = fit(
+        data,
+        compartment=compartment,
+        control=control,
+        panel=panel,
+        alpha=alpha,
+        min_control_cells=min_control_cells,
+        min_control_samples=min_control_samples,
+        method=method,
+    )
+    if not isinstance(data, pd.DataFrame):
+        remember(data, made, compartment)
+    return made
+
+
+def fit(
+    data: AnnData | pd.DataFrame,
+    *,
+    compartment: str,
+    control: str | Mapping[str, str] | None,
+    panel: str | Path | Mapping[str, Any] | Panel,
+    alpha: float,
+    min_control_cells: int = 100,
+    min_control_samples: int = 2,
+    method: str | None = None,
+) -> Calibration:
+    """Calibrate and keep nothing; parameters as those of :func:`calibrate`."""
+    if not 0 < alpha < 0.5:
+        msg = f"alpha is {alpha}, expected a rate above 0 and below 0.5"
+        raise ConfigError(msg)
+    control = control_of(control)
+    rules = load_panel(panel)
+    method = method or rules.method
+    table = cell_table(data, rules, method=method, compartment=compartment)
+    is_control = control_mask(table, control)
+    check_control(table, control)
+    scores = score_matrix(table, rules, method=method)
+    has_null = any(f"{method}_z{k.SEP}{s}" in table for s in rules.signatures)
+    names = compartments_of(table)
+    _warn_of_labels(np.unique(names), rules)
+    samples = table[k.SAMPLE].astype(str).to_numpy(dtype=str)
+    use, depth, profile = is_control & kept(table), log_depth(table), is_profile(table)
+    fits = {
+        name: _Controls(
+            Reader(rules, name),
+            scores[own & use],
+            samples[own & use],
+            depth[own & use],
+            bulk=bool(profile[own].all()),
+        )
+        for name, own in ((str(name), names == name) for name in np.unique(names))
+    }
+    across = _across({n: f for n, f in fits.items() if len(f.scores) >= min_control_cells})
+    if not any(np.isfinite(f.depth).all() and len(f.depth) for f in fits.values() if not f.bulk):
+        log.warning(
+            "no n_counts (or total_counts) of every control cell: scores are compared between "
+            "cells of unequal depth"
+        )
+    result: dict[str, CompartmentCalibration] = {}
+    for name, fit in fits.items():
+        needed = _MIN_BULK if fit.bulk else min_control_cells
+        result[name] = fit.calibrate(alpha, needed, min_control_samples, across, has_null=has_null)
+        log.info("%s: %s, cut %.2f", name, result[name].status, result[name].z_cut)
+    made = Calibration(rules, alpha, method, result, control)
+    return replace(made, tests=tests_of(table, judge(table, made), control))
+
+
+def _warn_of_labels(names: np.ndarray[Any, Any], panel: Panel) -> None:
+    """Say which labels the panel's exceptions cannot be looked up for."""
+    known = {k.UNASSIGNED, k.BULK, *panel.exceptions}
+    for name in map(str, names):
+        if name in known or known_as(name):
+            continue
+        near = nearest(name)
+        hint = f"did you mean {near!r}? " if near else ""
+        log.warning(
+            "compartment %r is none that senoscore knows: %sno exception of panel %r applies "
+            "(sen.compartments takes a mapping)", name, hint, panel.name,
+        )  # fmt: skip
+
+
+def _across(fits: Mapping[str, _Controls]) -> Floats | None:
+    """Median scale of each signature over compartments with enough control cells."""
+    scales = [fit.fit(np.ones(len(fit.names), bool)).signature.scale for fit in fits.values()]
+    if len(scales) < 2:
+        return None
+    return np.asarray(pd.DataFrame(np.array(scales)).median().to_numpy(np.float64))
+
+
+class _Controls:
+    """Control cells of one compartment."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        scores: Floats,
+        samples: np.ndarray[Any, Any],
+        depth: Floats,
+        *,
+        bulk: bool,
+    ) -> None:
+        self.reader = reader
+        # In a fixed order: sums of floats must not depend on the order of the cells.
+        order = np.lexsort((depth, *scores.T, samples)) if len(samples) else np.arange(0)
+        self.scores, self.depth = scores[order], depth[order]
+        self.names, self.codes = np.unique(samples[order], return_inverse=True)
+        self.bulk = bulk
+
+    def fit(self, use: np.ndarray[Any, Any], across: Floats | None = None) -> Levels:
+        return fit_levels(
+            self.reader, self.scores, self.codes, use, self.depth, bulk=self.bulk, across=across
+        )
+
+    def calibrate(
+        self,
+        alpha: float,
+        needed: int,
+        min_samples: int,
+        across: Floats | None,
+        *,
+        has_null: bool,
+    ) -> CompartmentCalibration:
+        """Calibrate the compartment, or say why it cannot be."""
+        name, n, n_samples = self.reader.compartment, len(self.scores), len(self.names)
+        counts = dict(zip(self.names.tolist(), np.bincount(self.codes).tolist(), strict=True))
+        if n == 0 and has_null:
+            return CompartmentCalibration(
+                name,
+                "null",
+                "no_control",
+                "no control samples: z against matched gene sets only",
+                z_cut=_NULL_CUT,
+                levels={"": null_levels(self.reader)},
+            )
+        unit = "samples" if self.bulk else "cells"
+        short = f"{n} control {unit}, {needed} needed"
+        if n < (2 if self.bulk else needed):
+            return CompartmentCalibration(name, "none", "not_assessable", short, n_cells=counts)
+        every = np.ones(n_samples, dtype=bool)
+        levels = {"": self.fit(every, across)}
+        # Two bulk samples cannot spare one: a scale needs two.
+        if n_samples > (2 if self.bulk else 1):
+            for i, sample in enumerate(self.names.tolist()):
+                levels[sample] = self.fit(np.arange(n_samples) != i, across)
+        mode = "bulk" if self.bulk else "cells"
+        if n < needed:
+            return CompartmentCalibration(
+                name, mode, "not_assessable", short, levels=levels, n_cells=counts
+            )
+        status, goal = "ok", alpha
+        if n_samples < min_samples:
+            status = "single_control" if n_samples == 1 else "few_control_samples"
+            goal = min(alpha, _SINGLE_ALPHA)
+        read = self._left_out(levels)
+        able = {s: int(self.reader.assessable(z).sum()) for s, (z, _) in read.items()}
+        cut, rate = self._tune(read, able, goal)
+        if not rate <= goal:
+            why = f"no cut keeps the rule below {goal:.0%} of control cells ({rate:.0%} at {cut:g})"
+            if np.isnan(rate):
+                why = "too few axes of evidence in every control cell"
+            return CompartmentCalibration(
+                name, mode, "not_assessable", why, levels=levels, n_cells=counts
+            )
+        notes = {
+            "ok": "",
+            "single_control": "one control sample: the spread between samples is unknown",
+            "few_control_samples": f"{n_samples} control samples, {min_samples} asked for",
+        }
+        return CompartmentCalibration(
+            name,
+            mode,
+            status,
+            notes[status],
+            z_cut=cut,
+            alpha=goal,
+            rate_loso=rate,
+            levels=levels,
+            null={
+                sample: np.sort(index[self.reader.positive(z, cut)])
+                for sample, (z, index) in read.items()
+                if able[sample]
+            },
+            n_cells=counts,
+            n_assessable=able,
+            n_state={s: self._states(z, cut) for s, (z, _) in read.items()},
+            depth_range=self._depths(),
+        )
+
+    def _left_out(self, levels: Mapping[str, Levels]) -> dict[str, tuple[Floats, Floats]]:
+        """Axis z and index of the cells of each sample, by baselines fitted without it."""
+        read = {}
+        for i, sample in enumerate(self.names.tolist()):
+            own = levels.get(sample, levels[""])
+            mine = self.codes == i
+            read[sample] = self.reader.read(self.scores[mine], own, self.depth[mine])
+        return read
+
+    def _tune(
+        self, read: Mapping[str, tuple[Floats, Floats]], able: Mapping[str, int], goal: float
+    ) -> tuple[float, float]:
+        """Lowest cut whose composite rate is at most ``goal`` there and at every higher cut.
+
+        With the rate it has, which is above ``goal`` if no cut is high enough and NaN if no cell
+        is assessable.
+        """
+        n = np.array([able[s] for s in read], dtype=float)
+        if not n.any():
+            return float(_GRID[0]), np.nan
+        weight = np.minimum(n, np.median(n[n > 0]))
+        floor = 0.0
+        if self.bulk:
+            floor = float(stats.t.ppf(1 - goal, len(n) - 1 + _BULK_DF))
+        best, best_rate = float(_GRID[0]), np.nan
+        for cut in _GRID[floor <= _GRID]:
+            called = np.array([self.reader.positive(z, cut).sum() for z, _ in read.values()])
+            rate = float(np.average(called / np.maximum(n, 1), weights=weight))
+            if rate > goal and not np.isnan(best_rate):
+                break
+            best, best_rate = float(cut), rate
+            if rate > goal:
+                break
+        return best, best_rate
+
+    def _states(self, z: Floats, cut: float) -> dict[str, int]:
+        """Control cells that would be acute soon after irradiation, or escaped long after."""
+        none, every = np.zeros(len(z), dtype=bool), np.ones(len(z), dtype=bool)
+        able, found = self.reader.assessable(z), {}
+        for state, early in (("acute_damage_response", True), ("escaped", False)):
+            day = {
+                "before_stable": every if early else none,
+                "stable": none if early else every,
+                "missing": none,
+            }
+            taken = self.reader.first_state(self.reader.evidence(z, day), able, cut)
+            own = [i for i, s in enumerate(self.reader.panel.states) if s.name == state]
+            found[state] = int(np.isin(taken, own).sum())
+        return found
+
+    def _depths(self) -> tuple[float, float]:
+        """Lowest and highest median log count of a control sample; NaN where unknown."""
+        if self.bulk or not np.isfinite(self.depth).all():
+            return np.nan, np.nan
+        middle = [np.median(self.depth[self.codes == i]) for i in range(len(self.names))]
+        return float(min(middle)), float(max(middle))

@@ -1,0 +1,481 @@
+"""Is this cell senescent? States, index and false discovery rate, with a right to say no."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from senoscore import names as k
+from senoscore.calling.calibrate import fit
+from senoscore.calling.conditions import axes_of, holds
+from senoscore.calling.evidence import (
+    cell_table,
+    compartments_of,
+    control_mask,
+    control_of,
+    days_of,
+    judge,
+    log_depth,
+    tests_of,
+)
+from senoscore.calling.false_discovery import Tests, q_values
+from senoscore.calling.panel import NOT_ASSESSABLE, STATES, load_panel
+from senoscore.calling.store import recall, stored_column
+from senoscore.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from anndata import AnnData
+
+    from senoscore.calling.calibration import Calibration, CompartmentCalibration
+    from senoscore.calling.evidence import Judgement, Reader
+    from senoscore.calling.panel import Panel
+
+    Floats = np.ndarray[Any, np.dtype[np.float64]]
+    Bools = np.ndarray[Any, np.dtype[np.bool_]]
+
+__all__ = ["Judged", "call", "decide", "explain", "unlike_controls"]
+
+_SENESCENT: Final = STATES.index("senescent")
+_CANDIDATE: Final = STATES.index("senescent_candidate")
+_ACUTE: Final = STATES.index("acute_damage_response")
+_DEPTH: Final = "depth of the sample more than 2-fold outside that of the controls"
+
+
+@dataclass
+class Judged:
+    """Columns of the call, filled compartment by compartment."""
+
+    z: np.ndarray[Any, np.dtype[np.float32]]
+    index: np.ndarray[Any, np.dtype[np.float32]]
+    fdr: np.ndarray[Any, np.dtype[np.float32]]
+    positive: Bools
+    state: np.ndarray[Any, np.dtype[np.int8]]
+    axes_up: np.ndarray[Any, Any]
+    reason: np.ndarray[Any, Any]
+
+    @classmethod
+    def of(cls, found: Judgement, fdr: Floats) -> Judged:
+        """Cells with their evidence and no state yet."""
+        n = len(fdr)
+        return cls(
+            found.z.astype(np.float32),
+            found.index.astype(np.float32),
+            fdr.astype(np.float32),
+            found.positive,
+            np.full(n, STATES.index(NOT_ASSESSABLE), np.int8),
+            np.full(n, "", object),
+            found.reason.copy(),
+        )
+
+
+def decide(
+    judged: Judged,
+    found: Judgement,
+    rows: np.ndarray[Any, Any],
+    days: dict[str, Bools],
+    deep: Bools,
+    reader: Reader,
+    own: CompartmentCalibration,
+    fdr: float,
+) -> None:
+    """Give the cells of one compartment their state, its ceiling, and what decided it.
+
+    Parameters
+    ----------
+    judged
+        Columns of all cells, of which state, axes and reason are written.
+    found
+        Evidence of all cells.
+    rows
+        Cells of the compartment.
+    days, deep
+        Day conditions, and whether their depth is not that of the controls, of these cells.
+    reader, own
+        The compartment.
+    fdr
+        Rate above which no cell is senescent.
+    """
+    panel, z, able = reader.panel, found.z[rows], found.able[rows]
+    evidence = reader.evidence(z, days)
+    limits = panel.thresholds_of(own.compartment, own.z_cut)
+    taken = reader.first_state(evidence, able, own.z_cut)
+    for number, state in enumerate(panel.states):
+        mine = taken == number
+        judged.state[rows[mine]] = STATES.index(state.name)
+        asked = axes_of(state.when, excluded=False)
+        up = np.column_stack([holds(t, evidence, limits) & mine for t in asked] or [mine & False])
+        judged.axes_up[rows[mine]] = _joined(up[mine], [t.axis for t in asked])
+    judged.reason[rows[deep & able]] = _DEPTH
+    ceiling = _ceilings(z, days, deep, reader, own) | {
+        "above the stated false discovery rate": ~(judged.fdr[rows] <= fdr)
+    }
+    called = judged.state[rows] == _SENESCENT
+    for reason, unmet in reversed(ceiling.items()):
+        held = called & unmet
+        judged.state[rows[held]] = _CANDIDATE
+        judged.reason[rows[held]] = reason
+    early = np.isin(judged.state[rows], (_SENESCENT, _CANDIDATE)) & days["before_stable"]
+    judged.state[rows[early]] = _ACUTE
+    judged.reason[rows[early]] = "too early for stable senescence"
+
+
+def _ceilings(
+    z: Floats, days: dict[str, Bools], deep: Bools, reader: Reader, own: CompartmentCalibration
+) -> dict[str, Bools]:
+    """Why a cell is a candidate at most, the most fundamental reason first."""
+    n = len(z)
+    panel = reader.panel
+    veto = [
+        i
+        for i, axis in enumerate(panel.axes)
+        if axis.role == "proliferation" and axis.name not in panel.disabled(own.compartment)
+    ]
+    divides = any(axis.role == "proliferation" for axis in panel.axes)
+    unknown = np.asarray(np.isnan(z[:, veto]).any(axis=1)) if divides else np.ones(n, bool)
+    return {
+        "no control samples": np.full(n, own.mode == "null"),
+        own.note: np.full(n, own.status in ("single_control", "few_control_samples")),
+        "a bulk sample is a mixture": np.full(n, own.mode == "bulk"),
+        _DEPTH: deep,
+        "proliferation not assessable: a dividing cell cannot be excluded": unknown,
+        "day after irradiation missing": days["missing"],
+    }
+
+
+def unlike_controls(
+    log_depth: Floats, samples: np.ndarray[Any, Any], own: CompartmentCalibration
+) -> Bools:
+    """Tell which cells are of a sample far shallower or deeper than every control sample.
+
+    Trends with depth are learnt within control samples; beyond twice their range they are
+    guesses, and the rule holds in too many cells (docs/call.md).
+    """
+    low, high = own.depth_range
+    if np.isnan(low):
+        return np.zeros(len(samples), bool)
+    middle = pd.Series(log_depth).groupby(samples).transform("median").to_numpy()
+    return np.asarray((middle < low - np.log(2)) | (middle > high + np.log(2)))
+
+
+def _joined(flags: Bools, names: list[str]) -> np.ndarray[Any, Any]:
+    """Names of the columns that are true, joined by ``;``, for each row."""
+    if not names:
+        return np.full(len(flags), "", object)
+    packed = np.packbits(flags, axis=1)
+    patterns, first, inverse = np.unique(packed, axis=0, return_index=True, return_inverse=True)
+    texts = np.empty(len(patterns), object)
+    for i, row in enumerate(first):
+        texts[i] = ";".join(dict.fromkeys(np.array(names)[flags[row]].tolist()))
+    return np.asarray(texts[inverse.ravel()])
+
+
+def explain(
+    data: AnnData | pd.DataFrame,
+    cell: str,
+    *,
+    panel: str | Path | Mapping[str, Any] | Panel = "default",
+) -> pd.DataFrame:
+    """Show why a cell has its state.
+
+    Parameters
+    ----------
+    data
+        What :func:`senoscore.call` returned or wrote to. A table may have score columns
+        (``<method>:<signature>``, ``<method>_p:<signature>``) beside the calls.
+    cell
+        Cell id.
+    panel
+        The panel it was called with.
+
+    Returns
+    -------
+    One row an axis: ``axis``, ``title``, ``z``, ``cut`` (the calibrated cut; NaN if the table
+    came from a file), ``direction`` (up, down, "" between, or ``not assessable``), ``decided``
+    (the axis decided the state), ``weight`` (in the index), ``signatures``, and of these
+    signatures ``score`` (mean, each with its sign), ``null_p`` (the largest, against matched gene
+    sets), ``coverage`` (the lowest share of genes found); NaN where ``data`` does not hold them.
+    ``attrs`` hold the cell's state, index, FDR and reason.
+
+    Raises
+    ------
+    InputError
+        The cell is not there or has not been called, or was called with other axes.
+    """
+    rules = load_panel(panel)
+    row, z, cut, scores = _row(data, str(cell), rules)
+    if set(z) != set(rules.axis_names):
+        other = sorted(set(z) ^ set(rules.axis_names))[0]
+        msg = f"the calls were not made with panel {rules.name!r}: axis {other!r} is in one only"
+        raise InputError(msg, fix="give panel= the panel of the call")
+    decided = set(str(row["axes_up"]).split(";"))
+    low = rules.thresholds.get("down", -cut)
+    value = np.array([z[name] for name in rules.axis_names], dtype=np.float64)
+    direction = np.select(
+        [np.isnan(value), value > cut, value < low], ["not assessable", "up", "down"], default=""
+    )
+    table = pd.DataFrame(
+        {
+            "axis": rules.axis_names,
+            "title": [axis.title for axis in rules.axes],
+            "z": value,
+            "cut": cut,
+            "direction": direction,
+            "decided": [name in decided for name in rules.axis_names],
+            "weight": [axis.signed_weight for axis in rules.axes],
+            "signatures": [" ".join(p.signature for p in axis.parts) for axis in rules.axes],
+        }
+    )
+    for column, (values, of) in scores.items():
+        table[column] = [
+            of([p.sign * values[p.signature] if column == "score" else values[p.signature]
+                for p in axis.parts if p.signature in values] or [np.nan])
+            for axis in rules.axes
+        ]  # fmt: skip
+    table.attrs = {key: row[key] for key in (k.STATE, k.INDEX, k.FDR, k.REASON)}
+    return table
+
+
+def _row(
+    data: AnnData | pd.DataFrame, cell: str, panel: Panel
+) -> tuple[dict[str, Any], dict[str, float], float, dict[str, Any]]:
+    """The cell's calls, its z by axis, its cut, and what is known of its scores."""
+    prefix = f"z{k.SEP}"
+    if isinstance(data, pd.DataFrame):
+        if k.STATE not in data:
+            raise InputError("this table has no calls", fix="use what sen.call returned")
+        found = data[data[k.CELL].astype(str) == cell]
+        if len(found) != 1:
+            msg = f"{len(found)} cells are named {cell!r}, expected one"
+            raise InputError(msg, fix="take an id from the column 'cell'")
+        row = {str(key): v for key, v in found.iloc[0].items()}
+        z = {key.removeprefix(prefix): float(v) for key, v in row.items() if key.startswith(prefix)}
+        cut = data.attrs.get("z_cut", {}).get(row[k.COMPARTMENT], np.nan)
+        return row, z, float(cut), _scores(row, panel.method, {})
+    if k.OBSM_EVIDENCE not in data.obsm:
+        raise InputError("this AnnData has no calls", fix="run sen.call on it first")
+    if cell not in data.obs_names:
+        msg = f"no cell {cell!r}"
+        raise InputError(msg, fix="take an id from adata.obs_names")
+    at = int(data.obs_names.get_loc(cell))
+    row = {str(key): v for key, v in data.obs.iloc[at].items()}
+    row["axes_up"] = row["senescence_axes_up"]
+    row[k.REASON] = row[f"senescence_{k.REASON}"]
+    entry = data.uns[k.UNS]
+    method = str(entry["call"]["method"])
+    for suffix in ("", "_p"):
+        key = k.OBSM_SCORE.format(method=method) + suffix
+        if isinstance(data.obsm.get(key), pd.DataFrame):
+            own = data.obsm[key].iloc[at].add_prefix(f"{method}{suffix}{k.SEP}")
+            row |= {str(key): v for key, v in own.items()}
+    coverage = entry.get("coverage")
+    known = {}
+    if coverage is not None:
+        lowest = coverage.groupby("signature")["fraction"].min()
+        known = {str(key): float(v) for key, v in lowest.items()}
+    z = {str(key): float(v) for key, v in data.obsm[k.OBSM_EVIDENCE].iloc[at].items()}
+    cut = entry["call"]["z_cut"].get(str(row.get(k.COMPARTMENT)), np.nan)
+    return row, z, float(cut), _scores(row, method, known)
+
+
+def _scores(row: dict[str, Any], method: str, coverage: dict[str, float]) -> dict[str, Any]:
+    """By signature, and how those of an axis are summarised."""
+    own, null = f"{method}{k.SEP}", f"{method}_p{k.SEP}"
+    return {
+        "score": (
+            {key.removeprefix(own): v for key, v in row.items() if key.startswith(own)},
+            np.mean,
+        ),
+        "null_p": (
+            {key.removeprefix(null): v for key, v in row.items() if key.startswith(null)},
+            max,
+        ),
+        "coverage": (coverage, min),
+    }
+
+
+def call(
+    data: AnnData | pd.DataFrame,
+    calibration: Calibration | None = None,
+    *,
+    panel: str | Path | Mapping[str, Any] | Panel | None = None,
+    compartment: str | None = None,
+    control: str | Mapping[str, str] | None = None,
+    fdr: float = 0.1,
+    min_days_stable: float | None = None,
+    alpha: float | None = None,
+    copy: bool = False,
+) -> pd.DataFrame | AnnData | None:
+    """Give every cell a state, an index and a false discovery rate.
+
+    The first rule of the panel that holds gives the state. Whatever the panel says, ``senescent``
+    also needs a false discovery rate of at most ``fdr``, a day after irradiation that is known,
+    two control samples, single cells, depth like that of the controls (its sample's median within
+    twice their range), and a proliferation that is assessed (if the compartment divides); where
+    one is not met the state is ``senescent_candidate`` and ``reason`` says which. Before
+    ``min_days_stable`` neither is given. A control cell is judged by baselines fitted without its
+    sample; a sample taken before irradiation (day 0 or less) counts as not irradiated.
+
+    Parameters
+    ----------
+    data
+        As for :func:`senoscore.calibrate`, with ``days_post_rt`` (missing: no day is known).
+    calibration
+        Of the same scores; None takes the one that :func:`senoscore.calibrate` kept with an
+        AnnData, else calibrates on ``data`` first.
+    panel, compartment, control, alpha
+        For a calibration made here, with the defaults of :func:`senoscore.calibrate`. Where there
+        is one, they may not contradict it. ``compartment`` also names the column in ``data``.
+    fdr
+        False discovery rate of the senescent call, over the run: Benjamini-Hochberg over the
+        assessable cells of all compartments and samples that ``calibration`` saw and that can be
+        senescent (irradiated cells of day ``min_days_stable`` or later); if it saw none, over
+        those of ``data``. Control cells are a family of their own.
+    min_days_stable
+        Days after irradiation before which the pattern is an acute damage response; default
+        the panel's.
+    copy
+        Leave the AnnData as it is and return a new one.
+
+    Returns
+    -------
+    For a table, one row a cell in its order: ``cell``, ``sample``, ``compartment``, ``z:<axis>``
+    (float32, control SDs), ``senescence_state`` (categorical), ``senescence_index`` (float32,
+    control SDs), ``senescence_fdr`` (float32; 1 where the rule does not hold, NaN without
+    controls), ``panel_positive`` (the rule holds, whatever the day and FDR; bool), ``axes_up``
+    (what decided), ``reason``. For an AnnData None (or the copy), with the state, index, FDR and
+    the other columns in ``obs``, z values in ``obsm["senescence_evidence"]`` and the parameters
+    in ``uns["senoscore"]["call"]``.
+
+    Raises
+    ------
+    InputError
+        Missing columns or scores, a day that is no number, or cells, labels or scores that have
+        changed since :func:`senoscore.calibrate`.
+    DesignError
+        A sample is both control and not.
+    ConfigError
+        ``fdr`` outside (0, 1), an invalid panel, or a parameter that the calibration contradicts.
+    """
+    if not 0 < fdr < 1:
+        msg = f"fdr is {fdr}, expected a rate between 0 and 1"
+        raise ConfigError(msg)
+    if calibration is None and not isinstance(data, pd.DataFrame):
+        column = stored_column(data)
+        if column is not None:
+            _agree("compartment", compartment, column)
+            compartment, calibration = column, recall(data)
+    compartment = k.COMPARTMENT if compartment is None else compartment
+    if calibration is None:
+        calibration = fit(
+            data,
+            compartment=compartment,
+            control=control,
+            panel="default" if panel is None else panel,
+            alpha=0.05 if alpha is None else alpha,
+        )
+    else:
+        _agree("alpha", alpha, calibration.alpha)
+        _agree("control", control and control_of(control), calibration.control)
+        _agree("panel", panel and load_panel(panel).raw, calibration.panel.raw)
+    rules = calibration.panel
+    days = rules.min_days_stable if min_days_stable is None else min_days_stable
+    table = cell_table(data, rules, method=calibration.method, compartment=compartment)
+    result = _call_table(table, calibration, fdr=fdr, min_days=days)
+    if isinstance(data, pd.DataFrame):
+        return result
+    target = data.copy() if copy else data
+    _write(target, result, calibration, fdr=fdr, min_days=days)
+    return target if copy else None
+
+
+def _agree(what: str, asked: Any, calibrated: Any) -> None:
+    """Refuse a parameter that the calibration at hand was made without."""
+    if asked is None or asked == calibrated:
+        return
+    msg = f"call is asked for another {what} than the calibration was made with"
+    if what != "panel":
+        msg = f"call is asked for {what} {asked!r}, the calibration was made with {calibrated!r}"
+    raise ConfigError(msg, fix=f"give {what} to sen.calibrate, and not to sen.call")
+
+
+def _call_table(
+    table: pd.DataFrame, calibration: Calibration, *, fdr: float, min_days: float
+) -> pd.DataFrame:
+    found = judge(table, calibration)
+    control = control_mask(table, calibration.control)
+    day = days_of(table, control)
+    # Day 0 or less: not irradiated, or not yet, hence not early.
+    early = (day > 0) & (day < min_days)
+    days = {
+        "before_stable": early,
+        "missing": np.isnan(day),
+        "stable": (day >= min_days) | (day <= 0),
+    }
+    q = np.full(len(table), np.nan)
+    here = tests_of(table, found, calibration.control)
+    for arm in (True, False):
+        known = calibration.tests.get(arm, Tests())
+        family, n = (known if known.n_of_day else here[arm]).since(min_days)
+        own = (control == arm) & ~np.isnan(found.p)
+        q[own] = np.where(found.positive[own], q_values(found.p[own], family, n), 1.0)
+    judged = Judged.of(found, q)
+    samples = table[k.SAMPLE].astype(str).to_numpy(dtype=str)
+    depth = log_depth(table)
+    for rows, reader, own_calibration in found.parts:
+        when = {name: mask[rows] for name, mask in days.items()}
+        deep = unlike_controls(depth[rows], samples[rows], own_calibration)
+        decide(judged, found, rows, when, deep, reader, own_calibration, fdr)
+    return _result(table, judged, calibration)
+
+
+def _result(table: pd.DataFrame, judged: Judged, calibration: Calibration) -> pd.DataFrame:
+    columns: dict[str, Any] = {
+        k.CELL: table[k.CELL].to_numpy(),
+        k.SAMPLE: table[k.SAMPLE].to_numpy(),
+        k.COMPARTMENT: compartments_of(table),
+    }
+    axes = calibration.panel.axis_names
+    columns |= {f"z{k.SEP}{axis}": judged.z[:, i] for i, axis in enumerate(axes)}
+    states = pd.CategoricalDtype(list(STATES))
+    columns |= {
+        k.STATE: pd.Categorical.from_codes(judged.state, dtype=states),
+        k.INDEX: judged.index,
+        k.FDR: judged.fdr,
+        "panel_positive": judged.positive,
+        "axes_up": judged.axes_up,
+        k.REASON: judged.reason,
+    }
+    result = pd.DataFrame(columns, index=table.index)
+    result.attrs["z_cut"] = {c: v.z_cut for c, v in calibration.by_compartment.items()}
+    return result
+
+
+def _write(
+    adata: AnnData, result: pd.DataFrame, calibration: Calibration, *, fdr: float, min_days: float
+) -> None:
+    prefix = f"z{k.SEP}"
+    axes = list(calibration.panel.axis_names)
+    evidence = result[[prefix + axis for axis in axes]].set_axis(axes, axis=1)
+    evidence.index = pd.Index(adata.obs_names)
+    evidence.attrs = {}
+    adata.obsm[k.OBSM_EVIDENCE] = evidence
+    for column in (k.STATE, k.INDEX, k.FDR, "panel_positive"):
+        adata.obs[column] = result[column].array
+    for column in ("axes_up", k.REASON):
+        adata.obs[f"senescence_{column}"] = pd.Categorical(result[column])
+    entry = dict(adata.uns.get(k.UNS, {}))
+    entry["call"] = {
+        "panel": calibration.panel.name,
+        "method": calibration.method,
+        "alpha": float(calibration.alpha),
+        "fdr": float(fdr),
+        "min_days_stable": float(min_days),
+        "z_cut": {c: float(v.z_cut) for c, v in calibration.by_compartment.items()},
+    }
+    adata.uns[k.UNS] = entry

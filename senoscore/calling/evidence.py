@@ -1,0 +1,538 @@
+"""From signature scores to axis z values and the index, given baselines or fitting them."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from senoscore import names as k
+from senoscore.calling.baseline import (
+    Baseline,
+    Levels,
+    baseline,
+    bulk_baseline,
+    depth_slope,
+    depth_spread,
+    mean_of,
+    sample_stats,
+    shrink,
+)
+from senoscore.calling.conditions import Evidence, holds
+from senoscore.calling.false_discovery import Tests, control_p
+from senoscore.errors import ConfigError, DesignError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from senoscore.calling.calibration import Calibration, CompartmentCalibration
+    from senoscore.calling.panel import Panel
+
+    Floats = np.ndarray[Any, np.dtype[np.float64]]
+    Bools = np.ndarray[Any, np.dtype[np.bool_]]
+
+__all__ = [
+    "NULL_SUFFIX",
+    "Judgement",
+    "Reader",
+    "cell_table",
+    "check_control",
+    "compartments_of",
+    "control_mask",
+    "control_of",
+    "days_of",
+    "fit_levels",
+    "is_profile",
+    "judge",
+    "kept",
+    "log_depth",
+    "null_levels",
+    "score_matrix",
+    "tests_of",
+]
+
+log = logging.getLogger(__name__)
+
+_INDEX_Z_MAX: Final = 3.0
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads one compartment's scores through a panel.
+
+    Score arrays have a column for each of ``panel.signatures``, evidence arrays one for each of
+    ``panel.axes``.
+    """
+
+    panel: Panel
+    compartment: str
+
+    def axes(self, scores: Floats, by_signature: Baseline, log_depth: Floats) -> Floats:
+        """Raw axes: the mean of the signed z of the parts. Shape (cells, axes).
+
+        Disabled axes are NaN; so is a zero of a part whose zeros are missing evidence.
+        """
+        column = {name: i for i, name in enumerate(self.panel.signatures)}
+        z = by_signature.z(scores, log_depth)
+        raw = np.full((len(scores), len(self.panel.axes)), np.nan)
+        for a, axis in enumerate(self.panel.axes):
+            if axis.name in self.panel.disabled(self.compartment):
+                continue
+            parts = []
+            for part in axis.parts:
+                value = part.sign * z[:, column[part.signature]]
+                if part.zero_is_missing:
+                    value = np.where(scores[:, column[part.signature]] == 0, np.nan, value)
+                parts.append(value)
+            raw[:, a] = parts[0] if len(parts) == 1 else mean_of(parts)
+        return raw
+
+    def index(self, z: Floats) -> Floats:
+        """Raw index: sum of w z over sum of |w|, over the axes that are there. Shape (cells, 1).
+
+        z is clipped at +-3 here, so that one axis, such as SASP, cannot carry the index.
+        """
+        weight = np.array([axis.signed_weight for axis in self.panel.axes])
+        used = weight != 0
+        own, w = np.clip(z[:, used], -_INDEX_Z_MAX, _INDEX_Z_MAX), weight[used]
+        there = ~np.isnan(own)
+        total = there @ np.abs(w)
+        value = np.where(there, own, 0.0) @ w / np.where(total > 0, total, 1.0)
+        return np.where(self.assessable(z) & (total > 0), value, np.nan)[:, None]
+
+    def assessable(self, z: Floats) -> NDArray[np.bool_]:
+        """Tell which cells have enough axes. Shape (cells,)."""
+        names = self.panel.axis_names
+        there = ~np.isnan(z)
+        of = there[:, [names.index(a) for a in self.panel.assessable_of]].sum(axis=1)
+        some = there[:, [names.index(a) for a in self.panel.assessable_any]].any(axis=1)
+        return np.asarray((of >= self.panel.min_axes) & some)
+
+    def read(self, scores: Floats, levels: Levels, log_depth: Floats) -> tuple[Floats, Floats]:
+        """Axis z values, shape (cells, axes), and the index in control SDs, shape (cells,)."""
+        z = levels.axis.z(self.axes(scores, levels.signature, log_depth))
+        return z, levels.index.z(self.index(z))[:, 0]
+
+    def evidence(self, z: Floats, day: dict[str, NDArray[np.bool_]] | None = None) -> Evidence:
+        """What the panel's conditions are asked of; without days, every cell is ``stable``."""
+        none, every = np.zeros(len(z), dtype=bool), np.ones(len(z), dtype=bool)
+        days = day or {"before_stable": none, "stable": every, "missing": none}
+        return Evidence(len(z), dict(zip(self.panel.axis_names, z.T, strict=True)), days)
+
+    def positive(self, z: Floats, cut: float) -> NDArray[np.bool_]:
+        """Tell which cells are assessable and fulfil the composite rule. Shape (cells,)."""
+        limits = self.panel.thresholds_of(self.compartment, cut)
+        return holds(self.panel.composite, self.evidence(z), limits) & self.assessable(z)
+
+    def first_state(
+        self, evidence: Evidence, able: NDArray[np.bool_], cut: float
+    ) -> NDArray[np.int64]:
+        """Number of the first state of the panel that fits each able cell, else -1."""
+        limits = self.panel.thresholds_of(self.compartment, cut)
+        taken = np.full(evidence.n, -1)
+        for number, state in enumerate(self.panel.states):
+            taken[holds(state.when, evidence, limits) & able & (taken < 0)] = number
+        return taken
+
+
+def fit_levels(
+    reader: Reader,
+    scores: Floats,
+    codes: NDArray[np.int64],
+    use: NDArray[np.bool_],
+    log_depth: Floats,
+    *,
+    bulk: bool,
+    across: Floats | None = None,
+) -> Levels:
+    """Fit the baselines of signatures, axes and index on the control samples in ``use``.
+
+    Parameters
+    ----------
+    reader
+        Panel and compartment.
+    scores
+        Control cells x signatures.
+    codes
+        Control sample of each cell.
+    use
+        Control samples to take, shape (samples,).
+    log_depth
+        Natural log of the counts of each cell, NaN where unknown.
+    bulk
+        Each sample is one row.
+    across
+        Scale of each signature over the compartments, for shrinkage with few cells.
+    """
+    kept = use[codes]
+    scores, codes, log_depth = scores[kept], codes[kept], log_depth[kept]
+
+    def fit(values: Floats) -> Baseline:
+        if bulk:
+            return bulk_baseline(values)
+        return baseline(sample_stats(values, codes, len(use)), use)
+
+    if bulk:
+        by_signature = fit(scores)
+    else:
+        slope, depth = depth_slope(scores, log_depth, codes)
+        level = scores - np.nan_to_num(log_depth - depth)[:, None] * slope
+        spread = depth_spread(level, log_depth, codes)
+        by_signature = replace(fit(level), slope=slope, spread=spread, depth=depth)
+    if across is not None and not bulk:
+        by_signature = shrink(by_signature, len(scores), across)
+    by_axis = _fit_axes(reader, reader.axes(scores, by_signature, log_depth), fit)
+    z = by_axis.z(reader.axes(scores, by_signature, log_depth))
+    return Levels(by_signature, by_axis, fit(reader.index(z)))
+
+
+def _fit_axes(reader: Reader, raw: Floats, fit: Callable[[Floats], Baseline]) -> Baseline:
+    """Baseline of axes; an axis of one part is standardised already and keeps its values."""
+    centre, scale = np.zeros(raw.shape[1]), np.ones(raw.shape[1])
+    several = np.array([len(axis.parts) > 1 for axis in reader.panel.axes])
+    if several.any():
+        own = fit(raw[:, several])
+        centre[several], scale[several] = own.centre, own.scale
+    return Baseline(centre, scale)
+
+
+def null_levels(reader: Reader) -> Levels:
+    """Give baselines that change nothing, for scores that are z against matched gene sets."""
+
+    def same(n: int) -> Baseline:
+        return Baseline(np.zeros(n), np.ones(n))
+
+    panel: Any = reader.panel
+    return Levels(same(len(panel.signatures)), same(len(panel.axes)), same(1))
+
+
+NULL_SUFFIX: Final = "_z"
+_CONTROL_WORDS: Final = frozenset(
+    (
+        "control", "controls", "ctrl", "ctl", "sham", "mock", "untreated", "unirradiated",
+        "nonirradiated", "notirradiated", "naive", "0gy", "nort",
+    )
+)  # fmt: skip
+"""Words for unirradiated samples, folded to letters and digits."""
+_PROFILES: Final = ("bulk", "array")
+
+
+def cell_table(
+    data: AnnData | pd.DataFrame, panel: Panel, *, method: str, compartment: str
+) -> pd.DataFrame:
+    """One row a cell with ``cell``, ``sample``, ``compartment``, design and score columns.
+
+    Raises
+    ------
+    InputError
+        A column is missing, a cell has no sample, or no score of the panel is there.
+    """
+    table = data if isinstance(data, pd.DataFrame) else _from_anndata(data, panel, method)
+    wanted = [k.SAMPLE, compartment]
+    missing = [name for name in wanted if name not in table]
+    if missing:
+        msg = f"the cells have no column {missing[0]!r}"
+        raise InputError(msg, fix="join the samples sheet and the compartments, or name the column")
+    scored = [s for s in panel.signatures if _column(table, method, s) is not None]
+    if not scored:
+        msg = f"no score of panel {panel.name!r} is there (columns like '{method}:p53_targets')"
+        raise InputError(msg, fix=f"score the panel's signatures with method {method!r} first")
+    if table[k.SAMPLE].isna().any():
+        msg = f"{int(table[k.SAMPLE].isna().sum())} cells have no sample"
+        raise InputError(msg, fix="give each cell a sample")
+    if k.CELL not in table:
+        table = table.assign(cell=table.index.astype(str))
+    if compartment != k.COMPARTMENT:
+        table = table.assign(**{k.COMPARTMENT: table[compartment]})
+    return table
+
+
+def _from_anndata(adata: AnnData, panel: Panel, method: str) -> pd.DataFrame:
+    parts: list[pd.DataFrame] = [adata.obs]
+    for suffix in ("", NULL_SUFFIX):
+        scores = adata.obsm.get(k.OBSM_SCORE.format(method=method) + suffix)
+        if isinstance(scores, pd.DataFrame):
+            own = scores[[name for name in panel.signatures if name in scores]]
+            parts.append(own.add_prefix(f"{method}{suffix}{k.SEP}"))
+    table = pd.concat(parts, axis=1)
+    table[k.CELL] = adata.obs_names.astype(str)
+    assay = adata.uns.get(k.UNS, {}).get("assay")
+    if assay is not None and "assay" not in table:
+        table["assay"] = str(assay)
+    return table
+
+
+def _column(table: pd.DataFrame, method: str, signature: str) -> str | None:
+    for prefix in (method, method + NULL_SUFFIX):
+        name = f"{prefix}{k.SEP}{signature}"
+        if name in table:
+            return name
+    return None
+
+
+def score_matrix(
+    table: pd.DataFrame, panel: Panel, *, method: str, null: bool = False
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Scores of the panel's signatures, shape (cells, signatures); NaN where not scored.
+
+    Parameters
+    ----------
+    table
+        Cells.
+    panel
+        Panel.
+    method
+        Scoring method.
+    null
+        Take the z against matched gene sets instead of the score.
+    """
+    prefix = f"{method}{NULL_SUFFIX if null else ''}{k.SEP}"
+    out = np.full((len(table), len(panel.signatures)), np.nan)
+    for i, name in enumerate(panel.signatures):
+        if prefix + name in table:
+            out[:, i] = table[prefix + name].to_numpy(np.float64, na_value=np.nan)
+    return out
+
+
+def log_depth(table: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Natural log of the counts of each cell, NaN where none are stated. Shape (cells,).
+
+    Read from ``n_counts`` or, as scanpy names it, ``total_counts``.
+    """
+    for column in k.DEPTH:
+        if column in table:
+            counts = table[column].to_numpy(np.float64, na_value=np.nan)
+            return np.log(np.where(counts > 0, counts, np.nan))
+    return np.full(len(table), np.nan)
+
+
+def is_profile(table: pd.DataFrame) -> np.ndarray[Any, Any]:
+    """Tell which rows are profiles of a whole sample, not cells. Shape (rows,).
+
+    By the column ``assay`` (bulk, array); where it says nothing, a sample with a single row in
+    the whole table is one.
+    """
+    rows = table.groupby(table[k.SAMPLE].astype(str))[k.SAMPLE].transform("size")
+    single = (rows == 1).to_numpy()
+    if "assay" not in table:
+        return np.asarray(single)
+    known = table["assay"].notna().to_numpy()
+    return np.where(known, table["assay"].isin(_PROFILES).to_numpy(), single)
+
+
+def control_of(control: str | Mapping[str, str] | None) -> dict[str, str]:
+    """Column and value of the controls; a word alone is a value of ``treatment``.
+
+    Raises
+    ------
+    ConfigError
+        Neither a word nor column and value.
+    """
+    if control is None:
+        return {k.TREATMENT: k.CONTROL}
+    if isinstance(control, str):
+        return {k.TREATMENT: control}
+    if isinstance(control, Mapping) and control:
+        return {str(column): str(value) for column, value in control.items()}
+    msg = f"control is {control!r}, expected the word of the controls, or column and value"
+    raise ConfigError(msg, fix='for example control="sham" or control={"treatment": "sham"}')
+
+
+def check_control(table: pd.DataFrame, control: Mapping[str, str]) -> None:
+    """Refuse a control value that no cell has, unless there may well be no controls.
+
+    Without controls, cells are compared with matched gene sets; that must not be the silent
+    result of a word that is spelt in another way.
+
+    Raises
+    ------
+    InputError
+        No cell has the value, and it was asked for by name or another is likely.
+    """
+    for column, value in control.items():
+        there = sorted({str(v) for v in table[column].dropna().unique()})
+        if value in there:
+            continue
+        folded = {name: re.sub(r"[^0-9a-z]", "", name.casefold()) for name in there}
+        wanted = re.sub(r"[^0-9a-z]", "", value.casefold())
+        likely = [name for name in there if folded[name] == wanted]
+        likely += [name for name in there if folded[name] in _CONTROL_WORDS]
+        likely += difflib.get_close_matches(value, there, n=1, cutoff=0.75)
+        listed = ", ".join(map(repr, there[:8])) + (" ..." if len(there) > 8 else "")
+        msg = f"no cell has {column} {value!r}, which names the controls"
+        if likely:
+            fix = f"did you mean control={{{column!r}: {likely[0]!r}}}? values there: {listed}"
+            raise InputError(msg, fix=fix)
+        if (column, value) != (k.TREATMENT, k.CONTROL):
+            raise InputError(msg, fix=f"values there: {listed}")
+        log.warning("%s (values there: %s): nothing to compare irradiated cells with", msg, listed)
+
+
+def control_mask(table: pd.DataFrame, control: Mapping[str, str]) -> np.ndarray[Any, Any]:
+    """Tell which cells are of control samples. Shape (cells,).
+
+    Raises
+    ------
+    InputError
+        The column that names the controls is missing.
+    DesignError
+        A sample is partly control.
+    """
+    mask = np.ones(len(table), dtype=bool)
+    for column, value in control.items():
+        if column not in table:
+            msg = f"the cells have no column {column!r}, which names the controls"
+            raise InputError(msg, fix="join the samples sheet, or give control={column: value}")
+        mask &= (table[column].astype(str) == str(value)).to_numpy()
+    both = set(table.loc[mask, k.SAMPLE]) & set(table.loc[~mask, k.SAMPLE])
+    if both:
+        msg = f"sample {sorted(map(str, both))[0]!r} is control in some cells and not in others"
+        raise DesignError(msg, fix="a sample is control or it is not: mend the samples sheet")
+    return mask
+
+
+def kept(table: pd.DataFrame) -> np.ndarray[Any, Any]:
+    """Tell which cells passed quality control; all where nothing says so. Shape (cells,)."""
+    if k.KEEP not in table:
+        return np.ones(len(table), dtype=bool)
+    return np.asarray(table[k.KEEP].fillna(value=False).astype(bool))
+
+
+_MISSING: Final = ("", "NA", "NaN", "nan", "None", "<NA>")
+"""Texts that say that no day is known."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Of every cell: axis z, index, whether they are enough, the rule, its p, or why not.
+
+    z and index of whole profiles are against one baseline for all; the rule and p of a control
+    leave its own sample out in any case.
+
+    ``p`` is 1 where the rule does not hold and NaN where there are no controls to compare with;
+    ``reason`` says why a cell is not assessed. ``parts`` are the compartments with a state to
+    give: rows, reader and calibration of each.
+    """
+
+    z: Floats
+    index: Floats
+    able: Bools
+    positive: Bools
+    p: Floats
+    reason: np.ndarray[Any, Any]
+    parts: list[tuple[np.ndarray[Any, Any], Reader, CompartmentCalibration]]
+
+
+def judge(table: pd.DataFrame, calibration: Calibration) -> Judgement:
+    """Read the cells of a table through the baselines and cuts of their compartments."""
+    panel, n = calibration.panel, len(table)
+    names = compartments_of(table)
+    samples = table[k.SAMPLE].astype(str).to_numpy(dtype=str)
+    use, depth = kept(table), log_depth(table)
+    found = Judgement(
+        np.full((n, len(panel.axes)), np.nan),
+        np.full(n, np.nan),
+        np.zeros(n, bool),
+        np.zeros(n, bool),
+        np.full(n, np.nan),
+        np.full(n, "", object),
+        [],
+    )
+    found.reason[~use] = "failed quality control"
+    for name in np.unique(names):
+        rows = np.flatnonzero(use & (names == name))
+        own = calibration.by_compartment.get(str(name))
+        if own is None or not own.levels:
+            found.reason[rows] = own.note if own else "compartment not calibrated"
+            continue
+        reader = Reader(panel, own.compartment)
+        null = own.mode == "null"
+        scores = score_matrix(table.iloc[rows], panel, method=calibration.method, null=null)
+        _judge_compartment(found, rows, scores, samples[rows], depth[rows], reader, own)
+        if own.mode == "bulk":
+            # A profile is compared with others as it stands: all on one baseline. Left out in
+            # turn, each of few controls would lie on a scale of its own.
+            found.z[rows], found.index[rows] = reader.read(scores, own.levels[""], depth[rows])
+    return found
+
+
+def _judge_compartment(
+    found: Judgement,
+    rows: np.ndarray[Any, Any],
+    scores: Floats,
+    samples: np.ndarray[Any, Any],
+    depth: Floats,
+    reader: Reader,
+    own: CompartmentCalibration,
+) -> None:
+    """Read the cells ``rows``, each control cell by the baseline without its sample."""
+    label = np.where(np.isin(samples, [s for s in own.levels if s]), samples, "")
+    for left_out in np.unique(label):
+        part = label == left_out
+        found.z[rows[part]], found.index[rows[part]] = reader.read(
+            scores[part], own.levels[str(left_out)], depth[part]
+        )
+    if not own.assessable:
+        found.reason[rows] = own.note
+        return
+    able = reader.assessable(found.z[rows])
+    found.able[rows] = able
+    found.reason[rows[~able]] = "too few axes of evidence"
+    found.positive[rows] = positive = reader.positive(found.z[rows], own.z_cut)
+    if own.mode != "null":
+        found.p[rows[able]] = 1.0
+        for sample in np.unique(samples[positive]):
+            others = {s: v for s, v in own.null.items() if s != sample} or own.null
+            mine = rows[positive & (samples == sample)]
+            found.p[mine] = control_p(found.index[mine], others, own.n_assessable)
+    found.parts.append((rows, reader, own))
+
+
+def compartments_of(table: pd.DataFrame) -> np.ndarray[Any, Any]:
+    """Name of the compartment of each cell, ``unassigned`` where none is given."""
+    names = table[k.COMPARTMENT].astype("string").fillna(k.UNASSIGNED)
+    return names.to_numpy(dtype=str)
+
+
+def days_of(table: pd.DataFrame, control: Bools) -> Floats:
+    """Days after irradiation, 0 for controls, NaN where unknown. Shape (cells,)."""
+    day = np.full(len(table), np.nan)
+    if k.DAYS in table:
+        day = _numbers(table[k.DAYS])
+    return np.where(control, 0.0, day)
+
+
+def _numbers(days: pd.Series) -> Floats:
+    """Days as numbers, NaN where there is none."""
+    text = days.astype(object)
+    there = (text.notna() & ~text.astype(str).str.strip().isin(_MISSING)).to_numpy()
+    numbers = pd.to_numeric(text.where(there, np.nan), errors="coerce")
+    day = np.asarray(numbers.to_numpy(np.float64, na_value=np.nan))
+    bad = there & np.isnan(day)
+    if bad.any():
+        n, first = int(bad.sum()), text.to_numpy()[bad][0]
+        msg = f"{k.DAYS} of {n} cells is no number ({str(first)!r})"
+        fix = (
+            'give days as numbers, such as 7: .astype(str).str.extract(r"([0-9.]+)").astype(float)'
+        )
+        raise InputError(msg, fix=fix)
+    return day
+
+
+def tests_of(table: pd.DataFrame, found: Judgement, control: dict[str, str]) -> dict[bool, Tests]:
+    """The tests on control cells (True) and on all others (False)."""
+    is_control = control_mask(table, control)
+    day, tested = days_of(table, is_control), ~np.isnan(found.p)
+    return {
+        arm: Tests.of(found.p[own], day[own], found.positive[own])
+        for arm, own in ((arm, tested & (is_control == arm)) for arm in (True, False))
+    }

@@ -1,0 +1,282 @@
+"""Which compartment each cell belongs to: from labels, from markers, or by what the assay is."""
+
+from __future__ import annotations
+
+import difflib
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from senoscore import names as k
+from senoscore.cells.facts import gene_symbols, organism_of, values_of
+from senoscore.cells.markers import (
+    GeneSets,
+    Substates,
+    best,
+    for_organism,
+    read_markers,
+    read_substates,
+    rows_of,
+    substate_shares,
+)
+from senoscore.errors import ConfigError, InputError
+from senoscore.io import track
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import anndata as ad
+    from numpy.typing import NDArray
+
+
+__all__ = [
+    "ONTOLOGY",
+    "check_compartments",
+    "check_known",
+    "compartments",
+    "from_labels",
+    "known_as",
+    "nearest",
+    "read_markers",
+    "read_substates",
+    "substate_shares",
+]
+
+ONTOLOGY: Final = {
+    "astrocyte": "CL:0000127",
+    "fibroblast": "CL:0000057",
+    "macrophage": "CL:0000235",
+    "tumour": "CL:0001064",
+    "endothelial": "CL:0000115",
+    "t_cell": "CL:0000084",
+    "nk_cell": "CL:0000623",
+    "b_cell": "CL:0000236",
+    "epithelial": "CL:0000066",
+    "oligodendrocyte": "CL:0000128",
+    "neuron": "CL:0000540",
+}
+"""Cell Ontology id of each compartment."""
+
+_SYNONYMS: Final = {
+    "astrocyte": "astro astrocytic astroglia",
+    "fibroblast": "fb fibro caf mycaf icaf stromal mesenchymal pericyte-fibroblast",
+    "macrophage": "mac mg microglia microglial tam bmdm mdm monocyte mono myeloid",
+    "tumour": "tumor malignant cancer neoplastic glioma gbm",
+    "endothelial": "ec endo endothelium vascular",
+    "t_cell": "t tcell cd4 cd8 cd4t cd8t treg lymphocyte-t",
+    "nk_cell": "nk nkcell natural-killer",
+    "b_cell": "b bcell plasma plasmacell",
+    "epithelial": "epi epithelium keratinocyte pneumocyte",
+    "oligodendrocyte": "oligo odc mol opc oligodendroglia",
+    "neuron": "neuronal excitatory inhibitory",
+    k.UNASSIGNED: "unknown na nan none unassigned other doublet",
+}
+
+
+def from_labels(labels: pd.Series, mapping: Mapping[str, str]) -> NDArray[np.object_]:
+    """Turn labels into compartments: by the mapping, else by name, plural or synonym.
+
+    Raises
+    ------
+    ConfigError
+        The mapping gives something that is no compartment, or a label fits none.
+    """
+    allowed = [*ONTOLOGY, k.UNASSIGNED]
+    check_known(list(mapping.values()), allowed, "compartments.mapping")
+    text = labels.astype(object).where(labels.notna(), "").astype(str)
+    found = {label: mapping.get(label) or _guess(label) for label in sorted(text.unique())}
+    unknown = [label for label, guess in found.items() if guess is None]
+    if unknown:
+        listed = ", ".join(map(repr, unknown))
+        near = difflib.get_close_matches(_folded(unknown[0]), allowed, n=1)
+        hint = f"did you mean {near[0]!r}? " if near and len(unknown) == 1 else ""
+        fix = f"{hint}add {listed} to compartments.mapping (or map to {k.UNASSIGNED})"
+        are = "label {} is" if len(unknown) == 1 else "labels {} are"
+        msg = f"{are.format(listed)} no compartment senoscore knows"
+        raise ConfigError(msg, fix=fix)
+    return text.map(found).to_numpy(dtype=object)
+
+
+def _folded(label: str) -> str:
+    return label.strip().casefold().replace(" ", "_").replace("+", "")
+
+
+@cache
+def known_as(label: str) -> str | None:
+    """Compartment that a label means by name, plural or synonym; None if it fits none."""
+    return _guess(label)
+
+
+def nearest(label: str) -> str | None:
+    """Compartment whose name is spelt most like a label; None if none is alike."""
+    near = difflib.get_close_matches(_folded(label), list(ONTOLOGY), n=1)
+    return near[0] if near else None
+
+
+def _guess(label: str) -> str | None:
+    folded = _folded(label)
+    if not folded:
+        return k.UNASSIGNED
+    forms = {folded, folded.removesuffix("s"), folded.replace("_cells", "").replace("_cell", "")}
+    forms |= {form.replace("_", "").replace("-", "") for form in forms}
+    for name, words in _SYNONYMS.items():
+        if forms & {name, name.replace("_", ""), *words.split()}:
+            return name
+    return None
+
+
+def check_known(names: Sequence[str], allowed: Sequence[str], where: str) -> None:
+    """Refuse a name that is none of those allowed.
+
+    Raises
+    ------
+    ConfigError
+        Says which name, where it stands, and which name is like it.
+    """
+    for name in names:
+        if name not in allowed:
+            near = difflib.get_close_matches(str(name), list(allowed), n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(allowed)}"
+            msg = f"{where}: {name!r} is no compartment"
+            raise ConfigError(msg, fix=hint)
+
+
+def compartments(
+    adata: ad.AnnData,
+    *,
+    column: str | None = None,
+    mapping: Mapping[str, str] | None = None,
+    markers: str | Path | pd.DataFrame | None = None,
+    substates: str | Path | pd.DataFrame | None = None,
+    exclude: Sequence[str] = (),
+    min_confidence: float = 0.5,
+) -> pd.DataFrame:
+    r"""Assign every cell to a compartment, or to none, and to a sub-state where one is clear.
+
+    From markers: log-normalised expression :math:`x` of each gene saturates to
+    :math:`s = x / (1 + x)`, so that no single gene decides. A compartment's strength in a cell is
+    how far the mean of its :math:`n_c` markers lies above that of all other compartments'
+    markers in the same cell, in standard errors of :math:`n_c` random genes,
+    :math:`z_c = (\bar s_c - \bar s_{\neg c}) / \sqrt{\mathrm{var}(s) / n_c}` (above the mean of all
+    genes, if there is one compartment only). Not above random genes: what those show depends on
+    depth and on whether silent genes were filtered away. With the answer "none of these" at
+    :math:`z_0 = 3`, confidence is :math:`e^{z_c} / (e^{z_0} + \sum_c e^{z_c})` of the best
+    compartment. It is a function of the one cell: neither the other cells nor the share of a
+    cell type change it.
+
+    Sub-states compete in the same way within their compartment, but must stand above the mean
+    of all genes: cells of the compartment express them at some level anyway. A cell that is
+    strong in two (M1-like and M2-like at once, say) has none; the strengths tell it apart.
+
+    Parameters
+    ----------
+    adata
+        Canonical matrix, in memory or backed; ``uns["senoscore"]`` says values, assay and
+        organism (without it, what all values and the gene names look like). Genes may be symbols
+        or Ensembl ids. Read in blocks.
+    column
+        obs column with labels; None lets the markers decide.
+    mapping
+        Label -> compartment; what it lacks is matched by name and by common synonyms.
+    markers
+        Table with ``compartment`` and ``gene``, or its path; None takes the shipped one.
+    substates
+        Table with ``compartment``, ``substate`` and ``gene``, or its path; None takes the
+        shipped one.
+    exclude
+        Compartments that the markers may not give.
+    min_confidence
+        Below it (0..1) a cell is ``unassigned``, and has no sub-state.
+
+    Returns
+    -------
+    cell, compartment, compartment_confidence (1 for labels), compartment_source
+    (``column``, ``markers`` or the assay), cell_ontology_id (empty for unassigned); substate
+    (missing where none is clear), substate_confidence (of the strongest; missing where the
+    compartment has none), and a column ``substate:NAME`` for each, its strength in cells of its
+    compartment.
+
+    Raises
+    ------
+    InputError
+        No such column, no cells, or no compartment with at least 3 markers in the matrix.
+    ConfigError
+        The mapping or ``exclude`` names a compartment that does not exist, or a label is like
+        none of them.
+    """
+    facts = dict(adata.uns.get(k.UNS, {}))
+    organism, genes = organism_of(adata), pd.Index(gene_symbols(adata))
+    labels, sets, among = None, None, set()
+    if column is not None:
+        labels, source = from_labels(_column(adata, column), mapping or {}), "column"
+        among = set(labels)
+    elif facts.get("assay") in ("bulk", "array"):
+        labels, source = np.full(adata.n_obs, k.BULK, dtype=object), str(facts["assay"])
+    else:
+        table = markers if isinstance(markers, pd.DataFrame) else read_markers(markers)
+        table = for_organism(table, organism)
+        check_known(exclude, [*table[k.COMPARTMENT].unique(), *ONTOLOGY], "compartments.exclude")
+        table = table[~table[k.COMPARTMENT].isin(exclude)]
+        sets, source = GeneSets.of(table, k.COMPARTMENT, genes).required(), "markers"
+        among = set(sets.names)
+    finer = substates if isinstance(substates, pd.DataFrame) else read_substates(substates)
+    within = Substates(finer, genes, adata.n_obs, organism=organism, among=among)
+    assigned = np.full(adata.n_obs, k.UNASSIGNED, dtype=object) if labels is None else labels
+    confidence = np.ones(adata.n_obs, dtype=np.float32)
+    start, needed = 0, sets is not None or within
+    read = rows_of(adata, values_of(adata)) if needed else ()
+    total = adata.n_obs if needed else 0
+    for rows in track(read, "cells placed", total=total, size=lambda r: len(r.mean)):
+        here = slice(start, start + len(rows.mean))
+        if sets is not None:
+            name, sure = best(rows.against_other_sets(sets), sets.names)
+            assigned[here] = np.where(sure < min_confidence, k.UNASSIGNED, name)
+            confidence[here] = sure
+        within.fill(start, rows, assigned[here], min_confidence)
+        start = here.stop
+    ontology = pd.Series(assigned, dtype=object).map(ONTOLOGY).fillna("").to_numpy(dtype=object)
+    return pd.DataFrame(
+        {
+            k.CELL: adata.obs_names.astype(str).to_numpy(dtype=object),
+            k.COMPARTMENT: assigned,
+            k.CONFIDENCE: confidence,
+            "compartment_source": source,
+            "cell_ontology_id": ontology,
+            **within.columns(),
+        }
+    )
+
+
+def check_compartments(options: Mapping[str, Any], *, escape: Sequence[str]) -> None:
+    """Check every name of a compartment in the config, and the marker table, before any work.
+
+    Parameters
+    ----------
+    options
+        The config's section ``compartments``.
+    escape
+        Compartments in which escape is asked for.
+
+    Raises
+    ------
+    ConfigError
+        One of them does not exist.
+    InputError
+        As :func:`read_markers`.
+    """
+    markers = read_markers(options["markers"])[k.COMPARTMENT].unique()
+    known = list(dict.fromkeys([*ONTOLOGY, *markers]))
+    allowed = [*ONTOLOGY, k.UNASSIGNED]
+    check_known(list(options["mapping"].values()), allowed, "compartments.mapping")
+    check_known(options["exclude"], known, "compartments.exclude")
+    check_known(escape, [*known, k.BULK], "window.escape")
+
+
+def _column(adata: ad.AnnData, column: str) -> pd.Series:
+    if column not in adata.obs:
+        msg = f"obs has no column {column!r}"
+        raise InputError(msg, fix=f"columns there: {', '.join(map(str, adata.obs.columns))}")
+    return adata.obs[column]

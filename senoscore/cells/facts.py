@@ -1,0 +1,60 @@
+"""What a matrix in memory or on disk says of itself, or shows where it says nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from senoscore import names as k
+from senoscore.genesets import canonicalise, detect_organism
+from senoscore.ingest import KINDS, decide_values, scan_values
+from senoscore.io import iter_blocks
+
+if TYPE_CHECKING:
+    import anndata as ad
+
+
+__all__ = ["gene_symbols", "organism_of", "values_of"]
+
+
+def values_of(adata: ad.AnnData) -> str:
+    """Kind of the values of X: as stated in ``uns["senoscore"]``, else by all of them.
+
+    Returns
+    -------
+    ``counts``, ``lognorm`` or ``linear``.
+
+    Raises
+    ------
+    InputError
+        Nothing is stated, and there are values that no expression can have.
+    """
+    stated = dict(adata.uns.get(k.UNS, {})).get("values")
+    if stated in KINDS:
+        return str(stated)
+    facts = scan_values(iter_blocks(adata), sums=False)
+    cells, genes = adata.obs_names.astype(str), adata.var_names.astype(str)
+    return decide_values(facts, "auto", where="X", cells=list(cells), genes=list(genes))
+
+
+def organism_of(adata: ad.AnnData) -> str:
+    """Organism: as stated, else by the names of the genes, else human."""
+    stated = dict(adata.uns.get(k.UNS, {})).get("organism")
+    return str(stated or detect_organism(adata.var_names.astype(str)).organism or "human")
+
+
+def gene_symbols(adata: ad.AnnData) -> list[str]:
+    """Symbol of each gene: its name, or what its Ensembl id stands for (once, the first)."""
+    names = list(map(str, adata.var_names))
+    ids = [name for name in names if name.upper().startswith(("ENSG0", "ENSMUSG0"))]
+    if not ids:
+        return names
+    organism = organism_of(adata)
+    found = canonicalise(ids, organism)
+    symbol = dict(zip(ids, found["symbol"].tolist(), strict=True))
+    taken, out = set(names), []
+    for name in names:
+        own = symbol.get(name, name)
+        own = name if own in taken and own != name else own
+        taken.add(own)
+        out.append(own)
+    return out

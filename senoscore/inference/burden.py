@@ -1,0 +1,429 @@
+"""From cells to samples: one row per sample and compartment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from senoscore import names as k
+from senoscore.errors import InputError
+from senoscore.study import KINDS, check_days, controls_at, regions_apart
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+    from numpy.typing import NDArray
+    from pandas.core.groupby import SeriesGroupBy
+
+
+__all__ = ["COLUMNS", "STATES", "burden", "tissue_burden", "wilson"]
+
+STATES: Final = (
+    "senescent",
+    "senescent_candidate",
+    "acute_damage_response",
+    "quiescent",
+    "cycling",
+    "escaped",
+    "other",
+    "not_assessable",
+)
+"""States a cell can have, in the order of their columns."""
+
+POSITIVE: Final = "panel_positive"
+_COVARIATES: Final = {
+    "n_counts": "median_counts",
+    "n_genes": "median_genes",
+    "pct_mt": "median_pct_mt",
+}
+_DESIGN: Final = (
+    k.SUBJECT, k.TREATMENT, k.DOSE, "n_fractions", "bed_gy", "eqd2_gy", "modality", k.DAYS,
+    k.BATCH, "region",
+)  # fmt: skip
+_NUMBERS: Final = (k.DOSE, "n_fractions", "bed_gy", "eqd2_gy", k.DAYS)
+_FACTS: Final = (k.DATASET, "assay", "organism")
+_PROFILES: Final = ("bulk", "array")
+_ALIKE: Final = [k.COMPARTMENT, *KINDS]
+"""Rows that may share a control: nuclei are no baseline of cells, mice none of patients."""
+
+
+def burden(
+    data: pd.DataFrame | AnnData,
+    *,
+    samples: pd.DataFrame | None = None,
+    sample: str = k.SAMPLE,
+    compartment: str = k.COMPARTMENT,
+    control: str = k.CONTROL,
+    min_cells: int = 30,
+    min_days_stable: float = 7.0,
+) -> pd.DataFrame:
+    """Summarise cells to one row per sample and compartment.
+
+    Parameters
+    ----------
+    data
+        Called cells: a table with sample, compartment, ``senescence_state``,
+        ``senescence_index`` and any ``z:<axis>`` and ``<method>:<signature>`` columns, or an
+        AnnData after :func:`senoscore.call`. Cells whose ``keep`` is false do not count.
+        ``dataset``, ``assay`` (sc, sn, bulk, array) and ``organism`` are facts of a sample; where
+        they are given, only samples of the same assay and organism share controls. A ``region``
+        column that differs between cells of a sample makes the rows sample x region x
+        compartment.
+    samples
+        Samples sheet (subject, treatment, dose_gy, n_fractions, bed_gy, eqd2_gy, modality,
+        days_post_rt, batch, region); None takes those columns from the cells. A sample without
+        cells still has its rows.
+    sample, compartment
+        Columns.
+    control
+        Treatment that means not irradiated.
+    min_cells
+        Assessable cells below which a sample gives no fraction (status ``few_cells``).
+    min_days_stable
+        Days after irradiation before which the pattern is an acute damage response (status
+        ``acute``).
+
+    Returns
+    -------
+    Every sample x every compartment seen anywhere: facts and design, ``n_cells`` (kept),
+    ``n_assessable``, ``n_<state>``, ``n_positive``: cells that fulfil the panel's composite rule,
+    whatever the clock and the per-cell FDR say (``n_senescent`` are those that FDR lets one point
+    at). ``fraction`` = n_positive / n_assessable (0..1) with ``fraction_lo`` and ``fraction_hi``
+    (95 % Wilson interval over the cells of this sample only: it says nothing of other animals),
+    ``control_fraction`` (mean over control subjects, the rule's own error rate: those of the same
+    day where there are two, else all; of the same region where each irradiated region has some,
+    as :func:`senoscore.trend` compares), ``excess`` (fraction - control_fraction, a lower bound on
+    the share of cells that irradiation changed,
+    because the cut has a miss rate), ``share`` (of the kept cells of the sample, or region),
+    medians of depth, ``index_mean``, ``mean:<column>``, ``status`` and ``note``. Status is ok,
+    acute (before ``min_days_stable``: not senescence yet), no_time (irradiated, and nobody knows
+    when: never called senescent), few_cells, absent, no_control (no fraction either),
+    not_assessable, or profile (the sample is one bulk profile, by its assay: means and no
+    fraction).
+
+    Raises
+    ------
+    InputError
+        A column is missing, a sample of the cells is not in ``samples``, or a treated sample is
+        of a day before irradiation.
+    """
+    cells = data if isinstance(data, pd.DataFrame) else _from_anndata(data)
+    cells = cells.reset_index(drop=True)
+    _check(cells, (sample, compartment, k.STATE, k.INDEX))
+    cells[k.SAMPLE] = cells[sample].astype(str)
+    cells[k.COMPARTMENT] = cells[compartment].astype(str)
+    unit = _unit(cells)
+    sheet = _design(cells, samples, unit)
+    kept = cells
+    if k.KEEP in cells:
+        kept = cells[cells[k.KEEP].fillna(value=False).astype(bool)]
+    by = [kept[name] for name in (*unit, k.COMPARTMENT)]
+    own = pd.DataFrame({k.COMPARTMENT: sorted(cells[k.COMPARTMENT].unique())})
+    index = pd.MultiIndex.from_frame(sheet[unit].merge(own, how="cross"))
+    table = _counts(kept, by).reindex(index, fill_value=0)
+    table = table.join(_means(kept, by)).reset_index()
+    table = sheet.merge(table, on=unit, how="right", validate="one_to_many")
+    check_days(table, control=control)
+    total = table.groupby(unit)["n_cells"].transform("sum")
+    table["share"] = table["n_cells"] / total.where(total > 0)
+    is_profile = _profiles(cells, table)
+    _fractions(table, is_profile, control=control, min_cells=min_cells)
+    _status(table, is_profile, control=control, min_cells=min_cells, stable=min_days_stable)
+    return _ordered(table)
+
+
+def wilson(successes: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.float64]:
+    """95 % Wilson interval of a fraction; NaN where n is 0. Shape (len, 2).
+
+    References
+    ----------
+    Wilson 1927, J Am Stat Assoc 22:209.
+    """
+    z = 1.959963984540054
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p = successes / n
+        centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+        half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return np.stack([centre - half, centre + half], axis=1)
+
+
+def _from_anndata(adata: AnnData) -> pd.DataFrame:
+    facts = adata.uns.get(k.UNS, {})
+    known = {name: facts[name] for name in _FACTS[1:] if name in facts and name not in adata.obs}
+    parts = [adata.obs.assign(**known)]
+    for key, table in adata.obsm.items():
+        if not isinstance(table, pd.DataFrame):
+            continue
+        if key == k.OBSM_EVIDENCE:
+            parts.append(table.add_prefix("z:"))
+        elif key.startswith("score_") and not key.endswith(("_z", "_p")):
+            parts.append(table.add_prefix(key.removeprefix("score_") + k.SEP))
+    return pd.concat(parts, axis=1)
+
+
+def _check(cells: pd.DataFrame, needed: Sequence[str]) -> None:
+    missing = [name for name in needed if name not in cells]
+    if missing:
+        msg = f"the cells have no column {', '.join(map(repr, missing))}"
+        raise InputError(msg, fix="call the cells first (sen.call), and name the columns")
+
+
+def _unit(cells: pd.DataFrame) -> list[str]:
+    """Sample; with its region where cells of one sample come from several."""
+    if "region" not in cells or (cells.groupby(k.SAMPLE)["region"].nunique() < 2).all():
+        return [k.SAMPLE]
+    cells["region"] = cells["region"].astype(object).fillna("").astype(str)
+    return [k.SAMPLE, "region"]
+
+
+def _design(cells: pd.DataFrame, samples: pd.DataFrame | None, unit: list[str]) -> pd.DataFrame:
+    """One row a unit with facts and design columns; missing ones are empty."""
+    own = cells.groupby(k.SAMPLE, sort=True)
+    if samples is None:
+        there = [name for name in _DESIGN if name in cells and name not in unit]
+        sheet = own[there].first().reset_index(names=k.SAMPLE)
+    else:
+        unknown = sorted(set(map(str, own.groups)) - set(samples[k.SAMPLE]))
+        if unknown:
+            msg = f"the samples sheet has no row for {', '.join(map(repr, unknown[:5]))}"
+            raise InputError(msg, fix="add the rows")
+        there = [c for c in (k.SAMPLE, *_DESIGN) if c in samples and c not in unit[1:]]
+        sheet = samples[there].copy()
+    if len(unit) > 1:
+        sheet = sheet.merge(cells[unit].drop_duplicates().sort_values(unit), how="left")
+        sheet["region"] = sheet["region"].fillna("")
+    for name in _DESIGN:
+        if name not in sheet:
+            sheet[name] = np.nan if name in _NUMBERS else ""
+    for place, name in enumerate(_FACTS):
+        known = sheet[k.SAMPLE].map(own[name].first()) if name in cells else ""
+        sheet.insert(place, name, pd.Series(known, index=sheet.index, dtype=object).fillna(""))
+    return sheet
+
+
+def _profiles(cells: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
+    """Rows of whole profiles: by assay; where that is not given, one row in ``bulk``.
+
+    A sample of which a single cell was left is no profile.
+    """
+    if "assay" in cells:
+        return table["assay"].isin(_PROFILES)
+    rows = cells.groupby(k.SAMPLE)[k.COMPARTMENT].agg(["size", "first"])
+    lone = rows.index[rows["size"].eq(1) & rows["first"].eq(k.BULK)]
+    return table[k.SAMPLE].isin(lone)
+
+
+def _counts(kept: pd.DataFrame, by: list[pd.Series]) -> pd.DataFrame:
+    states = pd.Categorical(kept[k.STATE].astype(str), categories=list(STATES))
+    table = pd.crosstab(by, states, dropna=False)
+    table = table.reindex(columns=list(STATES), fill_value=0).add_prefix("n_")
+    table.columns.name = None
+    table.insert(0, "n_cells", table.sum(axis=1))
+    table.insert(1, "n_assessable", table["n_cells"] - table["n_not_assessable"])
+    if POSITIVE in kept:
+        positive = kept[POSITIVE].fillna(value=False).astype(bool)
+    else:
+        positive = kept[k.STATE].astype(str).isin(["senescent", "senescent_candidate"])
+    table["n_positive"] = positive.groupby(by).sum()
+    return table
+
+
+def _means(kept: pd.DataFrame, by: list[pd.Series]) -> pd.DataFrame:
+    scores = [
+        name
+        for name in kept.columns
+        if isinstance(name, str) and k.SEP in name and pd.api.types.is_numeric_dtype(kept[name])
+    ]
+    groups = kept.groupby(by)
+    code = groups.ngroup().to_numpy()
+
+    def of(name: str) -> SeriesGroupBy:
+        # A column at a time: all of them as float64 would be most of the memory of a large study.
+        return kept[name].astype(float).groupby(code)
+
+    present = {name: new for name, new in _COVARIATES.items() if name in kept}
+    columns = {new: of(name).median() for name, new in present.items()}
+    columns["index_mean"] = of(k.INDEX).mean()
+    columns |= {f"mean:{name}": of(name).mean() for name in scores}
+    return pd.DataFrame(columns).set_axis(groups.size().index)
+
+
+def _fractions(table: pd.DataFrame, is_profile: pd.Series, *, control: str, min_cells: int) -> None:
+    enough = (table["n_assessable"] >= min_cells) & ~is_profile
+    n = table["n_assessable"].where(enough).to_numpy(dtype=float)
+    positive = table["n_positive"].to_numpy(dtype=float)
+    table["fraction"] = positive / n
+    table[["fraction_lo", "fraction_hi"]] = wilson(positive, n)
+    table["control_fraction"] = _control_fraction(table, control)
+    table["excess"] = table["fraction"] - table["control_fraction"]
+
+
+def _control_fraction(table: pd.DataFrame, control: str) -> pd.Series:
+    """Mean over the control subjects that each row is compared with."""
+    own = table[k.SUBJECT].astype(object).where(table[k.SUBJECT].notna(), "").astype(str)
+    named = table.assign(**{k.SUBJECT: own.where(own != "", table[k.SAMPLE])})
+    out = pd.Series(np.nan, index=table.index)
+    for _, whole in named.groupby(_ALIKE):
+        regions = whole["region"] if regions_apart(whole, control=control) else whole[k.COMPARTMENT]
+        for _, of in whole.groupby(regions):
+            controls = of[(of[k.TREATMENT] == control) & of["fraction"].notna()]
+            for days, rows in of.groupby(k.DAYS, dropna=False):
+                base, _ = controls_at(controls, float(str(days)))
+                subjects = base.groupby([k.SUBJECT, k.DAYS], dropna=False)["fraction"].mean()
+                out[rows.index] = subjects.mean()
+    return out
+
+
+def _status(
+    table: pd.DataFrame, is_profile: pd.Series, *, control: str, min_cells: int, stable: float
+) -> None:
+    is_control = table[k.TREATMENT] == control
+    counted = (is_control & (table["n_cells"] > 0)).groupby([table[name] for name in _ALIKE])
+    without = ~counted.transform("any")
+    few = table["n_assessable"] < min_cells
+    cells = table["n_assessable"].astype(str) + f" assessable cells, {min_cells} are needed"
+    rules = [
+        (table["n_cells"] == 0, "absent", "no cell of this compartment; absent is not zero"),
+        (is_profile, "profile", "one profile of a whole sample: means, no fraction"),
+        (without, "no_control", _why_no_control(table, is_control, control)),
+        (table["n_assessable"] == 0, "not_assessable", "no cell could be assessed"),
+        (few, "few_cells", cells),
+        (
+            ~is_control & table[k.DAYS].isna(),
+            "no_time",
+            "no time after irradiation: never called senescent; give time_post_rt",
+        ),
+        (
+            ~is_control & (table[k.DAYS] < stable),
+            "acute",
+            f"before {stable:g} d the pattern is an acute damage response, not senescence",
+        ),
+    ]
+    conditions = [rule[0].to_numpy(dtype=bool) for rule in rules]
+    notes = [pd.Series(rule[2], index=table.index).to_numpy(dtype=object) for rule in rules]
+    table["status"] = np.select(conditions, [rule[1] for rule in rules], default="ok")
+    table["note"] = np.select(conditions, notes, default="excess is a lower bound on prevalence")
+    bare = table["status"].isin(["ok", "acute"]) & table["control_fraction"].isna()
+    table.loc[bare, "note"] = f"no control sample has {min_cells} assessable cells: no excess"
+    # A rule without its controls has a cut of its own making: what it counts is no fraction.
+    table.loc[table["status"] == "no_control", ["fraction", "fraction_lo", "fraction_hi"]] = np.nan
+
+
+def _why_no_control(table: pd.DataFrame, is_control: pd.Series, control: str) -> pd.Series:
+    """Tell a study without controls from controls elsewhere and controls without such cells."""
+    if not is_control.any():
+        why = f"no sample of this run has treatment {control!r}: no call"
+        return pd.Series(why, index=table.index)
+    same = is_control.groupby([table[name] for name in _ALIKE[1:]]).transform("any")
+    out = pd.Series("no control sample has this compartment: no call", index=table.index)
+    return out.where(same, "no control sample of this assay and organism: no call")
+
+
+def _ordered(table: pd.DataFrame) -> pd.DataFrame:
+    front = [k.DATASET, k.SAMPLE, *_DESIGN, *_FACTS[1:], k.COMPARTMENT, "n_cells", "n_assessable"]
+    front += [f"n_{state}" for state in STATES] + ["n_positive"]
+    front += ["fraction", "fraction_lo", "fraction_hi", "control_fraction", "excess", "share"]
+    rest = [name for name in table if name not in (*front, "status", "note")]
+    return table[[*front, *rest, "status", "note"]].reset_index(drop=True)
+
+
+COLUMNS: Final = (
+    k.DATASET, k.SAMPLE, k.SUBJECT, k.TREATMENT, k.DOSE, k.DAYS, k.BATCH, "region", "assay",
+    "organism", "n_assessable", "fraction_crude", "fraction_standardised",
+    "control_standardised", "excess_standardised", "weight_covered", "weights", "status", "note",
+)  # fmt: skip
+_ENOUGH: Final = 0.8
+_RARE: Final = 0.005
+"""Mean share in controls below which a compartment has no weight: stray labels."""
+_ALL: Final = 0.999
+_HEAD: Final = COLUMNS[:10]
+
+
+def tissue_burden(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataFrame:
+    r"""Standardise the senescent fraction of a tissue to fixed shares of its compartments.
+
+    A crude fraction rises when a compartment of high fraction becomes more frequent, with no cell
+    changed. Direct standardisation takes the shares from the controls:
+    :math:`F = \sum_c w_c f_c / \sum_c w_c`, with :math:`w_c` the mean share of compartment c
+    over control samples (of the same assay and organism); unassigned cells and compartments of
+    under 0.5 % are left out.
+
+    Parameters
+    ----------
+    burden
+        As :func:`senoscore.burden` gives it.
+    control
+        Treatment that means not irradiated.
+
+    Returns
+    -------
+    One row a sample (and region): ``fraction_crude`` (all assessable cells together),
+    ``fraction_standardised``, ``control_standardised`` (control fractions of the same
+    compartments under the same weights), their difference ``excess_standardised``,
+    ``weight_covered`` (share of the weights whose compartments this sample has a fraction of),
+    ``weights`` in words. ``status`` is ok, partial (some compartments missing: the rest was
+    scaled up, on both sides), not_estimable (less than 80 % of the weights) or no_control.
+
+    References
+    ----------
+    Direct standardisation: Breslow and Day 1987, Statistical Methods in Cancer Research II, ch. 2.
+    """
+    table = burden.reset_index(drop=True).copy()
+    for name in _HEAD:
+        if name not in table:
+            table[name] = np.nan if name in (k.DOSE, k.DAYS) else ""
+    table = table[table[k.COMPARTMENT].astype(str) != k.UNASSIGNED]
+    table[["region", "assay", "organism"]] = table[["region", "assay", "organism"]].fillna("")
+    alike = ["assay", "organism"]
+    controls = table[(table[k.TREATMENT] == control) & table["share"].notna()]
+    mean = controls.groupby([*alike, k.COMPARTMENT])["share"].mean()
+    mean = mean[mean >= _RARE]
+    weights = mean / mean.groupby(level=alike).transform("sum")
+    rows: list[dict[str, Any]] = []
+    for _, of in table.groupby([k.SAMPLE, "region"], sort=False):
+        first = of.iloc[0]
+        key = (first["assay"], first["organism"])
+        known = key in set(zip(*(weights.index.get_level_values(n) for n in alike), strict=True))
+        own = weights.loc[key] if known else pd.Series(dtype=float)
+        rows.append({name: first[name] for name in _HEAD} | _standardised(of, own))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _standardised(of: pd.DataFrame, weights: pd.Series) -> dict[str, Any]:
+    n = int(of["n_assessable"].sum())
+    row: dict[str, Any] = {
+        "n_assessable": n,
+        "fraction_crude": float(of["n_positive"].sum()) / n if n else np.nan,
+        "weights": ", ".join(f"{name} {value:.3f}" for name, value in weights.items()),
+    }
+    if of["status"].eq("profile").any():
+        return row | {
+            "fraction_crude": np.nan,
+            "status": "not_estimable",
+            "note": "one profile of a whole sample: no fraction",
+        }
+    if weights.empty:
+        return row | {"status": "no_control", "note": "no control sample gives the weights"}
+    own = of.set_index(k.COMPARTMENT)
+    own = own[own["fraction"].notna() & own["control_fraction"].notna()]
+    there = weights[weights.index.isin(own.index)]
+    covered = float(there.sum())
+    row["weight_covered"] = covered
+    absent = ", ".join(map(str, weights.index[~weights.index.isin(own.index) & (weights > 0)]))
+    if covered < _ENOUGH:
+        note = f"no fraction of {absent}: {covered:.0%} of the weights, {_ENOUGH:.0%} are needed"
+        return row | {"status": "not_estimable", "note": note}
+    share = there / covered
+    value = float((share * own["fraction"]).reindex(there.index).sum())
+    base = float((share * own["control_fraction"]).reindex(there.index).sum())
+    whole = covered >= _ALL
+    return row | {
+        "fraction_standardised": value,
+        "control_standardised": base,
+        "excess_standardised": value - base,
+        "status": "ok" if whole else "partial",
+        "note": "" if whole else f"no fraction of {absent}: the other weights were scaled up",
+    }

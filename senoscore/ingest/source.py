@@ -1,0 +1,143 @@
+"""What every reader gives: names in memory, values in blocks that can be gone through twice."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+from scipy import sparse
+
+from senoscore.errors import InputError
+from senoscore.io import Block
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+
+__all__ = ["MAX_BYTES", "Names", "Source", "checked_names", "file_sha256", "in_memory"]
+
+MAX_BYTES: Final = 200_000_000_000
+"""Default limit on what an input may unfold to."""
+
+_LONGEST_NAME: Final = 1000
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_BLOCK: Final = 4096
+
+
+@dataclass(kw_only=True)
+class Names:
+    """What a matrix calls its cells and genes, before anything is decided about them.
+
+    Attributes
+    ----------
+    path
+        The file or folder.
+    format
+        ``h5ad``, ``10x_mtx``, ``10x_h5`` or ``table``.
+    cells
+        Row names, unique.
+    genes
+        Column names as found; repeats are allowed.
+    gene_ids
+        Further ids (Ensembl), one a gene; None where there are none.
+    obs
+        Columns known of the rows, in their order; its index is not used.
+    slot
+        Where in the file the values were.
+    notes
+        What was decided or left out, for the user.
+    files
+        The files that were read, for the checksum.
+    all_cells
+        False where the cells are in rows that were not read.
+    """
+
+    path: Path
+    format: str
+    cells: list[str]
+    genes: list[str]
+    gene_ids: list[str] | None = None
+    obs: pd.DataFrame = field(default_factory=pd.DataFrame)
+    slot: str = "X"
+    notes: list[str] = field(default_factory=list)
+    files: tuple[Path, ...] = ()
+    all_cells: bool = True
+
+
+@dataclass(kw_only=True)
+class Source(Names):
+    """A matrix as found: its names, and its values in blocks.
+
+    Attributes
+    ----------
+    blocks
+        Gives a new pass over the rows; columns are those of ``genes``.
+    """
+
+    blocks: Callable[[], Iterator[Block]]
+
+
+def in_memory(X: sparse.csr_matrix) -> Callable[[], Iterator[Block]]:
+    """Give passes over a matrix in memory (cells x genes)."""
+    X = sparse.csr_matrix(X)
+
+    def passes() -> Iterator[Block]:
+        for start in range(0, X.shape[0], _BLOCK):
+            stop = min(start + _BLOCK, X.shape[0])
+            part = X[start:stop]
+            indptr = part.indptr.astype("int64")
+            indices = part.indices.astype("int32", copy=False)
+            yield Block(start, stop, indptr, indices, part.data, X.shape[1])
+
+    return passes
+
+
+def checked_names(names: Iterable[object], what: str, where: object) -> list[str]:
+    """Strip names and refuse those that could do harm further on.
+
+    Parameters
+    ----------
+    names
+        Cell ids, gene names or sample names.
+    what
+        Singular noun for the message.
+    where
+        File they come from.
+
+    Raises
+    ------
+    InputError
+        A name is empty where it may not be (all but genes), holds a control character or is
+        longer than 1,000 characters, or a cell id comes twice.
+    """
+    clean = [str(name).strip() for name in names]
+    for number, name in enumerate(clean, start=1):
+        if not name and what != "gene":
+            msg = f"{where}: {what} {number} has no name"
+            raise InputError(msg, fix=f"give every {what} a name")
+        if len(name) > _LONGEST_NAME or _CONTROL.search(name):
+            msg = f"{where}: the name of {what} {number} is no name: {name[:40]!r}"
+            raise InputError(msg, fix="names are printable and at most 1,000 characters long")
+    if what == "cell" and len(set(clean)) < len(clean):
+        counts = pd.Series(clean, dtype=object).value_counts(sort=False)
+        twice = counts[counts > 1]
+        examples = ", ".join(f"{name!r} ({n} times)" for name, n in twice.head(3).items())
+        msg = f"{where}: duplicate barcodes: {len(twice)} cell ids come more than once: {examples}"
+        raise InputError(
+            msg, fix="put the name of the sample before each barcode when merging samples"
+        )
+    return clean
+
+
+def file_sha256(files: Iterable[Path]) -> str:
+    """SHA-256 of files, one after the other, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as handle:
+            while part := handle.read(1 << 22):
+                digest.update(part)
+    return digest.hexdigest()

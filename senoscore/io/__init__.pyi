@@ -1,0 +1,85 @@
+from .atomic import TEMPORARY_PREFIX as TEMPORARY_PREFIX
+from .atomic import atomic_path as atomic_path
+from .atomic import remake as remake
+from .blocks import Block as Block
+from .blocks import find_layer as find_layer
+from .blocks import iter_blocks as iter_blocks
+from .blocks import iter_matrix as iter_matrix
+from .blocks import memory_blocks as memory_blocks
+from .blocks import prefetch as prefetch
+from .canonical import Canonical as Canonical
+from .canonical import read_canonical as read_canonical
+from .canonical import read_facts as read_facts
+from .canonical import write_canonical_stream as write_canonical_stream
+from .hdf5 import H5_ERRORS as H5_ERRORS
+from .hdf5 import Matrix as Matrix
+from .hdf5 import check_parts as check_parts
+from .hdf5 import check_size as check_size
+from .hdf5 import child as child
+from .hdf5 import create_h5 as create_h5
+from .hdf5 import damaged as damaged
+from .hdf5 import describe as describe
+from .hdf5 import open_h5 as open_h5
+from .hdf5 import read_index as read_index
+from .hdf5 import read_stored as read_stored
+from .progress import progress as progress
+from .progress import track as track
+from .resources import odd_path as odd_path
+from .resources import resource as resource
+from .resources import schema as schema
+from .resources import workflow_file as workflow_file
+from .tables import EXACT_FLOATS as EXACT_FLOATS
+from .tables import guard_formulas as guard_formulas
+from .tables import parquet_columns as parquet_columns
+from .tables import parquet_options as parquet_options
+from .tables import read_parquet as read_parquet
+from .tables import read_tsv as read_tsv
+from .tables import write_parquet as write_parquet
+from .tables import write_tsv as write_tsv
+from .yaml import load_config_file as load_config_file
+from .yaml import load_yaml as load_yaml
+from .yaml import refuse_unreadable_config as refuse_unreadable_config
+
+__all__ = [
+    "EXACT_FLOATS",
+    "H5_ERRORS",
+    "TEMPORARY_PREFIX",
+    "Block",
+    "Canonical",
+    "Matrix",
+    "atomic_path",
+    "check_parts",
+    "check_size",
+    "child",
+    "create_h5",
+    "damaged",
+    "describe",
+    "find_layer",
+    "guard_formulas",
+    "iter_blocks",
+    "iter_matrix",
+    "load_config_file",
+    "load_yaml",
+    "memory_blocks",
+    "odd_path",
+    "open_h5",
+    "parquet_columns",
+    "parquet_options",
+    "prefetch",
+    "progress",
+    "read_canonical",
+    "read_facts",
+    "read_index",
+    "read_parquet",
+    "read_stored",
+    "read_tsv",
+    "refuse_unreadable_config",
+    "remake",
+    "resource",
+    "schema",
+    "track",
+    "workflow_file",
+    "write_canonical_stream",
+    "write_parquet",
+    "write_tsv",
+]

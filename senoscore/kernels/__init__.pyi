@@ -1,0 +1,54 @@
+import pathlib
+
+from . import mean as mean
+from .census import ABOVE as ABOVE
+from .census import BEYOND as BEYOND
+from .census import FRACTION as FRACTION
+from .census import NEGATIVE as NEGATIVE
+from .census import NOT_FINITE as NOT_FINITE
+from .census import SEVERAL as SEVERAL
+from .census import UNSORTED as UNSORTED
+from .census import ZERO as ZERO
+from .census import look_at as look_at
+from .jasmine import jasmine_parts as jasmine_parts
+from .mean import TARGET_SUM as TARGET_SUM
+from .mean import lognormalise_rows as lognormalise_rows
+from .mean import run_rows as run_rows
+from .rank import RANK_METHODS as RANK_METHODS
+from .rank import RankPlan as RankPlan
+from .rank import plan_ranks as plan_ranks
+from .rank import score_ranks as score_ranks
+from .rank_ordinal import OrdinalPlan as OrdinalPlan
+from .rank_ordinal import plan_decoupler as plan_decoupler
+from .rank_ordinal import plan_gseapy as plan_gseapy
+from .rank_ordinal import score_ordinal as score_ordinal
+
+def cache_folder(package: pathlib.Path = ...) -> pathlib.Path | None: ...
+def warm() -> None: ...
+
+__all__ = [
+    "ABOVE",
+    "BEYOND",
+    "FRACTION",
+    "NEGATIVE",
+    "NOT_FINITE",
+    "RANK_METHODS",
+    "SEVERAL",
+    "TARGET_SUM",
+    "UNSORTED",
+    "ZERO",
+    "OrdinalPlan",
+    "RankPlan",
+    "cache_folder",
+    "jasmine_parts",
+    "lognormalise_rows",
+    "look_at",
+    "mean",
+    "plan_decoupler",
+    "plan_gseapy",
+    "plan_ranks",
+    "run_rows",
+    "score_ordinal",
+    "score_ranks",
+    "warm",
+]

@@ -1,0 +1,133 @@
+"""Circulating factors beside the tissue burden of the same subjects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from senoscore import names as k
+from senoscore.errors import InputError
+from senoscore.plotting import theme, tidy
+
+if TYPE_CHECKING:
+    import altair as alt
+
+
+__all__ = ["plasma", "plasma_table"]
+
+_MEASURED, _BELOW = "measured", "below LOD"
+
+
+def plasma(
+    table: pd.DataFrame, burden: pd.DataFrame | None = None, *, layout: theme.Layout = "wide"
+) -> alt.Chart:
+    """Draw each analyte over time, a line a subject, and the tissue burden of these subjects.
+
+    Parameters
+    ----------
+    table
+        As :func:`senoscore.plasma` gives it.
+    burden
+        Sample x compartment table; compartments in which these subjects have a fraction are drawn
+        after the analytes.
+
+    Raises
+    ------
+    InputError
+        No analyte has a ratio to a baseline.
+    """
+    import altair as alt
+
+    shown = plasma_table(table, burden)
+    subjects = sorted(shown[k.SUBJECT].unique())
+    last = max(1.0, float(shown["day"].max()))
+    first = min(0.0, float(shown["day"].min()))
+    panels = [
+        _panel(shown[shown["panel"] == name], subjects, (first, last), layout)
+        for name in dict.fromkeys(shown["panel"])
+    ]
+    chart = alt.concat(*panels, columns=3 if layout == "wide" else 1, spacing=26)
+    return chart.resolve_scale(color="shared", shape="shared").configure(**theme.config())
+
+
+def _panel(
+    own: pd.DataFrame, subjects: list[str], span: tuple[float, float], layout: theme.Layout
+) -> Any:
+    import altair as alt
+
+    tissue = bool(own["tissue"].iloc[0])
+    x = alt.X(
+        "day:Q", title="days after irradiation (log1p)",
+        scale=alt.Scale(type="symlog", constant=1, domain=[span[0], span[1] * 1.15]),
+        axis=alt.Axis(values=sorted(own["day"].unique()), format=".4~g"),
+    )  # fmt: skip
+    y = alt.Y(
+        "value:Q",
+        title="senescent, % of assessable cells" if tissue else "log2 ratio to own baseline",
+        axis=alt.Axis(format="~%" if tissue else "~g", tickCount=4),
+    )
+    colour = alt.Color(
+        f"{k.SUBJECT}:N", scale=alt.Scale(domain=subjects, scheme="tableau10"),
+        legend=alt.Legend(title="subject") if len(subjects) <= 12 else None,
+    )  # fmt: skip
+    shape = alt.Shape(
+        "limit:N",
+        scale=alt.Scale(domain=[_MEASURED, _BELOW], range=["circle", "triangle-down"]),
+        legend=alt.Legend(title=None),
+    )
+    base = alt.Chart(own).encode(x=x, y=y, color=colour)
+    dots = base.mark_point(filled=True, size=55, opacity=1).encode(
+        shape=shape, description=alt.Description("text:N")
+    )
+    width, height = (230, 170) if layout == "wide" else (286, 150)
+    name = str(own["panel"].iloc[0])
+    title = alt.TitleParams(
+        name, subtitle="tissue" if tissue else str(own["said"].iloc[0]),
+        color=theme.compartment_colour(str(own["key"].iloc[0])) if tissue else theme.INK,
+    )  # fmt: skip
+    return alt.layer(base.mark_line(opacity=0.6, aria=False), dots).properties(
+        width=width, height=height, title=title
+    )
+
+
+def plasma_table(table: pd.DataFrame, burden: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return what :func:`plasma` draws: one row a dot, analytes first, then compartments.
+
+    Raises
+    ------
+    InputError
+        No analyte has a ratio to a baseline.
+    """
+    tidy.need(table, [k.SUBJECT, k.DAYS, "analyte", "log2_ratio"], what="plasma table")
+    own = table[pd.to_numeric(table["log2_ratio"]).notna()].copy()
+    if own.empty:
+        raise InputError("plasma table: no analyte has a ratio to a baseline of its subject")
+    below = own["below_lod"].astype(str).str.lower() == "true"
+    own = own.assign(
+        panel=own["analyte"], key="", tissue=False, day=own[k.DAYS].astype(float),
+        value=own["log2_ratio"].astype(float), limit=below.map({True: _BELOW, False: _MEASURED}),
+        said=own["fraction_below_lod"].map(lambda f: f"{tidy.percent(f)} of values below LOD"),
+    )  # fmt: skip
+    parts = [own]
+    if burden is not None and "fraction" in burden:
+        known = tidy.with_defaults(burden)
+        known[k.SUBJECT] = known[k.SUBJECT].where(known[k.SUBJECT] != "", known[k.SAMPLE])
+        mine = known[known[k.SUBJECT].isin(set(own[k.SUBJECT].astype(str)))]
+        mine = mine[mine["fraction"].notna() & mine[k.DAYS].notna()]
+        mine = mine[mine[k.COMPARTMENT] != k.UNASSIGNED]
+        parts.append(
+            mine.assign(
+                panel=mine[k.COMPARTMENT].map(theme.pretty), key=mine[k.COMPARTMENT], tissue=True,
+                day=mine[k.DAYS], value=mine["fraction"], limit=_MEASURED, said="",
+            )
+        )  # fmt: skip
+    shown = pd.concat(parts, ignore_index=True)
+    shown[k.SUBJECT] = shown[k.SUBJECT].astype(str)
+    shown["text"] = [
+        f"{r.panel}, subject {r.subject}, {tidy.day_label(r.day)}: "
+        f"{tidy.number(r.value)}, {r.limit}"
+        for r in tidy.rows(shown)
+    ]
+    keep = ["panel", "key", "tissue", k.SUBJECT, "day", "value", "limit", "said", "text"]
+    return shown[keep].reset_index(drop=True)

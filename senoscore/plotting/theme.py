@@ -1,0 +1,199 @@
+"""Colours, order and chart configuration shared by all figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+__all__ = [
+    "COMPARTMENT_COLOURS",
+    "PHASE_CUTS",
+    "STATE_COLOURS",
+    "Layout",
+    "compartment_colour",
+    "config",
+    "dashes",
+    "heading",
+    "known_first",
+    "pretty",
+    "shapes",
+    "state_colour",
+]
+
+Layout: TypeAlias = Literal["wide", "narrow"]
+"""``wide``: three panels a row, for a desktop page; ``narrow``: one panel a row, for a phone."""
+
+PHASE_CUTS: Final = (3.0, 28.0)
+"""Days: acute | early | chronic. Our own default bounds; sources disagree."""
+
+# Every colour keeps a contrast of 3:1 against white and against the dark page (tested), so
+# that one fixed colour per compartment serves both. The first four are the ones compared
+# most and are told apart under the three common forms of colour blindness.
+COMPARTMENT_COLOURS: Final[dict[str, str]] = {
+    "astrocyte": "#0072b2",
+    "fibroblast": "#d55e00",
+    "macrophage": "#008f68",
+    "tumour": "#b8569a",
+    "endothelial": "#3b8fc4",
+    "t_cell": "#a87a00",
+    "nk_cell": "#7f8500",
+    "b_cell": "#a3485f",
+    "epithelial": "#2a9187",
+    "oligodendrocyte": "#6f74c9",
+    "neuron": "#8d63b8",
+    "bulk": "#5a6fb0",
+    "unassigned": "#7d8590",
+}
+STATE_COLOURS: Final[dict[str, str]] = {
+    "senescent": "#b3304f",
+    "senescent_candidate": "#e08a9b",
+    "acute_damage_response": "#e3a018",
+    "escaped": "#7a4fb0",
+    "cycling": "#2f9e76",
+    "quiescent": "#6d8fc0",
+    "other": "#c9d0d8",
+    "not_assessable": "#e9ecef",
+}
+INK: Final = "#1f2933"
+INK_SOFT: Final = "#52606d"
+LINE: Final = "#d3d9e0"
+BAND: Final = "#f1f4f7"
+CONTROL_BAND: Final = "#c3ccd6"
+CONTROL_INK: Final = "#6b7785"
+PAPER: Final = "#ffffff"
+GOOD: Final = "#2f8f6b"
+BAD: Final = "#c2410c"
+# Ink and white on a coloured field, which stays light where the page turns dark.
+FIELD_INK: Final = "#1f2932"
+FIELD_PAPER: Final = "#fffffe"
+DIVERGING: Final = ("#2166ac", "#92c5de", "#f7f7f7", "#f4a582", "#b2182b")
+FONT: Final = "Arial, Helvetica, sans-serif"
+
+# Triangles up and down are left to the marks of contrasts that hold.
+_SHAPES = ["circle", "diamond", "square", "cross", "triangle-right", "triangle-left"]
+_DASHES = [[1, 0], [5, 3], [2, 2], [8, 3, 2, 3], [1, 3], [10, 4]]
+_FALLBACK = "#5a6fb0"
+_PRETTY = {
+    "t_cell": "T cell",
+    "nk_cell": "NK cell",
+    "b_cell": "B cell",
+    "sasp": "SASP",
+    "ddr": "DNA damage response",
+    "scap": "Anti-apoptotic (SCAP)",
+    "igfbps": "IGFBPs",
+    "ros": "ROS",
+}
+_WORDS = {
+    "sasp": "SASP",
+    "igfbp": "IGFBP",
+    "igfbps": "IGFBPs",
+    "nfkb": "NF-κB",
+    "tgfb": "TGF-β",
+    "p53": "p53",
+    "p21": "p21",
+    "p16": "p16",
+    "rb": "Rb",
+    "cgas": "cGAS",
+    "sting": "STING",
+    "jak": "JAK",
+    "stat": "STAT",
+    "dna": "DNA",
+    "ddr": "DDR",
+    "ros": "ROS",
+    "ifn": "IFN",
+    "emt": "EMT",
+    "nk": "NK",
+}
+
+
+def compartment_colour(name: str) -> str:
+    """Return the fixed colour of a compartment; slate blue for one we do not know."""
+    return COMPARTMENT_COLOURS.get(name, _FALLBACK)
+
+
+def state_colour(name: str) -> str:
+    """Return the fixed colour of a state; slate blue for one we do not know."""
+    return STATE_COLOURS.get(name, _FALLBACK)
+
+
+def shapes(n: int) -> list[str]:
+    """List the shapes of the dots of n doses or times; they begin again after six."""
+    return [_SHAPES[i % len(_SHAPES)] for i in range(n)]
+
+
+def dashes(n: int) -> list[list[int]]:
+    """List the dashes of the lines of n doses or times, as :func:`shapes` does the dots."""
+    return [_DASHES[i % len(_DASHES)] for i in range(n)]
+
+
+def known_first(values: Iterable[object], known: Iterable[str]) -> list[str]:
+    """List the unique ``values``: those in ``known`` in its order, then the others, sorted."""
+    present = {str(v) for v in values}
+    head = [name for name in known if name in present]
+    return head + sorted(present.difference(head))
+
+
+def pretty(name: str) -> str:
+    """Turn a key such as ``acute_damage_response`` into words for a label."""
+    if name in _PRETTY:
+        return _PRETTY[name]
+    words = [_WORDS.get(word, word) for word in name.replace("-", "_").split("_") if word]
+    if not words:
+        return name
+    first = words[0]
+    words[0] = first if not first.islower() or first in _WORDS.values() else first.capitalize()
+    return " ".join(words)
+
+
+def heading(name: str, limit: int = 32) -> str:
+    """Words for the title of a panel, cut where they would run into the next panel."""
+    words = pretty(name)
+    return words if len(words) <= limit else words[: limit - 1] + "…"
+
+
+def config() -> dict[str, Any]:
+    """Vega-Lite configuration of every figure (a fresh dictionary)."""
+    return {
+        "background": PAPER,
+        "font": FONT,
+        "view": {"stroke": None},
+        "axis": {
+            "domainColor": LINE,
+            "gridColor": LINE,
+            "gridOpacity": 0.6,
+            "labelColor": INK_SOFT,
+            "labelFontSize": 11,
+            "labelLimit": 240,
+            "tickColor": LINE,
+            "tickSize": 4,
+            "titleColor": INK_SOFT,
+            "titleFontSize": 11,
+            "titleFontWeight": "normal",
+            "titlePadding": 8,
+        },
+        "axisX": {"grid": False},
+        "legend": {
+            "labelColor": INK_SOFT,
+            "labelFontSize": 11,
+            "labelLimit": 260,
+            "orient": "top",
+            "symbolStrokeWidth": 0,
+            "titleColor": INK_SOFT,
+            "titleFontSize": 11,
+            "titleFontWeight": "normal",
+        },
+        "title": {
+            "anchor": "start",
+            "color": INK,
+            "fontSize": 13,
+            "fontWeight": "bold",
+            "offset": 8,
+            "subtitleColor": INK_SOFT,
+            "subtitleFontSize": 11,
+            "subtitlePadding": 3,
+        },
+        "concat": {"spacing": 26},
+    }

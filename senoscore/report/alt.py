@@ -1,0 +1,98 @@
+"""Alternative texts: what each figure shows, in words, out of its plotted numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from senoscore import names as k
+from senoscore.plotting import theme, tidy
+from senoscore.report.words import lower
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+
+__all__ = ["burden", "crosstalk", "dose", "forest", "heat", "states", "window"]
+
+
+def burden(numbers: pd.DataFrame) -> str:
+    """Describe the burden over time."""
+    parts = []
+    # What was sampled before its day is acute and no senescence.
+    for name, rows in _each(numbers[~numbers["control"] & (numbers["status"] != "acute")]):
+        means = rows.groupby("day")["value"].mean()
+        peak = float(means.index[int(means.to_numpy().argmax())])
+        top = tidy.percent(means.max())
+        parts.append(f"{name} highest at {tidy.day_label(peak)} with {top}")
+    said = "; ".join(parts) or "No sample is late enough for senescence to be claimed"
+    return f"Senescent fraction against time, one panel per compartment. {said}."
+
+
+def states(numbers: pd.DataFrame) -> str:
+    """Describe the shares of the states."""
+    rows = numbers[(numbers["state"] == "senescent") & ~numbers["control"]]
+    parts = [f"{name} up to {tidy.percent(own['share'].max())}" for name, own in _each(rows)]
+    said = f" Senescent: {'; '.join(parts)}." if parts else ""
+    return f"Stacked bars of cell states against time, one panel per compartment.{said}"
+
+
+def heat(numbers: pd.DataFrame) -> str:
+    """Describe a heat map of axes."""
+    n_axes = numbers["axis"].nunique()
+    lead = f"Heat map of {n_axes} axes against time, one panel per compartment."
+    held = numbers[numbers["holds"]]
+    if held.empty:
+        return f"{lead} No difference from control holds after Benjamini–Hochberg."
+    row = held.iloc[int(held["difference"].abs().to_numpy().argmax())]
+    axis = theme.pretty(str(row["axis"]).removeprefix("z:"))
+    n = numbers["difference"].count()
+    return (
+        f"{lead} {len(held)} of {n} differences hold; the largest: {axis} in "
+        f"{lower(theme.pretty(str(row[k.COMPARTMENT])))} at {row['time']}, "
+        f"{tidy.number(row['difference'], 2)}."
+    )
+
+
+def dose(numbers: pd.DataFrame) -> str:
+    """Describe the dose response."""
+    parts = []
+    for name, rows in _each(numbers):
+        means = rows.groupby(k.DOSE)["value"].mean()
+        ends = [f"{tidy.percent(v)} at {d:g} Gy" for d, v in means.iloc[[0, -1]].items()]
+        parts.append(f"{name} {', '.join(ends)}")
+    return f"Senescent fraction against dose. {'; '.join(parts)}."
+
+
+def forest(numbers: pd.DataFrame) -> str:
+    """Describe the contrasts."""
+    held = numbers[numbers["holds"]]
+    up, down = int((held["estimate"] > 0).sum()), int((held["estimate"] < 0).sum())
+    return (
+        "Forest plot of the contrasts with control, one panel per compartment. "
+        f"Of {len(numbers)} contrasts {up} hold above and {down} below control."
+    )
+
+
+def window(numbers: pd.DataFrame) -> str:
+    """Describe the course of each compartment."""
+    opened = numbers[numbers["opens"]]
+    parts = [f"{r.row} opens at {r.time}" for r in tidy.rows(opened)]
+    said = "; ".join(parts) or "None opens"
+    return f"State against time, one strip a compartment. {said}."
+
+
+def crosstalk(numbers: pd.DataFrame) -> str:
+    """Describe the ligand-receptor pairs."""
+    held = numbers[numbers["holds"]]
+    return (
+        "Dots of ligand-receptor pairs against phase, one panel a direction. "
+        f"{len(held)} of {len(numbers)} differences hold, {int(held['circular'].sum())} of them "
+        "circular."
+    )
+
+
+def _each(numbers: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    for name in theme.known_first(numbers[k.COMPARTMENT], theme.COMPARTMENT_COLOURS):
+        yield theme.pretty(name), numbers[numbers[k.COMPARTMENT] == name]

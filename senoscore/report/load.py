@@ -1,0 +1,341 @@
+"""Read the tables of a run folder; a table that is not there is noted, never invented."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from senoscore import names as k
+from senoscore.errors import InputError
+from senoscore.io import read_facts, read_parquet, read_tsv
+from senoscore.plotting import tidy
+from senoscore.report import provenance
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+__all__ = ["JOB_COLUMNS", "Run", "jobs", "load", "not_comparable", "notes", "stepped_aside"]
+
+log = logging.getLogger(__name__)
+
+_TEXT = (
+    k.DATASET,
+    k.SAMPLE,
+    k.SUBJECT,
+    k.TREATMENT,
+    k.BATCH,
+    k.COMPARTMENT,
+    "region",
+    "note",
+    "reason",
+)
+_ONE: Final[dict[str, tuple[str, ...]]] = {
+    "samples": ("samples.tsv", "summary/samples.tsv"),
+    "datasets": ("datasets.tsv", "summary/datasets.tsv"),
+    "burden": ("summary/burden.tsv",),
+    "trend": ("summary/trend.tsv",),
+    "families": ("summary/families.tsv",),
+    "readouts": ("summary/readouts.tsv",),
+    "label_check": ("summary/label_check.tsv",),
+    "confounders": ("summary/confounders.tsv",),
+    "window": ("summary/window.tsv",),
+    "window_phases": ("summary/window_phases.tsv",),
+    "window_contrasts": ("summary/window_contrasts.tsv",),
+    "targets": ("summary/targets.tsv",),
+    "escape": ("summary/escape.tsv",),
+    "plasma": ("summary/plasma.tsv",),
+    "crosstalk": ("summary/crosstalk.tsv",),
+    "calibration": ("calibration.parquet", "calibration.tsv"),
+    "rates": ("calibration_rates.tsv",),
+}
+_MANY: Final[dict[str, str]] = {
+    "coverage": "scores/*.coverage.tsv",
+    "qc": "cells/*.qc_samples.tsv",
+    "genes": "matrix/*.genes.tsv",
+}
+_MATRICES: Final = "matrix/*.h5ad"
+_SHOWN_AS: Final[dict[str, tuple[str, ...]]] = {
+    "qc": ("qc_samples",),
+    "rates": ("calibration_rates",),
+    "genes": ("genes_changed",),
+    "window": ("window_times",),
+    "confounders": ("confounders_flagged",),
+}
+"""Names under which the page shows a table, beside its own."""
+_MADE_BY: Final[dict[str, str]] = {
+    "samples": "samples sheet",
+    "datasets": "datasets sheet",
+    "burden": "burden",
+    "trend": "trend",
+    "families": "families",
+    "readouts": "trend",
+    "label_check": "burden",
+    "confounders": "confounders",
+    "window": "window",
+    "window_phases": "window",
+    "window_contrasts": "window",
+    "targets": "window",
+    "escape": "window",
+    "plasma": "window",
+    "crosstalk": "crosstalk",
+    "calibration": "calibrate",
+    "rates": "calibrate",
+    "coverage": "score",
+    "qc": "qc",
+    "genes": "ingest",
+    "ingest": "ingest",
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """Tables of one run, the reasons for those that are missing, and the provenance."""
+
+    tables: Mapping[str, pd.DataFrame]
+    missing: Mapping[str, str]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    further: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    """File of a table as the page names it, from the run folder; none where tables were given."""
+
+    def get(self, name: str) -> pd.DataFrame | None:
+        """Return a table, or None where the run has none or only its header."""
+        table = self.tables.get(name)
+        return None if table is None or table.empty else table
+
+    def why_not(self, name: str) -> str:
+        """Say why a table is not there, as a sentence."""
+        if name in self.missing:
+            return self.missing[name]
+        return f"The table of the step “{_MADE_BY.get(name, name)}” has no row."
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """Configuration of the run, empty where it was not recorded."""
+        value = self.provenance.get("config")
+        return value if isinstance(value, dict) else {}
+
+
+def load(source: Path | Mapping[str, pd.DataFrame], datasets: Sequence[str] | None = None) -> Run:
+    """Read a run folder, or take tables by name.
+
+    Parameters
+    ----------
+    source
+        Folder ``results/``, or a mapping with any of the keys ``samples``, ``burden``,
+        ``trend``, ``families``, ``label_check``, ``coverage``, ``qc``, ``genes``,
+        ``calibration``, ``rates``, ``confounders``, ``readouts``, ``ingest``.
+    datasets
+        Datasets whose files are read; None reads all that lie there.
+
+    Raises
+    ------
+    InputError
+        The folder does not exist or a table in it cannot be read.
+    """
+    if not isinstance(source, Path | str):
+        absent = {n: _absent(n) for n in (*_ONE, *_MANY, "ingest") if n not in source}
+        return Run(tables=dict(source), missing=absent)
+    folder = Path(source)
+    if not folder.is_dir():
+        message = f"run folder not found: {folder}"
+        raise InputError(message, fix="give the results folder of a run")
+    tables: dict[str, pd.DataFrame] = {}
+    files: dict[str, str] = {}
+    for name, candidates in _ONE.items():
+        found = next((folder / c for c in candidates if (folder / c).is_file()), None)
+        if found is not None:
+            tables[name] = _read(found)
+            files[name] = str(found.relative_to(folder))
+    names = ["*"] if datasets is None else sorted(datasets)
+    for name, pattern in _MANY.items():
+        paths = [p for n in names for p in sorted(folder.glob(pattern.replace("*", n)))]
+        parts = [_with_dataset(_read(p), p) for p in paths]
+        if parts:
+            tables[name] = pd.concat(parts, ignore_index=True)
+            files[name] = pattern
+    matrices = [p for n in names for p in sorted(folder.glob(_MATRICES.replace("*", n)))]
+    if matrices:
+        tables["ingest"] = pd.DataFrame([read_facts(path) for path in matrices])
+    known = {folder / c for candidates in _ONE.values() for c in candidates}
+    further = {
+        p.stem: _read(p) for p in sorted((folder / "summary").glob("*.tsv")) if p not in known
+    }
+    files |= {f"summary_{n}": f"summary/{n}.tsv" for n in further}
+    files |= {shown: files[n] for n in _SHOWN_AS if n in files for shown in _SHOWN_AS[n]}
+    missing = {n: _absent(n) for n in (*_ONE, *_MANY, "ingest") if n not in tables}
+    return Run(tables, missing, _provenance(folder / "provenance.json"), further, files)
+
+
+def _absent(name: str) -> str:
+    step = _MADE_BY.get(name, name)
+    return f"The step “{step}” was not run or does not apply: it left no table."
+
+
+def _with_dataset(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    if k.DATASET not in table:
+        table.insert(0, k.DATASET, path.name.split(".")[0])
+    return table
+
+
+def _read(path: Path) -> pd.DataFrame:
+    if path.suffix == ".parquet":
+        return read_parquet(path)
+    if path.stat().st_size == 0:
+        return pd.DataFrame()
+    table = read_tsv(path, dtype=dict.fromkeys(_TEXT, str))
+    for name in table.columns.intersection(list(_TEXT)):
+        table[name] = table[name].fillna("")
+    return table
+
+
+def _provenance(path: Path) -> dict[str, Any]:
+    return provenance.read(path) if path.is_file() else {}
+
+
+_PROFILES: Final = ("bulk", "array")
+_SHARED: Final = 0.8
+"""Share of the genes of the largest data set below which scores and depth are of another scale."""
+_NAMED: Final = 5
+
+
+def not_comparable(run: Run) -> list[str]:
+    """Say which data sets differ in values or genes from those that they are judged with.
+
+    Baselines and cuts are set on the controls of all data sets of cells (or of profiles)
+    together: what differs in kind is not judged by its like.
+    """
+    table = run.get("ingest")
+    if table is None:
+        return []
+    out = []
+    profiles = table["assay"].isin(_PROFILES)
+    for of in (table[~profiles], table[profiles]):
+        out += _values(of)
+        for _, same in of.groupby("organism", sort=True):
+            out += _genes(same[k.DATASET], run.get("genes"))
+    return out
+
+
+def _values(of: pd.DataFrame) -> list[str]:
+    if of["values"].nunique() < 2:
+        return []
+    said = [f"{_listed(own[k.DATASET])} ({kind})" for kind, own in of.groupby("values", sort=True)]
+    warning = (
+        f"The data sets are of different values: {'; '.join(said)}. Controls of one kind set the "
+        "cut for all, so that samples of another kind can pass for senescent, or hide."
+    )
+    return [warning]
+
+
+def _genes(datasets: pd.Series, genes: pd.DataFrame | None) -> list[str]:
+    if genes is None or len(datasets) < 2:
+        return []
+    rows = genes[genes[k.DATASET].isin(datasets)]
+    own = {str(name): set(of["symbol"].dropna()) for name, of in rows.groupby(k.DATASET)}
+    if not own:
+        return []
+    largest = max(own, key=lambda name: len(own[name]))
+    shares = {name: len(own[name] & own[largest]) / len(own[largest]) for name in own}
+    few = {name: share for name, share in shares.items() if share < _SHARED}
+    if not few:
+        return []
+    said = _listed([f"{name} ({tidy.percent(share)})" for name, share in few.items()])
+    warning = (
+        f"The data sets differ in their genes: of the {len(own[largest]):,} of {largest}, "
+        f"{said} has only a part. Scores and depth are then of another scale, and a cut set on "
+        "other data sets does not hold."
+    )
+    return [warning]
+
+
+def stepped_aside(run: Run) -> list[dict[str, object]]:
+    """List the steps that need counts and had none: what, where, why."""
+    table = run.get("ingest")
+    if table is None:
+        return []
+    out: list[dict[str, object]] = []
+    for name, assay, kind in table[[k.DATASET, "assay", "values"]].itertuples(index=False):
+        if kind == k.COUNTS:
+            continue
+        steps = "pseudobulk profiles"
+        if assay not in _PROFILES:
+            steps = f"limits of quality, doublets and {steps}"
+        out.append({"what": steps, "where": name, "why": f"values are {kind}, not counts"})
+    return out
+
+
+def notes(table: pd.DataFrame) -> pd.DataFrame:
+    """One row a note of reading: data set, file, note."""
+    rows = table[[k.DATASET, "source_file", "notes"]].assign(note=table["notes"].str.split("\n"))
+    rows = rows.drop(columns="notes").explode("note", ignore_index=True)
+    return rows[rows["note"].notna() & rows["note"].ne("")].reset_index(drop=True)
+
+
+def _listed(names: Sequence[str] | pd.Series) -> str:
+    shown = sorted(map(str, names))
+    more = f" and {len(shown) - _NAMED} more" if len(shown) > _NAMED else ""
+    return ", ".join(shown[:_NAMED]) + more
+
+
+JOB_COLUMNS: Final = (
+    "job", "of", "wall_s", "asked_wall_s", "cpu_s", "threads", "peak_mb", "asked_mb",
+)  # fmt: skip
+_ASKED: Final = {"mem_mb": re.compile(r"'mem_mb': (\d+)"), "min": re.compile(r"'runtime': (\d+)")}
+
+
+def jobs(folder: Path) -> pd.DataFrame:
+    """Read the benchmark files below a folder, one row a job.
+
+    Parameters
+    ----------
+    folder
+        ``logs/benchmarks`` of a run: ``{rule}.tsv`` or ``{rule}/{wildcards}.tsv``.
+
+    Returns
+    -------
+    ``job`` (the rule), ``of`` (its wildcards), ``wall_s`` (seconds) beside ``asked_wall_s``,
+    ``cpu_s`` (seconds of all cores together) beside ``threads`` (cores asked for), and ``peak_mb``
+    (resident set, MB; NaN for jobs too short to be seen) beside ``asked_mb``. What was asked is
+    NaN where Snakemake ran without ``--benchmark-extended``, and a limit that the rule and the
+    profile do not set. Longest first. A file that a killed run left half-written is passed
+    over: what a job used is no result.
+    """
+    rows = []
+    for path in sorted(folder.rglob("*.tsv")):
+        rule, *rest = path.relative_to(folder).with_suffix("").parts
+        used = _last_row(path)
+        if used is None:
+            continue
+        figures = used.reindex(["s", "cpu_time", "threads", "max_rss"])
+        wall, cpu, threads, peak = pd.to_numeric(figures, errors="coerce")
+        asked = {what: _number(form, used.get("resources")) for what, form in _ASKED.items()}
+        limit = asked["min"] * 60
+        rows.append((rule, "/".join(rest), wall, limit, cpu, threads, peak, asked["mem_mb"]))
+    table = pd.DataFrame(rows, columns=list(JOB_COLUMNS))
+    return table.sort_values("wall_s", ascending=False, kind="stable", ignore_index=True)
+
+
+def _last_row(path: Path) -> pd.Series | None:
+    """The latest try of a job; None where Snakemake has not finished writing."""
+    try:
+        table = pd.read_csv(path, sep="\t")
+    except (ValueError, OSError) as error:
+        log.warning("%s cannot be read, left out: %s", path, " ".join(str(error).split()))
+        return None
+    if table.empty or "s" not in table:
+        log.warning("%s holds no job, left out", path)
+        return None
+    return table.iloc[-1]
+
+
+def _number(form: re.Pattern[str], text: object) -> float:
+    found = form.search(str(text))
+    return float(found[1]) if found else np.nan

@@ -1,0 +1,222 @@
+"""One self-contained HTML page out of the tables of a run.
+
+The page makes no request: styles, script, figures and tables stand inside it, and a content
+security policy forbids the rest. Its only time stamp is the one of the provenance, so that
+the same tables give the same bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from senoscore import __version__
+from senoscore import names as k
+from senoscore.io import atomic_path, write_tsv
+from senoscore.plotting import theme, tidy
+from senoscore.report.answers import Answer, answers, headline
+from senoscore.report.load import Run, jobs, load, not_comparable
+from senoscore.report.parts import Options, samples_of
+from senoscore.report.sections import sections
+from senoscore.report.tables import clean, view
+from senoscore.report.words import seldom
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+
+__all__ = ["render"]
+
+
+def render(
+    run: Path | Mapping[str, pd.DataFrame],
+    out: Path,
+    *,
+    title: str = "Radiotherapy-induced senescence",
+    samples: pd.DataFrame | None = None,
+    datasets: Sequence[str] | None = None,
+    provenance: Mapping[str, Any] | None = None,
+    figures: Path | None = None,
+    tables: Path | None = None,
+    benchmarks: Path | None = None,
+) -> Path:
+    """Write the report of a run.
+
+    Parameters
+    ----------
+    run
+        Folder ``results/`` of a run, or its tables by name (see ``report._load.load``).
+    out
+        File to write; replaced in one step, nothing half-written.
+    title
+        Heading of the page.
+    samples
+        The samples sheet; by default the one in the run folder, else what the burden table
+        repeats of it.
+    datasets
+        Datasets of this run; files that others left in the folder are not read. None reads all.
+    provenance
+        As :func:`senoscore.report.provenance.collect` returns; by default ``provenance.json`` of
+        the folder. Of its ``config``, ``control_treatment``, ``call.min_days_stable``,
+        ``phases.cuts_days`` and ``trend.fdr`` are used.
+    figures
+        Folder for every figure as SVG, PNG and TSV; None writes none.
+    tables
+        Folder for every table as TSV that no spreadsheet takes for a formula; None writes none.
+    benchmarks
+        Folder ``logs/benchmarks`` of the run, for a table of its jobs; None shows none.
+
+    Returns
+    -------
+    `out`
+
+    Raises
+    ------
+    InputError
+        The folder does not exist or a table in it cannot be read.
+    """
+    loaded = load(run, datasets)
+    extra = {} if samples is None else {"samples": samples}
+    facts = loaded.provenance if provenance is None else provenance
+    missing = {n: why for n, why in loaded.missing.items() if n not in extra}
+    loaded = Run({**loaded.tables, **extra}, missing, facts, loaded.further, loaded.files)
+    options = _options(loaded, figures)
+    used = None if benchmarks is None else jobs(benchmarks)
+    html = _page(loaded, options, title, used)
+    if tables is not None:
+        _write_tables(loaded, tables)
+    with atomic_path(out) as part:
+        part.write_text(html, encoding="utf-8")
+    return out
+
+
+def _options(run: Run, figures: Path | None) -> Options:
+    """Take the settings that change the page from the configuration of the run."""
+    config = run.config
+    cuts = _dig(config, "phases", "cuts_days")
+    alpha = _dig(config, "trend", "fdr")
+    stable = _dig(config, "call", "min_days_stable")
+    control = _dig(config, "control_treatment")
+    return Options(
+        control=str(control) if isinstance(control, str) else k.CONTROL,
+        alpha=float(alpha) if isinstance(alpha, int | float) else 0.05,
+        stable=float(stable) if isinstance(stable, int | float) else 7.0,
+        phase_cuts=tuple(float(c) for c in cuts) if isinstance(cuts, list) else theme.PHASE_CUTS,
+        figures=figures,
+    )
+
+
+def _dig(config: Mapping[str, Any], *path: str) -> Any:
+    value: Any = config
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _page(run: Run, options: Options, title: str, used: pd.DataFrame | None) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    found = answers(run, control=options.control, alpha=options.alpha, stable=options.stable)
+    folder = resources.files("senoscore.report")
+    style = (folder / "style.css").read_text("utf-8") + _swatch_css(found)
+    script = (folder / "report.js").read_text("utf-8")
+    environment = Environment(
+        loader=PackageLoader("senoscore.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "clean": clean,
+        "file": lambda name: run.files.get(name, ""),
+        "kind": lambda item: type(item).__name__,
+        "sha256": _sha256,
+        "slug": _slug,
+        "swatch": lambda name: f"c-{_slug(name)}",
+    }
+    versions = _versions(run.provenance)
+    inputs = run.provenance.get("inputs") or []
+    return environment.get_template("report.html.j2").render(
+        title=title,
+        version=__version__,
+        created=run.provenance.get("created", ""),
+        facts=_facts(run, options, found),
+        headline=headline(found),
+        seldom=seldom(run),
+        warnings=not_comparable(run),
+        answers=found,
+        alpha=options.alpha,
+        sections=sections(run, options),
+        provenance=bool(run.provenance),
+        versions=view(versions, "versions", title="Versions and seeds"),
+        inputs=view(pd.DataFrame(inputs), "inputs", title="Inputs") if inputs else None,
+        jobs=None if used is None else view(used, "jobs", title="Jobs: time and memory of each"),
+        config_text=json.dumps(run.config, indent=2, ensure_ascii=False, default=str),
+        # Both are files of this package; the style also holds colours by sanitised name.
+        style=Markup(style),  # noqa: S704
+        script=Markup(script),  # noqa: S704
+    )
+
+
+def _sha256(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(str(text).encode()).digest()).decode()
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower())[:60]
+
+
+def _swatch_css(found: Sequence[Answer]) -> str:
+    rules = {f".c-{_slug(a.compartment)}": theme.compartment_colour(a.compartment) for a in found}
+    return "\n" + "\n".join(f"{rule} {{ --c: {colour}; }}" for rule, colour in rules.items())
+
+
+def _facts(run: Run, options: Options, found: Sequence[Answer]) -> list[str]:
+    """Word the size of the study for the head of the page."""
+    out = []
+    sheet = samples_of(run)
+    if sheet is not None:
+        table = tidy.with_defaults(sheet).drop_duplicates(k.SAMPLE)
+        n_control = int(tidy.is_control(table, options.control).sum())
+        out.append(f"{len(table)} samples ({n_control} control)")
+        subjects = table.loc[table[k.SUBJECT] != "", k.SUBJECT].nunique()
+        if subjects:
+            out.append(f"{subjects} subjects")
+        days = sorted(table.loc[~tidy.is_control(table, options.control), k.DAYS].dropna().unique())
+        if days:
+            out.append("irradiated: " + ", ".join(tidy.day_label(d) for d in days))
+    burden = run.get("burden")
+    if burden is not None and "n_cells" in burden:
+        cells = tidy.column(burden, "n_cells").sum()
+        if cells > len(burden):
+            out.append(f"{int(cells):,} cells".replace(",", "\u202f"))
+        out.append(f"{len(found)} compartment{'' if len(found) == 1 else 's'}")
+    return out
+
+
+def _versions(provenance: Mapping[str, Any]) -> pd.DataFrame:
+    rows = [
+        (n, provenance[n])
+        for n in ("created", "senoscore", "python", "platform")
+        if n in provenance
+    ]
+    for group in ("versions", "signatures", "seeds"):
+        value = provenance.get(group)
+        if isinstance(value, dict):
+            prefix = "" if group == "versions" else f"{group}: "
+            rows += [(f"{prefix}{name}", item) for name, item in sorted(value.items())]
+    return pd.DataFrame([(n, str(v)) for n, v in rows], columns=["what", "value"])
+
+
+def _write_tables(run: Run, folder: Path) -> None:
+    for name, table in (*run.tables.items(), *run.further.items()):
+        write_tsv(table, folder / f"{name}.tsv")

@@ -1,0 +1,59 @@
+from .biology import crosstalk as crosstalk
+from .biology import families as families
+from .biology import window as window
+from .calls import calibrate as calibrate
+from .calls import call as call
+from .cells import compartments as compartments
+from .cells import gather as gather
+from .cells import ingest as ingest
+from .cells import qc as qc
+from .cells import score as score
+from .cells import shard as shard
+from .cells import substates as substates
+from .cells import survey as survey
+from .config import load_config as load_config
+from .config import validate_config as validate_config
+from .launch import add_run_verbs as add_run_verbs
+from .layout import Layout as Layout
+from .page import report as report
+from .prepare import check as check
+from .prepare import dataset_row as dataset_row
+from .prepare import init as init
+from .prepare import signatures as signatures
+from .prepare import simulate as simulate
+from .summary import burden as burden
+from .summary import confounders as confounders
+from .summary import export as export
+from .summary import pseudobulk as pseudobulk
+from .summary import trend as trend
+
+__all__ = [
+    "Layout",
+    "add_run_verbs",
+    "burden",
+    "calibrate",
+    "call",
+    "check",
+    "compartments",
+    "confounders",
+    "crosstalk",
+    "dataset_row",
+    "export",
+    "families",
+    "gather",
+    "ingest",
+    "init",
+    "load_config",
+    "pseudobulk",
+    "qc",
+    "report",
+    "score",
+    "shard",
+    "signatures",
+    "simulate",
+    "substates",
+    "survey",
+    "trend",
+    "validate_config",
+    "window",
+]

@@ -1,0 +1,238 @@
+"""What the burden means: phases and window, targets, escape, plasma, crosstalk."""
+
+from __future__ import annotations
+
+import logging
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from senoscore import names as k
+from senoscore.errors import InputError
+from senoscore.io import (
+    H5_ERRORS,
+    damaged,
+    open_h5,
+    parquet_columns,
+    read_index,
+    read_parquet,
+    read_tsv,
+    remake,
+    write_tsv,
+)
+from senoscore.run.log import logged
+from senoscore.run.summary import TEXT_COLUMNS
+from senoscore.run.tables import facts, panel_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from senoscore.run.layout import Layout
+
+
+__all__ = ["check_settings", "crosstalk", "families", "window"]
+
+logger = logging.getLogger(__name__)
+
+_FLOATS: Final = "%.8g"
+_PROFILES: Final = ("bulk", "array")
+
+
+def check_settings(config: Mapping[str, Any], samples: pd.DataFrame) -> list[str]:
+    """Check before any work: formula, compartments, clock, rules, ligand pairs, plasma table."""
+    from senoscore.biology import curated_pairs, load_rules, read_plasma
+    from senoscore.cells import check_compartments
+    from senoscore.inference import NAMES, check_formula
+    from senoscore.study import time_zero_messages
+
+    if config["trend"]["formula"] is not None:
+        check_formula(config["trend"]["formula"], NAMES)
+    check_compartments(config["compartments"], escape=config["window"]["escape"])
+    rules = config["window"]["rules"]
+    load_rules(Path(rules) if rules else None)
+    resource = config["crosstalk"]["resource"]
+    if resource == "curated" or find_spec("liana") is None:
+        curated_pairs(
+            resource
+        )  # LIANA+ takes many seconds to import: where it is there, that is enough
+    zero, control = config["phases"]["time_zero"], config["control_treatment"]
+    lines = [
+        f"note: {line}" for line in time_zero_messages(samples, time_zero=zero, control=control)
+    ]
+    if config["plasma"]:
+        table = read_plasma(config["plasma"], samples)
+        n = table["analyte"].nunique(), table[k.SUBJECT].nunique()
+        lines.append(f"plasma: {n[0]} analytes of {n[1]} subjects")
+    return lines
+
+
+@logged
+def window(
+    datasets: Sequence[str], samples: Path, config: Mapping[str, Any], layout: Layout
+) -> None:
+    """Write states over time, phases with their read-out, targets, escape and plasma."""
+    from senoscore.biology import PLASMA_COLUMNS as PLASMA
+    from senoscore.biology import escape, plasma, read_plasma, target_genes, targets
+    from senoscore.biology import window as run
+    from senoscore.study import read_samples, time_zero_messages
+
+    options, trend, control = config["window"], config["trend"], config["control_treatment"]
+    rules = Path(options["rules"]) if options["rules"] else None
+    stable, phases = config["call"]["min_days_stable"], config["phases"]
+    sheet = read_samples(samples)
+    shared = {"control": control, "alpha": trend["alpha"]}
+    for line in time_zero_messages(sheet, time_zero=phases["time_zero"], control=control):
+        logger.info("%s", line)
+    genes = {gene for own in target_genes(rules).values() for gene in own}
+    table = _with_scores(_burden(layout), datasets, config, layout, rules)
+    compared = targets(
+        _expression(datasets, genes, config, layout), table.drop_duplicates(k.SAMPLE), rules=rules,
+        min_days_stable=stable, panel_genes=_panel_genes(config, layout),
+        min_cells=options["min_cells"], **shared,
+    )  # fmt: skip
+    shared["transform"] = trend["transform"]
+    found = run(
+        table, _text(read_tsv(layout.summary("trend"))), targets=compared, rules=rules,
+        scheme=phases["scheme"], cuts_days=phases["cuts_days"], min_days_stable=stable,
+        fdr=trend["fdr"], min_excess=options["min_excess"], consecutive=options["consecutive"],
+        min_cells=config["burden"]["min_cells"], **shared,
+    )  # fmt: skip
+    steps = escape(table, compartments=options["escape"], **shared)
+    analytes = (
+        plasma(read_plasma(config["plasma"], sheet))
+        if config["plasma"]
+        else pd.DataFrame(columns=list(PLASMA))
+    )
+    for name, made in (
+        ("window", found.times), ("window_phases", found.phases),
+        ("window_contrasts", found.contrasts), ("targets", compared), ("escape", steps),
+        ("plasma", analytes),
+    ):  # fmt: skip
+        write_tsv(made, layout.summary(name), float_format=_FLOATS)
+
+
+@logged
+def crosstalk(datasets: Sequence[str], config: Mapping[str, Any], layout: Layout) -> None:
+    """Write scores of SASP ligands against receptors of other compartments, with their tests."""
+    from senoscore.biology import crosstalk as run
+    from senoscore.biology import curated_pairs, genes_of
+
+    options, phases = config["crosstalk"], config["phases"]
+    wanted = curated_pairs(options["resource"])
+    table = run(
+        _expression(datasets, genes_of(wanted), config, layout),
+        _burden(layout).drop_duplicates(k.SAMPLE), pairs=wanted,
+        only_known=options["directions"] == "known",
+        panel_genes=_panel_genes(config, layout), control=config["control_treatment"],
+        min_days_stable=config["call"]["min_days_stable"], scheme=phases["scheme"],
+        cuts_days=phases["cuts_days"], min_cells=options["min_cells"],
+        min_detected=options["min_detected"], alpha=config["trend"]["alpha"],
+    )  # fmt: skip
+    write_tsv(table, layout.summary("crosstalk"), float_format=_FLOATS)
+
+
+@logged
+def families(config: Mapping[str, Any], layout: Layout) -> None:
+    """Write what was adjusted together in the whole run: the families of every table of tests."""
+    from senoscore.inference import families as counted
+
+    parts = []
+    for name in ("trend", "window_contrasts", "targets", "crosstalk"):
+        table = read_tsv(layout.summary(name))
+        if name == "window_contrasts":  # beside its own, it repeats those of the trend
+            table = table[table["family"].astype(str).str.startswith("window_")]
+        parts.append(counted(table, fdr=config["trend"]["fdr"]).assign(table=name))
+    write_tsv(pd.concat(parts, ignore_index=True), layout.summary("families"))
+
+
+def _text(table: pd.DataFrame) -> pd.DataFrame:
+    """Empty texts of a table as read are missing; here they are empty texts again."""
+    for name in ("stratum", "contrast", "method", "reason", "unit"):
+        table[name] = table[name].astype(object).where(table[name].notna(), "")
+    return table
+
+
+def _burden(layout: Layout) -> pd.DataFrame:
+    return read_tsv(layout.summary("burden"), dtype=TEXT_COLUMNS)
+
+
+def _panel_genes(config: Mapping[str, Any], layout: Layout) -> set[str]:
+    """Genes by which the panel calls a cell: those of its axes that have weight."""
+    panel = panel_of(None, config)
+    used = {part.signature for axis in panel.axes if axis.weight > 0 for part in axis.parts}
+    table = read_tsv(layout.signatures, columns=[k.SIGNATURE, "gene"], dtype=str)
+    return set(table["gene"][table[k.SIGNATURE].isin(used)])
+
+
+def _expression(
+    datasets: Sequence[str], genes: Iterable[str], config: Mapping[str, Any], layout: Layout
+) -> pd.DataFrame:
+    """Mean expression per sample, compartment and kind, of every dataset that has cells."""
+    from senoscore.biology import BY, group_means, kinds_of
+
+    wanted = sorted(set(genes))
+    parts = []
+    for dataset in datasets:
+        about = facts(dataset, layout)
+        if about["assay"] in _PROFILES:
+            logger.info("%s: profiles of whole samples have no groups of cells", dataset)
+            continue
+        quality = read_parquet(layout.qc(dataset), columns=[k.CELL, k.SAMPLE, k.KEEP])
+        calls = read_parquet(
+            layout.calls(dataset), columns=[k.CELL, k.COMPARTMENT, k.STATE, "panel_positive"]
+        )
+        if not calls[k.CELL].equals(quality[k.CELL]):
+            msg = f"dataset {dataset}: qc and calls are not of the same cells"
+            raise InputError(msg, fix="delete results/calls and run again")
+        cells = quality.assign(
+            **{k.COMPARTMENT: calls[k.COMPARTMENT].astype(str)}, kind=kinds_of(calls)
+        )
+        parts.append(
+            group_means(
+                layout.matrix(dataset), cells, wanted, var_names=_var_names(dataset, layout),
+                values=str(about["values"]), organism=str(about["organism"]),
+                block_cells=config["score"]["block_cells"],
+            )
+        )  # fmt: skip
+    if not parts:
+        return pd.DataFrame(columns=[*BY, "n_cells", "gene", "mean", "detected"])
+    return pd.concat(parts, ignore_index=True)
+
+
+def _var_names(dataset: str, layout: Layout) -> list[str]:
+    path = layout.matrix(dataset)
+    with open_h5(path, fix=remake(path)) as file:
+        try:
+            return read_index(file["var"])
+        except H5_ERRORS as error:
+            raise damaged(path, error, fix=remake(path)) from error
+
+
+def _with_scores(
+    burden: pd.DataFrame, datasets: Sequence[str], config: Mapping[str, Any], layout: Layout,
+    rules: Path | None,
+) -> pd.DataFrame:  # fmt: skip
+    """Add the sample means of scores that the rules ask for and the burden table lacks."""
+    from senoscore.biology import column_of, load_rules
+
+    asked = [m for m in load_rules(rules).measures.values() if m.score]
+    missing = [m.score for m in asked if not column_of(m, burden.columns)]
+    parts = []
+    for dataset in datasets if missing else ():
+        bulk = facts(dataset, layout)["assay"] in _PROFILES
+        method = config["call"]["profile_method"] if bulk else config["score"]["methods"][0]
+        path = layout.scores(dataset)
+        there = set(parquet_columns(path))
+        names = [n for n in (f"{method}{k.SEP}{name}" for name in missing) if n in there]
+        scores = read_parquet(path, columns=[k.CELL, *names])
+        quality = read_parquet(layout.qc(dataset), columns=[k.SAMPLE, k.KEEP])
+        where = read_parquet(layout.compartments(dataset), columns=[k.COMPARTMENT])
+        kept = quality[k.KEEP].to_numpy(dtype=bool)
+        by = [quality[k.SAMPLE][kept].astype(str), where[k.COMPARTMENT][kept].astype(str)]
+        parts.append(scores.loc[kept, names].groupby(by).mean().add_prefix("mean:"))
+    if not parts:
+        return burden
+    means = pd.concat(parts).reset_index()
+    return burden.merge(means, on=[k.SAMPLE, k.COMPARTMENT], how="left", validate="one_to_one")

@@ -1,0 +1,249 @@
+"""From an input file to one row a cell: canonical matrix, quality, compartment, scores."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from senoscore import names as k
+from senoscore.errors import InputError
+from senoscore.io import (
+    H5_ERRORS,
+    damaged,
+    find_layer,
+    open_h5,
+    read_parquet,
+    remake,
+    write_parquet,
+    write_tsv,
+)
+from senoscore.run.log import logged
+from senoscore.run.tables import facts, panel_method, panel_of
+from senoscore.scoring import gather_parquet, shard_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from senoscore.genesets import SignatureSet
+    from senoscore.run.layout import Layout
+
+
+__all__ = [
+    "compartments",
+    "gather",
+    "ingest",
+    "qc",
+    "score",
+    "scoring",
+    "shard",
+    "substates",
+    "survey",
+]
+
+log = logging.getLogger(__name__)
+
+
+@logged
+def ingest(
+    row: Mapping[str, Any], samples: Path, config: Mapping[str, Any], layout: Layout
+) -> None:
+    """Write the canonical matrix of a dataset and what its genes became."""
+    from senoscore.ingest import ingest as run
+    from senoscore.study import read_samples
+
+    known = read_samples(samples)[k.SAMPLE].tolist()
+    name = str(row[k.DATASET])
+    found = run(
+        row,
+        samples=known,
+        out=layout.matrix(name),
+        genes_out=layout.genes(name),
+        max_bytes=int(config["ingest"]["max_gb"] * 1e9),
+    )
+    log.info("%s", found)
+
+
+@logged
+def qc(dataset: str, config: Mapping[str, Any], layout: Layout) -> None:
+    """Write quality per cell and per sample."""
+    from senoscore.cells import qc as run
+
+    with _matrix(dataset, layout) as adata:
+        cells, samples = run(adata, **config["qc"])
+    layout.qc(dataset).parent.mkdir(parents=True, exist_ok=True)
+    write_parquet(cells, layout.qc(dataset))
+    write_tsv(samples.assign(dataset=dataset), layout.qc_samples(dataset), float_format="%.6g")
+    log.info("%d of %d cells kept", int(cells[k.KEEP].sum()), len(cells))
+
+
+@logged
+def compartments(dataset: str, samples: Path, config: Mapping[str, Any], layout: Layout) -> None:
+    """Write the compartment of every cell."""
+    from senoscore.cells import compartments as run
+    from senoscore.study import read_samples
+
+    with _matrix(dataset, layout) as adata:
+        column = "compartment_input" if "compartment_input" in adata.obs else None
+        table = run(adata, column=column, **config["compartments"])
+        table.insert(1, k.SAMPLE, adata.obs[k.SAMPLE].astype(str).to_numpy(dtype=object))
+    if (table["compartment_source"].isin(["bulk", "array"])).all():
+        stated = read_samples(samples).set_index(k.SAMPLE)[k.COMPARTMENT]
+        own = table[k.SAMPLE].map(stated).fillna("")
+        table[k.COMPARTMENT] = own.where(own != "", k.BULK)
+    write_parquet(table, layout.compartments(dataset))
+    log.info("%s", table[k.COMPARTMENT].value_counts().to_dict())
+
+
+@logged
+def substates(datasets: Sequence[str], config: Mapping[str, Any], layout: Layout) -> None:
+    """Write the shares of sub-states in the kept cells of every sample and compartment."""
+    import pandas as pd
+
+    from senoscore.cells import read_substates, substate_shares
+
+    tables = []
+    for dataset in datasets:
+        quality = read_parquet(layout.qc(dataset), columns=[k.CELL, k.KEEP])
+        cells = read_parquet(layout.compartments(dataset))
+        if not cells[k.CELL].equals(quality[k.CELL]):
+            msg = f"dataset {dataset}: qc and compartments are not of the same cells"
+            raise InputError(msg, fix="delete results/cells and run again")
+        tables.append(cells.assign(dataset=dataset, keep=quality[k.KEEP]))
+    shares = substate_shares(
+        pd.concat(tables, ignore_index=True),
+        read_substates(config["compartments"]["substates"]),
+        min_cells=config["burden"]["min_cells"],
+    )
+    layout.summary("substates").parent.mkdir(parents=True, exist_ok=True)
+    write_tsv(shares, layout.summary("substates"), float_format="%.6g")
+
+
+@logged
+def score(dataset: str, config: Mapping[str, Any], layout: Layout, *, threads: int) -> None:
+    """Write scores of every cell, and the coverage of every signature."""
+    from senoscore.scoring import score_file
+
+    sigs, options, null_for = scoring(dataset, config, layout)
+    layout.scores(dataset).parent.mkdir(parents=True, exist_ok=True)
+    score_file(
+        layout.matrix(dataset),
+        sigs,
+        out=layout.scores(dataset),
+        coverage_out=layout.coverage(dataset),
+        null_for=null_for,
+        n_threads=threads,
+        **options,
+    )
+
+
+def scoring(
+    dataset: str, config: Mapping[str, Any], layout: Layout
+) -> tuple[SignatureSet, dict[str, Any], dict[str, list[str]]]:
+    """Signatures of a dataset, the scorer's options, and what to place among random sets."""
+    from senoscore.genesets import Gate, SignatureSet
+    from senoscore.genesets import signatures as collect
+
+    settings = config["score"]
+    sigs = collect(
+        SignatureSet.read(layout.signatures), organism=facts(dataset, layout)["organism"]
+    )
+    panel = panel_of(None, config)
+    method = panel_method(dataset, panel, config, layout)
+    options = {
+        "methods": list(dict.fromkeys([*settings["methods"], method])),
+        "gate": Gate(**config["gate"]),
+        "null": settings["null_sets"],
+        "seed": settings["seed"],
+        "block_size": settings["block_cells"],
+    }
+    return sigs, options, {method: [name for name in panel.signatures if name in sigs]}
+
+
+@contextmanager
+def _matrix(dataset: str, layout: Layout) -> Iterator[Any]:
+    """The canonical matrix, its values left in the file."""
+    import anndata as ad
+    import hdf5plugin  # noqa: F401 - registers the codec of the canonical matrix
+
+    path = layout.matrix(dataset)
+    if not path.is_file():
+        msg = f"{path} is not there"
+        raise InputError(msg, fix=f"run senoscore ingest --dataset {dataset}")
+    try:
+        adata = ad.read_h5ad(path, backed="r")
+    except H5_ERRORS as error:
+        raise damaged(path, error, fix=remake(path)) from error
+    try:
+        yield adata
+    finally:
+        adata.file.close()
+
+
+@logged
+def survey(dataset: str, config: Mapping[str, Any], layout: Layout, *, threads: int) -> None:
+    """Write what every piece must know of all cells, and the coverage of every signature."""
+    from senoscore.scoring import first_pass
+
+    sigs, options, null_for = scoring(dataset, config, layout)
+    folder = layout.first_pass(dataset)
+    folder.mkdir(parents=True, exist_ok=True)
+    first_pass(
+        layout.matrix(dataset),
+        sigs,
+        out=folder / "genes.npz",
+        coverage_out=layout.coverage(dataset),
+        null_for=null_for,
+        n_threads=threads,
+        **options,
+    )
+
+
+@logged
+def shard(
+    dataset: str,
+    config: Mapping[str, Any],
+    layout: Layout,
+    *,
+    part: int,
+    of: int,
+    threads: int,
+) -> None:
+    """Write the scores of the cells of one piece."""
+    from senoscore.scoring import score_file
+
+    out = layout.shard(dataset, part=part, of=of)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    n_cells = _n_cells(layout.matrix(dataset))
+    rows = shard_rows(n_cells, part=part, of=of, block_cells=config["score"]["block_cells"])
+    log.info("cells %d to %d of %d", rows.start, rows.stop, n_cells)
+    if rows.start == rows.stop:  # fewer blocks than pieces
+        write_parquet(pd.DataFrame(), out)
+        return
+    sigs, options, null_for = scoring(dataset, config, layout)
+    score_file(
+        layout.matrix(dataset),
+        sigs,
+        out=out,
+        null_for=null_for,
+        rows=rows,
+        controls=layout.first_pass(dataset) / "genes.npz",
+        n_threads=threads,
+        **options,
+    )
+
+
+@logged
+def gather(dataset: str, layout: Layout, *, of: int) -> None:
+    """Write the pieces as one file: the bytes that one job would have written."""
+    parts = [layout.shard(dataset, part=part, of=of) for part in range(of)]
+    gather_parquet(parts, layout.scores(dataset), n_rows=_n_cells(layout.matrix(dataset)))
+    log.info("%d pieces gathered", of)
+
+
+def _n_cells(matrix: Path) -> int:
+    with open_h5(matrix, fix=remake(matrix)) as file:
+        return find_layer(file, None).n_rows

@@ -1,0 +1,119 @@
+"""Where each file of a run is. The rules of the workflow name the same paths; a test compares."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from senoscore.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+__all__ = ["Layout"]
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}|\{dataset\}")
+"""As in the datasets sheet; or the wildcard of the rules."""
+
+
+def _checked(dataset: str) -> str:
+    """Refuse a name that would lead out of the folder, wherever it came from."""
+    if not _NAME.fullmatch(dataset):
+        msg = f"{dataset[:60]!r} cannot be the name of a dataset"
+        fix = "use letters, digits and _ . + -, at most 100, the first a letter or digit"
+        raise ConfigError(msg, fix=fix)
+    return dataset
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths of one results folder.
+
+    Parameters
+    ----------
+    results
+        The folder, e.g. ``results``.
+    """
+
+    results: Path
+
+    def matrix(self, dataset: str) -> Path:
+        """Canonical matrix (.h5ad)."""
+        return self.results / "matrix" / f"{_checked(dataset)}.h5ad"
+
+    def genes(self, dataset: str) -> Path:
+        """What each gene of the input became."""
+        return self.results / "matrix" / f"{_checked(dataset)}.genes.tsv"
+
+    def qc(self, dataset: str) -> Path:
+        """One row a cell: metrics, keep, reason."""
+        return self.results / "cells" / f"{_checked(dataset)}.qc.parquet"
+
+    def qc_samples(self, dataset: str) -> Path:
+        """One row a sample: limits and losses."""
+        return self.results / "cells" / f"{_checked(dataset)}.qc_samples.tsv"
+
+    def compartments(self, dataset: str) -> Path:
+        """One row a cell: compartment, confidence, source."""
+        return self.results / "cells" / f"{_checked(dataset)}.compartments.parquet"
+
+    @property
+    def signatures(self) -> Path:
+        """The resolved signatures of the run."""
+        return self.results / "signatures.tsv"
+
+    def scores(self, dataset: str) -> Path:
+        """One row a cell: a column per method and signature."""
+        return self.results / "scores" / f"{_checked(dataset)}.parquet"
+
+    def coverage(self, dataset: str) -> Path:
+        """Genes found and missing per signature."""
+        return self.results / "scores" / f"{_checked(dataset)}.coverage.tsv"
+
+    def first_pass(self, dataset: str) -> Path:
+        """Folder of what the pieces of a large data set must know of all its cells."""
+        return self.results / "scores" / f"{_checked(dataset)}.first_pass"
+
+    def shard(self, dataset: str, *, part: int | str, of: int | str) -> Path:
+        """Scores of one piece of a large data set."""
+        return self.results / "scores" / f"{_checked(dataset)}.shards" / f"{part}_of_{of}.parquet"
+
+    @property
+    def calibration(self) -> Path:
+        """Baselines and cuts."""
+        return self.results / "calibration.parquet"
+
+    @property
+    def calibration_rates(self) -> Path:
+        """Call rate of each control sample, left out of its own calibration."""
+        return self.results / "calibration_rates.tsv"
+
+    def calls(self, dataset: str) -> Path:
+        """One row a cell: state, index, FDR, evidence."""
+        return self.results / "calls" / f"{_checked(dataset)}.parquet"
+
+    def summary(self, name: str) -> Path:
+        """A sample-level table: burden, trend, window, crosstalk and the like."""
+        return self.results / "summary" / f"{name}.tsv"
+
+    @property
+    def pseudobulk(self) -> Path:
+        """Summed counts of each sample and compartment."""
+        return self.results / "summary" / "pseudobulk.h5ad"
+
+    @property
+    def de_genes(self) -> Path:
+        """Every gene of every contrast of pseudobulk profiles."""
+        return self.results / "summary" / "de_genes.parquet"
+
+    @property
+    def annotated(self) -> Path:
+        """Every per-cell result as one AnnData without a matrix."""
+        return self.results / "senoscore.h5ad"
+
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return self.results / "report.html"

@@ -1,0 +1,63 @@
+from .compare import ARM as ARM
+from .compare import FRACTIONS as FRACTIONS
+from .compare import KINDS as KINDS
+from .compare import TRANSFORM as TRANSFORM
+from .compare import Stratum as Stratum
+from .compare import blocks as blocks
+from .compare import check_days as check_days
+from .compare import controls_at as controls_at
+from .compare import days_with_controls as days_with_controls
+from .compare import designed as designed
+from .compare import placed as placed
+from .compare import prepared as prepared
+from .compare import regions_apart as regions_apart
+from .compare import strata as strata
+from .compare import unit_of as unit_of
+from .compare import units as units
+from .compare import values as values
+from .compare import wanted_measures as wanted_measures
+from .dose import DAYS_PER_UNIT as DAYS_PER_UNIT
+from .dose import to_days as to_days
+from .phases import NAMES as NAMES
+from .phases import TIME_ZERO as TIME_ZERO
+from .phases import PhaseRules as PhaseRules
+from .phases import phases as phases
+from .phases import time_zero_messages as time_zero_messages
+from .sheets import check_sheets as check_sheets
+from .sheets import describe_design as describe_design
+from .sheets import dose_messages as dose_messages
+from .sheets import read_datasets as read_datasets
+from .sheets import read_samples as read_samples
+
+__all__ = [
+    "ARM",
+    "DAYS_PER_UNIT",
+    "FRACTIONS",
+    "KINDS",
+    "NAMES",
+    "TIME_ZERO",
+    "TRANSFORM",
+    "PhaseRules",
+    "Stratum",
+    "blocks",
+    "check_days",
+    "check_sheets",
+    "controls_at",
+    "days_with_controls",
+    "describe_design",
+    "designed",
+    "dose_messages",
+    "phases",
+    "placed",
+    "prepared",
+    "read_datasets",
+    "read_samples",
+    "regions_apart",
+    "strata",
+    "time_zero_messages",
+    "to_days",
+    "unit_of",
+    "units",
+    "values",
+    "wanted_measures",
+]

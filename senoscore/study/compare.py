@@ -1,0 +1,316 @@
+"""What the models see: one value a subject, treatment, dose and day, and its blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from senoscore import names as k
+from senoscore.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+__all__ = [
+    "ARM",
+    "FRACTIONS",
+    "KINDS",
+    "TRANSFORM",
+    "Blocks",
+    "Stratum",
+    "blocks",
+    "check_days",
+    "controls_at",
+    "days_with_controls",
+    "designed",
+    "placed",
+    "prepared",
+    "regions_apart",
+    "strata",
+    "unit_of",
+    "units",
+    "values",
+    "wanted_measures",
+]
+
+KINDS: Final = ("assay", "organism")
+"""Samples that differ in these are never compared."""
+_ENOUGH: Final = 2
+
+
+def regions_apart(table: pd.DataFrame, *, control: str) -> bool:
+    """Whether each irradiated region of a compartment has controls of its own.
+
+    Where one has none, no region is kept apart: a compartment is not compared by two rules.
+    """
+    is_control = table[k.TREATMENT] == control
+    return set(table.loc[~is_control, "region"]) <= set(table.loc[is_control, "region"])
+
+
+def days_with_controls(controls: pd.DataFrame) -> set[float]:
+    """Days at which two or more control subjects were sampled."""
+    per_day = controls.groupby(k.DAYS)[k.SUBJECT].nunique()
+    return set(per_day.index[per_day >= _ENOUGH])
+
+
+def controls_at(controls: pd.DataFrame, days: float) -> tuple[pd.DataFrame, bool]:
+    """Controls of a day where there are two subjects, else all; and whether of the day."""
+    if days in days_with_controls(controls):
+        return controls[controls[k.DAYS] == days], True
+    return controls, False
+
+
+def check_days(table: pd.DataFrame, *, control: str) -> None:
+    """Refuse treated samples from before irradiation.
+
+    Raises
+    ------
+    InputError
+        Names the sample and what to write instead.
+    """
+    early = table[(table[k.TREATMENT] != control) & (table[k.DAYS] < 0)]
+    if len(early):
+        row = early.iloc[0]
+        msg = (
+            f"sample {row[k.SAMPLE]!r} has treatment {row[k.TREATMENT]!r} at day {row[k.DAYS]:g}, "
+            "before irradiation"
+        )
+        raise InputError(msg, fix=f"it is a baseline: give it treatment {control!r}")
+
+
+FRACTIONS: Final = {"fraction_senescent": "ok", "fraction_acute": "acute"}
+"""Status of the treated samples each is of: both count cells that fulfil the panel's rule, after
+and before the day from which the pattern can be senescence. Controls are in both."""
+TRANSFORM: Final = "arcsine"
+"""Scale on which fractions are compared where nothing else is asked for."""
+_READABLE: Final = ("ok", "acute", "no_time", "profile", "no_control", "not_assessable")
+_DEFAULT_SIGNATURES: Final = ("senmayo", "fridman", "corescence", "p53_targets", "proliferation")
+_MEAN: Final = "mean:"
+_APART: Final = (*KINDS, "region", k.DATASET, "modality")
+ARM: Final = (k.TREATMENT, k.DOSE, "n_fractions", "modality")
+"""What was done to a sample: 10 Gy at once and in five fractions are two arms."""
+_CELL: Final = (k.SUBJECT, *ARM, k.DAYS)
+_AMOUNTS: Final = (k.DOSE, "n_fractions", "bed_gy", "eqd2_gy", k.DAYS, "n_assessable")
+_BESIDE: Final = ("bed_gy", "eqd2_gy", "n_assessable")
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Columns beside the groups: subjects that return, and batches; how, in words."""
+
+    subject: NDArray[np.float64]
+    batch: NDArray[np.float64]
+    said: str
+    batch_is: str
+    """``batch``, or ``dataset`` where the sheet gives no batch."""
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """Samples of a compartment that may be compared: same assay, organism and, mostly, region."""
+
+    name: str
+    table: pd.DataFrame
+    note: str
+    elsewhere: bool
+    """Whether a control of this compartment is in another stratum."""
+    design: str
+    """``repeated`` where a subject is there in several states, else ``cross_sectional``."""
+
+
+def designed(samples: pd.DataFrame) -> pd.DataFrame:
+    """Fill the design columns of a samples sheet or burden table.
+
+    Texts are texts, a sample without a subject is its own, and where no sample has a batch the
+    data set stands for it (``batch_is`` says so).
+    """
+    table = samples.reset_index(drop=True).copy()
+    for name in _AMOUNTS:
+        table[name] = pd.to_numeric(table[name]).astype(float) if name in table else np.nan
+    for name in (*_APART, k.SUBJECT, k.BATCH):
+        own = table[name] if name in table else pd.Series("", index=table.index)
+        table[name] = own.astype(object).where(own.notna(), "").astype(str)
+    table[k.SUBJECT] = table[k.SUBJECT].where(table[k.SUBJECT] != "", table[k.SAMPLE].astype(str))
+    # What was processed together is what the sheet says; where it says nothing, a file.
+    table["batch_is"] = k.BATCH
+    if table[k.BATCH].eq("").all():
+        table[k.BATCH], table["batch_is"] = table[k.DATASET], k.DATASET
+    return table
+
+
+def prepared(burden: pd.DataFrame, transform: str = TRANSFORM, *, control: str) -> pd.DataFrame:
+    """Burden table with fractions on the scale of the model, and unusable values empty.
+
+    Raises
+    ------
+    InputError
+        A column is missing, the transform is unknown, or a treated sample is of a day before
+        irradiation.
+    """
+    needed = [k.SAMPLE, k.COMPARTMENT, k.TREATMENT, "n_assessable", "n_positive", "status"]
+    missing = [name for name in needed if name not in burden]
+    if missing:
+        msg = f"the burden table has no column {missing[0]!r}"
+        raise InputError(msg, fix="make it with senoscore.burden")
+    if transform not in ("logit", "arcsine"):
+        msg = f"transform is {transform!r}, expected logit or arcsine"
+        raise InputError(msg, fix="choose one of the two")
+    table = designed(burden)
+    check_days(table, control=control)
+    timeless = table[k.TREATMENT].ne(control) & table[k.DAYS].isna()
+    table.loc[timeless & table["status"].isin(set(FRACTIONS.values())), "status"] = "no_time"
+    n = table["n_assessable"].to_numpy(dtype=float)
+    counted = table["status"].isin(set(FRACTIONS.values()))
+    # One offset for all samples of a compartment: half a cell of the median sample. With an
+    # offset of half a cell of each sample's own, a sample of few cells would have the higher
+    # logit where neither has a senescent cell.
+    alike = [table[name] for name in (k.COMPARTMENT, *KINDS)]
+    median = table["n_assessable"].where(counted).groupby(alike).transform("median")
+    half = 0.5 / median.to_numpy(dtype=float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        raw = table["n_positive"].to_numpy(dtype=float) / n
+        logit = np.log((raw + half) / (1 - raw + half))
+    scaled = logit if transform == "logit" else np.arcsin(np.sqrt(raw))
+    is_control = table[k.TREATMENT].eq(control) & counted
+    for name, status in FRACTIONS.items():
+        usable = table["status"].eq(status) | is_control
+        if table["status"].eq(status)[~is_control].any():
+            table[f"raw:{name}"] = np.where(usable, raw, np.nan)
+            table[name] = np.where(usable, scaled, np.nan)
+        else:
+            table[[f"raw:{name}", name]] = np.nan
+    means = [n for n in map(str, table) if n == "index_mean" or n.startswith(_MEAN)]
+    table[means] = table[means].astype(float)
+    readable = table["status"].isin(_READABLE)
+    table.loc[~readable, means] = np.nan
+    return table.rename(columns={name: str(name).removeprefix(_MEAN) for name in means})
+
+
+def strata(table: pd.DataFrame, *, control: str) -> list[Stratum]:
+    """Split one compartment into samples that may be compared with each other.
+
+    Cells, nuclei, bulk and arrays are never pooled, nor are organisms. Regions are kept apart
+    where each region that was irradiated has controls; else they are averaged, and that is said.
+
+    Parameters
+    ----------
+    table
+        Rows of one compartment, as :func:`prepared` gives them.
+    control
+        Treatment that means not irradiated.
+
+    Returns
+    -------
+    The parts, sorted by name; the name is empty where there is one.
+    """
+    is_control = table[k.TREATMENT] == control
+    regions = set(table.loc[~is_control, "region"])
+    split = regions_apart(table, control=control)
+    names = [*KINDS, "region"] if split else list(KINDS)
+    averaged = "" if split or len(regions) < 2 else f"regions averaged: {_listed(regions)}"
+    telling = [name for name in names if len(set(table[name])) > 1]
+    parts = []
+    for key, of in table.groupby(names, sort=True):
+        said = [str(value) for name, value in zip(names, key, strict=True) if name in telling]
+        own = bool((of[k.TREATMENT] == control).any())
+        name = ", ".join(value or "not given" for value in said)
+        elsewhere = bool(is_control.any()) and not own
+        parts.append(Stratum(name, of, averaged, elsewhere, _design(of)))
+    return parts
+
+
+def _design(table: pd.DataFrame) -> str:
+    states = table[[name for name in _CELL if name in table]].drop_duplicates()
+    return "repeated" if states[k.SUBJECT].duplicated().any() else "cross_sectional"
+
+
+def _listed(words: set[str]) -> str:
+    return ", ".join(sorted(word or "not given" for word in words))
+
+
+def wanted_measures(
+    burden: pd.DataFrame, table: pd.DataFrame, measures: Sequence[str] | None
+) -> list[str]:
+    """Measures to model; by default fractions, the index, axes, SASP families, a few signatures.
+
+    Raises
+    ------
+    InputError
+        A measure is no column.
+    """
+    means = [str(name).removeprefix(_MEAN) for name in burden if str(name).startswith(_MEAN)]
+    own = [*FRACTIONS, *(name for name in ("index_mean",) if name in table), *means]
+    if measures is not None:
+        chosen = [name.removeprefix(_MEAN) for name in measures]
+        missing = [name for name in chosen if name not in own]
+        if missing:
+            msg = f"the burden table has no measure {missing[0]!r}"
+            raise InputError(msg, fix=f"measures: {', '.join(own)}")
+        return chosen
+    return [name for name in own if name not in means or _by_default(name)]
+
+
+def _by_default(name: str) -> bool:
+    method, _, signature = name.partition(k.SEP)
+    part = signature.endswith(("_up", "_down"))
+    family = signature.startswith("sasp_") and not part and not method.endswith("_z")
+    return method == "z" or family or (not part and signature in _DEFAULT_SIGNATURES)
+
+
+def values(own: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """One row a subject, arm and day: ``y``, ``raw`` (a fraction), cells, batch."""
+    raw = own.get(f"raw:{measure}", np.nan)
+    table = own.assign(y=own[measure].astype(float), raw=raw)
+    return units(table[np.isfinite(table["y"])], ["y", "raw"])
+
+
+def units(own: pd.DataFrame, names: Sequence[Any]) -> pd.DataFrame:
+    """One row a subject, arm and day with the means of some columns, cells and batch.
+
+    Samples of one subject in the same state are averaged: a second library of an animal is no
+    second animal.
+    """
+    grouped = own.groupby(list(_CELL), dropna=False, sort=True)
+    out = grouped[[*names, *_BESIDE]].mean()
+    out[k.BATCH] = grouped[k.BATCH].agg(lambda b: "+".join(sorted(set(b))))
+    out["batch_is"] = grouped["batch_is"].first()
+    out["n_samples"] = grouped.size()
+    return out.reset_index()
+
+
+def placed(row: dict[str, Any], part: Stratum) -> dict[str, Any]:
+    """Name the stratum in the contrast, so that two of them are told apart in every table."""
+    note = "; ".join(filter(None, [part.note, row.get("note", "")]))
+    title = f"{row['contrast']} [{part.name}]" if part.name else row["contrast"]
+    return row | {"contrast": title, "note": note, "design": part.design}
+
+
+def unit_of(measure: str, transform: str) -> str:
+    """Unit of the estimates of a measure."""
+    if measure.startswith("fraction_"):
+        return "log odds" if transform == "logit" else "radians (arcsine)"
+    if measure == "index_mean":
+        return "index"
+    return "control SD" if measure.startswith("z:") else "score"
+
+
+def blocks(table: pd.DataFrame) -> Blocks:
+    """Subject columns where a subject is there more than once, batch columns where they group."""
+    none = np.zeros((len(table), 0))
+    subject, batch, said = none, none, []
+    if table[k.SUBJECT].duplicated().any():
+        subject = pd.get_dummies(table[k.SUBJECT], dtype=float).to_numpy()
+        said.append("subjects as blocks")
+    if (table["n_samples"] > 1).any():
+        said.append("samples of a subject averaged")
+    if 1 < table[k.BATCH].nunique() < len(table):
+        batch = pd.get_dummies(table[k.BATCH], dtype=float).to_numpy()
+        batch = batch - batch.mean(axis=0)
+    batch_is = str(table["batch_is"].iloc[0]) if "batch_is" in table else k.BATCH
+    return Blocks(subject, batch, "; ".join(said), batch_is)

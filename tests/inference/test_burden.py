@@ -1,0 +1,130 @@
+"""From cells to samples: counts, Wilson intervals, honest statuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from statsmodels.stats.proportion import proportion_confint
+
+from senoscore.errors import InputError
+from senoscore.inference.burden import STATES, burden, wilson
+from senoscore.inference.trend import trend
+
+
+def group(sample, compartment, states, **columns) -> pd.DataFrame:
+    base = {
+        "sample": sample,
+        "compartment": compartment,
+        "keep": True,
+        "senescence_state": states,
+        "senescence_index": np.arange(len(states), dtype=float),
+        "ucell:senmayo": 0.5,
+    }
+    return pd.DataFrame(base | columns)
+
+
+SAMPLES = pd.DataFrame(
+    {
+        "sample": ["c", "t", "gone", "bulk1"],
+        "subject": ["1", "2", "3", "4"],
+        "treatment": ["control", "irradiated", "irradiated", "irradiated"],
+        "dose_gy": [0.0, 8.0, 8.0, 8.0],
+        "days_post_rt": [0.0, 14.0, 14.0, 14.0],
+        "batch": "",
+    }
+)
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    parts = [
+        group("c", "astrocyte", ["senescent"] * 2 + ["other"] * 38),
+        group("t", "astrocyte", ["senescent"] * 10 + ["not_assessable"] * 10 + ["other"] * 30),
+        group("t", "astrocyte", ["senescent"] * 99, keep=False),
+        group("c", "tumour", ["other"] * 5),
+        group("t", "macrophage", ["other"] * 40),
+        group("bulk1", "bulk", ["not_assessable"]),
+    ]
+    found = burden(pd.concat(parts, ignore_index=True), samples=SAMPLES)
+    return found.set_index(["sample", "compartment"])
+
+
+def test_every_sample_by_every_compartment(table):
+    assert len(table) == 4 * 4
+
+
+def test_counts_and_fraction_of_kept_assessable_cells(table):
+    row = table.loc[("t", "astrocyte")]
+    assert (row["n_cells"], row["n_assessable"], row["n_senescent"]) == (50, 40, 10)
+    assert row["fraction"] == 0.25
+    assert row["control_fraction"] == 0.05
+    assert row["excess"] == pytest.approx(0.20)
+    assert "lower bound" in row["note"]
+    assert row["mean:ucell:senmayo"] == 0.5
+    assert sum(row[f"n_{state}"] for state in STATES) == 50
+
+
+@pytest.mark.parametrize(
+    ("row", "status"),
+    [
+        (("t", "astrocyte"), "ok"),
+        (("c", "tumour"), "few_cells"),
+        (("gone", "astrocyte"), "absent"),
+        (("t", "macrophage"), "no_control"),
+        (("bulk1", "bulk"), "profile"),
+    ],
+)
+def test_status(table, row, status):
+    assert table.loc[row, "status"] == status
+    if status in ("absent", "few_cells", "profile"):
+        assert np.isnan(table.loc[row, "fraction"])
+
+
+def test_wilson_is_that_of_statsmodels():
+    count, n = np.array([0.0, 3, 50, 100]), np.array([30.0, 40, 100, 100])
+    lo, hi = proportion_confint(count, n, method="wilson")
+    np.testing.assert_allclose(wilson(count, n), np.stack([lo, hi], axis=1), atol=1e-12)
+
+
+def test_anndata_gives_the_same():
+    anndata = pytest.importorskip("anndata")
+    cells = group("c", "astrocyte", ["senescent"] * 10 + ["other"] * 30).drop(
+        columns="ucell:senmayo"
+    )
+    cells["treatment"] = "control"
+    cells.index = cells.index.astype(str)
+    adata = anndata.AnnData(X=np.zeros((40, 1), dtype="float32"), obs=cells)
+    scores = pd.DataFrame({"senmayo": np.full(40, 0.5)}, index=cells.index)
+    adata.obsm["score_ucell"] = scores
+    row = burden(adata, sample="sample", compartment="compartment").iloc[0]
+    assert (row["fraction"], row["mean:ucell:senmayo"]) == (0.25, 0.5)
+
+
+def test_unknown_sample_and_column():
+    cells = group("nobody", "astrocyte", ["other"])
+    with pytest.raises(InputError, match="no row for 'nobody'"):
+        burden(cells, samples=SAMPLES)
+    with pytest.raises(InputError, match="senescence_state"):
+        burden(cells.drop(columns="senescence_state"), samples=SAMPLES)
+
+
+def test_excess_is_over_the_controls_that_the_trend_takes():
+    """Of the region, and of the day where two animals are; else of all days."""
+    rows = []
+    for region, day, treatment, n in [
+        ("core", 7.0, "control", 2), ("core", 7.0, "control", 4), ("margin", 7.0, "control", 20),
+        ("core", 90.0, "control", 18), ("core", 7.0, "irradiated", 10),
+        ("core", 90.0, "irradiated", 30), ("margin", 90.0, "irradiated", 40),
+    ]:  # fmt: skip
+        cells = group(f"s{len(rows)}", "astrocyte", ["senescent"] * n + ["other"] * (100 - n))
+        own = {"region": region, "days_post_rt": day, "treatment": treatment}
+        rows.append(cells.assign(**own, dose_gy=0.0 if treatment == "control" else 8.0))
+    found = burden(pd.concat(rows, ignore_index=True)).set_index("sample")
+    assert found["control_fraction"].round(12).to_dict() == {
+        "s0": 0.03, "s1": 0.03, "s2": 0.2, "s3": 0.08, "s4": 0.03, "s5": 0.08, "s6": 0.2,
+    }  # fmt: skip
+    contrasts = trend(found.reset_index(), measures=["fraction_senescent"])
+    mine = contrasts[contrasts["question"] == "irradiated_vs_control"]
+    treated = found[found["treatment"] == "irradiated"].sort_values("excess")
+    np.testing.assert_allclose(sorted(mine["estimate_fraction"]), treated["excess"])
