@@ -9,7 +9,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
-from tests.test_call import tissue
+from tests.calling.test_call import tissue
 
 import senoscore as sen
 from senoscore.calling.panel import load_panel
