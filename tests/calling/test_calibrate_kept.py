@@ -9,11 +9,11 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
-from tests.calling.test_call import tissue
 
 import senoscore as sen
 from senoscore.calling.panel import load_panel
 from senoscore.errors import ConfigError, InputError
+from tests.calling.test_call import tissue
 
 if TYPE_CHECKING:
     from pathlib import Path
