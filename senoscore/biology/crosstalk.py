@@ -14,7 +14,7 @@ from senoscore.errors import ConfigError, InputError
 from senoscore.genesets import signatures
 from senoscore.inference import against_control, bh, paired
 from senoscore.io import resource
-from senoscore.study import ARM, designed, phases, strata
+from senoscore.study import ARM, designed, phases, plain, strata
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -207,7 +207,7 @@ def crosstalk(
     wanted = curated_pairs() if pairs is None else pairs
     expected = known_directions() if directions is None else directions
     what = {(r.sender, r.receiver): r.what for r in expected.itertuples()}
-    cube = _Cube(with_all(expression), samples, control)
+    cube = _Cube(with_all(plain(expression)), samples, control)
     rows: list[dict[str, Any]] = []
     names = [c for c in cube.compartments if c != k.UNASSIGNED]
     asked = list(what) + [

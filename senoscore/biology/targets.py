@@ -13,7 +13,7 @@ from senoscore.biology.contrasts import column_of, step
 from senoscore.biology.rules import ADVICE, load_rules
 from senoscore.genesets import signatures
 from senoscore.inference import bh, paired
-from senoscore.study import ARM, TRANSFORM, designed, prepared, strata, values
+from senoscore.study import ARM, TRANSFORM, designed, plain, prepared, strata, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -87,6 +87,7 @@ def targets(
     sheet = pd.concat([part.table.assign(stratum=part.name) for part in parts])
     use = sheet[(sheet[k.TREATMENT] != control) & (sheet[k.DAYS] >= min_days_stable)]
     facts = use[[k.SAMPLE, k.SUBJECT, "stratum", *ARM]]
+    expression = plain(expression)
     own = expression[expression["kind"].isin(["senescent", "other"])]
     own = own[own[k.COMPARTMENT] != k.UNASSIGNED].merge(facts, on=k.SAMPLE)
     called = set(panel_genes)

@@ -26,7 +26,7 @@ from senoscore.biology.contrasts import (
 )
 from senoscore.biology.rules import ADVICE, Options, load_rules
 from senoscore.errors import InputError
-from senoscore.study import ARM, NAMES, TRANSFORM, PhaseRules, phases, prepared, strata
+from senoscore.study import ARM, NAMES, TRANSFORM, PhaseRules, phases, plain, prepared, strata
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -268,6 +268,8 @@ def window(
         load_rules(rules), PhaseRules.of(scheme, cuts_days), control, alpha, fdr,
         min_days_stable, min_excess, consecutive, min_cells, transform,
     )  # fmt: skip
+    burden, trend = plain(burden), plain(trend)
+    targets = None if targets is None else plain(targets)
     readable = _readable(burden)
     found = window_contrasts(readable, trend, options, named="window_time")
     rows: list[dict[str, Any]] = []

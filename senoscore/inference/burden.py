@@ -9,7 +9,15 @@ import pandas as pd
 
 from senoscore import names as k
 from senoscore.errors import InputError
-from senoscore.study import KINDS, check_days, controls_at, regions_apart
+from senoscore.study import (
+    KINDS,
+    check_days,
+    controls_at,
+    designed,
+    one_per_sample,
+    plain,
+    regions_apart,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,10 +121,14 @@ def burden(
     cells = data if isinstance(data, pd.DataFrame) else _from_anndata(data)
     cells = cells.reset_index(drop=True)
     _check(cells, (sample, compartment, k.STATE, k.INDEX))
+    cells = plain(cells, (*_DESIGN, *_FACTS, "region", k.STATE, k.KEEP, POSITIVE))
     cells[k.SAMPLE] = cells[sample].astype(str)
     cells[k.COMPARTMENT] = cells[compartment].astype(str)
     unit = _unit(cells)
-    sheet = _design(cells, samples, unit)
+    design = _DESIGN if samples is None else ()
+    one_per_sample(cells, (n for n in (*design, *_FACTS) if n not in unit))
+    sheet = _design(cells, None if samples is None else plain(samples), unit)
+    designed(sheet)  # refuses what the models would refuse, while the samples are at hand
     kept = cells
     if k.KEEP in cells:
         kept = cells[cells[k.KEEP].fillna(value=False).astype(bool)]
@@ -371,7 +383,7 @@ def tissue_burden(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataF
     ----------
     Direct standardisation: Breslow and Day 1987, Statistical Methods in Cancer Research II, ch. 2.
     """
-    table = burden.reset_index(drop=True).copy()
+    table = plain(burden.reset_index(drop=True)).copy()
     for name in _HEAD:
         if name not in table:
             table[name] = np.nan if name in (k.DOSE, k.DAYS) else ""

@@ -11,7 +11,7 @@ from scipy import stats
 from senoscore import names as k
 from senoscore.errors import InputError
 from senoscore.inference.models import contrast, fit
-from senoscore.study import ARM, controls_at, prepared, strata
+from senoscore.study import ARM, controls_at, plain, prepared, strata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,6 +147,7 @@ def share_shifts(burden: pd.DataFrame, *, control: str, alpha: float) -> Iterato
     ----------
     Aitchison 1982, J R Stat Soc B 44:139 (centred log ratio).
     """
+    burden = plain(burden)
     own = burden[burden[k.COMPARTMENT].astype(str) != k.UNASSIGNED].reset_index(drop=True)
     # Of a sample with no cell at all nothing is known; of an absent compartment, that it is rare.
     total = own.groupby(k.SAMPLE)["n_cells"].transform("sum")
@@ -239,6 +240,7 @@ def confounders(
         if missing:
             msg = f"the table has no column {missing[0]!r}"
             raise InputError(msg, fix="give called cells, and the burden table of the same cells")
+    burden, cells = plain(burden), plain(cells, (k.SAMPLE, k.COMPARTMENT, k.KEEP))
     sheet = burden.drop_duplicates(k.SAMPLE).set_index(k.SAMPLE)
     rows = [
         *_in_controls(cells, sheet, control),

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from senoscore import names as k
+from senoscore.study import plain
 
 __all__ = ["p53_by_sample", "p53_check", "sex_check"]
 
@@ -43,6 +44,7 @@ def p53_by_sample(burden: pd.DataFrame, measure: str, *, control: str) -> pd.Dat
     dataset, assay, organism, batch, sample, treatment, days_post_rt, value; NaN where nothing can
     be compared.
     """
+    burden = plain(burden)
     burden = burden.assign(**burden[[*_ALIKE, k.BATCH]].fillna(""))
     keep = [k.DATASET, *_ALIKE, k.BATCH, k.SAMPLE, k.TREATMENT, k.DAYS]
     sheet = burden[keep].drop_duplicates(k.SAMPLE).reset_index(drop=True)
@@ -83,6 +85,7 @@ def p53_check(table: pd.DataFrame, *, control: str) -> pd.DataFrame:
     compared where there are two, else all, as in the contrasts.
     """
     rows: list[dict[str, Any]] = []
+    table = plain(table)
     for _, of in table.groupby(_ALIKE, sort=True):
         controls = of[of[k.TREATMENT] == control]
         treated = of[of[k.TREATMENT] != control]
@@ -140,7 +143,7 @@ def sex_check(values: pd.DataFrame) -> pd.DataFrame:
     As :func:`p53_check`, one row a sample with a stated sex.
     """
     rows = []
-    for row in values.to_dict("records"):
+    for row in plain(values).to_dict("records"):
         stated = str(row["sex"])[:1]
         if stated not in ("f", "m"):
             continue

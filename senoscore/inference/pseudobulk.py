@@ -13,7 +13,7 @@ from senoscore.errors import InputError
 from senoscore.genesets import Gate, align
 from senoscore.io import iter_blocks
 from senoscore.scoring import score
-from senoscore.study import ARM
+from senoscore.study import ARM, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -105,7 +105,7 @@ def pseudobulk(
     """
     import anndata as ad
 
-    sheet = burden.drop_duplicates(k.SAMPLE).set_index(k.SAMPLE)
+    sheet = plain(burden).drop_duplicates(k.SAMPLE).set_index(k.SAMPLE)
     parts: list[sparse.csr_matrix] = []
     tables: list[pd.DataFrame] = []
     names: list[pd.Index] = []

@@ -44,6 +44,7 @@ NAMES: Final = (
 _CATEGORICAL: Final = re.compile(r"\bC\(\s*([A-Za-z]\w*)\s*\)")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_\s~+\-*:()]*")
 _CALL: Final = re.compile(r"[\w)]\s*\(|__")
+_NO_INTERCEPT: Final = re.compile(r"(?:^|\+)\s*-?\s*0\b|-\s*1\b")
 _NAME: Final = re.compile(r"[A-Za-z]\w*")
 _LONGEST: Final = 200
 _MOST_NAMES: Final = 10
@@ -70,6 +71,13 @@ def check_formula(formula: str, known: Collection[str] | None = None) -> None:
         The formula has something else in it, is too large, no formula, or speaks of what is
         not there.
     """
+    left, _, right = formula.rpartition("~")
+    if left.strip():
+        msg = f"formula {formula[:200]!r} has something to the left of the last ~"
+        raise DesignError(msg, fix="write only the right side: every measure is explained in turn")
+    if _NO_INTERCEPT.search(right):
+        msg = f"formula {formula[:200]!r} leaves the intercept out: means would pass for changes"
+        raise DesignError(msg, fix="leave out 0 and -1")
     rest = _CATEGORICAL.sub(r" \1 ", formula)
     if not _PLAIN.fullmatch(rest) or _CALL.search(rest) or "**" in rest:
         msg = f"formula {formula[:200]!r} has more than names, numbers and ~ + - * : ( )"
@@ -79,6 +87,9 @@ def check_formula(formula: str, known: Collection[str] | None = None) -> None:
         msg = f"formula {formula[:200]!r} is empty"
         raise DesignError(msg, fix="leave it out, or write it like ~ treatment * log_days + batch")
     names = list(dict.fromkeys(_NAME.findall(rest)))
+    if not names:
+        msg = f"formula {formula[:200]!r} names no column"
+        raise DesignError(msg, fix="write it like ~ treatment * log_days + batch")
     products = rest.count("*") + rest.count(":")
     if len(formula) > _LONGEST or len(names) > _MOST_NAMES or products > _MOST_PRODUCTS:
         msg = f"formula {formula[:200]!r} is too large"
@@ -281,7 +292,7 @@ def _formula_rows(
     from formulaic import model_matrix
     from formulaic.errors import FormulaicError
 
-    check_formula(formula)
+    check_formula(formula, NAMES)
     own = of[np.isfinite(of[measure].astype(float))]
     if own.empty:
         return
@@ -292,7 +303,12 @@ def _formula_rows(
         log_dose=np.log1p(own[k.DOSE].fillna(0).to_numpy(dtype=float)),
     )
     try:
-        design = model_matrix(formula.split("~")[-1], data, na_action="raise")
+        design = model_matrix(
+            formula.split("~")[-1],
+            data[[name for name in NAMES if name in data]],
+            na_action="raise",
+            context={},  # no name of this module or of Python means anything in a formula
+        )
     except (FormulaicError, ValueError, KeyError, NameError, SyntaxError, TypeError) as error:
         msg = f"formula {formula!r} cannot be used: {' '.join(str(error).split())[:200]}"
         raise DesignError(msg, fix=f"columns: {', '.join(map(str, data.columns[:30]))}") from error

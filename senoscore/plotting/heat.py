@@ -199,10 +199,14 @@ def _of_means(table: pd.DataFrame, arm: Arm, axes: Sequence[str], control: str) 
         is_control = tidy.is_control(own, control)
         controls, treated = own[is_control], own[~is_control & arm.rows(own)]
         for days, at in treated.groupby(k.DAYS, dropna=False):
+            matched: dict[bytes, pd.DataFrame] = {}  # by which controls have a value: mostly all
             for axis in axes:
                 values = tidy.column(at, _PREFIX + axis).dropna()
-                of = controls[tidy.column(controls, _PREFIX + axis).notna()]
-                base = tidy.column(matched_controls(of, float(str(days))), _PREFIX + axis)
+                known = tidy.column(controls, _PREFIX + axis).notna()
+                same = known.to_numpy().tobytes()
+                if same not in matched:
+                    matched[same] = matched_controls(controls[known], float(str(days)))
+                base = tidy.column(matched[same], _PREFIX + axis)
                 if values.empty:
                     continue
                 out.append(

@@ -8,8 +8,11 @@ from .compare import check_days as check_days
 from .compare import controls_at as controls_at
 from .compare import days_with_controls as days_with_controls
 from .compare import designed as designed
+from .compare import one_per_sample as one_per_sample
 from .compare import placed as placed
+from .compare import plain as plain
 from .compare import prepared as prepared
+from .compare import refuse_lookalikes as refuse_lookalikes
 from .compare import regions_apart as regions_apart
 from .compare import strata as strata
 from .compare import unit_of as unit_of
@@ -47,11 +50,14 @@ __all__ = [
     "describe_design",
     "designed",
     "dose_messages",
+    "one_per_sample",
     "phases",
     "placed",
+    "plain",
     "prepared",
     "read_datasets",
     "read_samples",
+    "refuse_lookalikes",
     "regions_apart",
     "strata",
     "time_zero_messages",

@@ -12,7 +12,7 @@ from senoscore import names as k
 from senoscore.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -29,8 +29,11 @@ __all__ = [
     "controls_at",
     "days_with_controls",
     "designed",
+    "one_per_sample",
     "placed",
+    "plain",
     "prepared",
+    "refuse_lookalikes",
     "regions_apart",
     "strata",
     "unit_of",
@@ -38,6 +41,114 @@ __all__ = [
     "values",
     "wanted_measures",
 ]
+
+_SAME_NUMBER: Final = 1e-6
+"""Doses or days that differ by less than this share are one number written in two ways."""
+
+
+def plain(table: pd.DataFrame, columns: Iterable[str] | None = None) -> pd.DataFrame:
+    """Turn categorical and nullable columns into plain text and numbers.
+
+    An AnnData that went through a file has categorical columns. Grouping by them gives a row to
+    every combination of categories, also to those that no sample has.
+
+    Parameters
+    ----------
+    table
+        Not changed.
+    columns
+        Names of the columns to look at, where they are there; None looks at all.
+
+    Returns
+    -------
+    Categories become what they stand for, nullable text and numbers become object and float64
+    (missing: NaN), nullable truth values without gaps bool.
+    """
+    names = list(table.columns) if columns is None else [n for n in columns if n in table]
+    new: dict[Any, Any] = {}
+    for name in names:
+        column = table[name]
+        dtype: Any = column.dtype
+        if isinstance(dtype, pd.CategoricalDtype):
+            dtype = dtype.categories.dtype
+            column = column.astype(object)
+            if pd.api.types.is_bool_dtype(dtype) and not column.isna().any():
+                column = column.astype(bool)
+            elif pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype):
+                column = column.astype(float)
+        elif not pd.api.types.is_extension_array_dtype(dtype):
+            continue
+        elif pd.api.types.is_bool_dtype(dtype):
+            column = column.astype(object if column.isna().any() else bool)
+        elif pd.api.types.is_numeric_dtype(dtype):
+            column = column.astype(float)
+        elif isinstance(dtype, pd.StringDtype):
+            column = column.astype(object).where(column.notna(), np.nan)
+        new[name] = column
+    return table.assign(**new) if new else table
+
+
+def refuse_lookalikes(table: pd.DataFrame) -> None:
+    """Refuse names and numbers that are written in two ways, since they would be two groups.
+
+    Raises
+    ------
+    InputError
+        Treatments, subjects, samples or batches that differ in case or blanks only, or doses and
+        days that differ by less than a millionth.
+    """
+    for name in (k.TREATMENT, k.SUBJECT, k.SAMPLE, k.BATCH, "region", "modality"):
+        if name not in table:
+            continue
+        spelt: dict[str, str] = {}
+        for value in map(str, table[name].dropna().unique()):
+            first = spelt.setdefault(" ".join(value.lower().split()), value)
+            if first != value:
+                msg = f"{name} is written {first!r} in one row and {value!r} in another"
+                raise InputError(msg, fix="write it the same way everywhere, or use other names")
+    for name in (k.DOSE, k.DAYS):
+        if name not in table:
+            continue
+        numbers = np.unique(pd.to_numeric(table[name], errors="coerce").dropna())
+        close = np.diff(numbers) < _SAME_NUMBER * np.maximum(np.abs(numbers[1:]), 1)
+        if close.any():
+            at = int(np.flatnonzero(close)[0])
+            one, other = float(numbers[at]), float(numbers[at + 1])
+            msg = f"{name} is {one!r} in one row and {other!r} in another"
+            raise InputError(msg, fix="round them to the same number")
+
+
+def one_per_sample(cells: pd.DataFrame, names: Iterable[str]) -> None:
+    """Refuse a sample whose cells disagree on what was done to it.
+
+    Raises
+    ------
+    InputError
+        Names the sample, the column and two of its values.
+    """
+    for name in names:
+        if name not in cells:
+            continue
+        pairs = cells[[k.SAMPLE, name]].drop_duplicates()
+        twice = pairs[pairs[k.SAMPLE].duplicated(keep=False)]
+        if len(twice):
+            sample = twice[k.SAMPLE].iloc[0]
+            one, other = twice.loc[twice[k.SAMPLE] == sample, name].tolist()[:2]
+            msg = f"sample {sample!r} has {name} {one!r} in one cell and {other!r} in another"
+            fix = "a sample is one library of one subject at one time: give the parts own names"
+            raise InputError(msg, fix=fix)
+
+
+def _number(column: pd.Series, samples: pd.Series) -> pd.Series:
+    numbers = pd.to_numeric(column, errors="coerce")
+    bad = numbers.isna() & column.notna() & (column.astype(str).str.strip() != "")
+    if bad.any():
+        at = int(np.flatnonzero(bad.to_numpy())[0])
+        sample, value = samples.iloc[at], column.iloc[at]
+        msg = f"{column.name} of sample {sample!r} is {value!r}, expected a number"
+        raise InputError(msg, fix=f"give {column.name} as numbers, e.g. 7 and not 'd7'")
+    return numbers.astype(float)
+
 
 KINDS: Final = ("assay", "organism")
 """Samples that differ in these are never compared."""
@@ -129,10 +240,20 @@ def designed(samples: pd.DataFrame) -> pd.DataFrame:
 
     Texts are texts, a sample without a subject is its own, and where no sample has a batch the
     data set stands for it (``batch_is`` says so).
+
+    Raises
+    ------
+    InputError
+        A sample has no treatment, a number is text, or a name is written in two ways.
     """
-    table = samples.reset_index(drop=True).copy()
+    table = plain(samples.reset_index(drop=True)).copy()
+    if k.TREATMENT in table and table[k.TREATMENT].isna().any():
+        sample = table.loc[table[k.TREATMENT].isna(), k.SAMPLE].iloc[0]
+        msg = f"sample {sample!r} has no treatment"
+        raise InputError(msg, fix="say what was done to it; unirradiated samples have 'control'")
+    refuse_lookalikes(table)
     for name in _AMOUNTS:
-        table[name] = pd.to_numeric(table[name]).astype(float) if name in table else np.nan
+        table[name] = _number(table[name], table[k.SAMPLE]) if name in table else np.nan
     for name in (*_APART, k.SUBJECT, k.BATCH):
         own = table[name] if name in table else pd.Series("", index=table.index)
         table[name] = own.astype(object).where(own.notna(), "").astype(str)
