@@ -189,3 +189,19 @@ def test_rules_and_layout_name_the_same_files() -> None:
         layout.report,
     ):
         assert path.as_posix() in named
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_groups_are_those_that_are_there(path: Path) -> None:
+    """Categorical columns, as read from any .h5ad, make a group of every unused combination.
+
+    ``observed=False`` was the default of pandas before 3.
+    """
+    calls = (
+        node
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+    )
+    found = [node for node in calls if getattr(node.func, "attr", "") == "groupby"]
+    open_ended = [n.lineno for n in found if "observed" not in {word.arg for word in n.keywords}]
+    assert not open_ended, f"{path}: groupby without observed=True in line {open_ended}"

@@ -131,7 +131,7 @@ def _made(
     table = table[table[k.COMPARTMENT] != k.UNASSIGNED]
     there = [name for name in names if name in table]
     parts = []
-    for compartment, of in table.groupby(k.COMPARTMENT, sort=True):
+    for compartment, of in table.groupby(k.COMPARTMENT, sort=True, observed=True):
         for part in strata(of, control=control):
             rows = against_control(part, of[there], control=control, alpha=options.alpha)
             parts.append(rows.assign(**{k.COMPARTMENT: compartment}))
@@ -196,14 +196,14 @@ def _pooled(burden: pd.DataFrame, measures: Sequence[Measure], *, min_cells: int
     region = burden["region"] if "region" in burden else pd.Series("", index=burden.index)
     burden = burden.assign(region=region.astype(object).where(region.notna(), "").astype(str))
     samples = burden.drop_duplicates(_UNIT).set_index(_UNIT)
-    total = burden.groupby(_UNIT)["n_cells"].sum()
+    total = burden.groupby(_UNIT, observed=True)["n_cells"].sum()
     groups: dict[str, pd.DataFrame] = {}
     for measure in measures:
         mine = burden[burden[k.COMPARTMENT].isin(measure.of)]
         if not mine["n_cells"].gt(0).any():
             continue
         name = "+".join(measure.of)
-        n = mine.groupby(_UNIT)["n_cells"].sum().reindex(samples.index, fill_value=0)
+        n = mine.groupby(_UNIT, observed=True)["n_cells"].sum().reindex(samples.index, fill_value=0)
         table = groups.setdefault(name, _group_rows(samples, name, n, total))
         if measure.share:
             rest = total.reindex(samples.index) - n
@@ -239,8 +239,8 @@ def _weighted(rows: pd.DataFrame, measure: Measure) -> pd.Series:
     value = pd.to_numeric(rows[f"{_MEAN}{names[0]}"]).astype(float)
     n = rows["n_cells"].where(value.notna(), 0)
     by = [rows[name] for name in _UNIT]
-    sums = (value.fillna(0) * n).groupby(by).sum()
-    count = n.groupby(by).sum()
+    sums = (value.fillna(0) * n).groupby(by, observed=True).sum()
+    count = n.groupby(by, observed=True).sum()
     return sums / count.where(count > 0)
 
 
@@ -365,7 +365,7 @@ def course(
     times = sorted(mine[k.DAYS].unique())
     if not times:
         return None
-    level = mine.groupby(k.DAYS)["y"].mean()
+    level = mine.groupby(k.DAYS, observed=True)["y"].mean()
     peak = float(level.index.to_numpy(dtype=float)[int(level.to_numpy().argmax())])
     if len(times) == 1:
         return Course(peak, (), {}, "one time only")
@@ -400,7 +400,7 @@ def step(table: pd.DataFrame, start: float, end: float, *, alpha: float) -> Cont
     beside = blocks(table)
     full = np.hstack([X, beside.subject])
     wide = np.append(weights, np.zeros(full.shape[1] - len(weights)))
-    per_time = table.groupby(k.DAYS)[k.SUBJECT].nunique()
+    per_time = table.groupby(k.DAYS, observed=True)[k.SUBJECT].nunique()
     if min(per_time[start], per_time[end]) < 2:
         return None
     return contrast(fit(table["y"].to_numpy(dtype=float), full), wide, alpha=alpha)

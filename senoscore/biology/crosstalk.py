@@ -251,7 +251,7 @@ class _Cube:
         self.compartments = sorted(expression[k.COMPARTMENT].unique())
         row = {name: i for i, name in enumerate(self.samples[k.SAMPLE])}
         self._tables: dict[tuple[str, str], tuple[NDArray[np.float64], ...]] = {}
-        for (compartment, kind), of in expression.groupby([k.COMPARTMENT, "kind"]):
+        for (compartment, kind), of in expression.groupby([k.COMPARTMENT, "kind"], observed=True):
             mean = np.full((len(row), len(self.genes)), np.nan)
             found, n = mean.copy(), np.zeros(len(row))
             own = of[of[k.SAMPLE].isin(row)]
@@ -344,9 +344,9 @@ def _paired_rows(
     use = (samples[k.TREATMENT] != options.control) & (days >= options.stable)
     phase = phases(days, scheme=options.scheme, cuts_days=options.cuts)["phase"].to_numpy()
     chosen = samples[use].assign(phase=phase[use.to_numpy()])
-    for key, of in chosen.groupby([*ARM, "phase"], dropna=False, sort=True):
+    for key, of in chosen.groupby([*ARM, "phase"], dropna=False, sort=True, observed=True):
         rows = of.index.to_numpy()
-        one_each = pd.DataFrame(delta[rows]).groupby(of[k.SUBJECT].to_numpy()).mean()
+        one_each = pd.DataFrame(delta[rows]).groupby(of[k.SUBJECT].to_numpy(), observed=True).mean()
         for i in range(delta.shape[1]):
             mine = rows[np.isfinite(delta[rows, i])]
             per_subject = one_each[i].dropna().to_numpy(dtype=float)

@@ -93,7 +93,7 @@ def group_means(
     keep = cells[k.KEEP].to_numpy(dtype=bool)
     groups = cells[BY].astype(str)
     number = np.full(len(cells), -1)
-    number[keep] = groups[keep].groupby(BY, sort=True).ngroup()
+    number[keep] = groups[keep].groupby(BY, sort=True, observed=True).ngroup()
     index = groups[keep].drop_duplicates().sort_values(BY, ignore_index=True)
     sums = np.zeros((len(index), len(found)))
     positive = np.zeros_like(sums)
@@ -142,7 +142,11 @@ def with_all(expression: pd.DataFrame) -> pd.DataFrame:
         detected=expression["detected"] * expression["n_cells"],
     )
     by = [k.SAMPLE, k.COMPARTMENT, "gene"]
-    total = weighted.groupby(by, sort=True)[["n_cells", "mean", "detected"]].sum().reset_index()
+    total = (
+        weighted.groupby(by, sort=True, observed=True)[["n_cells", "mean", "detected"]]
+        .sum()
+        .reset_index()
+    )
     total["mean"] /= total["n_cells"]
     total["detected"] /= total["n_cells"]
     return pd.concat([expression, total.assign(kind=ALL)], ignore_index=True)

@@ -90,7 +90,7 @@ def _check_names(table: pd.DataFrame, samples: pd.DataFrame, path: str | Path) -
     if len(wrong):
         msg = f"{path}, line {wrong.index[0] + 2}: time_unit is {wrong['time_unit'].iloc[0]!r}"
         raise SheetError(msg, fix=f"one of: {', '.join(DAYS_PER_UNIT)}")
-    units = table.groupby("analyte")["unit"].unique()
+    units = table.groupby("analyte", observed=True)["unit"].unique()
     for analyte, found in units.items():
         if len(found) > 1 or not found[0]:
             msg = f"{path}: {analyte} has the units {', '.join(map(repr, sorted(found)))}"
@@ -162,14 +162,14 @@ def plasma(table: pd.DataFrame) -> pd.DataFrame:
     out = table.copy()
     below = out["below_lod"].astype(bool)
     out["value_used"] = out["value"].mask(below, out["lod"] / np.sqrt(2))
-    grouped = out.assign(below=below).groupby("analyte")["below"]
+    grouped = out.assign(below=below).groupby("analyte", observed=True)["below"]
     out["fraction_below_lod"] = grouped.transform("mean").astype(float)
     out["n_values"] = grouped.transform("size")
     log2 = np.log2(out["value_used"])
     before = out[k.DAYS] <= 0
     by = [out[k.SUBJECT], out["analyte"]]
-    base = log2.where(before).groupby(by).transform("mean")
-    replaced = (below & before).groupby(by).transform("any")
+    base = log2.where(before).groupby(by, observed=True).transform("mean")
+    replaced = (below & before).groupby(by, observed=True).transform("any")
     mostly = out["fraction_below_lod"] > _MOSTLY
     out["baseline"] = np.exp2(base).mask(mostly)
     out["log2_ratio"] = (log2 - base).mask(mostly)

@@ -93,7 +93,7 @@ def targets(
     called = set(panel_genes)
     rows: list[dict[str, Any]] = []
     by = [k.COMPARTMENT, "stratum", *ARM]
-    for key, of in own.groupby(by, dropna=False, sort=True):
+    for key, of in own.groupby(by, dropna=False, sort=True, observed=True):
         for name, entry in entries.items():
             genes = sets[name]
             shared = sorted(called & set(genes))
@@ -115,7 +115,7 @@ def _compared(of: pd.DataFrame, *, min_cells: int, alpha: float) -> dict[str, An
     found = of["gene"].nunique()
     if not found:
         return {"n_found": 0, "status": "not_estimable", "reason": "no gene of it is in the data"}
-    groups = of.groupby([k.SAMPLE, k.SUBJECT, "kind"]).agg(
+    groups = of.groupby([k.SAMPLE, k.SUBJECT, "kind"], observed=True).agg(
         level=("mean", "mean"), n=("n_cells", "first")
     )
     senescent, other = (
@@ -128,7 +128,7 @@ def _compared(of: pd.DataFrame, *, min_cells: int, alpha: float) -> dict[str, An
         reason = _FEW.format(n=min_cells)
         return {"n_found": found, "n_samples": 0, "status": "not_estimable", "reason": reason}
     delta = used["level_senescent"] - used["level_other"]
-    per_subject = delta.groupby(level=k.SUBJECT).mean().to_numpy(dtype=float)
+    per_subject = delta.groupby(level=k.SUBJECT, observed=True).mean().to_numpy(dtype=float)
     return {
         "n_found": found, "n_samples": len(per_subject),
         "n_cells_senescent": int(used["n_senescent"].sum()),
@@ -199,7 +199,7 @@ def escape(
         for part in strata(table[table[k.COMPARTMENT] == compartment], control=control):
             of = part.table[part.table[k.DAYS].notna()]
             treated = of[of[k.TREATMENT] != control]
-            for key, mine in treated.groupby(list(ARM), dropna=False, sort=True):
+            for key, mine in treated.groupby(list(ARM), dropna=False, sort=True, observed=True):
                 head: dict[str, Any] = {k.COMPARTMENT: compartment, "stratum": part.name}
                 head |= dict(zip(ARM, key, strict=True))
                 rows += [head | row for row in _steps(mine, names, alpha)]

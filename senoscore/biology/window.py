@@ -76,10 +76,12 @@ def by_phase(
     ]
     rows: list[dict[str, Any]] = []
     by = [*ARM, "phase"]
-    for (compartment, stratum), own in times.groupby([k.COMPARTMENT, "stratum"], sort=False):
+    for (compartment, stratum), own in times.groupby(
+        [k.COMPARTMENT, "stratum"], sort=False, observed=True
+    ):
         table = by_key(str(compartment), str(stratum), found, options.rules)
         head = {k.COMPARTMENT: compartment, "stratum": stratum}
-        for key, of in own.groupby(by, dropna=False, sort=False):
+        for key, of in own.groupby(by, dropna=False, sort=False, observed=True):
             named: dict[str, Any] = dict(zip(by, key, strict=True))
             facts = table.get(key_of(named | {k.DAYS: number.get(named["phase"], np.nan)}), {})
             rows.append(head | named | _phase(of, facts, targets, options))
@@ -275,7 +277,7 @@ def window(
     rows: list[dict[str, Any]] = []
     table = prepared(readable, transform, control=control)
     named = table[table[k.COMPARTMENT] != k.UNASSIGNED]
-    for compartment, of in named.groupby(k.COMPARTMENT, sort=True):
+    for compartment, of in named.groupby(k.COMPARTMENT, sort=True, observed=True):
         for part in strata(of, control=control):
             if not _empty(part.table).all():
                 head = {k.COMPARTMENT: str(compartment), "stratum": part.name}

@@ -335,7 +335,7 @@ def _restore(frame: pd.DataFrame, about: dict[str, Any]) -> CompartmentCalibrati
     own = frame[frame["compartment"] == about["compartment"]]
     levels: dict[str, Levels] = {}
     rows = own[own["kind"].isin(_KINDS)]
-    for left_out, part in rows.groupby("left_out", sort=False):
+    for left_out, part in rows.groupby("left_out", sort=False, observed=True):
         by_kind = {
             str(kind): Baseline(
                 mine["centre"].to_numpy(np.float64),
@@ -344,7 +344,7 @@ def _restore(frame: pd.DataFrame, about: dict[str, Any]) -> CompartmentCalibrati
                 mine["spread"].to_numpy(np.float64),
                 float(mine["depth"].iloc[0]),
             )
-            for kind, mine in part.groupby("kind", sort=False)
+            for kind, mine in part.groupby("kind", sort=False, observed=True)
         }
         levels[str(left_out)] = Levels(**by_kind)
     nulls = own[own["kind"] == "null"]

@@ -159,7 +159,7 @@ def unlike_controls(
     low, high = own.depth_range
     if np.isnan(low):
         return np.zeros(len(samples), bool)
-    middle = pd.Series(log_depth).groupby(samples).transform("median").to_numpy()
+    middle = pd.Series(log_depth).groupby(samples, observed=True).transform("median").to_numpy()
     return np.asarray((middle < low - np.log(2)) | (middle > high + np.log(2)))
 
 
@@ -276,7 +276,7 @@ def _row(
     coverage = entry.get("coverage")
     known = {}
     if coverage is not None:
-        lowest = coverage.groupby("signature")["fraction"].min()
+        lowest = coverage.groupby("signature", observed=True)["fraction"].min()
         known = {str(key): float(v) for key, v in lowest.items()}
     z = {str(key): float(v) for key, v in data.obsm[k.OBSM_EVIDENCE].iloc[at].items()}
     cut = entry["call"]["z_cut"].get(str(row.get(k.COMPARTMENT)), np.nan)

@@ -321,7 +321,7 @@ def is_profile(table: pd.DataFrame) -> np.ndarray[Any, Any]:
     By the column ``assay`` (bulk, array); where it says nothing, a sample with a single row in
     the whole table is one.
     """
-    rows = table.groupby(table[k.SAMPLE].astype(str))[k.SAMPLE].transform("size")
+    rows = table.groupby(table[k.SAMPLE].astype(str), observed=True)[k.SAMPLE].transform("size")
     single = (rows == 1).to_numpy()
     if "assay" not in table:
         return np.asarray(single)

@@ -103,7 +103,7 @@ class GeneSets(NamedTuple):
         position = {name: i for i, name in enumerate(genes.astype(str))}
         sets = {
             str(name): np.array(sorted({position[g] for g in of["gene"] if g in position}))
-            for name, of in table.groupby(column, sort=True)
+            for name, of in table.groupby(column, sort=True, observed=True)
         }
         few = sorted(name for name, at in sets.items() if len(at) < _MIN_MARKERS)
         if few:
@@ -214,7 +214,7 @@ class Substates:
         mapped = for_organism(table, organism)
         sets = {
             str(name): GeneSets.of(of, k.SUBSTATE, genes)
-            for name, of in mapped.groupby(k.COMPARTMENT, sort=True)
+            for name, of in mapped.groupby(k.COMPARTMENT, sort=True, observed=True)
             if name in among
         }
         self._sets = {name: of for name, of in sets.items() if len(of.names)}
@@ -284,7 +284,7 @@ def substate_shares(
         strength = own[f"{k.SUBSTATE}{k.SEP}{substate}"]
         counted = (
             own.assign(strength=strength, yes=(own[k.SUBSTATE] == substate).astype(int))
-            .groupby([k.DATASET, k.SAMPLE], as_index=False)
+            .groupby([k.DATASET, k.SAMPLE], as_index=False, observed=True)
             .agg(
                 n_cells=("yes", "size"),
                 n_judged=("strength", "count"),

@@ -263,12 +263,15 @@ def _verdict(
     for name in REASONS:
         reason[failed[name]] = reason[failed[name]] + name + ";"
     cells[k.REASON] = reason.str.rstrip(";")
-    grouped = cells.groupby(k.SAMPLE, sort=True)
+    grouped = cells.groupby(k.SAMPLE, sort=True, observed=True)
     counts = pd.DataFrame(
         {
             "n_cells": grouped.size(),
             "n_kept": grouped[k.KEEP].sum(),
-            **{f"lost_{name}": failed[name].groupby(cells[k.SAMPLE]).sum() for name in REASONS},
+            **{
+                f"lost_{name}": failed[name].groupby(cells[k.SAMPLE], observed=True).sum()
+                for name in REASONS
+            },
             "median_counts": grouped["n_counts"].median(),
             "median_genes": grouped["n_genes"].median(),
             "median_pct_mt": grouped["pct_mt"].median(),

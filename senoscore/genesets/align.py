@@ -141,7 +141,9 @@ def align(
         raise InputError(msg, fix="sum duplicated genes first (senoscore ingest does)")
     gone = sigs.lost
     lost = (
-        {} if gone.empty else gone.groupby(["signature", "direction"])["gene"].agg(list).to_dict()
+        {}
+        if gone.empty
+        else gone.groupby(["signature", "direction"], observed=True)["gene"].agg(list).to_dict()
     )
     columns, weights, rows = [], [], []
     parts = _parts(sigs)

@@ -57,7 +57,7 @@ def _built_in() -> dict[str, Signature]:
     files = catalogue["file"].unique()
     table = pd.concat([_read(name) for name in files], ignore_index=True)
     table["weight"] = table["weight"].astype(float)
-    rows = dict(iter(table.groupby("signature")))
+    rows = dict(iter(table.groupby("signature", observed=True)))
     shipped: dict[str, Signature] = {}
     for entry in catalogue.to_dict("records"):
         of = rows[entry["signature"]]

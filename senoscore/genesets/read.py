@@ -217,7 +217,7 @@ def from_frame(frame: pd.DataFrame, where: str = "DataFrame") -> list[Signature]
     table["weight"] = weight * _direction_sign(table, where)
     return [
         _build(name, _fields_of(str(name), rows, where), where)
-        for name, rows in table.groupby("source", sort=False)
+        for name, rows in table.groupby("source", sort=False, observed=True)
     ]
 
 

@@ -299,7 +299,9 @@ class SignatureSet(Mapping[str, Signature]):
         table = read_tsv(path, dtype=str, columns=_COLUMNS).fillna("")
         table["weight"] = table["weight"].astype(float)
         listed = table[table["status"] == "listed"]
-        kept = [_from_rows(rows) for _, rows in listed.groupby("signature", sort=False)]
+        kept = [
+            _from_rows(rows) for _, rows in listed.groupby("signature", sort=False, observed=True)
+        ]
         lost = table[table["status"] == "lost"][list(_LOST)].reset_index(drop=True)
         return cls(kept, lost=lost)
 

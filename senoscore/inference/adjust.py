@@ -114,6 +114,6 @@ def bh(table: pd.DataFrame) -> pd.Series:
     """Benjamini-Hochberg q over the tested rows of each ``family``."""
     q = pd.Series(np.nan, index=table.index)
     tested = table[table["status"] == "tested"]
-    for _, of in tested.groupby("family"):
+    for _, of in tested.groupby("family", observed=True):
         q[of.index] = stats.false_discovery_control(of["p"].to_numpy(dtype=float))
     return q

@@ -236,7 +236,7 @@ def main_arm(treated: pd.DataFrame) -> pd.DataFrame:
     """Samples of the dose, fractionation and modality that most have, the higher dose of two."""
     known = treated[treated[k.DOSE].notna()]
     own = known if len(known) else treated
-    number = own.groupby(list(ARM[1:]), dropna=False, sort=True).ngroup()
+    number = own.groupby(list(ARM[1:]), dropna=False, sort=True, observed=True).ngroup()
     counts = number.value_counts()
     return own[number == counts.index[counts == counts.max()].max()]
 

@@ -139,7 +139,7 @@ def burden(
     table = table.join(_means(kept, by)).reset_index()
     table = sheet.merge(table, on=unit, how="right", validate="one_to_many")
     check_days(table, control=control)
-    total = table.groupby(unit)["n_cells"].transform("sum")
+    total = table.groupby(unit, observed=True)["n_cells"].transform("sum")
     table["share"] = table["n_cells"] / total.where(total > 0)
     is_profile = _profiles(cells, table)
     _fractions(table, is_profile, control=control, min_cells=min_cells)
@@ -185,7 +185,10 @@ def _check(cells: pd.DataFrame, needed: Sequence[str]) -> None:
 
 def _unit(cells: pd.DataFrame) -> list[str]:
     """Sample; with its region where cells of one sample come from several."""
-    if "region" not in cells or (cells.groupby(k.SAMPLE)["region"].nunique() < 2).all():
+    if (
+        "region" not in cells
+        or (cells.groupby(k.SAMPLE, observed=True)["region"].nunique() < 2).all()
+    ):
         return [k.SAMPLE]
     cells["region"] = cells["region"].astype(object).fillna("").astype(str)
     return [k.SAMPLE, "region"]
@@ -193,7 +196,7 @@ def _unit(cells: pd.DataFrame) -> list[str]:
 
 def _design(cells: pd.DataFrame, samples: pd.DataFrame | None, unit: list[str]) -> pd.DataFrame:
     """One row a unit with facts and design columns; missing ones are empty."""
-    own = cells.groupby(k.SAMPLE, sort=True)
+    own = cells.groupby(k.SAMPLE, sort=True, observed=True)
     if samples is None:
         there = [name for name in _DESIGN if name in cells and name not in unit]
         sheet = own[there].first().reset_index(names=k.SAMPLE)
@@ -223,7 +226,7 @@ def _profiles(cells: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
     """
     if "assay" in cells:
         return table["assay"].isin(_PROFILES)
-    rows = cells.groupby(k.SAMPLE)[k.COMPARTMENT].agg(["size", "first"])
+    rows = cells.groupby(k.SAMPLE, observed=True)[k.COMPARTMENT].agg(["size", "first"])
     lone = rows.index[rows["size"].eq(1) & rows["first"].eq(k.BULK)]
     return table[k.SAMPLE].isin(lone)
 
@@ -239,7 +242,7 @@ def _counts(kept: pd.DataFrame, by: list[pd.Series]) -> pd.DataFrame:
         positive = kept[POSITIVE].fillna(value=False).astype(bool)
     else:
         positive = kept[k.STATE].astype(str).isin(["senescent", "senescent_candidate"])
-    table["n_positive"] = positive.groupby(by).sum()
+    table["n_positive"] = positive.groupby(by, observed=True).sum()
     return table
 
 
@@ -249,12 +252,12 @@ def _means(kept: pd.DataFrame, by: list[pd.Series]) -> pd.DataFrame:
         for name in kept.columns
         if isinstance(name, str) and k.SEP in name and pd.api.types.is_numeric_dtype(kept[name])
     ]
-    groups = kept.groupby(by)
+    groups = kept.groupby(by, observed=True)
     code = groups.ngroup().to_numpy()
 
     def of(name: str) -> SeriesGroupBy:
         # A column at a time: all of them as float64 would be most of the memory of a large study.
-        return kept[name].astype(float).groupby(code)
+        return kept[name].astype(float).groupby(code, observed=True)
 
     present = {name: new for name, new in _COVARIATES.items() if name in kept}
     columns = {new: of(name).median() for name, new in present.items()}
@@ -278,13 +281,15 @@ def _control_fraction(table: pd.DataFrame, control: str) -> pd.Series:
     own = table[k.SUBJECT].astype(object).where(table[k.SUBJECT].notna(), "").astype(str)
     named = table.assign(**{k.SUBJECT: own.where(own != "", table[k.SAMPLE])})
     out = pd.Series(np.nan, index=table.index)
-    for _, whole in named.groupby(_ALIKE):
+    for _, whole in named.groupby(_ALIKE, observed=True):
         regions = whole["region"] if regions_apart(whole, control=control) else whole[k.COMPARTMENT]
-        for _, of in whole.groupby(regions):
+        for _, of in whole.groupby(regions, observed=True):
             controls = of[(of[k.TREATMENT] == control) & of["fraction"].notna()]
-            for days, rows in of.groupby(k.DAYS, dropna=False):
+            for days, rows in of.groupby(k.DAYS, dropna=False, observed=True):
                 base, _ = controls_at(controls, float(str(days)))
-                subjects = base.groupby([k.SUBJECT, k.DAYS], dropna=False)["fraction"].mean()
+                subjects = base.groupby([k.SUBJECT, k.DAYS], dropna=False, observed=True)[
+                    "fraction"
+                ].mean()
                 out[rows.index] = subjects.mean()
     return out
 
@@ -293,7 +298,9 @@ def _status(
     table: pd.DataFrame, is_profile: pd.Series, *, control: str, min_cells: int, stable: float
 ) -> None:
     is_control = table[k.TREATMENT] == control
-    counted = (is_control & (table["n_cells"] > 0)).groupby([table[name] for name in _ALIKE])
+    counted = (is_control & (table["n_cells"] > 0)).groupby(
+        [table[name] for name in _ALIKE], observed=True
+    )
     without = ~counted.transform("any")
     few = table["n_assessable"] < min_cells
     cells = table["n_assessable"].astype(str) + f" assessable cells, {min_cells} are needed"
@@ -329,7 +336,7 @@ def _why_no_control(table: pd.DataFrame, is_control: pd.Series, control: str) ->
     if not is_control.any():
         why = f"no sample of this run has treatment {control!r}: no call"
         return pd.Series(why, index=table.index)
-    same = is_control.groupby([table[name] for name in _ALIKE[1:]]).transform("any")
+    same = is_control.groupby([table[name] for name in _ALIKE[1:]], observed=True).transform("any")
     out = pd.Series("no control sample has this compartment: no call", index=table.index)
     return out.where(same, "no control sample of this assay and organism: no call")
 
@@ -391,11 +398,11 @@ def tissue_burden(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataF
     table[["region", "assay", "organism"]] = table[["region", "assay", "organism"]].fillna("")
     alike = ["assay", "organism"]
     controls = table[(table[k.TREATMENT] == control) & table["share"].notna()]
-    mean = controls.groupby([*alike, k.COMPARTMENT])["share"].mean()
+    mean = controls.groupby([*alike, k.COMPARTMENT], observed=True)["share"].mean()
     mean = mean[mean >= _RARE]
-    weights = mean / mean.groupby(level=alike).transform("sum")
+    weights = mean / mean.groupby(level=alike, observed=True).transform("sum")
     rows: list[dict[str, Any]] = []
-    for _, of in table.groupby([k.SAMPLE, "region"], sort=False):
+    for _, of in table.groupby([k.SAMPLE, "region"], sort=False, observed=True):
         first = of.iloc[0]
         key = (first["assay"], first["organism"])
         known = key in set(zip(*(weights.index.get_level_values(n) for n in alike), strict=True))

@@ -41,7 +41,7 @@ _SPARE: Final = 4
 
 def _parts(burden: pd.DataFrame, control: str) -> Iterator[tuple[str, str, pd.DataFrame]]:
     table = prepared(burden, control=control)
-    for compartment, of in table.groupby(k.COMPARTMENT, sort=True):
+    for compartment, of in table.groupby(k.COMPARTMENT, sort=True, observed=True):
         if compartment != k.UNASSIGNED:
             for part in strata(of, control=control):
                 yield str(compartment), part.name, part.table[part.table["n_cells"] > 0]
@@ -51,7 +51,9 @@ def _subjects(of: pd.DataFrame, y: pd.Series) -> pd.DataFrame:
     """One value a subject and state: a second library of an animal is no second animal."""
     table = of[[k.SUBJECT, *_GROUP]].assign(y=y.to_numpy(dtype=float))
     table = table[np.isfinite(table["y"])]
-    return table.groupby([k.SUBJECT, *_GROUP], dropna=False, as_index=False)["y"].mean()
+    return table.groupby([k.SUBJECT, *_GROUP], dropna=False, as_index=False, observed=True)[
+        "y"
+    ].mean()
 
 
 def sample_level(burden: pd.DataFrame, *, control: str) -> Iterator[dict[str, Any]]:
@@ -75,7 +77,7 @@ def sample_level(burden: pd.DataFrame, *, control: str) -> Iterator[dict[str, An
 def _within(of: pd.DataFrame, measure: str, covariate: str) -> dict[str, Any]:
     own = of[[*_GROUP, measure, covariate]].astype({measure: float, covariate: float})
     own = own.dropna(subset=[measure, covariate])
-    groups = own.groupby(_GROUP, dropna=False)
+    groups = own.groupby(_GROUP, dropna=False, observed=True)
     rest = own[[measure, covariate]] - groups[[measure, covariate]].transform("mean")
     spare = len(own) - groups.ngroups
     if spare < _SPARE:
@@ -100,7 +102,7 @@ def _against_control(
     table = _subjects(of, y)
     base = table[table[k.TREATMENT] == control]
     treated = table[table[k.TREATMENT] != control]
-    for key, mine in treated.groupby(_GROUP, dropna=False, sort=True):
+    for key, mine in treated.groupby(_GROUP, dropna=False, sort=True, observed=True):
         ours, _ = controls_at(base, float(str(key[-1])))
         row: dict[str, Any] = dict(zip(_GROUP, key, strict=True))
         row |= {"n_control": ours[k.SUBJECT].nunique(), "n_treated": mine[k.SUBJECT].nunique()}
@@ -150,15 +152,17 @@ def share_shifts(burden: pd.DataFrame, *, control: str, alpha: float) -> Iterato
     burden = plain(burden)
     own = burden[burden[k.COMPARTMENT].astype(str) != k.UNASSIGNED].reset_index(drop=True)
     # Of a sample with no cell at all nothing is known; of an absent compartment, that it is rare.
-    total = own.groupby(k.SAMPLE)["n_cells"].transform("sum")
+    total = own.groupby(k.SAMPLE, observed=True)["n_cells"].transform("sum")
     own = own[(total > 0) & own["status"].ne("profile")].copy()
     if len(set(own[k.COMPARTMENT])) < 2:
         return
     log = own["n_cells"].astype(float).add(0.5).map(np.log)
     unit = [k.SAMPLE, "region"] if "region" in own else [k.SAMPLE]
-    own["clr"] = log - log.groupby([own[name].fillna("") for name in unit]).transform("mean")
+    own["clr"] = log - log.groupby(
+        [own[name].fillna("") for name in unit], observed=True
+    ).transform("mean")
     table = prepared(own, control=control)
-    for compartment, whole in table.groupby(k.COMPARTMENT, sort=True):
+    for compartment, whole in table.groupby(k.COMPARTMENT, sort=True, observed=True):
         for part in strata(whole, control=control):
             head = {
                 "check": "share_shift", k.COMPARTMENT: compartment, "stratum": part.name,
@@ -264,8 +268,8 @@ def _in_controls(
     own = kept[name.map(sheet[k.TREATMENT]).eq(control).to_numpy()]
     scores = [k.INDEX, *(str(c) for c in own if str(c).startswith("z:"))]
     there = {what: next((c for c in names if c in own), "") for what, names in _CELLS.items()}
-    for compartment, of in own.groupby(own[k.COMPARTMENT].astype(str), sort=True):
-        groups = [g for _, g in of.groupby(of[k.SAMPLE].astype(str), sort=True)]
+    for compartment, of in own.groupby(own[k.COMPARTMENT].astype(str), sort=True, observed=True):
+        groups = [g for _, g in of.groupby(of[k.SAMPLE].astype(str), sort=True, observed=True)]
         ranked = [_ranks(g, scores, list(filter(None, there.values()))) for g in groups]
         for covariate, column in there.items():
             for score in scores:

@@ -78,7 +78,7 @@ def design_of(table: pd.DataFrame, *, control: str) -> Design:
     control
         Treatment that means not irradiated.
     """
-    grouped = table.groupby([k.SUBJECT, *_STATE], dropna=False, sort=True)
+    grouped = table.groupby([k.SUBJECT, *_STATE], dropna=False, sort=True, observed=True)
     units = grouped["_row"].agg(list).reset_index()
     units[k.BATCH] = grouped[k.BATCH].agg(lambda b: "+".join(sorted(set(b)))).to_numpy()
     members = units.pop("_row").tolist()
@@ -88,7 +88,9 @@ def design_of(table: pd.DataFrame, *, control: str) -> Design:
     label = units[k.TREATMENT].where(~is_control, "control")
     arm = units[list(ARM[1:])].where(~is_control)
     key = arm.assign(c=is_control, t=label, day=units[k.DAYS].where(dated))
-    number = key.groupby(["c", "t", *ARM[1:], "day"], dropna=False, sort=True).ngroup()
+    number = key.groupby(
+        ["c", "t", *ARM[1:], "day"], dropna=False, sort=True, observed=True
+    ).ngroup()
     groups = pd.get_dummies(number, dtype=float).to_numpy()
     asked = _against_control(units, groups, is_control.to_numpy(), own_day, control)
     asked += _interactions(asked)
@@ -101,7 +103,7 @@ def _against_control(
 ) -> list[Question]:  # fmt: skip
     out = []
     treated = units[~is_control]
-    for key, of in treated.groupby(_STATE, dropna=False, sort=True):
+    for key, of in treated.groupby(_STATE, dropna=False, sort=True, observed=True):
         days = float(str(key[-1]))
         arm = (str(key[0]), float(str(key[1])), float(str(key[2])), str(key[3]))
         among = treated[treated[k.TREATMENT] == arm[0]]
@@ -380,7 +382,9 @@ def enrichment(
     ----------
     Subramanian et al. 2005, PNAS 102:15545; Fang, Liu and Peltz 2023, Bioinformatics 39:btac757.
     """
-    by = dict(iter(genes.groupby(_ENRICHMENT_HEAD, sort=False))) if len(genes) else {}
+    by = (
+        dict(iter(genes.groupby(_ENRICHMENT_HEAD, sort=False, observed=True))) if len(genes) else {}
+    )
     rows: list[dict[str, Any]] = []
     for contrast in contrasts.to_dict("records"):
         head = {name: contrast[name] for name in (*_ENRICHMENT_HEAD, *ARM, k.DAYS)}

@@ -53,8 +53,8 @@ def p53_by_sample(burden: pd.DataFrame, measure: str, *, control: str) -> pd.Dat
     usable = burden[burden["status"].isin(["ok", "acute", "profile"])]
     baseline = usable[measure].where(usable[k.TREATMENT] == control)
     groups = [usable[name] for name in (*_ALIKE, k.COMPARTMENT)]
-    shifted = usable[measure] - baseline.groupby(groups).transform("mean")
-    values = shifted.groupby(usable[k.SAMPLE]).mean()
+    shifted = usable[measure] - baseline.groupby(groups, observed=True).transform("mean")
+    values = shifted.groupby(usable[k.SAMPLE], observed=True).mean()
     return sheet.assign(value=sheet[k.SAMPLE].map(values))
 
 
@@ -86,10 +86,10 @@ def p53_check(table: pd.DataFrame, *, control: str) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     table = plain(table)
-    for _, of in table.groupby(_ALIKE, sort=True):
+    for _, of in table.groupby(_ALIKE, sort=True, observed=True):
         controls = of[of[k.TREATMENT] == control]
         treated = of[of[k.TREATMENT] != control]
-        for days, mine in treated.groupby(k.DAYS, sort=True, dropna=False):
+        for days, mine in treated.groupby(k.DAYS, sort=True, dropna=False, observed=True):
             own = controls[controls[k.DAYS] == days]
             base = own if own["value"].count() >= _SIDE else controls
             for pair in _by_batch(mine, base):
@@ -102,7 +102,10 @@ def _by_batch(
 ) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
     """Split both sides by batch where each batch of treated samples has two of both."""
     names = k.DATASET if pd.concat([treated, controls])[k.BATCH].eq("").all() else k.BATCH
-    pairs = [(of, controls[controls[names] == name]) for name, of in treated.groupby(names)]
+    pairs = [
+        (of, controls[controls[names] == name])
+        for name, of in treated.groupby(names, observed=True)
+    ]
     enough = all(of["value"].count() >= _SIDE for pair in pairs for of in pair)
     return pairs if enough else [(treated, controls)]
 

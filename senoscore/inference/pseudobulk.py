@@ -257,7 +257,7 @@ def _scored(
     found = pd.DataFrame(score(frame, sigs, methods=method, gate=gate, n_threads=1))
     part = coverage[k.SIGNATURE] + "_" + coverage["direction"]
     sums = [
-        coverage.groupby(name)[["n_listed", "n_found"]].sum()
+        coverage.groupby(name, observed=True)[["n_listed", "n_found"]].sum()
         for name in (coverage[k.SIGNATURE], part)
     ]
     counts = pd.concat(sums)

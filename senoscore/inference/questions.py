@@ -64,7 +64,7 @@ _MIN_DOSES: Final = 3
 def over_days(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]:
     """Slope in log1p(days) of irradiated samples: all that one sample a time can test."""
     treated = table[(table[k.TREATMENT] != options.control) & table[k.DAYS].notna()]
-    for treatment, of in treated.groupby(k.TREATMENT, sort=True):
+    for treatment, of in treated.groupby(k.TREATMENT, sort=True, observed=True):
         same = main_arm(of)
         if same[k.DAYS].nunique() < _MIN_TIMES:
             continue
@@ -82,18 +82,22 @@ def over_dose(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]
     """
     controls = table[table[k.TREATMENT] == options.control].assign(**{k.DOSE: 0.0})
     treated = table[(table[k.TREATMENT] != options.control) & table[k.DOSE].gt(0)]
-    for key, whole in treated.groupby([k.TREATMENT, k.DAYS], dropna=False, sort=True):
+    for key, whole in treated.groupby(
+        [k.TREATMENT, k.DAYS], dropna=False, sort=True, observed=True
+    ):
         treatment, days = str(key[0]), float(str(key[1]))
         base, matched = controls_at(controls, days)
         n_levels = whole[k.DOSE].nunique() + (len(base) > 0)
         if n_levels < _MIN_DOSES:
             continue
         when = f" @ {days:.3g} d" if np.isfinite(days) else ""
-        schedules = whole.groupby([k.DOSE, "modality"])["n_fractions"].nunique(dropna=False)
+        schedules = whole.groupby([k.DOSE, "modality"], observed=True)["n_fractions"].nunique(
+            dropna=False
+        )
         names = ["modality", *(["n_fractions"] if schedules.max() > 1 else [])]
         telling = [name for name in names if len(whole[name].drop_duplicates()) > 1]
         asked = 0
-        for _, of in whole.groupby(names, dropna=False, sort=True):
+        for _, of in whole.groupby(names, dropna=False, sort=True, observed=True):
             both = pd.concat([base, of], ignore_index=True)
             if both[k.DOSE].nunique() < _MIN_DOSES:
                 continue
@@ -122,7 +126,9 @@ def interaction(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any
     if controls[k.DAYS].nunique() < 2:
         return
     for treatment, of in timed[timed[k.TREATMENT] != options.control].groupby(
-        k.TREATMENT, sort=True
+        k.TREATMENT,
+        sort=True,
+        observed=True,
     ):
         same = main_arm(of)
         if same[k.DAYS].nunique() < 2:
@@ -155,7 +161,7 @@ def _schedule(of: pd.DataFrame, telling: list[str]) -> str:
 
 def _beside(table: pd.DataFrame) -> str:
     """BED and EQD2 of each dose: the line is over physical dose, which makes no assumption."""
-    doses = table[table[k.DOSE] > 0].groupby(k.DOSE)
+    doses = table[table[k.DOSE] > 0].groupby(k.DOSE, observed=True)
     known = doses[["bed_gy", "eqd2_gy"]].mean()
     said = []
     for name, title in (("eqd2_gy", "EQD2"), ("bed_gy", "BED")):
@@ -221,11 +227,11 @@ def modality(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]:
     known = table[(table[k.TREATMENT] != options.control) & table["modality"].ne("")]
     if known["modality"].nunique() < 2:
         return
-    own = known.groupby(k.TREATMENT)["modality"].nunique().max() > 1
+    own = known.groupby(k.TREATMENT, observed=True)["modality"].nunique().max() > 1
     keys = [*([k.TREATMENT] if own else []), k.DOSE, "n_fractions", k.DAYS]
-    number = table.groupby(_GROUP, dropna=False, sort=True).ngroup()
+    number = table.groupby(_GROUP, dropna=False, sort=True, observed=True).ngroup()
     X = pd.get_dummies(number, dtype=float).to_numpy()
-    for _, group in known.groupby(keys, dropna=False, sort=True):
+    for _, group in known.groupby(keys, dropna=False, sort=True, observed=True):
         counts = group["modality"].value_counts().sort_index(kind="stable")
         names = list(counts.index)
         reference = _REFERENCE if _REFERENCE in names else str(counts.idxmax())
@@ -283,7 +289,7 @@ def without_time(table: pd.DataFrame, options: Options) -> Iterator[dict[str, An
     timeless = table[table["status"].eq("no_time") & table[k.TREATMENT].ne(options.control)]
     counted = table["status"].isin(set(FRACTIONS.values()))
     controls = table[table[k.TREATMENT].eq(options.control) & counted]
-    for _, of in timeless.groupby(list(ARM), dropna=False, sort=True):
+    for _, of in timeless.groupby(list(ARM), dropna=False, sort=True, observed=True):
         facts = arm_facts(of)
         title = _title(str(of[k.TREATMENT].iloc[0]), facts, of, np.nan, options)
         yield new_row(_QUESTION, title, of, controls) | facts | refused(_NO_TIME)
@@ -340,10 +346,15 @@ def compared(table: pd.DataFrame, options: Options) -> Iterator[Compared]:
         _day=table[k.DAYS].where(~is_control | table[k.DAYS].isin(own_day)),
         **{f"_{name}": table[name].where(~is_control) for name in ARM[1:]},
         _treatment=table[k.TREATMENT].where(~is_control, options.control),
-    ).groupby(["_arm", "_treatment", *(f"_{n}" for n in ARM[1:]), "_day"], dropna=False, sort=True)
+    ).groupby(
+        ["_arm", "_treatment", *(f"_{n}" for n in ARM[1:]), "_day"],
+        dropna=False,
+        sort=True,
+        observed=True,
+    )
     number = group.ngroup()
     X = pd.get_dummies(number, dtype=float).to_numpy()
-    for key, of in treated.groupby(_KEYS, dropna=False, sort=True):
+    for key, of in treated.groupby(_KEYS, dropna=False, sort=True, observed=True):
         treatment, days, facts = str(key[0]), float(str(key[-1])), arm_facts(of)
         base, matched = controls_at(controls, days)
         same = treated[treated[k.TREATMENT] == treatment]
@@ -403,7 +414,7 @@ def _caveats(of: pd.DataFrame, base: pd.DataFrame, table: pd.DataFrame, row: dic
     if there and np.isfinite(days) and days not in there:
         when = ", ".join(f"{day:g}" for day in there)
         said.append(f"controls are of day {when} only: ageing and radiation are confounded")
-    doses = table[table[k.DOSE].gt(0)].groupby(k.SUBJECT)[k.DOSE].nunique()
+    doses = table[table[k.DOSE].gt(0)].groupby(k.SUBJECT, observed=True)[k.DOSE].nunique()
     if doses.reindex(of[k.SUBJECT].unique()).gt(1).any():
         said.append("subjects with several doses: no animals of their own")
     if of["eqd2_gy"].notna().any() and not np.isfinite(row["eqd2_gy"]):
@@ -426,7 +437,7 @@ def _two_groups(
 ) -> tuple[Answer, pd.DataFrame]:
     """Two groups, each subject once in each, with the variance of these alone."""
     means = dict.fromkeys(base.select_dtypes("number").columns, "mean")
-    once = base.groupby(k.SUBJECT, as_index=False, sort=True).agg(
+    once = base.groupby(k.SUBJECT, as_index=False, sort=True, observed=True).agg(
         means | {k.BATCH: "first", "batch_is": "first", "n_samples": "sum"}
     )
     both = pd.concat([of, once], ignore_index=True)
@@ -442,8 +453,8 @@ def _exact(of: pd.DataFrame, base: pd.DataFrame, answer: Answer) -> dict[str, fl
     """Exact permutation p: of two groups, or of pairs; none beside a batch covariate."""
     if "as covariate" in answer.method:
         return {}
-    own = of.groupby(k.SUBJECT)["y"].mean()
-    other = base.groupby(k.SUBJECT)["y"].mean()
+    own = of.groupby(k.SUBJECT, observed=True)["y"].mean()
+    other = base.groupby(k.SUBJECT, observed=True)["y"].mean()
     if answer.plain and not set(own.index) & set(other.index):
         p, floor = permutation(own.to_numpy(), other.to_numpy())
     elif set(own.index) == set(other.index):

@@ -82,7 +82,7 @@ def readouts(
     rows: list[dict[str, Any]] = []
     parts = [
         (compartment, part)
-        for compartment, whole in table.groupby(k.COMPARTMENT, sort=True)
+        for compartment, whole in table.groupby(k.COMPARTMENT, sort=True, observed=True)
         for part in strata(whole, control=control)
     ]
     for compartment, part in parts:
@@ -96,7 +96,7 @@ def readouts(
         own["y"] = own["raw"] if measure == "fraction_senescent" else own["y"]
         controls = own[own[k.TREATMENT] == control]
         treated = own[(own[k.TREATMENT] != control) & own[k.DAYS].notna()]
-        for treatment, mine in treated.groupby(k.TREATMENT, sort=True):
+        for treatment, mine in treated.groupby(k.TREATMENT, sort=True, observed=True):
             same = main_arm(mine)
             head = {
                 k.COMPARTMENT: compartment, "stratum": part.name, k.TREATMENT: treatment,
@@ -147,7 +147,7 @@ def _since(trend: pd.DataFrame, head: dict[str, Any], *, fdr: float) -> dict[str
 def _curve(
     same: pd.DataFrame, controls: pd.DataFrame, *, alpha: float, unit: str
 ) -> Iterator[dict[str, Any]]:
-    means = same.groupby(k.DAYS)["y"].mean().sort_index()
+    means = same.groupby(k.DAYS, observed=True)["y"].mean().sort_index()
     times = means.index.to_numpy(dtype=float)
     level = means.to_numpy(dtype=float)
     peak, last = int(level.argmax()), len(times) - 1
@@ -182,14 +182,14 @@ class _Model:
     ) -> None:
         self.times, self.alpha = times, alpha
         self.same, self.controls = same, controls
-        per_time = same.groupby(k.DAYS)[k.SUBJECT].nunique()
+        per_time = same.groupby(k.DAYS, observed=True)[k.SUBJECT].nunique()
         self.why_not = _FEW if per_time.min() < 2 else ""
 
     def _rows(self, weights: NDArray[np.float64], *, over_control: bool) -> pd.DataFrame:
         """Rows behind a combination of time means, each with its share ``a`` of it."""
         weight = dict(zip(self.times, weights, strict=True))
         own = self.same[k.DAYS].map(weight)
-        n = self.same.groupby(k.DAYS)["y"].transform("size")
+        n = self.same.groupby(k.DAYS, observed=True)["y"].transform("size")
         rows = [self.same.assign(a=own / n, _state=self.same[k.DAYS].map("day {:g}".format))]
         if over_control:
             matched = days_with_controls(self.controls)
@@ -208,10 +208,10 @@ class _Model:
     ) -> tuple[float, float, float, str]:
         """Interval and p of a combination of time means (less those of controls), or why none."""
         rows = self._rows(weights, over_control=over_control)
-        subjects = rows.assign(part=rows["a"] * rows["y"]).groupby(k.SUBJECT)
+        subjects = rows.assign(part=rows["a"] * rows["y"]).groupby(k.SUBJECT, observed=True)
         parts = subjects["part"].sum()
         sampled = subjects["_state"].agg(lambda states: "+".join(sorted(set(states))))
-        groups = parts.groupby(sampled)
+        groups = parts.groupby(sampled, observed=True)
         n, spread = groups.size().to_numpy(dtype=float), groups.var().to_numpy(dtype=float)
         if n.min() < 2:
             lone = str(groups.size().idxmin())

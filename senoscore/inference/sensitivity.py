@@ -52,7 +52,7 @@ def sensitivity(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataFra
     """
     table = prepared(burden, control=control)
     rows: list[dict[str, Any]] = []
-    for compartment, whole in table.groupby(k.COMPARTMENT, sort=True):
+    for compartment, whole in table.groupby(k.COMPARTMENT, sort=True, observed=True):
         for part in strata(whole, control=control):
             head = {k.COMPARTMENT: compartment, "stratum": part.name}
             own = part.table[part.table["raw:fraction_senescent"].notna()]
@@ -61,11 +61,13 @@ def sensitivity(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataFra
 
 
 def _rows(own: pd.DataFrame, control: str) -> Iterator[dict[str, Any]]:
-    counts = own.groupby([k.SUBJECT, *_STATE], dropna=False)[["n_positive", "n_assessable"]].sum()
+    counts = own.groupby([k.SUBJECT, *_STATE], dropna=False, observed=True)[
+        ["n_positive", "n_assessable"]
+    ].sum()
     table = counts.reset_index()
     controls = table[table[k.TREATMENT] == control]
     treated = table[table[k.TREATMENT] != control]
-    for key, of in treated.groupby(_STATE, dropna=False, sort=True):
+    for key, of in treated.groupby(_STATE, dropna=False, sort=True, observed=True):
         base, _ = controls_at(controls, float(str(key[-1])))
         both = pd.concat([of, base], ignore_index=True)
         n = (len(of), len(both) - len(of))

@@ -225,7 +225,7 @@ def trend(
     table = prepared(burden, transform, control=control)
     wanted = wanted_measures(burden, table, measures)
     rows: list[dict[str, Any]] = []
-    for compartment, whole in table.groupby(k.COMPARTMENT, sort=True):
+    for compartment, whole in table.groupby(k.COMPARTMENT, sort=True, observed=True):
         for part in strata(whole, control=control):
             head = {k.COMPARTMENT: compartment, "stratum": part.name}
             options = Options.of(part, control=control, alpha=alpha)
@@ -260,7 +260,11 @@ def families(table: pd.DataFrame, *, fdr: float = 0.05) -> pd.DataFrame:
     counts = pd.DataFrame({f"n_{kind}": table["status"].eq(kind) for kind in kinds})
     counts.insert(0, "n_rows", value=True)
     counts["n_holds"] = table["q"].le(fdr)
-    grouped = counts.groupby([table["family"], table["question"]], sort=True).sum().astype("int64")
+    grouped = (
+        counts.groupby([table["family"], table["question"]], sort=True, observed=True)
+        .sum()
+        .astype("int64")
+    )
     out = grouped.reset_index()
     none = out["family"].str.startswith(f"{_COVARIATES}/")
     out["adjustment"] = np.where(
@@ -280,7 +284,7 @@ def _kind(measure: str) -> str:
 def _adjusted(table: pd.DataFrame) -> pd.Series:
     q = pd.Series(np.nan, index=table.index)
     tested = table[(table["status"] == "tested") & ~table["reason"].str.startswith(_COVARIATE)]
-    for _, of in tested.groupby("family"):
+    for _, of in tested.groupby("family", observed=True):
         q[of.index] = stats.false_discovery_control(of["p"].to_numpy(dtype=float))
     return q
 

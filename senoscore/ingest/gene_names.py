@@ -81,7 +81,7 @@ def merge_plan(table: pd.DataFrame, facts: ValueFacts, *, keep_best: bool) -> Me
     if keep_best:
         sums = facts.gene_sums if facts.gene_sums is not None else np.zeros(len(table))
         order = np.lexsort((np.arange(len(table)), -sums))
-        best = pd.Series(order).groupby(codes[order], sort=True).first()
+        best = pd.Series(order).groupby(codes[order], sort=True, observed=True).first()
         is_best = np.zeros(len(table), dtype=bool)
         is_best[best[best.index >= 0].to_numpy()] = True
         target = np.where(shared & ~is_best, -1, target)

@@ -103,7 +103,7 @@ def propose_sheets(
         msg = f"{path}: no obs column looks like samples"
         fix = f"write the sheets by hand; columns there: {', '.join(map(str, obs.columns))}"
         raise SheetError(msg, fix=fix)
-    groups = obs.groupby(obs[found[k.SAMPLE]].astype(str), sort=True)
+    groups = obs.groupby(obs[found[k.SAMPLE]].astype(str), sort=True, observed=True)
     rows = [_row(name, of, found, notes) for name, of in groups]
     samples = pd.DataFrame(rows)
     if k.TREATMENT not in found:

@@ -97,7 +97,7 @@ def arms(table: pd.DataFrame, control: str = k.CONTROL) -> list[Arm]:
     """List the arms of the irradiated samples."""
     treated = table[~tidy.is_control(table, control)]
     alone = treated[k.TREATMENT].nunique() < 2
-    groups = treated.groupby(list(ARM), dropna=False, sort=False)
+    groups = treated.groupby(list(ARM), dropna=False, sort=False, observed=True)
     return [_arm(of, treated, alone=alone) for _, of in groups]
 
 

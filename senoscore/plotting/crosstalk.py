@@ -153,11 +153,11 @@ def crosstalk_table(table: pd.DataFrame, *, top: int = 10, alpha: float = 0.05) 
     tested["pair"] = tested["ligand"] + " → " + tested["receptor"]
     keys = ["direction", "pair"]
     tested["size"] = tested["estimate"].abs()
-    best = tested.groupby(keys, as_index=False).agg(
+    best = tested.groupby(keys, as_index=False, observed=True).agg(
         size=("size", "max"), circular=("circular", "all")
     )
     best = best.sort_values(["circular", "size", "pair"], ascending=[True, False, True])
-    best = best.groupby("direction").head(top).drop(columns="circular")
+    best = best.groupby("direction", observed=True).head(top).drop(columns="circular")
     best["rank"] = np.arange(len(best))
     shown = tested.drop(columns="size").merge(best.drop(columns="size"), on=keys)
     shown = shown.sort_values(["direction", "rank", "phase"])

@@ -50,9 +50,11 @@ def dose_table(
     usable = table[k.DOSE].notna() & table["value"].notna() & (table["status"] != "acute")
     table = table[usable & (table["control"] | _on_line(table, arm))]
     parts = []
-    for _, own in table.groupby(k.COMPARTMENT, sort=False):
+    for _, own in table.groupby(k.COMPARTMENT, sort=False, observed=True):
         controls = own[own["control"]]
-        for days, at in own[~own["control"] & (own[k.DOSE] > 0)].groupby(k.DAYS, dropna=False):
+        for days, at in own[~own["control"] & (own[k.DOSE] > 0)].groupby(
+            k.DAYS, dropna=False, observed=True
+        ):
             if at[k.DOSE].nunique() >= _FEWEST and len(controls):
                 both = pd.concat([matched_controls(controls, float(str(days))), at])
                 parts.append(both.assign(time=tidy.day_label(days), of_days=days))
@@ -152,7 +154,7 @@ def _panel(
     dash = alt.StrokeDash(
         "time:N", scale=alt.Scale(domain=list(times), range=theme.dashes(n)), legend=None
     )
-    means = own.groupby(["time", k.DOSE], as_index=False)["value"].mean()
+    means = own.groupby(["time", k.DOSE], as_index=False, observed=True)["value"].mean()
     lines = (
         alt.Chart(means)
         .mark_line(color=colour, strokeWidth=2, aria=False)
@@ -184,7 +186,7 @@ def _eqd2_beside(table: pd.DataFrame) -> dict[str, str]:
 def _on_line(table: pd.DataFrame, arm: Arm) -> pd.Series:
     """Mark samples of the line of an arm: its modality, and its schedule where a dose has two."""
     own = table[k.TREATMENT].eq(arm.treatment) & table["modality"].eq(arm.modality)
-    schedules = table[own].groupby(k.DOSE)["n_fractions"].nunique(dropna=False)
+    schedules = table[own].groupby(k.DOSE, observed=True)["n_fractions"].nunique(dropna=False)
     if schedules.max() > 1:
         own &= table["n_fractions"].fillna(-1).eq(-1 if np.isnan(arm.fractions) else arm.fractions)
     return own

@@ -89,7 +89,7 @@ def coverage_table(table: pd.DataFrame) -> pd.DataFrame:
     tidy.need(table, need, what="coverage table")
     rows = table.reset_index(drop=True).copy()
     several = k.DATASET in rows and len(set(rows[k.DATASET])) > 1
-    both = rows.groupby(k.SIGNATURE)["direction"].transform("nunique") > 1
+    both = rows.groupby(k.SIGNATURE, observed=True)["direction"].transform("nunique") > 1
     rows["label"] = rows[k.SIGNATURE].astype(str) + (
         " (" + rows["direction"].astype(str) + ")"
     ).where(both, "")

@@ -195,10 +195,10 @@ def _of_means(table: pd.DataFrame, arm: Arm, axes: Sequence[str], control: str) 
     """Differences of the means of samples, with the controls that the contrasts would take."""
     readable = table[~table["status"].isin(["few_cells", "absent"])]
     out = []
-    for name, own in readable.groupby(k.COMPARTMENT, sort=False):
+    for name, own in readable.groupby(k.COMPARTMENT, sort=False, observed=True):
         is_control = tidy.is_control(own, control)
         controls, treated = own[is_control], own[~is_control & arm.rows(own)]
-        for days, at in treated.groupby(k.DAYS, dropna=False):
+        for days, at in treated.groupby(k.DAYS, dropna=False, observed=True):
             matched: dict[bytes, pd.DataFrame] = {}  # by which controls have a value: mostly all
             for axis in axes:
                 values = tidy.column(at, _PREFIX + axis).dropna()
@@ -243,7 +243,7 @@ def _heat_panels(table: pd.DataFrame, arm: Arm, alpha: float, layout: theme.Layo
     columns = 3 if wide else 1
     panels = []
     for index, ((name, stratum), own) in enumerate(
-        table.groupby([k.COMPARTMENT, "stratum"], sort=False)
+        table.groupby([k.COMPARTMENT, "stratum"], sort=False, observed=True)
     ):
         first = index % columns == 0
         words = theme.heading(str(name) + (f", {stratum}" if stratum else ""))

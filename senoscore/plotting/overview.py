@@ -99,12 +99,12 @@ def design_table(samples: pd.DataFrame) -> pd.DataFrame:
     table["group"] = table[k.TREATMENT] + dose
     table["time"] = table[k.DAYS].map(tidy.day_label)
     table["subject_key"] = table[k.SUBJECT].where(table[k.SUBJECT] != "", table[k.SAMPLE])
-    counted = table.groupby(["group", "time"]).agg(
+    counted = table.groupby(["group", "time"], observed=True).agg(
         n=(k.SAMPLE, "size"), subjects=("subject_key", "nunique")
     )
     rank = table.assign(c=~tidy.is_control(table)).sort_values(["c", k.TREATMENT, k.DOSE])
     groups = list(dict.fromkeys(rank["group"]))
-    days = table.groupby("time")[k.DAYS].first().fillna(-1.0)
+    days = table.groupby("time", observed=True)[k.DAYS].first().fillna(-1.0)
     times = list(days.sort_values().index)
     full = counted.reindex(pd.MultiIndex.from_product([groups, times], names=["group", "time"]))
     full = full.fillna(0).astype(int).reset_index()
@@ -125,7 +125,7 @@ def qc(qc_samples: pd.DataFrame, *, layout: theme.Layout = "wide") -> alt.Chart:
     table = qc_table(qc_samples)
     samples = list(dict.fromkeys(table[k.SAMPLE]))
     lost = table[table["reason"] != "kept"]
-    top = max([0.02, *lost.groupby(k.SAMPLE)["share"].sum()])
+    top = max([0.02, *lost.groupby(k.SAMPLE, observed=True)["share"].sum()])
     reasons = sorted(set(lost["reason"])) or ["none"]
     names = [theme.pretty(r) for r in reasons]
     lost = lost.assign(
@@ -205,7 +205,9 @@ def qc_table(qc_samples: pd.DataFrame) -> pd.DataFrame:
             for r, c in found.items()
         ]
     out = pd.DataFrame(rows)
-    return out[out.groupby("reason")["cells"].transform("sum") > 0].reset_index(drop=True)
+    return out[out.groupby("reason", observed=True)["cells"].transform("sum") > 0].reset_index(
+        drop=True
+    )
 
 
 def composition(
@@ -277,7 +279,13 @@ def composition_table(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.D
     counts = table.groupby([k.SAMPLE, "time", k.COMPARTMENT], as_index=False, observed=True)[
         "n_cells"
     ].sum()
-    days = table.assign(c=~tidy.is_control(table, control)).groupby(k.SAMPLE)[["c", k.DAYS]].first()
-    counts["share"] = counts["n_cells"] / counts.groupby(k.SAMPLE)["n_cells"].transform("sum")
+    days = (
+        table.assign(c=~tidy.is_control(table, control))
+        .groupby(k.SAMPLE, observed=True)[["c", k.DAYS]]
+        .first()
+    )
+    counts["share"] = counts["n_cells"] / counts.groupby(k.SAMPLE, observed=True)[
+        "n_cells"
+    ].transform("sum")
     counts = counts.join(days, on=k.SAMPLE).sort_values(["c", k.DAYS, k.SAMPLE, k.COMPARTMENT])
     return counts.drop(columns=["c"]).reset_index(drop=True)

@@ -127,7 +127,7 @@ def states_table(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataFr
     beside = [*keys, "arm", "bar", "n_samples"]
     long = means.melt(id_vars=beside, var_name="state", value_name="share")
     long["state"] = long["state"].str.removeprefix("n_")
-    long = long[long.groupby("state")["share"].transform("max") > 0]
+    long = long[long.groupby("state", observed=True)["share"].transform("max") > 0]
     long["text"] = [
         f"{theme.pretty(r.state)}: {tidy.percent(r.share)}, {r.arm}, {tidy.day_label(r.days)}, "
         f"mean of {r.n_samples} samples"

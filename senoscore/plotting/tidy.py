@@ -99,7 +99,9 @@ def stray(table: pd.DataFrame) -> dict[str, int]:
     """
     cells = column(table, "n_cells").fillna(0)
     unusable = table["status"].isin(["absent", "few_cells", "not_assessable", "no_control"])
-    by = table.assign(cells=cells, unusable=unusable).groupby(k.COMPARTMENT, sort=True)
+    by = table.assign(cells=cells, unusable=unusable).groupby(
+        k.COMPARTMENT, sort=True, observed=True
+    )
     found = by.agg(
         most=("cells", "max"),
         total=("cells", "sum"),

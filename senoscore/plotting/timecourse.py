@@ -166,7 +166,11 @@ def treated_layers(treated: pd.DataFrame, colour: str, scales: Scales, x: Any, y
     acute = scales.is_fraction & dots["status"].eq("acute")
     early, dots = dots[acute], dots[~acute]
     means = dots.groupby(["dose", "day"], as_index=False, observed=True)["value"].mean()
-    counts = pd.concat([early, dots]).groupby("day", as_index=False).agg(n=(k.SAMPLE, "nunique"))
+    counts = (
+        pd.concat([early, dots])
+        .groupby("day", as_index=False, observed=True)
+        .agg(n=(k.SAMPLE, "nunique"))
+    )
     counts["value"] = scales.count_at
     counts = counts[counts["day"].isin(_apart(counts["day"], scales))]
     shape = alt.Shape(

@@ -75,7 +75,7 @@ def window(times: pd.DataFrame, *, layout: theme.Layout = "wide") -> alt.Chart:
     there = theme.known_first(table["state"], WINDOW_COLOURS)
     wide = layout == "wide"
     panels = []
-    for course, own in table.groupby("course", sort=True):
+    for course, own in table.groupby("course", sort=True, observed=True):
         chart = _strips(own, there, wide=wide)
         if course == "single":
             chart = chart.properties(title="Arms sampled at one time only")
@@ -83,7 +83,7 @@ def window(times: pd.DataFrame, *, layout: theme.Layout = "wide") -> alt.Chart:
     # The courses come first: "course" sorts before "single".
     chart = alt.vconcat(*panels, spacing=22).resolve_scale(color="shared")
     left = 5.4 * max(map(len, table["row"]))
-    columns = table.groupby("course")["column"].nunique().max()
+    columns = table.groupby("course", observed=True)["column"].nunique().max()
     width = max((86 if wide else 34) * columns + left, 330)
     return explained(chart, _signs(table, there), width=width, left=left).configure(
         **theme.config()
@@ -199,7 +199,7 @@ def window_table(times: pd.DataFrame) -> pd.DataFrame:
     known = theme.known_first(table[k.COMPARTMENT], theme.COMPARTMENT_COLOURS)
     table["rank"] = table[k.COMPARTMENT].map({name: i for i, name in enumerate(known)})
     # The course with most times of a compartment stands first.
-    table["size"] = -table.groupby("row")["row"].transform("size")
+    table["size"] = -table.groupby("row", observed=True)["row"].transform("size")
     table = table.sort_values(["course", "rank", "stratum", "size", k.DOSE, "arm", k.DAYS])
     table["text"] = [
         f"{with_words}, {r.time}: {_MEANINGS.get(r.state, _word(r.state))} "
@@ -217,9 +217,9 @@ def _courses(table: pd.DataFrame) -> pd.DataFrame:
 
     Where no arm has a course, one panel shows them all.
     """
-    several = table.groupby("arm")["days"].transform("nunique") > 1
+    several = table.groupby("arm", observed=True)["days"].transform("nunique") > 1
     if not several.any():
         return table.assign(course="course")
     told = ~table["state"].isin(_SAYS_NOTHING) & ~several
-    kept = several | told.groupby(table["place"]).transform("any")
+    kept = several | told.groupby(table["place"], observed=True).transform("any")
     return table.assign(course=several.map({True: "course", False: "single"}))[kept]

@@ -22,7 +22,7 @@ def burden(numbers: pd.DataFrame) -> str:
     parts = []
     # What was sampled before its day is acute and no senescence.
     for name, rows in _each(numbers[~numbers["control"] & (numbers["status"] != "acute")]):
-        means = rows.groupby("day")["value"].mean()
+        means = rows.groupby("day", observed=True)["value"].mean()
         peak = float(means.index[int(means.to_numpy().argmax())])
         top = tidy.percent(means.max())
         parts.append(f"{name} highest at {tidy.day_label(peak)} with {top}")
@@ -59,7 +59,7 @@ def dose(numbers: pd.DataFrame) -> str:
     """Describe the dose response."""
     parts = []
     for name, rows in _each(numbers):
-        means = rows.groupby(k.DOSE)["value"].mean()
+        means = rows.groupby(k.DOSE, observed=True)["value"].mean()
         ends = [f"{tidy.percent(v)} at {d:g} Gy" for d, v in means.iloc[[0, -1]].items()]
         parts.append(f"{name} {', '.join(ends)}")
     return f"Senescent fraction against dose. {'; '.join(parts)}."

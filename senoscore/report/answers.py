@@ -172,7 +172,7 @@ def _scales(unit: str, half: float) -> tuple[Callable[[Any], Any], Callable[[flo
 def _samples_of(row: Mapping[str, Any], treated: pd.DataFrame) -> pd.DataFrame:
     """Samples of an arm behind a contrast; without one, those of the time with the largest mean."""
     if not row:
-        means = treated.groupby(k.DAYS)["value"].mean()
+        means = treated.groupby(k.DAYS, observed=True)["value"].mean()
         return treated[treated[k.DAYS] == means.idxmax()] if len(means) else treated
     at = treated[treated[k.DAYS] == row[k.DAYS]]
     for name in (name for name in _GIVEN if name in row and name in at):
@@ -187,7 +187,7 @@ def _samples_of(row: Mapping[str, Any], treated: pd.DataFrame) -> pd.DataFrame:
 def _mean(values: pd.Series, at: pd.DataFrame) -> float:
     """Mean over subjects, samples of one averaged first: what the contrasts compare."""
     subject = at[k.SUBJECT].where(at[k.SUBJECT] != "", at[k.SAMPLE])
-    return float(values.groupby(subject).mean().mean())
+    return float(values.groupby(subject, observed=True).mean().mean())
 
 
 def _number(value: float, *, points: bool) -> str:
@@ -214,7 +214,7 @@ def curve(treated: pd.DataFrame, top: float) -> tuple[Points, Points]:
     x = np.log1p(rows[k.DAYS].clip(lower=0)) / max(np.log1p(rows[k.DAYS].max()), 1e-9)
     low = min(0.0, rows["value"].min())
     box = pd.DataFrame({"x": 3 + 94 * x, "y": 25 - 22 * (rows["value"] - low) / (top - low)})
-    line = box.groupby("x", as_index=False).agg(y=("y", "mean"))
+    line = box.groupby("x", as_index=False, observed=True).agg(y=("y", "mean"))
     return _pairs(box), _pairs(line)
 
 

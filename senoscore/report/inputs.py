@@ -81,7 +81,7 @@ def _lost_by_condition(
     joined = table.merge(known[[k.SAMPLE, k.TREATMENT, "time", k.DAYS]], on=k.SAMPLE, how="inner")
     if joined.empty:
         return None
-    grouped = joined.groupby([k.TREATMENT, "time"], sort=False).agg(
+    grouped = joined.groupby([k.TREATMENT, "time"], sort=False, observed=True).agg(
         samples=(k.SAMPLE, "nunique"),
         n_cells=("n_cells", "sum"),
         n_kept=("n_kept", "sum"),
@@ -121,7 +121,7 @@ def genes(run: Run, options: Options) -> Section:
     if genes is None:
         items.append(Gap("Gene names", run.why_not("genes")))
     else:
-        counts = genes.groupby([k.DATASET, "status"], as_index=False).size()
+        counts = genes.groupby([k.DATASET, "status"], as_index=False, observed=True).size()
         counts = counts.rename(columns={"size": "genes"})
         items.append(view(counts, "gene_status", title="What the input gene names became"))
         changed = genes[~genes["status"].isin(["symbol", "ensembl"])]
@@ -152,7 +152,7 @@ def compartments(run: Run, options: Options) -> Section:
         folder=options.figures,
     )
     table = tidy.with_defaults(burden)
-    summed = table.groupby(k.COMPARTMENT, as_index=False).agg(
+    summed = table.groupby(k.COMPARTMENT, as_index=False, observed=True).agg(
         samples=("n_cells", lambda n: int((n > 0).sum())),
         n_cells=("n_cells", "sum"),
         fewest=("n_cells", "min"),

@@ -219,7 +219,7 @@ def not_comparable(run: Run) -> list[str]:
     profiles = table["assay"].isin(_PROFILES)
     for of in (table[~profiles], table[profiles]):
         out += _values(of)
-        for _, same in of.groupby("organism", sort=True):
+        for _, same in of.groupby("organism", sort=True, observed=True):
             out += _genes(same[k.DATASET], run.get("genes"))
     return out
 
@@ -227,7 +227,10 @@ def not_comparable(run: Run) -> list[str]:
 def _values(of: pd.DataFrame) -> list[str]:
     if of["values"].nunique() < 2:
         return []
-    said = [f"{_listed(own[k.DATASET])} ({kind})" for kind, own in of.groupby("values", sort=True)]
+    said = [
+        f"{_listed(own[k.DATASET])} ({kind})"
+        for kind, own in of.groupby("values", sort=True, observed=True)
+    ]
     warning = (
         f"The data sets are of different values: {'; '.join(said)}. Controls of one kind set the "
         "cut for all, so that samples of another kind can pass for senescent, or hide."
@@ -239,7 +242,9 @@ def _genes(datasets: pd.Series, genes: pd.DataFrame | None) -> list[str]:
     if genes is None or len(datasets) < 2:
         return []
     rows = genes[genes[k.DATASET].isin(datasets)]
-    own = {str(name): set(of["symbol"].dropna()) for name, of in rows.groupby(k.DATASET)}
+    own = {
+        str(name): set(of["symbol"].dropna()) for name, of in rows.groupby(k.DATASET, observed=True)
+    }
     if not own:
         return []
     largest = max(own, key=lambda name: len(own[name]))

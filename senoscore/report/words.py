@@ -74,7 +74,7 @@ def design_messages(samples: pd.DataFrame, *, control: str = k.CONTROL) -> list[
             "other times."
         )
     if not treated.empty:
-        groups = treated.groupby([k.TREATMENT, k.DOSE, k.DAYS], dropna=False).size()
+        groups = treated.groupby([k.TREATMENT, k.DOSE, k.DAYS], dropna=False, observed=True).size()
         if groups.max() == 1 and len(groups) > 1:
             out.append(
                 "1 sample per time point: differences between times cannot be separated from "
@@ -161,10 +161,10 @@ def _burden_gaps(table: pd.DataFrame, notes: Mapping[str, str]) -> list[dict[str
         "no_control": "no unirradiated sample of this compartment",
         "not_assessable": "too few axes of evidence could be read",
     }
-    total = table.groupby(k.COMPARTMENT)[k.SAMPLE].nunique()
+    total = table.groupby(k.COMPARTMENT, observed=True)[k.SAMPLE].nunique()
     out: list[dict[str, object]] = []
     bad = table[table["status"] != "ok"]
-    for (name, status), part in bad.groupby([k.COMPARTMENT, "status"]):
+    for (name, status), part in bad.groupby([k.COMPARTMENT, "status"], observed=True):
         samples = list(dict.fromkeys(part[k.SAMPLE]))
         listed = ", ".join(samples[:6]) + (
             f" and {len(samples) - 6} more" if len(samples) > 6 else ""
@@ -186,7 +186,7 @@ def _trend_gaps(trend: pd.DataFrame) -> list[dict[str, object]]:
         why=bad["status"].astype(str).str.replace("_", " ") + ": " + reason.astype(str)
     )
     out: list[dict[str, object]] = []
-    for (question, why), part in bad.groupby(["question", "why"]):
+    for (question, why), part in bad.groupby(["question", "why"], observed=True):
         places = theme.known_first(part[k.COMPARTMENT], theme.COMPARTMENT_COLOURS)
         where = f"{len(part)} contrasts in {', '.join(theme.pretty(p) for p in places)}"
         out.append(

@@ -231,7 +231,7 @@ def _with_scores(
         where = read_parquet(layout.compartments(dataset), columns=[k.COMPARTMENT])
         kept = quality[k.KEEP].to_numpy(dtype=bool)
         by = [quality[k.SAMPLE][kept].astype(str), where[k.COMPARTMENT][kept].astype(str)]
-        parts.append(scores.loc[kept, names].groupby(by).mean().add_prefix("mean:"))
+        parts.append(scores.loc[kept, names].groupby(by, observed=True).mean().add_prefix("mean:"))
     if not parts:
         return burden
     means = pd.concat(parts).reset_index()

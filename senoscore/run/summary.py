@@ -158,8 +158,8 @@ def _sex(table: pd.DataFrame, sheet: pd.DataFrame, methods: Sequence[str]) -> pd
     score = table[[name for name in names if name in table]].bfill(axis=1)
     value = score.iloc[:, 0] if score.shape[1] else pd.Series(float("nan"), index=table.index)
     known = value.notna() & (table["n_cells"] > 0)
-    total = (value * table["n_cells"])[known].groupby(table[k.SAMPLE]).sum()
-    mean = total / table["n_cells"][known].groupby(table[k.SAMPLE]).sum()
+    total = (value * table["n_cells"])[known].groupby(table[k.SAMPLE], observed=True).sum()
+    mean = total / table["n_cells"][known].groupby(table[k.SAMPLE], observed=True).sum()
     out = table[[k.DATASET, k.SAMPLE]].drop_duplicates(k.SAMPLE)
     sex = sheet.set_index(k.SAMPLE)["sex"]
     return out.assign(sex=out[k.SAMPLE].map(sex), value=out[k.SAMPLE].map(mean))

@@ -129,7 +129,9 @@ def _up(name: str) -> tuple[str, ...]:
 
 def _markers() -> dict[str, list[str]]:
     table = pd.read_csv(resource("compartments", "markers.tsv"), sep="\t", comment="#")
-    return {str(name): list(rows["gene"]) for name, rows in table.groupby("compartment")}
+    return {
+        str(name): list(rows["gene"]) for name, rows in table.groupby("compartment", observed=True)
+    }
 
 
 def _gene_list(rng: np.random.Generator, n_genes: int) -> NDArray[np.object_]:
@@ -501,7 +503,9 @@ def _counts(
 def _truth(obs: pd.DataFrame) -> pd.DataFrame:
     good = obs[~obs["is_doublet"] & ~obs["is_poor"]]
     senescent = (good["true_state"].astype(str) == "senescent").groupby(
-        [good[k.SAMPLE].astype(str), good["true_compartment"].astype(str)], sort=True
+        [good[k.SAMPLE].astype(str), good["true_compartment"].astype(str)],
+        sort=True,
+        observed=True,
     )
     table: Any = senescent.agg(n_cells="size", senescent_fraction="mean").reset_index()
     return table.rename(columns={"true_compartment": k.COMPARTMENT})

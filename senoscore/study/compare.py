@@ -166,7 +166,7 @@ def regions_apart(table: pd.DataFrame, *, control: str) -> bool:
 
 def days_with_controls(controls: pd.DataFrame) -> set[float]:
     """Days at which two or more control subjects were sampled."""
-    per_day = controls.groupby(k.DAYS)[k.SUBJECT].nunique()
+    per_day = controls.groupby(k.DAYS, observed=True)[k.SUBJECT].nunique()
     return set(per_day.index[per_day >= _ENOUGH])
 
 
@@ -292,7 +292,7 @@ def prepared(burden: pd.DataFrame, transform: str = TRANSFORM, *, control: str) 
     # offset of half a cell of each sample's own, a sample of few cells would have the higher
     # logit where neither has a senescent cell.
     alike = [table[name] for name in (k.COMPARTMENT, *KINDS)]
-    median = table["n_assessable"].where(counted).groupby(alike).transform("median")
+    median = table["n_assessable"].where(counted).groupby(alike, observed=True).transform("median")
     half = 0.5 / median.to_numpy(dtype=float)
     with np.errstate(invalid="ignore", divide="ignore"):
         raw = table["n_positive"].to_numpy(dtype=float) / n
@@ -337,7 +337,7 @@ def strata(table: pd.DataFrame, *, control: str) -> list[Stratum]:
     averaged = "" if split or len(regions) < 2 else f"regions averaged: {_listed(regions)}"
     telling = [name for name in names if len(set(table[name])) > 1]
     parts = []
-    for key, of in table.groupby(names, sort=True):
+    for key, of in table.groupby(names, sort=True, observed=True):
         said = [str(value) for name, value in zip(names, key, strict=True) if name in telling]
         own = bool((of[k.TREATMENT] == control).any())
         name = ", ".join(value or "not given" for value in said)
@@ -397,7 +397,7 @@ def units(own: pd.DataFrame, names: Sequence[Any]) -> pd.DataFrame:
     Samples of one subject in the same state are averaged: a second library of an animal is no
     second animal.
     """
-    grouped = own.groupby(list(_CELL), dropna=False, sort=True)
+    grouped = own.groupby(list(_CELL), dropna=False, sort=True, observed=True)
     out = grouped[[*names, *_BESIDE]].mean()
     out[k.BATCH] = grouped[k.BATCH].agg(lambda b: "+".join(sorted(set(b))))
     out["batch_is"] = grouped["batch_is"].first()

@@ -371,7 +371,7 @@ def describe_design(samples: pd.DataFrame, *, control: str) -> pd.DataFrame:
     rows = []
     subject = samples[k.SUBJECT].where(samples[k.SUBJECT] != "", samples[k.SAMPLE])
     table = samples.assign(**{k.SUBJECT: subject})
-    groups = table.groupby([k.TREATMENT, k.DOSE, k.DAYS], dropna=False, sort=True)
+    groups = table.groupby([k.TREATMENT, k.DOSE, k.DAYS], dropna=False, sort=True, observed=True)
     for (treatment, dose, days), of in groups:
         n = of[k.SUBJECT].nunique()
         if treatment == control:
