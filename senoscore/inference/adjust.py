@@ -10,16 +10,18 @@ from scipy import stats
 
 from senoscore import names as k
 from senoscore.inference.ask import NO_REPLICATION, NO_VARIATION, Options, refused
-from senoscore.inference.questions import Compared, compared
+from senoscore.inference.questions import compared
 from senoscore.study import ARM, placed, units
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from senoscore.study import Stratum
 
 
-__all__ = ["against_control", "bh", "paired"]
+__all__ = ["against_control", "alike", "bh", "paired"]
 
 _COLUMNS: Final = (
     "question", "contrast", *ARM, k.DAYS, "bed_gy", "eqd2_gy", "n_control", "n_treated",
@@ -57,32 +59,45 @@ def against_control(
     """
     options = Options.of(part, control=control, alpha=alpha)
     Y = Y.loc[part.table.index]
+    rows: list[dict[str, Any]] = []
+    for own, names in alike(part.table, Y):
+        table = units(own, ["raw", *names])
+        table["y"] = table[names[0]]
+        for one in compared(table, options):
+            row = placed(one.row, part)
+            rows += [{"measure": name} | row | one.numbers(options, name) for name in names]
+    return pd.DataFrame(rows, columns=["measure", "stratum", *_COLUMNS]).assign(stratum=part.name)
+
+
+def alike(table: pd.DataFrame, Y: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, list[Any]]]:
+    """Gather measures that the same samples have: they share every design.
+
+    Parameters
+    ----------
+    table
+        Samples; a fraction has its plain value in ``raw:<measure>``.
+    Y
+        Measures, rows as in ``table``.
+
+    Yields
+    ------
+    The samples that have a value, with a column each and ``raw``; and the names. Each fraction is
+    by itself; measures that no sample has are left out.
+    """
     finite = np.isfinite(Y.to_numpy(dtype=float))
     patterns: dict[tuple[bytes, str], list[int]] = {}
     for column, name in enumerate(Y.columns):
-        raw = f"raw:{name}" if f"raw:{name}" in part.table else ""
+        raw = f"raw:{name}" if f"raw:{name}" in table else ""
         patterns.setdefault((finite[:, column].tobytes(), raw), []).append(column)
-    rows: list[dict[str, Any]] = []
     for (_, raw), columns in patterns.items():
         there = finite[:, columns[0]]
         if not there.any():
             continue
         names = list(Y.columns[columns])
-        own = part.table[there]
+        own = table[there]
         plain = own[raw] if raw else np.nan
         own = own[[name for name in own if name not in names]].assign(raw=plain)
-        table = units(own.join(Y[names].astype(float)), ["raw", *names])
-        table["y"] = table[names[0]]
-        for one in compared(table, options):
-            row = placed(one.row, part)
-            rows += [{"measure": name} | row | _numbers(one, name, options) for name in names]
-    return pd.DataFrame(rows, columns=["measure", "stratum", *_COLUMNS]).assign(stratum=part.name)
-
-
-def _numbers(one: Compared, name: Any, options: Options) -> dict[str, Any]:
-    solve = one.answer.solve if one.answer else None
-    found = solve(one.used[name].to_numpy(dtype=float)) if solve else None
-    return one.numbers(options, found, name)
+        yield own.join(Y.loc[own.index, names].astype(float)), names
 
 
 def paired(differences: NDArray[np.float64], *, alpha: float = 0.05) -> dict[str, Any]:

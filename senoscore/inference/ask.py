@@ -41,6 +41,7 @@ __all__ = [
     "NO_VARIATION",
     "ONE_PER_TIME",
     "Answer",
+    "Asked",
     "Options",
     "arm_facts",
     "arm_name",
@@ -137,6 +138,17 @@ def result(
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A question of a design: the row begun, and its numbers for any measure of these samples.
+
+    ``numbers`` takes the name of a column with the values of a measure.
+    """
+
+    row: dict[str, Any]
+    numbers: Callable[[str], dict[str, Any]]
+
+
+@dataclass(frozen=True)
 class Answer:
     """A contrast, how it was made, or why it could not be.
 
@@ -153,6 +165,10 @@ class Answer:
     used: NDArray[np.bool_] | None = None
     width: float = np.inf
     solve: Callable[[NDArray[np.float64]], Contrast | None] | None = None
+
+    def of(self, values: pd.Series) -> Contrast | None:
+        """Contrast of other values of the same samples, in the order of the rows."""
+        return self.solve(values.to_numpy(dtype=float)) if self.solve else None
 
 
 def ask(

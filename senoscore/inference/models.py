@@ -58,32 +58,56 @@ class Contrast:
     p: float
 
 
+@dataclass(frozen=True)
+class _Solved:
+    """What a design says whatever the values are. The arrays are shared: never written to."""
+
+    inverse: NDArray[np.float64]
+    bread: NDArray[np.float64]
+    rank: int
+
+
+def _solved(X: NDArray[np.float64]) -> _Solved:
+    """Pseudo-inverse of a design, made once: hundreds of measures are asked of one design."""
+    return _of_bytes(np.ascontiguousarray(X, dtype=np.float64).tobytes(), X.shape)
+
+
+@lru_cache(maxsize=256)
+def _of_bytes(content: bytes, shape: tuple[int, int]) -> _Solved:
+    X = np.frombuffer(content, dtype=np.float64).reshape(shape)
+    inverse = np.linalg.pinv(X)
+    bread = inverse @ inverse.T
+    for array in (inverse, bread):
+        array.flags.writeable = False
+    return _Solved(inverse, bread, int(np.linalg.matrix_rank(X)))
+
+
 def fit(y: NDArray[np.float64], X: NDArray[np.float64]) -> Fit:
     """Fit; the minimum-norm solution where columns depend on each other.
 
     A residual that is rounding only counts as variance 0.
     """
-    inverse = np.linalg.pinv(X)
-    coefficients = inverse @ y
-    df = len(y) - int(np.linalg.matrix_rank(X))
+    solved = _solved(X)
+    coefficients = solved.inverse @ y
+    df = len(y) - solved.rank
     residual = y - X @ coefficients
     scale = float(np.abs(y).max(initial=0.0))
     if float(np.abs(residual).max(initial=0.0)) <= _NO_VARIATION * scale:
         residual = np.zeros_like(residual)
     variance = float(residual @ residual / df) if df > 0 else nan
-    return Fit(X, coefficients, inverse @ inverse.T, df, variance)
+    return Fit(X, coefficients, solved.bread, df, variance)
 
 
 def estimable(X: NDArray[np.float64], weights: NDArray[np.float64]) -> bool:
     """Whether a combination of coefficients is a combination of rows of ``X``."""
-    projected = weights @ np.linalg.pinv(X) @ X
+    projected = weights @ _solved(X).inverse @ X
     largest = max(1.0, float(np.abs(weights).max()))
     return bool(np.abs(projected - weights).max() <= _RANK_TOLERANCE * largest)
 
 
 def influence(X: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """What each row contributes to a combination of coefficients, 0 where it adds nothing."""
-    share: NDArray[np.float64] = weights @ np.linalg.pinv(X)
+    share: NDArray[np.float64] = weights @ _solved(X).inverse
     share[np.abs(share) <= _RANK_TOLERANCE * np.abs(share).max(initial=0.0)] = 0.0
     return share
 
@@ -101,7 +125,7 @@ def widening(
     by itself.
     """
     share = influence(X, weights)
-    residual = np.eye(len(X)) - X @ np.linalg.pinv(X)
+    residual = np.eye(len(X)) - X @ _solved(X).inverse
     estimate = float(((subject.T @ share) ** 2).sum() / (share @ share))
     expected = float(np.trace(residual @ subject @ subject.T) / np.trace(residual))
     return max(1.0, estimate / expected) if expected > _RANK_TOLERANCE else inf
@@ -113,7 +137,7 @@ def effective_df(X: NDArray[np.float64], subject: NDArray[np.float64], correlati
     :math:`\mathrm{tr}(MV)^2 / \mathrm{tr}(MVMV)` (Box 1954, Ann Math Stat 25:290), nominal where
     every subject appears once.
     """
-    residual = np.eye(len(X)) - X @ np.linalg.pinv(X)
+    residual = np.eye(len(X)) - X @ _solved(X).inverse
     resembling = (1 - correlation) * np.eye(len(X)) + correlation * subject @ subject.T
     product = residual @ resembling
     return float(np.trace(product) ** 2 / np.trace(product @ product))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,6 +20,7 @@ from senoscore.inference.ask import (
     NOT_BLOCKS,
     ONE_PER_TIME,
     Answer,
+    Asked,
     Options,
     arm_facts,
     arm_name,
@@ -37,8 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
-
-    from senoscore.inference.models import Contrast
 
 
 __all__ = [
@@ -61,7 +61,7 @@ _MIN_TIMES: Final = 3
 _MIN_DOSES: Final = 3
 
 
-def over_days(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]:
+def over_days(table: pd.DataFrame, options: Options) -> Iterator[Asked]:
     """Slope in log1p(days) of irradiated samples: all that one sample a time can test."""
     treated = table[(table[k.TREATMENT] != options.control) & table[k.DAYS].notna()]
     for treatment, of in treated.groupby(k.TREATMENT, sort=True, observed=True):
@@ -75,7 +75,7 @@ def over_days(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]
         yield _slope(row, same, X, options, CONFOUNDED_TIME, "log1p(days)", (k.DAYS, _MIN_TIMES))
 
 
-def over_dose(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]:
+def over_dose(table: pd.DataFrame, options: Options) -> Iterator[Asked]:
     """Slope in log1p(Gy) at each time, controls at 0 Gy; BED and EQD2 of the doses in the note.
 
     Modalities are never on one line, nor two schedules of one dose: those have a line each.
@@ -116,10 +116,10 @@ def over_dose(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]
             title = f"{treatment}, per log1p(Gy){when}"
             row = new_row("dose_response", title, whole, base) | {k.DAYS: days}
             why = " and ".join({"n_fractions": "fractions"}.get(name, name) for name in telling)
-            yield row | refused(f"the doses differ in {why}: fewer than {_MIN_DOSES} of one")
+            yield _refused(row, f"the doses differ in {why}: fewer than {_MIN_DOSES} of one")
 
 
-def interaction(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]:
+def interaction(table: pd.DataFrame, options: Options) -> Iterator[Asked]:
     """Difference of the slopes in log1p(days) of treated and control samples."""
     timed = table[table[k.DAYS].notna()]
     controls = timed[timed[k.TREATMENT] == options.control]
@@ -184,7 +184,7 @@ def _line(x: NDArray[np.float64]) -> NDArray[np.float64]:
 def _slope(
     row: dict[str, Any], table: pd.DataFrame, X: NDArray[np.float64], options: Options,
     confounded: str, on: str, levels: tuple[str, int],
-) -> dict[str, Any]:  # fmt: skip
+) -> Asked:  # fmt: skip
     """Test the first column of X; count what it is made of."""
     table = table.reset_index(drop=True)
     first = np.eye(X.shape[1])[0]
@@ -203,9 +203,17 @@ def _slope(
         notes.append(f"beside subject or batch only {name} {left} add to it")
         if kept[name].nunique() < least:
             row["note"] = "; ".join(filter(None, notes))
-            return row | refused(f"beside subject or batch {name} {left} remain: {least} needed")
+            return _refused(row, f"beside subject or batch {name} {left} remain: {least} needed")
     row["note"] = "; ".join(filter(None, notes))
-    return row | result(answer.found, table, why_not=answer.why_not)
+
+    def numbers(name: str) -> dict[str, Any]:
+        return result(answer.of(table[name]), table, why_not=answer.why_not)
+
+    return Asked(row, numbers)
+
+
+def _refused(row: dict[str, Any], reason: str) -> Asked:
+    return Asked(row, lambda _: refused(reason))
 
 
 def _lost(table: pd.DataFrame, X: NDArray[np.float64], used: NDArray[np.bool_]) -> bool:
@@ -218,7 +226,7 @@ _REFERENCE: Final = "photon"
 _GROUP: Final = [*ARM, k.DAYS]
 
 
-def modality(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]:
+def modality(table: pd.DataFrame, options: Options) -> Iterator[Asked]:
     """Compare each modality with photons (else the most frequent) at the same schedule and time.
 
     The variance is pooled over all groups, controls included. Treatments are kept apart where one
@@ -247,10 +255,18 @@ def modality(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]:
             how = ["OLS on samples, pooled variance, t; against " + reference, answer.method]
             row["method"] = "; ".join(filter(None, how))
             lonely = "" if min(n_subjects(of), n_subjects(base)) > 1 else NO_REPLICATION
-            found = result(answer.found, table, why_not=answer.why_not, no_test=lonely)
-            if answer.found is None:
-                found["estimate"] = of["y"].mean() - base["y"].mean()
-            yield row | found
+            yield Asked(row, partial(_of_modality, of, base, table, answer, lonely))
+
+
+def _of_modality(
+    of: pd.DataFrame, base: pd.DataFrame, table: pd.DataFrame, answer: Answer, lonely: str,
+    name: str,
+) -> dict[str, Any]:  # fmt: skip
+    found = answer.of(table[name])
+    numbers = result(found, table, why_not=answer.why_not, no_test=lonely)
+    if found is None:
+        numbers["estimate"] = of[name].mean() - base[name].mean()
+    return numbers
 
 
 def _row(
@@ -275,8 +291,14 @@ _MAX_CELLS_RATIO: Final = 3.0
 """Ratio of the median cells of two arms from which fractions err too often."""
 
 
-def questions(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]:
-    """Rows of all questions for one compartment and measure."""
+def questions(table: pd.DataFrame, options: Options) -> Iterator[Asked]:
+    """All questions of one compartment, for the measures that the same samples have.
+
+    Parameters
+    ----------
+    table
+        One row a subject, arm and day, with one column a measure; ``y`` is any of them.
+    """
     yield from _against_control(table, options)
     yield from over_days(table, options)
     yield from over_dose(table, options)
@@ -310,23 +332,30 @@ class Compared:
     answer: Answer | None = None
     no_test: str = ""
 
-    def numbers(self, options: Options, found: Contrast | None, name: str) -> dict[str, Any]:
+    def numbers(self, options: Options, name: str) -> dict[str, Any]:
         """Columns of the contrast of a column; where none is found, the means differ by so much."""
         if self.answer is None:
             return refused(options.no_control)
+        found = self.answer.of(self.used[name])
         out = result(found, self.used, why_not=self.answer.why_not, no_test=self.no_test)
         if found is None:
             out["estimate"] = self.of[name].mean() - self.base[name].mean()
         return out
 
 
-def _against_control(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]:
+def _against_control(table: pd.DataFrame, options: Options) -> Iterator[Asked]:
     for one in compared(table, options):
-        found = one.answer.found if one.answer else None
-        numbers = one.numbers(options, found, "y")
-        if one.answer and numbers["status"] == "tested":
-            numbers |= _exact(one.of, one.base, one.answer)
-        yield one.row | numbers
+        yield Asked(one.row, partial(_with_exact, one, _per_subject(one), options))
+
+
+def _with_exact(
+    one: Compared, sides: tuple[pd.DataFrame, pd.DataFrame] | None, options: Options, name: str
+) -> dict[str, Any]:
+    numbers = one.numbers(options, name)
+    if one.answer and sides and numbers["status"] == "tested":
+        own, other = (side[name] for side in sides)
+        numbers |= _exact(own, other, one.answer)
+    return numbers
 
 
 def compared(table: pd.DataFrame, options: Options) -> Iterator[Compared]:
@@ -449,12 +478,19 @@ def _two_groups(
     return replace(answer, method=said, used=None), both
 
 
-def _exact(of: pd.DataFrame, base: pd.DataFrame, answer: Answer) -> dict[str, float]:
-    """Exact permutation p: of two groups, or of pairs; none beside a batch covariate."""
-    if "as covariate" in answer.method:
-        return {}
-    own = of.groupby(k.SUBJECT, observed=True)["y"].mean()
-    other = base.groupby(k.SUBJECT, observed=True)["y"].mean()
+def _per_subject(one: Compared) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+    """Mean of each subject on both sides; None beside a batch covariate, which has no exact p."""
+    if one.answer is None or "as covariate" in one.answer.method:
+        return None
+    own, other = (
+        side.groupby(k.SUBJECT, observed=True).mean(numeric_only=True)
+        for side in (one.of, one.base)
+    )
+    return own, other
+
+
+def _exact(own: pd.Series, other: pd.Series, answer: Answer) -> dict[str, float]:
+    """Exact permutation p of the subjects of two groups, or of pairs."""
     if answer.plain and not set(own.index) & set(other.index):
         p, floor = permutation(own.to_numpy(), other.to_numpy())
     elif set(own.index) == set(other.index):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from itertools import chain
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -13,7 +13,8 @@ from scipy import stats
 
 from senoscore import names as k
 from senoscore.errors import DesignError
-from senoscore.inference.ask import Options, result
+from senoscore.inference.adjust import alike
+from senoscore.inference.ask import Asked, Options, result
 from senoscore.inference.models import contrast, fit
 from senoscore.inference.questions import questions, without_time
 from senoscore.inference.readouts import readouts
@@ -24,12 +25,16 @@ from senoscore.study import (
     prepared,
     strata,
     unit_of,
-    values,
+    units,
     wanted_measures,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from senoscore.study import Stratum
 
 
 __all__ = ["NAMES", "TREND_COLUMNS", "check_formula", "families", "readouts", "trend"]
@@ -229,14 +234,9 @@ def trend(
         for part in strata(whole, control=control):
             head = {k.COMPARTMENT: compartment, "stratum": part.name}
             options = Options.of(part, control=control, alpha=alpha)
+            found = _answers(part, wanted, formula, options)
             for measure in wanted:
-                if formula:
-                    asked = _formula_rows(part.table, measure, formula, options)
-                else:
-                    asked = questions(values(part.table, measure), options)
-                    if measure == "fraction_senescent":
-                        asked = chain(asked, without_time(part.table, options))
-                rows += [head | {"measure": measure} | placed(row, part) for row in asked]
+                rows += [head | {"measure": measure} | row for row in found[measure]]
     out = pd.DataFrame(rows, columns=list(TREND_COLUMNS))
     out["unit"] = [unit_of(name, transform) for name in out["measure"]]
     covariate = out["reason"].str.startswith(_COVARIATE)
@@ -246,6 +246,28 @@ def trend(
     out[numbers] = out[numbers].astype(float)
     out["q"] = _adjusted(out)
     return out
+
+
+def _answers(
+    part: Stratum, wanted: Sequence[str], formula: str | None, options: Options
+) -> dict[str, list[dict[str, Any]]]:
+    """Rows of every measure; what depends on the design alone is done once for those alike."""
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in wanted}
+    measures = part.table[list(dict.fromkeys(wanted))].astype(float)
+    for own, names in alike(part.table, measures):
+        if formula:
+            asked = _formula_rows(own, formula, options)
+        else:
+            table = units(own, ["raw", *names])
+            asked = questions(table.assign(y=table[names[0]]), options)
+        for one in asked:
+            row = placed(one.row, part)
+            for name in names:
+                rows[name].append(row | one.numbers(name))
+    if not formula and "fraction_senescent" in rows:
+        timeless = without_time(part.table, options)
+        rows["fraction_senescent"] += [placed(row, part) for row in timeless]
+    return rows
 
 
 def families(table: pd.DataFrame, *, fdr: float = 0.05) -> pd.DataFrame:
@@ -289,17 +311,12 @@ def _adjusted(table: pd.DataFrame) -> pd.Series:
     return q
 
 
-def _formula_rows(
-    of: pd.DataFrame, measure: str, formula: str, options: Options
-) -> Iterator[dict[str, Any]]:
+def _formula_rows(own: pd.DataFrame, formula: str, options: Options) -> Iterator[Asked]:
     """Every coefficient of a model of the user's own; blocks are as the formula says."""
     from formulaic import model_matrix
     from formulaic.errors import FormulaicError
 
     check_formula(formula, NAMES)
-    own = of[np.isfinite(of[measure].astype(float))]
-    if own.empty:
-        return
     is_control = own[k.TREATMENT] == options.control
     days = own[k.DAYS].clip(lower=0).to_numpy(dtype=float)
     data = own.assign(
@@ -317,8 +334,6 @@ def _formula_rows(
         msg = f"formula {formula!r} cannot be used: {' '.join(str(error).split())[:200]}"
         raise DesignError(msg, fix=f"columns: {', '.join(map(str, data.columns[:30]))}") from error
     X = np.asarray(design, dtype=float)
-    model = fit(own[measure].to_numpy(dtype=float), X)
-    raw = own.assign(raw=own.get(f"raw:{measure}", np.nan))
     cause = "other terms of the formula say the same"
     if own[k.SUBJECT].duplicated().any() and k.SUBJECT not in formula:
         msg = f"formula {formula!r} has no subject, but subjects have several samples"
@@ -336,12 +351,22 @@ def _formula_rows(
     for i, name in enumerate(design.columns):
         if name == "Intercept":
             continue
-        found = contrast(model, np.eye(X.shape[1])[i], alpha=options.alpha)
-        numbers = result(found, raw, why_not=cause)
-        if i not in wanted:
-            numbers["reason"] = "; ".join(filter(None, [_COVARIATE, numbers["reason"]]))
-        yield {
+        row = {
             "question": "formula", "contrast": str(name), "method": f"OLS on samples, {formula}",
             "n_control": own.loc[is_control, k.SUBJECT].nunique(),
             "n_treated": own.loc[~is_control, k.SUBJECT].nunique(),
-        } | numbers  # fmt: skip
+        }  # fmt: skip
+        said = "" if i in wanted else _COVARIATE
+        yield Asked(row, partial(_coefficient, own, X, i, options.alpha, (said, cause)))
+
+
+def _coefficient(
+    own: pd.DataFrame, X: NDArray[np.float64], i: int, alpha: float, said: tuple[str, str],
+    measure: str,
+) -> dict[str, Any]:  # fmt: skip
+    """Numbers of one coefficient of a measure; ``said``: what it is, and why it may be missing."""
+    model = fit(own[measure].to_numpy(dtype=float), X)
+    found = contrast(model, np.eye(X.shape[1])[i], alpha=alpha)
+    numbers = result(found, own, why_not=said[1])
+    numbers["reason"] = "; ".join(filter(None, [said[0], numbers["reason"]]))
+    return numbers
