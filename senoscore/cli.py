@@ -12,70 +12,18 @@ import typer
 
 from senoscore import __version__
 from senoscore.errors import ConfigError, SenoscoreError
-from senoscore.run import Layout, add_run_verbs
+from senoscore.run import DatasetFiles, Layout, add_run_verbs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
+
+    from senoscore.run import FileKind
 
 
-__all__ = ["add_shard_verbs", "app", "main"]
+__all__ = ["app", "main"]
 
 Of = Annotated[int, typer.Option("--of", min=1, help="Number of pieces.")]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads of the kernels.")]
-
-
-def add_shard_verbs(
-    app: typer.Typer, read_settings: Callable[[str | None, Path], dict[str, Any]]
-) -> None:
-    """Give an app ``survey``, ``shard`` and ``gather``.
-
-    Parameters
-    ----------
-    app
-        The app.
-    read_settings
-        Function of the JSON given and the config file that returns the whole configuration.
-    """
-
-    @app.command()
-    def survey(
-        *,
-        dataset: Dataset,
-        settings: Settings = None,
-        config: Path = _CONFIG,
-        threads: Threads = 1,
-        results: Results = _RESULTS,
-    ) -> None:
-        """First pass over all cells of a large dataset, for its pieces."""
-        from senoscore import run as stages
-
-        stages.survey(dataset, read_settings(settings, config), Layout(results), threads=threads)
-
-    @app.command()
-    def shard(
-        *,
-        dataset: Dataset,
-        part: Annotated[int, typer.Option("--part", min=0, help="Which piece, from 0.")],
-        of: Of,
-        settings: Settings = None,
-        config: Path = _CONFIG,
-        threads: Threads = 1,
-        results: Results = _RESULTS,
-    ) -> None:
-        """Score the cells of one piece."""
-        from senoscore import run as stages
-
-        stages.shard(
-            dataset, read_settings(settings, config), Layout(results),
-            part=part, of=of, threads=threads,
-        )  # fmt: skip
-
-    @app.command()
-    def gather(*, dataset: Dataset, of: Of, results: Results = _RESULTS) -> None:
-        """Put the pieces together: the file that one job would have written."""
-        from senoscore import run as stages
-
-        stages.gather(dataset, Layout(results), of=of)
 
 
 app = typer.Typer(
@@ -96,6 +44,46 @@ Results = Annotated[Path, typer.Option("--results", help="Folder of the run.")]
 SamplesSheet = Annotated[Path, typer.Option("--samples", help="The samples sheet.")]
 Dataset = Annotated[str, typer.Option("--dataset", help="Name in the datasets sheet.")]
 Datasets = Annotated[list[str], typer.Argument(help="Names in the datasets sheet.")]
+CoverageOut = Annotated[Path | None, typer.Option("--coverage", help="Coverage table to write.")]
+Output = Annotated[Path | None, typer.Option("--output", help="File to write.")]
+MatrixFile = Annotated[Path | None, typer.Option("--matrix", help="Canonical matrix.")]
+FactsFile = Annotated[Path | None, typer.Option("--facts", help="What ingest found out (JSON).")]
+QcFile = Annotated[Path | None, typer.Option("--qc", help="Quality of each cell.")]
+CompartmentsFile = Annotated[
+    Path | None, typer.Option("--compartments", help="Compartment of each cell.")
+]
+ScoresFile = Annotated[Path | None, typer.Option("--scores", help="Scores of each cell.")]
+SignaturesFile = Annotated[
+    Path | None, typer.Option("--signatures", help="Resolved signatures of the run.")
+]
+PanelFile = Annotated[Path | None, typer.Option("--panel", help="Panel file.")]
+CalibrationFile = Annotated[Path | None, typer.Option("--calibration", help="Baselines and cuts.")]
+BurdenFile = Annotated[Path | None, typer.Option("--burden", help="Burden table.")]
+TrendFile = Annotated[Path | None, typer.Option("--trend", help="Trend table.")]
+MatrixFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--matrix", help="Canonical matrix of each data set, in their order."),
+]
+FactsFiles = Annotated[
+    list[Path] | None, typer.Option("--facts", help="What ingest found out, of each data set.")
+]
+QcFiles = Annotated[
+    list[Path] | None, typer.Option("--qc", help="Quality of each cell, of each data set.")
+]
+CompartmentsFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--compartments", help="Compartment of each cell, of each data set."),
+]
+ScoresFiles = Annotated[
+    list[Path] | None, typer.Option("--scores", help="Scores of each cell, of each data set.")
+]
+CoverageFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--coverage", help="Coverage of the signatures, of each data set."),
+]
+CallsFiles = Annotated[
+    list[Path] | None, typer.Option("--calls", help="Calls of each cell, of each data set.")
+]
 
 _LONGEST_MESSAGE = 1200
 _CONFIG = Path("config/config.yaml")
@@ -115,6 +103,29 @@ def _settings(settings: str | None, config: Path) -> dict[str, Any]:
         msg = f"--settings is no JSON ({error})"
         raise ConfigError(msg, fix='pass an object such as \'{"qc": {"mads": 5}}\'') from error
     return validate_config(sections, source="--settings")
+
+
+def _one(dataset: str, results: Path, paths: dict[FileKind, Path | None]) -> DatasetFiles:
+    """Files of a data set: those given, and for the others where a run puts them."""
+    given = {kind: path for kind, path in paths.items() if path is not None}
+    return DatasetFiles(dataset, {**Layout(results).of(dataset, paths).paths, **given})
+
+
+def _each(
+    datasets: Sequence[str], results: Path, paths: dict[FileKind, list[Path] | None]
+) -> list[DatasetFiles]:
+    """Likewise for several, whose files are given in their order."""
+    for kind, given in paths.items():
+        if given and len(given) != len(datasets):
+            option = f"--{kind.replace('_', '-')}"
+            msg = f"{option} is given {len(given)} times for {len(datasets)} data sets"
+            raise ConfigError(
+                msg, fix=f"give {option} once for each, in the order of the data sets"
+            )
+    return [
+        _one(name, results, {kind: given[at] if given else None for kind, given in paths.items()})
+        for at, name in enumerate(datasets)
+    ]
 
 
 def _print_version(*, asked: bool) -> None:
@@ -190,14 +201,16 @@ def check(*, config: ConfigFile = _CONFIG) -> None:
 @app.command()
 def signatures(
     *,
-    out: Annotated[Path, typer.Option(help="File to write.")] = _RESULTS / "signatures.tsv",
+    out: Annotated[Path, typer.Option("--output", "--out", help="File to write.")] = _RESULTS
+    / "signatures.tsv",
+    panel: PanelFile = None,
     settings: Settings = None,
     config: ConfigFile = _CONFIG,
 ) -> None:
     """Resolve built-in and user signatures into one file."""
     from senoscore import run as stages
 
-    stages.signatures(_settings(settings, config), out)
+    stages.signatures(_settings(settings, config), out, panel=panel)
 
 
 @app.command()
@@ -210,13 +223,20 @@ def ingest(
     settings: Settings = None,
     config: ConfigFile = _CONFIG,
     samples: SamplesSheet = _SAMPLES,
+    output: Output = None,
+    genes: Annotated[Path | None, typer.Option(help="Table of genes to write.")] = None,
+    facts: Annotated[Path | None, typer.Option(help="Facts to write (JSON).")] = None,
     results: Results = _RESULTS,
 ) -> None:
-    """Read one input file; write the canonical matrix and what each gene became."""
+    """Read one input file; write the canonical matrix, its facts and what each gene became."""
     from senoscore import run as stages
 
     chosen = _settings("{}" if row is not None and settings is None else settings, config)
-    stages.ingest(stages.dataset_row(row, dataset, config), samples, chosen, Layout(results))
+    parsed = stages.dataset_row(row, dataset, config)
+    to = _one(str(parsed["dataset"]), results, {"matrix": output, "genes": genes, "facts": facts})
+    stages.ingest(
+        parsed, samples, chosen, out=to["matrix"], genes_out=to["genes"], facts_out=to["facts"]
+    )
 
 
 @app.command()
@@ -225,12 +245,19 @@ def qc(
     dataset: Dataset,
     settings: Settings = None,
     config: ConfigFile = _CONFIG,
+    matrix: MatrixFile = None,
+    output: Output = None,
+    output_samples: Annotated[
+        Path | None, typer.Option(help="Table of limits and losses to write.")
+    ] = None,
     results: Results = _RESULTS,
 ) -> None:
     """Metrics, limits per sample, doublets, and the reason of every dropped cell."""
     from senoscore import run as stages
 
-    stages.qc(dataset, _settings(settings, config), Layout(results))
+    files = _one(dataset, results, {"matrix": matrix, "qc": output, "qc_samples": output_samples})
+    chosen = _settings(settings, config)
+    stages.qc(files, chosen, out=files["qc"], samples_out=files["qc_samples"])
 
 
 @app.command()
@@ -240,12 +267,16 @@ def compartments(
     settings: Settings = None,
     config: ConfigFile = _CONFIG,
     samples: SamplesSheet = _SAMPLES,
+    matrix: MatrixFile = None,
+    output: Output = None,
     results: Results = _RESULTS,
 ) -> None:
     """Say which compartment each cell belongs to."""
     from senoscore import run as stages
 
-    stages.compartments(dataset, samples, _settings(settings, config), Layout(results))
+    files = _one(dataset, results, {"matrix": matrix, "compartments": output})
+    chosen = _settings(settings, config)
+    stages.compartments(files, samples, chosen, out=files["compartments"])
 
 
 @app.command()
@@ -254,12 +285,17 @@ def substates(
     *,
     settings: Settings = None,
     config: ConfigFile = _CONFIG,
+    qc: QcFiles = None,
+    compartments: CompartmentsFiles = None,
+    output: Output = None,
     results: Results = _RESULTS,
 ) -> None:
     """Count the sub-states of every sample and compartment."""
     from senoscore import run as stages
 
-    stages.substates(datasets, _settings(settings, config), Layout(results))
+    files = _each(datasets, results, {"qc": qc, "compartments": compartments})
+    out = output or Layout(results).summary("substates")
+    stages.substates(files, _settings(settings, config), out=out)
 
 
 @app.command()
@@ -268,75 +304,241 @@ def score(
     dataset: Dataset,
     settings: Settings = None,
     config: ConfigFile = _CONFIG,
-    threads: Annotated[int, typer.Option(help="Threads of the kernels.")] = 1,
+    threads: Threads = 1,
+    matrix: MatrixFile = None,
+    facts: FactsFile = None,
+    signatures: SignaturesFile = None,
+    panel: PanelFile = None,
+    output: Output = None,
+    coverage: CoverageOut = None,
     results: Results = _RESULTS,
 ) -> None:
     """Score every cell with every method, out of core."""
     from senoscore import run as stages
 
-    stages.score(dataset, _settings(settings, config), Layout(results), threads=threads)
+    files = _one(
+        dataset,
+        results,
+        {"matrix": matrix, "facts": facts, "scores": output, "coverage": coverage},
+    )
+    stages.score(
+        files, _settings(settings, config), panel=panel,
+        signatures=signatures or Layout(results).signatures, out=files["scores"],
+        coverage_out=files["coverage"], threads=threads,
+    )  # fmt: skip
+
+
+@app.command()
+def survey(
+    *,
+    dataset: Dataset,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    threads: Threads = 1,
+    matrix: MatrixFile = None,
+    facts: FactsFile = None,
+    signatures: SignaturesFile = None,
+    panel: PanelFile = None,
+    output: Annotated[Path | None, typer.Option(help="Folder to write.")] = None,
+    coverage: CoverageOut = None,
+    results: Results = _RESULTS,
+) -> None:
+    """First pass over all cells of a large dataset, for its pieces."""
+    from senoscore import run as stages
+
+    layout = Layout(results)
+    files = _one(dataset, results, {"matrix": matrix, "facts": facts, "coverage": coverage})
+    stages.survey(
+        files, _settings(settings, config), panel=panel,
+        signatures=signatures or layout.signatures, out=output or layout.first_pass(dataset),
+        coverage_out=files["coverage"], threads=threads,
+    )  # fmt: skip
+
+
+@app.command()
+def shard(
+    *,
+    dataset: Dataset,
+    part: Annotated[int, typer.Option("--part", min=0, help="Which piece, from 0.")],
+    of: Of,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    threads: Threads = 1,
+    matrix: MatrixFile = None,
+    facts: FactsFile = None,
+    signatures: SignaturesFile = None,
+    panel: PanelFile = None,
+    first_pass: Annotated[Path | None, typer.Option(help="What `survey` wrote.")] = None,
+    output: Output = None,
+    results: Results = _RESULTS,
+) -> None:
+    """Score the cells of one piece."""
+    from senoscore import run as stages
+
+    layout = Layout(results)
+    stages.shard(
+        _one(dataset, results, {"matrix": matrix, "facts": facts}), _settings(settings, config),
+        signatures=signatures or layout.signatures, panel=panel,
+        first_pass=first_pass or layout.first_pass(dataset),
+        out=output or layout.shard(dataset, part=part, of=of), part=part, of=of, threads=threads,
+    )  # fmt: skip
+
+
+@app.command()
+def gather(
+    *,
+    dataset: Dataset,
+    of: Annotated[int, typer.Option("--of", min=0, help="Or the number of pieces.")] = 0,
+    matrix: MatrixFile = None,
+    piece: Annotated[
+        list[Path] | None, typer.Option("--shard", help="Each piece, in their order.")
+    ] = None,
+    output: Output = None,
+    results: Results = _RESULTS,
+) -> None:
+    """Put the pieces together: the file that one job would have written."""
+    from senoscore import run as stages
+
+    pieces = piece or [Layout(results).shard(dataset, part=part, of=of) for part in range(of)]
+    if not pieces:
+        msg = f"dataset {dataset}: no pieces are given"
+        raise ConfigError(msg, fix="name each with --shard, or give their number with --of")
+    files = _one(dataset, results, {"matrix": matrix, "scores": output})
+    stages.gather(files, pieces, out=files["scores"])
 
 
 @app.command()
 def calibrate(
     datasets: Datasets,
     *,
-    panel: Annotated[Path | None, typer.Option(help="Panel file.")] = None,
+    panel: PanelFile = None,
     settings: Settings = None,
     config: ConfigFile = _CONFIG,
     samples: SamplesSheet = _SAMPLES,
+    facts: FactsFiles = None,
+    qc: QcFiles = None,
+    compartments: CompartmentsFiles = None,
+    scores: ScoresFiles = None,
+    output: Output = None,
+    rates: Annotated[Path | None, typer.Option(help="Table of call rates to write.")] = None,
     results: Results = _RESULTS,
 ) -> None:
     """Baselines and cuts from the control samples of all datasets."""
     from senoscore import run as stages
 
-    stages.calibrate(datasets, samples, _settings(settings, config), Layout(results), panel=panel)
+    layout = Layout(results)
+    files = _each(
+        datasets,
+        results,
+        {"facts": facts, "qc": qc, "compartments": compartments, "scores": scores},
+    )
+    stages.calibrate(
+        files, samples, _settings(settings, config), panel=panel,
+        out=output or layout.calibration, rates_out=rates or layout.calibration_rates,
+    )  # fmt: skip
 
 
 @app.command()
 def call(
     *,
     dataset: Dataset,
-    panel: Annotated[Path | None, typer.Option(help="Panel file.")] = None,
+    panel: PanelFile = None,
     settings: Settings = None,
     config: ConfigFile = _CONFIG,
     samples: SamplesSheet = _SAMPLES,
+    facts: FactsFile = None,
+    qc: QcFile = None,
+    compartments: CompartmentsFile = None,
+    scores: ScoresFile = None,
+    calibration: CalibrationFile = None,
+    output: Output = None,
     results: Results = _RESULTS,
 ) -> None:
     """State, index, false discovery rate and evidence of every cell."""
     from senoscore import run as stages
 
-    stages.call(dataset, samples, _settings(settings, config), Layout(results), panel=panel)
+    files = _one(
+        dataset,
+        results,
+        {"facts": facts, "qc": qc, "compartments": compartments, "scores": scores, "calls": output},
+    )
+    stages.call(
+        files, samples, _settings(settings, config), panel=panel,
+        calibration=calibration or Layout(results).calibration, out=files["calls"],
+    )  # fmt: skip
 
 
 @app.command()
 def burden(
     datasets: Datasets,
     *,
+    panel: PanelFile = None,
     settings: Settings = None,
     config: ConfigFile = _CONFIG,
     samples: SamplesSheet = _SAMPLES,
+    facts: FactsFiles = None,
+    qc: QcFiles = None,
+    compartments: CompartmentsFiles = None,
+    scores: ScoresFiles = None,
+    coverage: CoverageFiles = None,
+    calls: CallsFiles = None,
+    output: Output = None,
+    tissue: Annotated[Path | None, typer.Option(help="Table of whole tissue to write.")] = None,
     results: Results = _RESULTS,
 ) -> None:
     """One row per sample and compartment."""
     from senoscore import run as stages
 
-    stages.burden(datasets, samples, _settings(settings, config), Layout(results))
+    layout = Layout(results)
+    files = _each(
+        datasets,
+        results,
+        {
+            "facts": facts, "qc": qc, "compartments": compartments, "scores": scores,
+            "coverage": coverage, "calls": calls,
+        },
+    )  # fmt: skip
+    stages.burden(
+        files, samples, _settings(settings, config), panel=panel,
+        out=output or layout.summary("burden"),
+        tissue_out=tissue or layout.summary("burden_tissue"),
+    )  # fmt: skip
 
 
 @app.command()
 def confounders(
     datasets: Datasets,
     *,
+    panel: PanelFile = None,
     settings: Settings = None,
     config: ConfigFile = _CONFIG,
     samples: SamplesSheet = _SAMPLES,
+    facts: FactsFiles = None,
+    qc: QcFiles = None,
+    compartments: CompartmentsFiles = None,
+    scores: ScoresFiles = None,
+    coverage: CoverageFiles = None,
+    calls: CallsFiles = None,
+    burden: BurdenFile = None,
+    output: Output = None,
     results: Results = _RESULTS,
 ) -> None:
     """What travels with the scores besides irradiation: depth, cell cycle, composition."""
     from senoscore import run as stages
 
-    stages.confounders(datasets, samples, _settings(settings, config), Layout(results))
+    layout = Layout(results)
+    files = _each(
+        datasets,
+        results,
+        {
+            "facts": facts, "qc": qc, "compartments": compartments, "scores": scores,
+            "coverage": coverage, "calls": calls,
+        },
+    )  # fmt: skip
+    stages.confounders(
+        files, samples, _settings(settings, config), panel=panel,
+        burden=burden or layout.summary("burden"), out=output or layout.summary("confounders"),
+    )  # fmt: skip
 
 
 @app.command()
@@ -346,12 +548,40 @@ def pseudobulk(
     settings: Settings = None,
     config: ConfigFile = _CONFIG,
     samples: SamplesSheet = _SAMPLES,
+    matrix: MatrixFiles = None,
+    facts: FactsFiles = None,
+    qc: QcFiles = None,
+    compartments: CompartmentsFiles = None,
+    scores: ScoresFiles = None,
+    signatures: SignaturesFile = None,
+    burden: BurdenFile = None,
+    output: Output = None,
+    output_scores: Annotated[Path | None, typer.Option(help="Table of scores to write.")] = None,
+    contrasts: Annotated[Path | None, typer.Option(help="Table of contrasts to write.")] = None,
+    genes: Annotated[Path | None, typer.Option(help="Every gene of them, to write.")] = None,
+    enrichment: Annotated[Path | None, typer.Option(help="Table of sets to write.")] = None,
     results: Results = _RESULTS,
 ) -> None:
     """Summed counts per sample and compartment, genes that change, sets they belong to."""
     from senoscore import run as stages
 
-    stages.pseudobulk(datasets, samples, _settings(settings, config), Layout(results))
+    layout = Layout(results)
+    files = _each(
+        datasets,
+        results,
+        {
+            "matrix": matrix, "facts": facts, "qc": qc, "compartments": compartments,
+            "scores": scores,
+        },
+    )  # fmt: skip
+    stages.pseudobulk(
+        files, samples, _settings(settings, config),
+        signatures=signatures or layout.signatures, burden=burden or layout.summary("burden"),
+        out=output or layout.pseudobulk,
+        scores_out=output_scores or layout.summary("pseudobulk_scores"),
+        contrasts_out=contrasts or layout.summary("de"), genes_out=genes or layout.de_genes,
+        enrichment_out=enrichment or layout.summary("enrichment"),
+    )  # fmt: skip
 
 
 @app.command()
@@ -360,41 +590,100 @@ def trend(
     settings: Settings = None,
     config: ConfigFile = _CONFIG,
     samples: SamplesSheet = _SAMPLES,
+    burden: BurdenFile = None,
+    output: Output = None,
+    readouts: Annotated[Path | None, typer.Option(help="Table of read-outs to write.")] = None,
+    sensitivity: Annotated[Path | None, typer.Option(help="Table beside it to write.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="Label check to write.")] = None,
     results: Results = _RESULTS,
 ) -> None:
     """Contrasts and trends with the sample as unit, and the label check."""
     from senoscore import run as stages
 
-    stages.trend(samples, _settings(settings, config), Layout(results))
+    layout = Layout(results)
+    stages.trend(
+        samples, _settings(settings, config), burden=burden or layout.summary("burden"),
+        out=output or layout.summary("trend"),
+        readouts_out=readouts or layout.summary("readouts"),
+        sensitivity_out=sensitivity or layout.summary("sensitivity"),
+        labels_out=labels or layout.summary("label_check"),
+    )  # fmt: skip
 
 
 @app.command()
 def window(
     datasets: Datasets,
     *,
+    panel: PanelFile = None,
     settings: Settings = None,
     config: ConfigFile = _CONFIG,
     samples: SamplesSheet = _SAMPLES,
+    matrix: MatrixFiles = None,
+    facts: FactsFiles = None,
+    qc: QcFiles = None,
+    compartments: CompartmentsFiles = None,
+    scores: ScoresFiles = None,
+    calls: CallsFiles = None,
+    signatures: SignaturesFile = None,
+    burden: BurdenFile = None,
+    trend: TrendFile = None,
+    output: Output = None,
+    phases: Annotated[Path | None, typer.Option(help="Table of phases to write.")] = None,
+    contrasts: Annotated[Path | None, typer.Option(help="Table of contrasts to write.")] = None,
+    targets: Annotated[Path | None, typer.Option(help="Table of targets to write.")] = None,
+    escape: Annotated[Path | None, typer.Option(help="Table of escape to write.")] = None,
+    plasma: Annotated[Path | None, typer.Option(help="Table of plasma to write.")] = None,
     results: Results = _RESULTS,
 ) -> None:
     """States, phases, targets, escape and plasma: a research read-out, not medical advice."""
     from senoscore import run as stages
 
-    stages.window(datasets, samples, _settings(settings, config), Layout(results))
+    table = Layout(results).summary
+    files = _each(
+        datasets,
+        results,
+        {
+            "matrix": matrix, "facts": facts, "qc": qc, "compartments": compartments,
+            "scores": scores, "calls": calls,
+        },
+    )  # fmt: skip
+    stages.window(
+        files, samples, _settings(settings, config), panel=panel,
+        signatures=signatures or Layout(results).signatures,
+        burden=burden or table("burden"), trend=trend or table("trend"),
+        out=output or table("window"), phases_out=phases or table("window_phases"),
+        contrasts_out=contrasts or table("window_contrasts"),
+        targets_out=targets or table("targets"), escape_out=escape or table("escape"),
+        plasma_out=plasma or table("plasma"),
+    )  # fmt: skip
 
 
 @app.command()
 def crosstalk(
     datasets: Datasets,
     *,
+    panel: PanelFile = None,
     settings: Settings = None,
     config: ConfigFile = _CONFIG,
+    matrix: MatrixFiles = None,
+    facts: FactsFiles = None,
+    qc: QcFiles = None,
+    calls: CallsFiles = None,
+    signatures: SignaturesFile = None,
+    burden: BurdenFile = None,
+    output: Output = None,
     results: Results = _RESULTS,
 ) -> None:
     """SASP ligands of senescent cells against receptors of other compartments."""
     from senoscore import run as stages
 
-    stages.crosstalk(datasets, _settings(settings, config), Layout(results))
+    layout = Layout(results)
+    files = _each(datasets, results, {"matrix": matrix, "facts": facts, "qc": qc, "calls": calls})
+    stages.crosstalk(
+        files, _settings(settings, config), panel=panel,
+        signatures=signatures or layout.signatures, burden=burden or layout.summary("burden"),
+        out=output or layout.summary("crosstalk"),
+    )  # fmt: skip
 
 
 @app.command()
@@ -402,20 +691,44 @@ def families(
     *,
     settings: Settings = None,
     config: ConfigFile = _CONFIG,
+    trend: TrendFile = None,
+    contrasts: Annotated[Path | None, typer.Option(help="Contrasts of the window.")] = None,
+    targets: Annotated[Path | None, typer.Option(help="Table of targets.")] = None,
+    crosstalk: Annotated[Path | None, typer.Option(help="Table of crosstalk.")] = None,
+    output: Output = None,
     results: Results = _RESULTS,
 ) -> None:
     """List every family of tests of the run: what was adjusted together."""
     from senoscore import run as stages
 
-    stages.families(_settings(settings, config), Layout(results))
+    table = Layout(results).summary
+    stages.families(
+        _settings(settings, config), trend=trend or table("trend"),
+        contrasts=contrasts or table("window_contrasts"), targets=targets or table("targets"),
+        crosstalk=crosstalk or table("crosstalk"), out=output or table("families"),
+    )  # fmt: skip
 
 
 @app.command()
-def export(datasets: Datasets, *, results: Results = _RESULTS) -> None:
+def export(
+    datasets: Datasets,
+    *,
+    qc: QcFiles = None,
+    compartments: CompartmentsFiles = None,
+    scores: ScoresFiles = None,
+    calls: CallsFiles = None,
+    output: Output = None,
+    results: Results = _RESULTS,
+) -> None:
     """One AnnData with every per-cell result."""
     from senoscore import run as stages
 
-    stages.export(datasets, Layout(results))
+    files = _each(
+        datasets,
+        results,
+        {"qc": qc, "compartments": compartments, "scores": scores, "calls": calls},
+    )
+    stages.export(files, out=output or Layout(results).annotated)
 
 
 @app.command()
@@ -438,7 +751,6 @@ def report(
 
 
 add_run_verbs(app)
-add_shard_verbs(app, _settings)
 
 
 @app.command()

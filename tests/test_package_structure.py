@@ -167,6 +167,7 @@ def test_rules_and_layout_name_the_same_files() -> None:
     of = "{dataset}"
     for path in (
         layout.matrix(of),
+        layout.facts(of),
         layout.genes(of),
         layout.qc(of),
         layout.qc_samples(of),

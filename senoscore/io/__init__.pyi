@@ -10,7 +10,9 @@ from .blocks import prefetch as prefetch
 from .canonical import Canonical as Canonical
 from .canonical import read_canonical as read_canonical
 from .canonical import read_facts as read_facts
+from .canonical import stored_facts as stored_facts
 from .canonical import write_canonical_stream as write_canonical_stream
+from .canonical import write_facts as write_facts
 from .hdf5 import H5_ERRORS as H5_ERRORS
 from .hdf5 import Matrix as Matrix
 from .hdf5 import check_parts as check_parts
@@ -77,9 +79,11 @@ __all__ = [
     "remake",
     "resource",
     "schema",
+    "stored_facts",
     "track",
     "workflow_file",
     "write_canonical_stream",
+    "write_facts",
     "write_parquet",
     "write_tsv",
 ]

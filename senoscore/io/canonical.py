@@ -13,6 +13,7 @@ same input gives the same bytes.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import h5py
@@ -22,7 +23,7 @@ import pandas as pd
 from scipy import sparse
 
 from senoscore.errors import InputError
-from senoscore.io.atomic import remake
+from senoscore.io.atomic import atomic_path, remake
 from senoscore.io.blocks import Block, find_layer
 from senoscore.io.hdf5 import H5_ERRORS, child, create_h5, damaged, open_h5, read_stored
 from senoscore.names import COUNTS, LINEAR, LOGNORM, UNS
@@ -32,11 +33,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-__all__ = ["Canonical", "plain_frame", "read_canonical", "read_facts", "write_canonical_stream"]
+__all__ = [
+    "Canonical",
+    "plain_frame",
+    "read_canonical",
+    "read_facts",
+    "stored_facts",
+    "write_canonical_stream",
+    "write_facts",
+]
 
 _CHUNK: Final = 1 << 18
 _CHUNK_CACHE: Final = 1 << 24  # bytes: a chunk half filled by one block stays for the next
 _MAX_COUNT: Final = np.iinfo(np.int32).max
+_NEEDED: Final = ("organism", "assay", "values")
+"""Facts without which no step knows how to treat a data set."""
 _EMPTY_GROUPS: Final = ("layers", "obsm", "obsp", "varm", "varp")
 
 
@@ -50,8 +61,45 @@ class Canonical(NamedTuple):
     n_vars: int
 
 
+def write_facts(facts: Mapping[str, Any], path: Path) -> None:
+    """Write what ingest found out about a data set as JSON, for the steps that need no matrix.
+
+    Parameters
+    ----------
+    facts
+        As :func:`stored_facts` returns: texts and single numbers.
+    path
+        The file to make; it appears whole or not at all.
+    """
+    plain = {name: v.item() if isinstance(v, np.generic) else v for name, v in facts.items()}
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(plain, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
 def read_facts(path: Path) -> dict[str, Any]:
-    """Read what ingest found out about a dataset (organism, assay, values, notes), and no more.
+    """Read the JSON in which ingest says what a data set is (organism, assay, values, notes).
+
+    Raises
+    ------
+    InputError
+        The file is not there or does not say all that is needed.
+    """
+    try:
+        facts = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        msg = f"{path} cannot be read ({error.strerror})"
+        raise InputError(msg, fix=remake(path)) from error
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, error, fix=remake(path)) from error
+    lacking = [n for n in _NEEDED if not isinstance(facts, dict) or n not in facts]
+    if lacking:
+        msg = f"{path} does not say {', '.join(lacking)}"
+        raise InputError(msg, fix=remake(path))
+    return dict(facts)
+
+
+def stored_facts(path: Path) -> dict[str, Any]:
+    """Read what ingest wrote about a data set into its matrix, and no more of the file.
 
     Raises
     ------

@@ -60,7 +60,7 @@ _MANY: Final[dict[str, str]] = {
     "qc": "cells/*.qc_samples.tsv",
     "genes": "matrix/*.genes.tsv",
 }
-_MATRICES: Final = "matrix/*.h5ad"
+_FACTS: Final = "matrix/*.json"
 _SHOWN_AS: Final[dict[str, tuple[str, ...]]] = {
     "qc": ("qc_samples",),
     "rates": ("calibration_rates",),
@@ -161,7 +161,7 @@ def load(source: Path | Mapping[str, pd.DataFrame], datasets: Sequence[str] | No
         if parts:
             tables[name] = pd.concat(parts, ignore_index=True)
             files[name] = pattern
-    matrices = [p for n in names for p in sorted(folder.glob(_MATRICES.replace("*", n)))]
+    matrices = [p for n in names for p in sorted(folder.glob(_FACTS.replace("*", n)))]
     if matrices:
         tables["ingest"] = pd.DataFrame([read_facts(path) for path in matrices])
     known = {folder / c for candidates in _ONE.values() for c in candidates}

@@ -14,6 +14,8 @@ from .cells import survey as survey
 from .config import load_config as load_config
 from .config import validate_config as validate_config
 from .launch import add_run_verbs as add_run_verbs
+from .layout import DatasetFiles as DatasetFiles
+from .layout import FileKind as FileKind
 from .layout import Layout as Layout
 from .page import report as report
 from .prepare import check as check
@@ -28,6 +30,8 @@ from .summary import pseudobulk as pseudobulk
 from .summary import trend as trend
 
 __all__ = [
+    "DatasetFiles",
+    "FileKind",
     "Layout",
     "add_run_verbs",
     "burden",

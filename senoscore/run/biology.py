@@ -29,7 +29,8 @@ from senoscore.run.tables import facts, panel_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from senoscore.run.layout import Layout
+    from senoscore.calling import Panel
+    from senoscore.run.layout import DatasetFiles
 
 
 __all__ = ["check_settings", "crosstalk", "families", "window"]
@@ -70,7 +71,20 @@ def check_settings(config: Mapping[str, Any], samples: pd.DataFrame) -> list[str
 
 @logged
 def window(
-    datasets: Sequence[str], samples: Path, config: Mapping[str, Any], layout: Layout
+    datasets: Sequence[DatasetFiles],
+    samples: Path,
+    config: Mapping[str, Any],
+    *,
+    panel: Path | None,
+    signatures: Path,
+    burden: Path,
+    trend: Path,
+    out: Path,
+    phases_out: Path,
+    contrasts_out: Path,
+    targets_out: Path,
+    escape_out: Path,
+    plasma_out: Path,
 ) -> None:
     """Write states over time, phases with their read-out, targets, escape and plasma."""
     from senoscore.biology import PLASMA_COLUMNS as PLASMA
@@ -78,25 +92,25 @@ def window(
     from senoscore.biology import window as run
     from senoscore.study import read_samples, time_zero_messages
 
-    options, trend, control = config["window"], config["trend"], config["control_treatment"]
+    options, tests, control = config["window"], config["trend"], config["control_treatment"]
     rules = Path(options["rules"]) if options["rules"] else None
     stable, phases = config["call"]["min_days_stable"], config["phases"]
     sheet = read_samples(samples)
-    shared = {"control": control, "alpha": trend["alpha"]}
+    shared = {"control": control, "alpha": tests["alpha"]}
     for line in time_zero_messages(sheet, time_zero=phases["time_zero"], control=control):
         logger.info("%s", line)
     genes = {gene for own in target_genes(rules).values() for gene in own}
-    table = _with_scores(_burden(layout), datasets, config, layout, rules)
+    table = _with_scores(_burden(burden), datasets, config, rules)
     compared = targets(
-        _expression(datasets, genes, config, layout), table.drop_duplicates(k.SAMPLE), rules=rules,
-        min_days_stable=stable, panel_genes=_panel_genes(config, layout),
+        _expression(datasets, genes, config), table.drop_duplicates(k.SAMPLE), rules=rules,
+        min_days_stable=stable, panel_genes=_panel_genes(panel_of(panel, config), signatures),
         min_cells=options["min_cells"], **shared,
     )  # fmt: skip
-    shared["transform"] = trend["transform"]
+    shared["transform"] = tests["transform"]
     found = run(
-        table, _text(read_tsv(layout.summary("trend"))), targets=compared, rules=rules,
+        table, _text(read_tsv(trend)), targets=compared, rules=rules,
         scheme=phases["scheme"], cuts_days=phases["cuts_days"], min_days_stable=stable,
-        fdr=trend["fdr"], min_excess=options["min_excess"], consecutive=options["consecutive"],
+        fdr=tests["fdr"], min_excess=options["min_excess"], consecutive=options["consecutive"],
         min_cells=config["burden"]["min_cells"], **shared,
     )  # fmt: skip
     steps = escape(table, compartments=options["escape"], **shared)
@@ -105,16 +119,23 @@ def window(
         if config["plasma"]
         else pd.DataFrame(columns=list(PLASMA))
     )
-    for name, made in (
-        ("window", found.times), ("window_phases", found.phases),
-        ("window_contrasts", found.contrasts), ("targets", compared), ("escape", steps),
-        ("plasma", analytes),
+    for made, path in (
+        (found.times, out), (found.phases, phases_out), (found.contrasts, contrasts_out),
+        (compared, targets_out), (steps, escape_out), (analytes, plasma_out),
     ):  # fmt: skip
-        write_tsv(made, layout.summary(name), float_format=_FLOATS)
+        write_tsv(made, path, float_format=_FLOATS)
 
 
 @logged
-def crosstalk(datasets: Sequence[str], config: Mapping[str, Any], layout: Layout) -> None:
+def crosstalk(
+    datasets: Sequence[DatasetFiles],
+    config: Mapping[str, Any],
+    *,
+    panel: Path | None,
+    signatures: Path,
+    burden: Path,
+    out: Path,
+) -> None:
     """Write scores of SASP ligands against receptors of other compartments, with their tests."""
     from senoscore.biology import crosstalk as run
     from senoscore.biology import curated_pairs, genes_of
@@ -122,29 +143,41 @@ def crosstalk(datasets: Sequence[str], config: Mapping[str, Any], layout: Layout
     options, phases = config["crosstalk"], config["phases"]
     wanted = curated_pairs(options["resource"])
     table = run(
-        _expression(datasets, genes_of(wanted), config, layout),
-        _burden(layout).drop_duplicates(k.SAMPLE), pairs=wanted,
+        _expression(datasets, genes_of(wanted), config),
+        _burden(burden).drop_duplicates(k.SAMPLE), pairs=wanted,
         only_known=options["directions"] == "known",
-        panel_genes=_panel_genes(config, layout), control=config["control_treatment"],
+        panel_genes=_panel_genes(panel_of(panel, config), signatures),
+        control=config["control_treatment"],
         min_days_stable=config["call"]["min_days_stable"], scheme=phases["scheme"],
         cuts_days=phases["cuts_days"], min_cells=options["min_cells"],
         min_detected=options["min_detected"], alpha=config["trend"]["alpha"],
     )  # fmt: skip
-    write_tsv(table, layout.summary("crosstalk"), float_format=_FLOATS)
+    write_tsv(table, out, float_format=_FLOATS)
 
 
 @logged
-def families(config: Mapping[str, Any], layout: Layout) -> None:
+def families(
+    config: Mapping[str, Any],
+    *,
+    trend: Path,
+    contrasts: Path,
+    targets: Path,
+    crosstalk: Path,
+    out: Path,
+) -> None:
     """Write what was adjusted together in the whole run: the families of every table of tests."""
     from senoscore.inference import families as counted
 
     parts = []
-    for name in ("trend", "window_contrasts", "targets", "crosstalk"):
-        table = read_tsv(layout.summary(name))
+    for name, path in (
+        ("trend", trend), ("window_contrasts", contrasts), ("targets", targets),
+        ("crosstalk", crosstalk),
+    ):  # fmt: skip
+        table = read_tsv(path)
         if name == "window_contrasts":  # beside its own, it repeats those of the trend
             table = table[table["family"].astype(str).str.startswith("window_")]
         parts.append(counted(table, fdr=config["trend"]["fdr"]).assign(table=name))
-    write_tsv(pd.concat(parts, ignore_index=True), layout.summary("families"))
+    write_tsv(pd.concat(parts, ignore_index=True), out)
 
 
 def _text(table: pd.DataFrame) -> pd.DataFrame:
@@ -154,44 +187,43 @@ def _text(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _burden(layout: Layout) -> pd.DataFrame:
-    return read_tsv(layout.summary("burden"), dtype=TEXT_COLUMNS)
+def _burden(path: Path) -> pd.DataFrame:
+    return read_tsv(path, dtype=TEXT_COLUMNS)
 
 
-def _panel_genes(config: Mapping[str, Any], layout: Layout) -> set[str]:
+def _panel_genes(panel: Panel, signatures: Path) -> set[str]:
     """Genes by which the panel calls a cell: those of its axes that have weight."""
-    panel = panel_of(None, config)
     used = {part.signature for axis in panel.axes if axis.weight > 0 for part in axis.parts}
-    table = read_tsv(layout.signatures, columns=[k.SIGNATURE, "gene"], dtype=str)
+    table = read_tsv(signatures, columns=[k.SIGNATURE, "gene"], dtype=str)
     return set(table["gene"][table[k.SIGNATURE].isin(used)])
 
 
 def _expression(
-    datasets: Sequence[str], genes: Iterable[str], config: Mapping[str, Any], layout: Layout
+    datasets: Sequence[DatasetFiles], genes: Iterable[str], config: Mapping[str, Any]
 ) -> pd.DataFrame:
     """Mean expression per sample, compartment and kind, of every dataset that has cells."""
     from senoscore.biology import BY, group_means, kinds_of
 
     wanted = sorted(set(genes))
     parts = []
-    for dataset in datasets:
-        about = facts(dataset, layout)
+    for data in datasets:
+        about = facts(data)
         if about["assay"] in _PROFILES:
-            logger.info("%s: profiles of whole samples have no groups of cells", dataset)
+            logger.info("%s: profiles of whole samples have no groups of cells", data.name)
             continue
-        quality = read_parquet(layout.qc(dataset), columns=[k.CELL, k.SAMPLE, k.KEEP])
+        quality = read_parquet(data["qc"], columns=[k.CELL, k.SAMPLE, k.KEEP])
         calls = read_parquet(
-            layout.calls(dataset), columns=[k.CELL, k.COMPARTMENT, k.STATE, "panel_positive"]
+            data["calls"], columns=[k.CELL, k.COMPARTMENT, k.STATE, "panel_positive"]
         )
         if not calls[k.CELL].equals(quality[k.CELL]):
-            msg = f"dataset {dataset}: qc and calls are not of the same cells"
+            msg = f"dataset {data.name}: qc and calls are not of the same cells"
             raise InputError(msg, fix="delete results/calls and run again")
         cells = quality.assign(
             **{k.COMPARTMENT: calls[k.COMPARTMENT].astype(str)}, kind=kinds_of(calls)
         )
         parts.append(
             group_means(
-                layout.matrix(dataset), cells, wanted, var_names=_var_names(dataset, layout),
+                data["matrix"], cells, wanted, var_names=_var_names(data["matrix"]),
                 values=str(about["values"]), organism=str(about["organism"]),
                 block_cells=config["score"]["block_cells"],
             )
@@ -201,8 +233,7 @@ def _expression(
     return pd.concat(parts, ignore_index=True)
 
 
-def _var_names(dataset: str, layout: Layout) -> list[str]:
-    path = layout.matrix(dataset)
+def _var_names(path: Path) -> list[str]:
     with open_h5(path, fix=remake(path)) as file:
         try:
             return read_index(file["var"])
@@ -211,24 +242,26 @@ def _var_names(dataset: str, layout: Layout) -> list[str]:
 
 
 def _with_scores(
-    burden: pd.DataFrame, datasets: Sequence[str], config: Mapping[str, Any], layout: Layout,
+    burden: pd.DataFrame,
+    datasets: Sequence[DatasetFiles],
+    config: Mapping[str, Any],
     rules: Path | None,
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """Add the sample means of scores that the rules ask for and the burden table lacks."""
     from senoscore.biology import column_of, load_rules
 
     asked = [m for m in load_rules(rules).measures.values() if m.score]
     missing = [m.score for m in asked if not column_of(m, burden.columns)]
     parts = []
-    for dataset in datasets if missing else ():
-        bulk = facts(dataset, layout)["assay"] in _PROFILES
+    for data in datasets if missing else ():
+        bulk = facts(data)["assay"] in _PROFILES
         method = config["call"]["profile_method"] if bulk else config["score"]["methods"][0]
-        path = layout.scores(dataset)
+        path = data["scores"]
         there = set(parquet_columns(path))
         names = [n for n in (f"{method}{k.SEP}{name}" for name in missing) if n in there]
         scores = read_parquet(path, columns=[k.CELL, *names])
-        quality = read_parquet(layout.qc(dataset), columns=[k.SAMPLE, k.KEEP])
-        where = read_parquet(layout.compartments(dataset), columns=[k.COMPARTMENT])
+        quality = read_parquet(data["qc"], columns=[k.SAMPLE, k.KEEP])
+        where = read_parquet(data["compartments"], columns=[k.COMPARTMENT])
         kept = quality[k.KEEP].to_numpy(dtype=bool)
         by = [quality[k.SAMPLE][kept].astype(str), where[k.COMPARTMENT][kept].astype(str)]
         parts.append(scores.loc[kept, names].groupby(by, observed=True).mean().add_prefix("mean:"))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from senoscore.calling import Panel
-    from senoscore.run.layout import Layout
+    from senoscore.run.layout import DatasetFiles
 
 
 __all__ = ["calibrate", "call"]
@@ -27,37 +27,41 @@ log = logging.getLogger(__name__)
 
 @logged
 def calibrate(
-    datasets: Sequence[str],
+    datasets: Sequence[DatasetFiles],
     samples: Path,
     config: Mapping[str, Any],
-    layout: Layout,
     *,
     panel: Path | None,
+    out: Path,
+    rates_out: Path,
 ) -> None:
     """Write baselines and cuts, and the call rate of each control sample."""
     from senoscore.calling import calibrate as run
     from senoscore.study import read_samples
 
-    refuse_copied_samples(datasets, layout)
+    refuse_copied_samples(datasets)
     rules = panel_of(panel, config)
     sheet = read_samples(samples)
-    parts = [
-        _panel_cells(dataset, sheet, rules, config, layout)
-        for dataset in track(datasets, "data sets read")
-    ]
+    parts = [_panel_cells(data, sheet, rules, config) for data in track(datasets, "data sets read")]
     calibration = run(
         pd.concat(parts, ignore_index=True),
         control={k.TREATMENT: config["control_treatment"]},
         panel=rules,
         **config["calibrate"],
     )
-    calibration.save(layout.calibration)
-    write_tsv(calibration.rates, layout.calibration_rates, float_format="%.6g")
+    calibration.save(out)
+    write_tsv(calibration.rates, rates_out, float_format="%.6g")
 
 
 @logged
 def call(
-    dataset: str, samples: Path, config: Mapping[str, Any], layout: Layout, *, panel: Path | None
+    data: DatasetFiles,
+    samples: Path,
+    config: Mapping[str, Any],
+    *,
+    panel: Path | None,
+    calibration: Path,
+    out: Path,
 ) -> None:
     """Write state, index, FDR and evidence of every cell of a dataset."""
     from senoscore.calling import Calibration
@@ -65,28 +69,28 @@ def call(
     from senoscore.study import read_samples
 
     rules = panel_of(panel, config)
-    cells = _panel_cells(dataset, read_samples(samples), rules, config, layout)
+    cells = _panel_cells(data, read_samples(samples), rules, config)
     calls = run(
         cells,
-        Calibration.read(layout.calibration),
+        Calibration.read(calibration),
         fdr=config["call"]["fdr"],
         min_days_stable=config["call"]["min_days_stable"],
     )
-    layout.calls(dataset).parent.mkdir(parents=True, exist_ok=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
     assert isinstance(calls, pd.DataFrame)
-    write_parquet(calls, layout.calls(dataset))
+    write_parquet(calls, out)
     log.info("%s", calls[k.STATE].value_counts().to_dict())
 
 
 def _panel_cells(
-    dataset: str, samples: pd.DataFrame, panel: Panel, config: Mapping[str, Any], layout: Layout
+    data: DatasetFiles, samples: pd.DataFrame, panel: Panel, config: Mapping[str, Any]
 ) -> pd.DataFrame:
     """Cells with the scores of the panel, under the name of the panel's method."""
-    method = panel_method(dataset, panel, config, layout)
+    method = panel_method(data, panel, config)
     names = {
         f"{method}{suffix}{k.SEP}{name}": f"{panel.method}{suffix}{k.SEP}{name}"
         for name in panel.signatures
         for suffix in ("", "_z")
     }
-    cells = cell_table(dataset, samples, layout, scores=list(names))
-    return cells.rename(columns=names).assign(assay=facts(dataset, layout)["assay"])
+    cells = cell_table(data, samples, scores=list(names))
+    return cells.rename(columns=names).assign(assay=facts(data)["assay"])

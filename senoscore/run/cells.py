@@ -17,6 +17,8 @@ from senoscore.io import (
     open_h5,
     read_parquet,
     remake,
+    stored_facts,
+    write_facts,
     write_parquet,
     write_tsv,
 )
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from senoscore.genesets import SignatureSet
-    from senoscore.run.layout import Layout
+    from senoscore.run.layout import DatasetFiles
 
 
 __all__ = [
@@ -49,44 +51,52 @@ log = logging.getLogger(__name__)
 
 @logged
 def ingest(
-    row: Mapping[str, Any], samples: Path, config: Mapping[str, Any], layout: Layout
+    row: Mapping[str, Any],
+    samples: Path,
+    config: Mapping[str, Any],
+    *,
+    out: Path,
+    genes_out: Path,
+    facts_out: Path,
 ) -> None:
-    """Write the canonical matrix of a dataset and what its genes became."""
+    """Write the canonical matrix of a dataset, what its genes became, and what it is."""
     from senoscore.ingest import ingest as run
     from senoscore.study import read_samples
 
     known = read_samples(samples)[k.SAMPLE].tolist()
-    name = str(row[k.DATASET])
     found = run(
         row,
         samples=known,
-        out=layout.matrix(name),
-        genes_out=layout.genes(name),
+        out=out,
+        genes_out=genes_out,
         max_bytes=int(config["ingest"]["max_gb"] * 1e9),
     )
+    write_facts(stored_facts(out), facts_out)
     log.info("%s", found)
 
 
 @logged
-def qc(dataset: str, config: Mapping[str, Any], layout: Layout) -> None:
+def qc(data: DatasetFiles, config: Mapping[str, Any], *, out: Path, samples_out: Path) -> None:
     """Write quality per cell and per sample."""
     from senoscore.cells import qc as run
 
-    with _matrix(dataset, layout) as adata:
+    with _matrix(data) as adata:
         cells, samples = run(adata, **config["qc"])
-    layout.qc(dataset).parent.mkdir(parents=True, exist_ok=True)
-    write_parquet(cells, layout.qc(dataset))
-    write_tsv(samples.assign(dataset=dataset), layout.qc_samples(dataset), float_format="%.6g")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_parquet(cells, out)
+    write_tsv(samples.assign(dataset=data.name), samples_out, float_format="%.6g")
     log.info("%d of %d cells kept", int(cells[k.KEEP].sum()), len(cells))
 
 
 @logged
-def compartments(dataset: str, samples: Path, config: Mapping[str, Any], layout: Layout) -> None:
+def compartments(
+    data: DatasetFiles, samples: Path, config: Mapping[str, Any], *, out: Path
+) -> None:
     """Write the compartment of every cell."""
     from senoscore.cells import compartments as run
     from senoscore.study import read_samples
 
-    with _matrix(dataset, layout) as adata:
+    with _matrix(data) as adata:
         column = "compartment_input" if "compartment_input" in adata.obs else None
         table = run(adata, column=column, **config["compartments"])
         table.insert(1, k.SAMPLE, adata.obs[k.SAMPLE].astype(str).to_numpy(dtype=object))
@@ -94,46 +104,56 @@ def compartments(dataset: str, samples: Path, config: Mapping[str, Any], layout:
         stated = read_samples(samples).set_index(k.SAMPLE)[k.COMPARTMENT]
         own = table[k.SAMPLE].map(stated).fillna("")
         table[k.COMPARTMENT] = own.where(own != "", k.BULK)
-    write_parquet(table, layout.compartments(dataset))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_parquet(table, out)
     log.info("%s", table[k.COMPARTMENT].value_counts().to_dict())
 
 
 @logged
-def substates(datasets: Sequence[str], config: Mapping[str, Any], layout: Layout) -> None:
+def substates(datasets: Sequence[DatasetFiles], config: Mapping[str, Any], *, out: Path) -> None:
     """Write the shares of sub-states in the kept cells of every sample and compartment."""
     import pandas as pd
 
     from senoscore.cells import read_substates, substate_shares
 
     tables = []
-    for dataset in datasets:
-        quality = read_parquet(layout.qc(dataset), columns=[k.CELL, k.KEEP])
-        cells = read_parquet(layout.compartments(dataset))
+    for data in datasets:
+        quality = read_parquet(data["qc"], columns=[k.CELL, k.KEEP])
+        cells = read_parquet(data["compartments"])
         if not cells[k.CELL].equals(quality[k.CELL]):
-            msg = f"dataset {dataset}: qc and compartments are not of the same cells"
+            msg = f"dataset {data.name}: qc and compartments are not of the same cells"
             raise InputError(msg, fix="delete results/cells and run again")
-        tables.append(cells.assign(dataset=dataset, keep=quality[k.KEEP]))
+        tables.append(cells.assign(dataset=data.name, keep=quality[k.KEEP]))
     shares = substate_shares(
         pd.concat(tables, ignore_index=True),
         read_substates(config["compartments"]["substates"]),
         min_cells=config["burden"]["min_cells"],
     )
-    layout.summary("substates").parent.mkdir(parents=True, exist_ok=True)
-    write_tsv(shares, layout.summary("substates"), float_format="%.6g")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_tsv(shares, out, float_format="%.6g")
 
 
 @logged
-def score(dataset: str, config: Mapping[str, Any], layout: Layout, *, threads: int) -> None:
+def score(
+    data: DatasetFiles,
+    config: Mapping[str, Any],
+    *,
+    signatures: Path,
+    panel: Path | None,
+    out: Path,
+    coverage_out: Path,
+    threads: int,
+) -> None:
     """Write scores of every cell, and the coverage of every signature."""
     from senoscore.scoring import score_file
 
-    sigs, options, null_for = scoring(dataset, config, layout)
-    layout.scores(dataset).parent.mkdir(parents=True, exist_ok=True)
+    sigs, options, null_for = scoring(data, config, signatures=signatures, panel=panel)
+    out.parent.mkdir(parents=True, exist_ok=True)
     score_file(
-        layout.matrix(dataset),
+        data["matrix"],
         sigs,
-        out=layout.scores(dataset),
-        coverage_out=layout.coverage(dataset),
+        out=out,
+        coverage_out=coverage_out,
         null_for=null_for,
         n_threads=threads,
         **options,
@@ -141,18 +161,16 @@ def score(dataset: str, config: Mapping[str, Any], layout: Layout, *, threads: i
 
 
 def scoring(
-    dataset: str, config: Mapping[str, Any], layout: Layout
+    data: DatasetFiles, config: Mapping[str, Any], *, signatures: Path, panel: Path | None
 ) -> tuple[SignatureSet, dict[str, Any], dict[str, list[str]]]:
     """Signatures of a dataset, the scorer's options, and what to place among random sets."""
     from senoscore.genesets import Gate, SignatureSet
     from senoscore.genesets import signatures as collect
 
     settings = config["score"]
-    sigs = collect(
-        SignatureSet.read(layout.signatures), organism=facts(dataset, layout)["organism"]
-    )
-    panel = panel_of(None, config)
-    method = panel_method(dataset, panel, config, layout)
+    sigs = collect(SignatureSet.read(signatures), organism=facts(data)["organism"])
+    rules = panel_of(panel, config)
+    method = panel_method(data, rules, config)
     options = {
         "methods": list(dict.fromkeys([*settings["methods"], method])),
         "gate": Gate(**config["gate"]),
@@ -160,19 +178,19 @@ def scoring(
         "seed": settings["seed"],
         "block_size": settings["block_cells"],
     }
-    return sigs, options, {method: [name for name in panel.signatures if name in sigs]}
+    return sigs, options, {method: [name for name in rules.signatures if name in sigs]}
 
 
 @contextmanager
-def _matrix(dataset: str, layout: Layout) -> Iterator[Any]:
+def _matrix(data: DatasetFiles) -> Iterator[Any]:
     """The canonical matrix, its values left in the file."""
     import anndata as ad
     import hdf5plugin  # noqa: F401 - registers the codec of the canonical matrix
 
-    path = layout.matrix(dataset)
+    path = data["matrix"]
     if not path.is_file():
         msg = f"{path} is not there"
-        raise InputError(msg, fix=f"run senoscore ingest --dataset {dataset}")
+        raise InputError(msg, fix=f"run senoscore ingest --dataset {data.name}")
     try:
         adata = ad.read_h5ad(path, backed="r")
     except H5_ERRORS as error:
@@ -184,18 +202,26 @@ def _matrix(dataset: str, layout: Layout) -> Iterator[Any]:
 
 
 @logged
-def survey(dataset: str, config: Mapping[str, Any], layout: Layout, *, threads: int) -> None:
+def survey(
+    data: DatasetFiles,
+    config: Mapping[str, Any],
+    *,
+    signatures: Path,
+    panel: Path | None,
+    out: Path,
+    coverage_out: Path,
+    threads: int,
+) -> None:
     """Write what every piece must know of all cells, and the coverage of every signature."""
     from senoscore.scoring import first_pass
 
-    sigs, options, null_for = scoring(dataset, config, layout)
-    folder = layout.first_pass(dataset)
-    folder.mkdir(parents=True, exist_ok=True)
+    sigs, options, null_for = scoring(data, config, signatures=signatures, panel=panel)
+    out.mkdir(parents=True, exist_ok=True)
     first_pass(
-        layout.matrix(dataset),
+        data["matrix"],
         sigs,
-        out=folder / "genes.npz",
-        coverage_out=layout.coverage(dataset),
+        out=out / "genes.npz",
+        coverage_out=coverage_out,
         null_for=null_for,
         n_threads=threads,
         **options,
@@ -204,10 +230,13 @@ def survey(dataset: str, config: Mapping[str, Any], layout: Layout, *, threads: 
 
 @logged
 def shard(
-    dataset: str,
+    data: DatasetFiles,
     config: Mapping[str, Any],
-    layout: Layout,
     *,
+    signatures: Path,
+    panel: Path | None,
+    first_pass: Path,
+    out: Path,
     part: int,
     of: int,
     threads: int,
@@ -215,33 +244,31 @@ def shard(
     """Write the scores of the cells of one piece."""
     from senoscore.scoring import score_file
 
-    out = layout.shard(dataset, part=part, of=of)
     out.parent.mkdir(parents=True, exist_ok=True)
-    n_cells = _n_cells(layout.matrix(dataset))
+    n_cells = _n_cells(data["matrix"])
     rows = shard_rows(n_cells, part=part, of=of, block_cells=config["score"]["block_cells"])
     log.info("cells %d to %d of %d", rows.start, rows.stop, n_cells)
     if rows.start == rows.stop:  # fewer blocks than pieces
         write_parquet(pd.DataFrame(), out)
         return
-    sigs, options, null_for = scoring(dataset, config, layout)
+    sigs, options, null_for = scoring(data, config, signatures=signatures, panel=panel)
     score_file(
-        layout.matrix(dataset),
+        data["matrix"],
         sigs,
         out=out,
         null_for=null_for,
         rows=rows,
-        controls=layout.first_pass(dataset) / "genes.npz",
+        controls=first_pass / "genes.npz",
         n_threads=threads,
         **options,
     )
 
 
 @logged
-def gather(dataset: str, layout: Layout, *, of: int) -> None:
-    """Write the pieces as one file: the bytes that one job would have written."""
-    parts = [layout.shard(dataset, part=part, of=of) for part in range(of)]
-    gather_parquet(parts, layout.scores(dataset), n_rows=_n_cells(layout.matrix(dataset)))
-    log.info("%d pieces gathered", of)
+def gather(data: DatasetFiles, shards: Sequence[Path], *, out: Path) -> None:
+    """Write the pieces, in order, as one file: the bytes that one job would have written."""
+    gather_parquet(list(shards), out, n_rows=_n_cells(data["matrix"]))
+    log.info("%d pieces gathered", len(shards))
 
 
 def _n_cells(matrix: Path) -> int:

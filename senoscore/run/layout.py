@@ -1,18 +1,27 @@
-"""Where each file of a run is. The rules of the workflow name the same paths; a test compares."""
+"""Where each file of a run is, and the files of one data set that a stage is given.
+
+The rules of the workflow name the same paths, and a test compares them. Stages never look here:
+they take paths. The command line does, for the paths that it is not given.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from senoscore.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 
-__all__ = ["Layout"]
+__all__ = ["DatasetFiles", "FileKind", "Layout"]
+
+FileKind: TypeAlias = Literal[
+    "matrix", "facts", "genes", "qc", "qc_samples", "compartments", "scores", "coverage", "calls"
+]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}|\{dataset\}")
 """As in the datasets sheet; or the wildcard of the rules."""
@@ -28,6 +37,39 @@ def _checked(dataset: str) -> str:
 
 
 @dataclass(frozen=True)
+class DatasetFiles:
+    """Files of one data set that a stage may read: those that its rule declares, and no others.
+
+    Parameters
+    ----------
+    name
+        Name in the datasets sheet.
+    paths
+        The file of each kind.
+    """
+
+    name: str
+    paths: Mapping[FileKind, Path]
+
+    def __str__(self) -> str:
+        """Return the name, which is what logs and errors speak of."""
+        return self.name
+
+    def __getitem__(self, kind: FileKind) -> Path:
+        """Path of the file of a kind.
+
+        Raises
+        ------
+        ConfigError
+            The stage was not given that file.
+        """
+        if kind not in self.paths:
+            msg = f"dataset {self.name}: no {kind} file is given"
+            raise ConfigError(msg, fix=f"name it with --{kind.replace('_', '-')}")
+        return self.paths[kind]
+
+
+@dataclass(frozen=True)
 class Layout:
     """Paths of one results folder.
 
@@ -39,9 +81,17 @@ class Layout:
 
     results: Path
 
+    def of(self, dataset: str, kinds: Iterable[FileKind]) -> DatasetFiles:
+        """Files of a data set, of the kinds that are asked for."""
+        return DatasetFiles(dataset, {kind: getattr(self, kind)(dataset) for kind in kinds})
+
     def matrix(self, dataset: str) -> Path:
         """Canonical matrix (.h5ad)."""
         return self.results / "matrix" / f"{_checked(dataset)}.h5ad"
+
+    def facts(self, dataset: str) -> Path:
+        """What ingest found out about a data set: organism, assay, values, notes."""
+        return self.results / "matrix" / f"{_checked(dataset)}.json"
 
     def genes(self, dataset: str) -> Path:
         """What each gene of the input became."""

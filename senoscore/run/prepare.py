@@ -316,14 +316,14 @@ def _parsed_row(row: str) -> dict[str, Any]:
 
 
 @logged
-def signatures(config: Mapping[str, Any], out: Path) -> None:
+def signatures(config: Mapping[str, Any], out: Path, *, panel: Path | None = None) -> None:
     """Resolve the signatures of the run, what the panel needs included."""
-    resolved = _signatures(config)
+    resolved = _signatures(config, panel)
     resolved.save(out)
     log.info("%d signatures, sha256 %s", len(resolved), resolved.sha256)
 
 
-def _signatures(config: Mapping[str, Any]) -> SignatureSet:
+def _signatures(config: Mapping[str, Any], panel: Path | None = None) -> SignatureSet:
     from senoscore.calling import load_panel
     from senoscore.genesets import list_signatures
     from senoscore.genesets import signatures as collect
@@ -334,6 +334,6 @@ def _signatures(config: Mapping[str, Any]) -> SignatureSet:
         sources.append(wanted["custom"])
     named = collect(*sources)
     known = {*named, *list_signatures()[k.SIGNATURE]}
-    panel = load_panel(config["call"]["panel"], known_signatures=known)
-    needed = (*panel.signatures, *SEX_SIGNATURES)
+    rules = load_panel(panel or config["call"]["panel"], known_signatures=known)
+    needed = (*rules.signatures, *SEX_SIGNATURES)
     return collect(named, *(name for name in needed if name not in named))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from senoscore.genesets import SignatureSet
-    from senoscore.run.layout import Layout
+    from senoscore.run.layout import DatasetFiles
 
 
 __all__ = ["TEXT_COLUMNS", "burden", "confounders", "export", "pseudobulk", "trend"]
@@ -49,7 +49,13 @@ TEXT_COLUMNS: Final = dict.fromkeys(
 
 @logged
 def burden(
-    datasets: Sequence[str], samples: Path, config: Mapping[str, Any], layout: Layout
+    datasets: Sequence[DatasetFiles],
+    samples: Path,
+    config: Mapping[str, Any],
+    *,
+    panel: Path | None,
+    out: Path,
+    tissue_out: Path,
 ) -> None:
     """Write one row per sample and compartment."""
     from senoscore.inference import burden as run
@@ -57,9 +63,7 @@ def burden(
     from senoscore.study import read_samples
 
     sheet = read_samples(samples)
-    cells = pd.concat(
-        [_called(dataset, sheet, config, layout) for dataset in datasets], ignore_index=True
-    )
+    cells = pd.concat([_called(data, sheet, config, panel) for data in datasets], ignore_index=True)
     table = run(
         cells,
         samples=sheet[sheet[k.SAMPLE].isin(set(cells[k.SAMPLE]))],
@@ -67,31 +71,31 @@ def burden(
         min_days_stable=config["call"]["min_days_stable"],
         **config["burden"],
     )
-    layout.summary("burden").parent.mkdir(parents=True, exist_ok=True)
-    write_tsv(table, layout.summary("burden"), float_format="%.8g")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_tsv(table, out, float_format="%.8g")
     whole = tissue_burden(table, control=config["control_treatment"])
-    write_tsv(whole, layout.summary("burden_tissue"), float_format="%.8g")
+    write_tsv(whole, tissue_out, float_format="%.8g")
 
 
 def _called(
-    dataset: str, sheet: pd.DataFrame, config: Mapping[str, Any], layout: Layout
+    data: DatasetFiles, sheet: pd.DataFrame, config: Mapping[str, Any], panel: Path | None
 ) -> pd.DataFrame:
     """Cells of a dataset with their calls and the scores that are summarised."""
-    known = facts(dataset, layout)
+    known = facts(data)
     is_profile = known["assay"] in ("bulk", "array")
     method = config["call"]["profile_method"] if is_profile else config["score"]["methods"][0]
-    calls = read_parquet(layout.calls(dataset), columns=_judged(layout.calls(dataset)))
-    panel = panel_of(None, config)
-    coverage = read_tsv(layout.coverage(dataset), columns=[k.SIGNATURE, "gate"])
+    calls = read_parquet(data["calls"], columns=_judged(data["calls"]))
+    judged_by = panel_of(panel, config).signatures
+    coverage = read_tsv(data["coverage"], columns=[k.SIGNATURE, "gate"])
     families = {
         name
         for name in coverage[k.SIGNATURE]
         # The SASP families of the panel are summarised as its axes.
-        if (name.startswith("sasp_") and name not in panel.signatures)
+        if (name.startswith("sasp_") and name not in judged_by)
         or name in (*_SUMMARISED, *SEX_SIGNATURES)
     }
     wanted = [f"{method}{k.SEP}{name}" for name in sorted(families)]
-    cells = cell_table(dataset, sheet, layout, scores=wanted)
+    cells = cell_table(data, sheet, scores=wanted)
     cells = cells[[*_FACTS, *(name for name in wanted if name in cells)]]
     cells = pd.concat([cells, calls], axis=1)
     return cells.assign(assay=known["assay"], organism=known["organism"])
@@ -105,7 +109,13 @@ def _judged(calls: Path) -> list[str]:
 
 @logged
 def confounders(
-    datasets: Sequence[str], samples: Path, config: Mapping[str, Any], layout: Layout
+    datasets: Sequence[DatasetFiles],
+    samples: Path,
+    config: Mapping[str, Any],
+    *,
+    panel: Path | None,
+    burden: Path,
+    out: Path,
 ) -> None:
     """Write what travels with the scores besides irradiation."""
     from senoscore.inference import confounders as run
@@ -113,22 +123,31 @@ def confounders(
 
     sheet = read_samples(samples)
     control = config["control_treatment"]
-    parts = (_called(dataset, sheet, config, layout) for dataset in datasets)
+    parts = (_called(data, sheet, config, panel) for data in datasets)
     # Cells are looked at in controls only; the rest comes from the burden.
     cells = pd.concat([of[of[k.TREATMENT] == control] for of in parts], ignore_index=True)
-    table = read_tsv(layout.summary("burden"), dtype=TEXT_COLUMNS)
+    table = read_tsv(burden, dtype=TEXT_COLUMNS)
     options = {"control": control, "alpha": config["trend"]["alpha"]}
-    write_tsv(run(cells, table, **options), layout.summary("confounders"), float_format="%.6g")
+    write_tsv(run(cells, table, **options), out, float_format="%.6g")
 
 
 @logged
-def trend(samples: Path, config: Mapping[str, Any], layout: Layout) -> None:
+def trend(
+    samples: Path,
+    config: Mapping[str, Any],
+    *,
+    burden: Path,
+    out: Path,
+    readouts_out: Path,
+    sensitivity_out: Path,
+    labels_out: Path,
+) -> None:
     """Write contrasts, read-outs and the label check."""
     from senoscore.inference import labels, readouts, sensitivity
     from senoscore.inference import trend as run
     from senoscore.study import read_samples
 
-    table = read_tsv(layout.summary("burden"), dtype=TEXT_COLUMNS)
+    table = read_tsv(burden, dtype=TEXT_COLUMNS)
     options, control = config["trend"], config["control_treatment"]
     shared = {"control": control, "alpha": options["alpha"]}
     found = run(table, transform=options["transform"], **shared)
@@ -143,13 +162,13 @@ def trend(samples: Path, config: Mapping[str, Any], layout: Layout) -> None:
     p53 = p53.combine_first(others[0])
     checks = [labels.p53_check(p53, control=control)]
     checks.append(labels.sex_check(_sex(table, read_samples(samples), methods)))
-    write_tsv(found, layout.summary("trend"), float_format="%.8g")
+    write_tsv(found, out, float_format="%.8g")
     beside = sensitivity(table, control=control)
-    write_tsv(beside, layout.summary("sensitivity"), float_format="%.6g")
+    write_tsv(beside, sensitivity_out, float_format="%.6g")
     course = readouts(table, found, fdr=options["fdr"], **shared)
-    write_tsv(course, layout.summary("readouts"), float_format="%.8g")
+    write_tsv(course, readouts_out, float_format="%.8g")
     checked = pd.concat([table for table in checks if len(table)] or checks[:1])
-    write_tsv(checked, layout.summary("label_check"), float_format="%.6g")
+    write_tsv(checked, labels_out, float_format="%.6g")
 
 
 def _sex(table: pd.DataFrame, sheet: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
@@ -166,42 +185,42 @@ def _sex(table: pd.DataFrame, sheet: pd.DataFrame, methods: Sequence[str]) -> pd
 
 
 @logged
-def export(datasets: Sequence[str], layout: Layout) -> None:
+def export(datasets: Sequence[DatasetFiles], *, out: Path) -> None:
     """Write one AnnData with every per-cell result and no matrix."""
     import anndata as ad
     from anndata.io import write_elem
 
-    cells = pd.concat([_observed(dataset, layout) for dataset in datasets], ignore_index=True)
+    cells = pd.concat([_observed(data) for data in datasets], ignore_index=True)
     cells.index = pd.Index((cells[k.DATASET] + "/" + cells[k.CELL]).astype(str), dtype=object)
     for column in cells.select_dtypes(["object", "string", "category"]):
         if column != k.CELL:
             cells[column] = pd.Categorical(cells[column].astype(object))
-    scores = [layout.scores(dataset) for dataset in datasets]
+    scores = [data["scores"] for data in datasets]
     every = [name for path in scores for name in parquet_columns(path) if k.SEP in name]
     tables = {
         k.OBSM_SCORE.format(method=method): (method, scores)
         for method in dict.fromkeys(name.split(k.SEP)[0] for name in every)
     }
-    tables[k.OBSM_EVIDENCE] = ("z", [layout.calls(dataset) for dataset in datasets])
+    tables[k.OBSM_EVIDENCE] = ("z", [data["calls"] for data in datasets])
     packed = {"compression": "gzip"}
-    with create_h5(layout.annotated) as file:
+    with create_h5(out) as file:
         write_elem(file, "/", ad.AnnData(obs=cells), dataset_kwargs=packed)
         for name, (prefix, paths) in tables.items():  # one at a time: they are most of the file
             values = _columns_of(prefix, paths).set_axis(cells.index)
             write_elem(file["obsm"], name, values, dataset_kwargs=packed)
 
 
-def _observed(dataset: str, layout: Layout) -> pd.DataFrame:
+def _observed(data: DatasetFiles) -> pd.DataFrame:
     """Quality, compartment and call of every cell of a dataset, without scores and evidence."""
-    quality = read_parquet(layout.qc(dataset)).rename(columns={k.REASON: "qc_reason"})
+    quality = read_parquet(data["qc"]).rename(columns={k.REASON: "qc_reason"})
     where = read_parquet(
-        layout.compartments(dataset), columns=[k.CONFIDENCE, k.SUBSTATE, k.SUBSTATE_CONFIDENCE]
+        data["compartments"], columns=[k.CONFIDENCE, k.SUBSTATE, k.SUBSTATE_CONFIDENCE]
     )
-    path = layout.calls(dataset)
+    path = data["calls"]
     names = [name for name in parquet_columns(path) if not name.startswith(f"z{k.SEP}")]
     calls = read_parquet(path, columns=names).drop(columns=[k.CELL, k.SAMPLE])
     cells = pd.concat([quality, where, calls], axis=1)
-    cells.insert(0, k.DATASET, dataset)
+    cells.insert(0, k.DATASET, data.name)
     return cells
 
 
@@ -217,7 +236,17 @@ def _columns_of(prefix: str, paths: Sequence[Path]) -> pd.DataFrame:
 
 @logged
 def pseudobulk(
-    datasets: Sequence[str], samples: Path, config: Mapping[str, Any], layout: Layout
+    datasets: Sequence[DatasetFiles],
+    samples: Path,
+    config: Mapping[str, Any],
+    *,
+    signatures: Path,
+    burden: Path,
+    out: Path,
+    scores_out: Path,
+    contrasts_out: Path,
+    genes_out: Path,
+    enrichment_out: Path,
 ) -> None:
     """Write summed counts with their scores, contrasts of genes, and enrichment of signatures."""
     from senoscore.genesets import Gate
@@ -232,8 +261,8 @@ def pseudobulk(
     from senoscore.inference import pseudobulk as run
     from senoscore.study import read_samples
 
-    kinds = {dataset: str(facts(dataset, layout)["values"]) for dataset in datasets}
-    counted = [dataset for dataset in datasets if kinds[dataset] == k.COUNTS]
+    kinds = {data.name: str(facts(data)["values"]) for data in datasets}
+    counted = [data for data in datasets if kinds[data.name] == k.COUNTS]
     refused = [
         {"status": "skipped", "reason": f"data set {name}: values are {kind}, not counts"}
         for name, kind in kinds.items()
@@ -248,11 +277,11 @@ def pseudobulk(
             sheet = read_samples(samples)
             needed = [k.DATASET, k.SAMPLE, k.COMPARTMENT, k.KEEP]
             cells = pd.concat(
-                [cell_table(name, sheet, layout)[needed] for name in counted], ignore_index=True
+                [cell_table(data, sheet)[needed] for data in counted], ignore_index=True
             )
-            burden = read_tsv(layout.summary("burden"), dtype=TEXT_COLUMNS)
-            profiles = run({name: layout.matrix(name) for name in counted}, cells, burden)
-            with atomic_path(layout.pseudobulk) as temporary:
+            table = read_tsv(burden, dtype=TEXT_COLUMNS)
+            profiles = run({data.name: data["matrix"] for data in counted}, cells, table)
+            with atomic_path(out) as temporary:
                 profiles.write_h5ad(temporary, compression="gzip")
             done(1)
             contrasts, genes = differential(
@@ -262,31 +291,31 @@ def pseudobulk(
                 fdr=config["trend"]["fdr"],
             )
             done(1)
-            signatures = _signatures(counted, layout)
+            resolved = _signatures(counted, signatures)
             scores = pseudobulk_scores(
-                profiles, signatures, min_cells=config["burden"]["min_cells"],
+                profiles, resolved, min_cells=config["burden"]["min_cells"],
                 gate=Gate(**config["gate"]),
             )  # fmt: skip
             done(1)
-        sets = _sets(signatures)
+        sets = _sets(resolved)
     else:
         log.warning("no data set has counts: no pseudobulk")
-        _nothing(layout)
+        _nothing(out)
     contrasts = pd.concat([contrasts, pd.DataFrame(refused, columns=list(DE_COLUMNS))])
     found = enrichment(contrasts, genes, sets, seed=config["score"]["seed"])
     scores = pd.concat([scores, pd.DataFrame(refused, columns=list(SCORE_COLUMNS))])
-    write_tsv(scores, layout.summary("pseudobulk_scores"), float_format="%.6g")
-    write_parquet(genes, layout.de_genes)
-    write_tsv(contrasts, layout.summary("de"), float_format="%.6g")
-    write_tsv(found, layout.summary("enrichment"), float_format="%.6g")
+    write_tsv(scores, scores_out, float_format="%.6g")
+    write_parquet(genes, genes_out)
+    write_tsv(contrasts, contrasts_out, float_format="%.6g")
+    write_tsv(found, enrichment_out, float_format="%.6g")
 
 
-def _signatures(datasets: Sequence[str], layout: Layout) -> dict[str, SignatureSet]:
+def _signatures(datasets: Sequence[DatasetFiles], resolved: Path) -> dict[str, SignatureSet]:
     """Signatures of the run in the symbols of each organism."""
     from senoscore.genesets import SignatureSet, signatures
 
-    listed = SignatureSet.read(layout.signatures)
-    organisms = sorted({str(facts(dataset, layout)["organism"]) for dataset in datasets})
+    listed = SignatureSet.read(resolved)
+    organisms = sorted({str(facts(data)["organism"]) for data in datasets})
     return {name: signatures(listed, organism=name) for name in organisms}
 
 
@@ -301,9 +330,9 @@ def _sets(signatures: Mapping[str, SignatureSet]) -> dict[str, list[str]]:
     return {name: sorted(own) for name, own in sorted(sets.items())}
 
 
-def _nothing(layout: Layout) -> None:
+def _nothing(out: Path) -> None:
     """An empty matrix: the file says that there is nothing to sum."""
     import anndata as ad
 
-    with atomic_path(layout.pseudobulk) as temporary:
+    with atomic_path(out) as temporary:
         ad.AnnData(obs=pd.DataFrame(index=pd.Index([], dtype=object))).write_h5ad(temporary)

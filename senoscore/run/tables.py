@@ -13,11 +13,11 @@ from senoscore.ingest import refuse_copies
 from senoscore.io import parquet_columns, read_facts, read_parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from senoscore.calling import Panel
-    from senoscore.run.layout import Layout
+    from senoscore.run.layout import DatasetFiles
 
 
 __all__ = [
@@ -33,17 +33,17 @@ SEX_SIGNATURES: Final = ("sex_xist_y", "sex_xist_y_mouse")
 """Signatures of the label check, always scored."""
 
 
-def facts(dataset: str, layout: Layout) -> dict[str, Any]:
+def facts(data: DatasetFiles) -> dict[str, Any]:
     """What ingest found out about a dataset: organism, assay, values."""
-    return read_facts(layout.matrix(dataset))
+    return read_facts(data["facts"])
 
 
-def refuse_copied_samples(datasets: Sequence[str], layout: Layout) -> None:
+def refuse_copied_samples(datasets: Iterable[DatasetFiles]) -> None:
     """Refuse a sample whose values another data set has too, under whatever name."""
     found: dict[str, str] = {}
-    for dataset in datasets:
-        digests = json.loads(facts(dataset, layout).get("sample_digests", "{}"))
-        found |= {f"{sample} of {dataset}": digest for sample, digest in digests.items()}
+    for data in datasets:
+        digests = json.loads(facts(data).get("sample_digests", "{}"))
+        found |= {f"{sample} of {data.name}": digest for sample, digest in digests.items()}
     refuse_copies(found, "results/matrix")
 
 
@@ -54,28 +54,26 @@ def panel_of(panel: Path | None, config: Mapping[str, Any]) -> Panel:
     return load_panel(config["call"]["panel"] if panel is None else panel)
 
 
-def panel_method(dataset: str, panel: Panel, config: Mapping[str, Any], layout: Layout) -> str:
+def panel_method(data: DatasetFiles, panel: Panel, config: Mapping[str, Any]) -> str:
     """Scoring method that the call reads: the panel's for cells, another for whole profiles."""
-    is_profile = facts(dataset, layout)["assay"] in ("bulk", "array")
+    is_profile = facts(data)["assay"] in ("bulk", "array")
     return str(config["call"]["profile_method"]) if is_profile else panel.method
 
 
 def cell_table(
-    dataset: str, samples: pd.DataFrame, layout: Layout, *, scores: Sequence[str] = ()
+    data: DatasetFiles, samples: pd.DataFrame, *, scores: Sequence[str] = ()
 ) -> pd.DataFrame:
     """Cells of a dataset with quality, compartment, design and those of the scores that it has."""
-    quality = read_parquet(layout.qc(dataset))
-    where = read_parquet(
-        layout.compartments(dataset), columns=[k.CELL, k.COMPARTMENT, k.CONFIDENCE]
-    )
-    path = layout.scores(dataset)
+    quality = read_parquet(data["qc"])
+    where = read_parquet(data["compartments"], columns=[k.CELL, k.COMPARTMENT, k.CONFIDENCE])
+    path = data["scores"]
     there = set(parquet_columns(path))
     values = read_parquet(path, columns=[k.CELL, *(name for name in scores if name in there)])
     for other, name in ((where, "compartments"), (values, "scores")):
         if not other[k.CELL].equals(quality[k.CELL]):
-            msg = f"dataset {dataset}: qc and {name} are not of the same cells"
+            msg = f"dataset {data.name}: qc and {name} are not of the same cells"
             raise InputError(msg, fix="delete results/cells and results/scores and run again")
     cells = pd.concat([quality, where.drop(columns=k.CELL), values.drop(columns=k.CELL)], axis=1)
-    cells.insert(0, k.DATASET, dataset)
-    facts = samples[[k.SAMPLE, k.SUBJECT, k.TREATMENT, k.DOSE, k.DAYS, k.BATCH]]
-    return cells.merge(facts, on=k.SAMPLE, how="left", validate="many_to_one")
+    cells.insert(0, k.DATASET, data.name)
+    design = samples[[k.SAMPLE, k.SUBJECT, k.TREATMENT, k.DOSE, k.DAYS, k.BATCH]]
+    return cells.merge(design, on=k.SAMPLE, how="left", validate="many_to_one")

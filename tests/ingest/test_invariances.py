@@ -11,6 +11,7 @@ from scipy import sparse
 
 from senoscore.errors import InputError
 from senoscore.ingest.ingest import ingest
+from senoscore.io.canonical import stored_facts, write_facts
 from senoscore.run.layout import Layout
 from senoscore.run.tables import refuse_copied_samples
 
@@ -116,8 +117,9 @@ def test_a_sample_copied_into_another_data_set_is_noticed(tmp_path):
     rows = np.flatnonzero(SAMPLES == "s2")
     _ingest(tmp_path / "a", sparse.csr_matrix(COUNTS))
     _ingest(tmp_path / "b", sparse.csr_matrix(COUNTS[rows]), cells=rows, samples=other)
-    (tmp_path / "a" / "d.h5ad").rename(layout.matrix("one"))
-    refuse_copied_samples(["one"], layout)
-    (tmp_path / "b" / "d.h5ad").rename(layout.matrix("two"))
+    one, two = (layout.of(name, ["facts"]) for name in ("one", "two"))
+    write_facts(stored_facts(tmp_path / "a" / "d.h5ad"), one["facts"])
+    refuse_copied_samples([one])
+    write_facts(stored_facts(tmp_path / "b" / "d.h5ad"), two["facts"])
     with pytest.raises(InputError, match="'s2 of one' and 'M9 of two' hold the same values"):
-        refuse_copied_samples(["one", "two"], layout)
+        refuse_copied_samples([one, two])

@@ -80,10 +80,17 @@ def test_loops_over_cells_and_samples_show_how_far_they_are(tmp_path, monkeypatc
     row = stages.dataset_row(None, "d", tmp_path / "config" / "config.yaml")
     with caplog.at_level(logging.INFO, logger="senoscore"):
         stages.signatures(config, layout.signatures)
-        stages.ingest(row, tmp_path / "samples.tsv", config, layout)
-        stages.qc("d", config, layout)
-        stages.compartments("d", tmp_path / "samples.tsv", config, layout)
-        stages.score("d", config, layout, threads=1)
+        stages.ingest(
+            row, tmp_path / "samples.tsv", config, out=layout.matrix("d"),
+            genes_out=layout.genes("d"), facts_out=layout.facts("d"),
+        )  # fmt: skip
+        data = layout.of("d", ["matrix", "facts"])
+        stages.qc(data, config, out=layout.qc("d"), samples_out=layout.qc_samples("d"))
+        stages.compartments(data, tmp_path / "samples.tsv", config, out=layout.compartments("d"))
+        stages.score(
+            data, config, signatures=layout.signatures, panel=None, out=layout.scores("d"),
+            coverage_out=layout.coverage("d"), threads=1,
+        )  # fmt: skip
     said = "\n".join(caplog.messages)
     for line in (
         "cells read: 12 of 12", "cells written: 12 of 12", "cells measured: 12 of 12",

@@ -11,7 +11,7 @@ from statsmodels.stats.power import TTestIndPower
 
 from senoscore.errors import InputError
 from senoscore.inference.burden import burden
-from senoscore.io.canonical import write_canonical_stream
+from senoscore.io.canonical import stored_facts, write_canonical_stream, write_facts
 from senoscore.io.tables import write_tsv
 from senoscore.plotting.arms import Arm
 from senoscore.plotting.heat import heatmap_table
@@ -218,6 +218,7 @@ def read(folder: Path, name: str, values: str, n_genes: int) -> None:
     (folder / "matrix").mkdir(exist_ok=True)
     path = folder / "matrix" / f"{name}.h5ad"
     write_canonical_stream(path, [], genes, values=values, meta=meta)
+    write_facts(stored_facts(path), path.with_suffix(".json"))
     table = pd.DataFrame({"input": genes, "symbol": genes, "ensembl_id": "", "status": "symbol"})
     write_tsv(table.assign(note=""), folder / "matrix" / f"{name}.genes.tsv")
 

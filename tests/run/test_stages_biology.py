@@ -75,7 +75,11 @@ def test_every_family_of_the_run_is_listed_once(tmp_path: Path) -> None:
     write_tsv(pd.concat([own, window]), layout.summary("window_contrasts"))
     write_tsv(targets(EMPTY, SAMPLES), layout.summary("targets"))
     write_tsv(crosstalk(EMPTY, SAMPLES), layout.summary("crosstalk"))
-    families(validate_config({}, source="test"), layout)
+    families(
+        validate_config({}, source="test"), trend=layout.summary("trend"),
+        contrasts=layout.summary("window_contrasts"), targets=layout.summary("targets"),
+        crosstalk=layout.summary("crosstalk"), out=layout.summary("families"),
+    )  # fmt: skip
     found = read_tsv(layout.summary("families")).set_index("family")
     assert found.index.is_unique
     assert found["table"].to_dict() == {

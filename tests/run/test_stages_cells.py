@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from senoscore.io.tables import write_parquet
-from senoscore.run.layout import Layout
+from senoscore.run.layout import FileKind, Layout
 from senoscore.run.summary import export
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def test_cells_and_profiles_scored_by_other_methods_go_into_one_file(tmp_path: P
     layout = Layout(tmp_path)
     write_dataset(layout, "a", {"ucell:s": [0.1, 0.2], "ucell:r": [1.0, 2.0]})
     write_dataset(layout, "b", {"gsva:s": [0.3, 0.4]})
-    export(["a", "b"], layout)
+    kinds: list[FileKind] = ["qc", "compartments", "scores", "calls"]
+    export([layout.of(name, kinds) for name in ("a", "b")], out=layout.annotated)
     made = ad.read_h5ad(layout.annotated)
     assert made.obs_names.tolist() == ["a/x", "a/y", "b/x", "b/y"]
     assert made.obs["qc_reason"].tolist() == ["", "low_genes", "", "low_genes"]

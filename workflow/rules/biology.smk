@@ -4,19 +4,19 @@
 rule window:
     """States and phases of every compartment, drug targets, escape, and the plasma panel."""
     input:
-        matrices=expand("results/matrix/{dataset}.h5ad", dataset=DATASETS.index),
-        qc=expand("results/cells/{dataset}.qc.parquet", dataset=DATASETS.index),
-        compartments=expand(
-            "results/cells/{dataset}.compartments.parquet", dataset=DATASETS.index
-        ),
-        scores=expand("results/scores/{dataset}.parquet", dataset=DATASETS.index),
-        calls=expand("results/calls/{dataset}.parquet", dataset=DATASETS.index),
+        matrix=each("results/matrix/{dataset}.h5ad"),
+        facts=each("results/matrix/{dataset}.json"),
+        qc=each("results/cells/{dataset}.qc.parquet"),
+        compartments=each("results/cells/{dataset}.compartments.parquet"),
+        scores=each("results/scores/{dataset}.parquet"),
+        calls=each("results/calls/{dataset}.parquet"),
         signatures="results/signatures.tsv",
+        panel=PANEL,
         burden="results/summary/burden.tsv",
         trend="results/summary/trend.tsv",
-        samples=config["samples"],
-        plasma=[config["plasma"]] if config["plasma"] else [],
-        rules=[config["window"]["rules"]] if config["window"]["rules"] else [],
+        samples=SAMPLES,
+        plasma=[given(config["plasma"])] if config["plasma"] else [],
+        rules=[given(f) for f in [config["window"]["rules"]] if f],
     output:
         times="results/summary/window.tsv",
         phases="results/summary/window_phases.tsv",
@@ -29,10 +29,11 @@ rule window:
     benchmark:
         "logs/benchmarks/window.tsv"
     resources:
-        mem_mb=megabytes(factor=1, base=2000, of=["matrices"], add=max),
-        runtime=minutes(per_gb=10, base=20, of=["matrices"]),
+        mem_mb=megabytes(factor=1, base=2000, of=["matrix"], add=max),
+        runtime=minutes(per_gb=10, base=20, of=["matrix"]),
     params:
         datasets=list(DATASETS.index),
+        files=options("matrix", "facts", "qc", "compartments", "scores", "calls"),
         settings=settings(
             "window",
             "plasma",
@@ -48,9 +49,19 @@ rule window:
     shell:
         r"""
         senoscore window \
+            {params.files:q} \
+            --signatures {input.signatures:q} \
+            --burden {input.burden:q} \
+            --trend {input.trend:q} \
+            --panel {input.panel:q} \
             --samples {input.samples:q} \
             --settings {params.settings:q} \
-            --results results \
+            --output {output.times:q} \
+            --phases {output.phases:q} \
+            --contrasts {output.contrasts:q} \
+            --targets {output.targets:q} \
+            --escape {output.escape:q} \
+            --plasma {output.plasma:q} \
             {params.datasets:q} \
             &> {log:q}
         """
@@ -59,10 +70,12 @@ rule window:
 rule crosstalk:
     """SASP ligands of senescent cells against receptors of other compartments, over time."""
     input:
-        matrices=expand("results/matrix/{dataset}.h5ad", dataset=DATASETS.index),
-        qc=expand("results/cells/{dataset}.qc.parquet", dataset=DATASETS.index),
-        calls=expand("results/calls/{dataset}.parquet", dataset=DATASETS.index),
+        matrix=each("results/matrix/{dataset}.h5ad"),
+        facts=each("results/matrix/{dataset}.json"),
+        qc=each("results/cells/{dataset}.qc.parquet"),
+        calls=each("results/calls/{dataset}.parquet"),
         signatures="results/signatures.tsv",
+        panel=PANEL,
         burden="results/summary/burden.tsv",
     output:
         "results/summary/crosstalk.tsv",
@@ -71,10 +84,11 @@ rule crosstalk:
     benchmark:
         "logs/benchmarks/crosstalk.tsv"
     resources:
-        mem_mb=megabytes(factor=1, base=2000, of=["matrices"], add=max),
-        runtime=minutes(per_gb=10, base=20, of=["matrices"]),
+        mem_mb=megabytes(factor=1, base=2000, of=["matrix"], add=max),
+        runtime=minutes(per_gb=10, base=20, of=["matrix"]),
     params:
         datasets=list(DATASETS.index),
+        files=options("matrix", "facts", "qc", "calls"),
         settings=settings(
             "crosstalk",
             "phases",
@@ -87,8 +101,12 @@ rule crosstalk:
     shell:
         r"""
         senoscore crosstalk \
+            {params.files:q} \
+            --signatures {input.signatures:q} \
+            --burden {input.burden:q} \
+            --panel {input.panel:q} \
             --settings {params.settings:q} \
-            --results results \
+            --output {output:q} \
             {params.datasets:q} \
             &> {log:q}
         """
@@ -116,7 +134,11 @@ rule families:
     shell:
         r"""
         senoscore families \
+            --trend {input.trend:q} \
+            --contrasts {input.contrasts:q} \
+            --targets {input.targets:q} \
+            --crosstalk {input.crosstalk:q} \
             --settings {params.settings:q} \
-            --results results \
+            --output {output:q} \
             &> {log:q}
         """

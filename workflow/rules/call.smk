@@ -4,13 +4,12 @@
 rule calibrate:
     """Baseline and cut per compartment, from control samples of all datasets."""
     input:
-        qc=expand("results/cells/{dataset}.qc.parquet", dataset=DATASETS.index),
-        compartments=expand(
-            "results/cells/{dataset}.compartments.parquet", dataset=DATASETS.index
-        ),
-        scores=expand("results/scores/{dataset}.parquet", dataset=DATASETS.index),
-        samples=config["samples"],
-        panel=panel_file(),
+        facts=each("results/matrix/{dataset}.json"),
+        qc=each("results/cells/{dataset}.qc.parquet"),
+        compartments=each("results/cells/{dataset}.compartments.parquet"),
+        scores=each("results/scores/{dataset}.parquet"),
+        samples=SAMPLES,
+        panel=PANEL,
     output:
         calibration="results/calibration.parquet",
         rates="results/calibration_rates.tsv",
@@ -23,15 +22,18 @@ rule calibrate:
         runtime=minutes(per_gb=20, base=60),
     params:
         datasets=list(DATASETS.index),
+        files=options("facts", "qc", "compartments", "scores"),
         settings=settings("calibrate", "call.profile_method", "control_treatment"),
         version=SENOSCORE_VERSION,
     shell:
         r"""
         senoscore calibrate \
+            {params.files:q} \
             --panel {input.panel:q} \
             --samples {input.samples:q} \
             --settings {params.settings:q} \
-            --results results \
+            --output {output.calibration:q} \
+            --rates {output.rates:q} \
             {params.datasets:q} \
             &> {log:q}
         """
@@ -40,12 +42,13 @@ rule calibrate:
 rule call:
     """State, index, false discovery rate and evidence of every cell."""
     input:
+        facts="results/matrix/{dataset}.json",
         qc="results/cells/{dataset}.qc.parquet",
         compartments="results/cells/{dataset}.compartments.parquet",
         scores="results/scores/{dataset}.parquet",
         calibration="results/calibration.parquet",
-        samples=config["samples"],
-        panel=panel_file(),
+        samples=SAMPLES,
+        panel=PANEL,
     output:
         "results/calls/{dataset}.parquet",
     log:
@@ -61,9 +64,14 @@ rule call:
         r"""
         senoscore call \
             --dataset {wildcards.dataset:q} \
+            --facts {input.facts:q} \
+            --qc {input.qc:q} \
+            --compartments {input.compartments:q} \
+            --scores {input.scores:q} \
+            --calibration {input.calibration:q} \
             --panel {input.panel:q} \
             --samples {input.samples:q} \
             --settings {params.settings:q} \
-            --results results \
+            --output {output:q} \
             &> {log:q}
         """

@@ -5,7 +5,8 @@
 rule signatures:
     """Resolve built-in and user signatures into one file, with their hash."""
     input:
-        config["signatures"]["files"],
+        files=[given(file) for file in config["signatures"]["files"]],
+        panel=PANEL,
     output:
         "results/signatures.tsv",
     log:
@@ -18,18 +19,21 @@ rule signatures:
     shell:
         r"""
         senoscore signatures \
+            --panel {input.panel:q} \
             --settings {params.settings:q} \
-            --out {output:q} \
+            --output {output:q} \
             &> {log:q}
         """
 
 
 rule ingest:
-    """Read one input file once; write canonical counts and what each gene became."""
+    """Read one input file once; write canonical counts, what they are, what each gene became."""
     input:
-        dataset_files,
+        files=dataset_files,
+        samples=ancient(SAMPLES),  # a change of what the sheet says of a sample reads nothing again
     output:
         matrix="results/matrix/{dataset}.h5ad",
+        facts="results/matrix/{dataset}.json",
         genes="results/matrix/{dataset}.genes.tsv",
     log:
         "logs/ingest/{dataset}.log",
@@ -40,16 +44,17 @@ rule ingest:
         runtime=minutes(per_gb=10, base=60),
     params:
         row=dataset_row,
-        samples=config["samples"],
         settings=settings("ingest"),
         version=SENOSCORE_VERSION,
     shell:
         r"""
         senoscore ingest \
             --row {params.row:q} \
+            --samples {input.samples:q} \
             --settings {params.settings:q} \
-            --samples {params.samples:q} \
-            --results results \
+            --output {output.matrix:q} \
+            --facts {output.facts:q} \
+            --genes {output.genes:q} \
             &> {log:q}
         """
 
@@ -57,7 +62,7 @@ rule ingest:
 rule qc:
     """Metrics, limits per sample, doublets; every dropped cell keeps its reason."""
     input:
-        "results/matrix/{dataset}.h5ad",
+        matrix="results/matrix/{dataset}.h5ad",
     output:
         cells="results/cells/{dataset}.qc.parquet",
         samples="results/cells/{dataset}.qc_samples.tsv",
@@ -75,8 +80,10 @@ rule qc:
         r"""
         senoscore qc \
             --dataset {wildcards.dataset:q} \
+            --matrix {input.matrix:q} \
             --settings {params.settings:q} \
-            --results results \
+            --output {output.cells:q} \
+            --output-samples {output.samples:q} \
             &> {log:q}
         """
 
@@ -85,9 +92,9 @@ rule compartments:
     """Which compartment each cell belongs to, from a column or from markers; its sub-state."""
     input:
         matrix="results/matrix/{dataset}.h5ad",
-        samples=config["samples"],
+        samples=SAMPLES,
         tables=[
-            config["compartments"][t]
+            given(config["compartments"][t])
             for t in ("markers", "substates")
             if config["compartments"][t]
         ],
@@ -107,9 +114,10 @@ rule compartments:
         r"""
         senoscore compartments \
             --dataset {wildcards.dataset:q} \
+            --matrix {input.matrix:q} \
             --samples {input.samples:q} \
             --settings {params.settings:q} \
-            --results results \
+            --output {output:q} \
             &> {log:q}
         """
 
@@ -118,7 +126,9 @@ rule score:
     """Score every cell with every method, block by block from disk."""
     input:
         matrix="results/matrix/{dataset}.h5ad",
+        facts="results/matrix/{dataset}.json",
         signatures="results/signatures.tsv",
+        panel=PANEL,
     output:
         scores="results/scores/{dataset}.parquet",
         coverage="results/scores/{dataset}.coverage.tsv",
@@ -139,9 +149,14 @@ rule score:
         r"""
         senoscore score \
             --dataset {wildcards.dataset:q} \
+            --matrix {input.matrix:q} \
+            --facts {input.facts:q} \
+            --signatures {input.signatures:q} \
+            --panel {input.panel:q} \
             --settings {params.settings:q} \
             --threads {threads} \
-            --results results \
+            --output {output.scores:q} \
+            --coverage {output.coverage:q} \
             &> {log:q}
         """
 
@@ -153,7 +168,9 @@ rule survey:
     """First pass over all cells of a large dataset: what each of its pieces must know of them."""
     input:
         matrix="results/matrix/{dataset}.h5ad",
+        facts="results/matrix/{dataset}.json",
         signatures="results/signatures.tsv",
+        panel=PANEL,
     output:
         first_pass=directory("results/scores/{dataset}.first_pass"),
         coverage="results/scores/{dataset}.coverage.tsv",
@@ -174,9 +191,14 @@ rule survey:
         r"""
         senoscore survey \
             --dataset {wildcards.dataset:q} \
+            --matrix {input.matrix:q} \
+            --facts {input.facts:q} \
+            --signatures {input.signatures:q} \
+            --panel {input.panel:q} \
             --settings {params.settings:q} \
             --threads {threads} \
-            --results results \
+            --output {output.first_pass:q} \
+            --coverage {output.coverage:q} \
             &> {log:q}
         """
 
@@ -185,7 +207,9 @@ rule shard:
     """Score the cells of one piece of a large dataset."""
     input:
         matrix="results/matrix/{dataset}.h5ad",
+        facts="results/matrix/{dataset}.json",
         signatures="results/signatures.tsv",
+        panel=PANEL,
         first_pass="results/scores/{dataset}.first_pass",
     output:
         temp("results/scores/{dataset}.shards/{part}_of_{of}.parquet"),
@@ -204,11 +228,16 @@ rule shard:
         r"""
         senoscore shard \
             --dataset {wildcards.dataset:q} \
+            --matrix {input.matrix:q} \
+            --facts {input.facts:q} \
+            --signatures {input.signatures:q} \
+            --panel {input.panel:q} \
+            --first-pass {input.first_pass:q} \
             --part {wildcards.part} \
             --of {wildcards.of} \
             --settings {params.settings:q} \
             --threads {threads} \
-            --results results \
+            --output {output:q} \
             &> {log:q}
         """
 
@@ -217,7 +246,7 @@ rule gather:
     """Put the pieces of a large dataset together, row group by row group."""
     input:
         matrix="results/matrix/{dataset}.h5ad",
-        shards=shards,
+        shard=shards,
     output:
         "results/scores/{dataset}.parquet",
     log:
@@ -229,13 +258,14 @@ rule gather:
     resources:
         runtime=minutes(per_gb=5, base=30),
     params:
-        of=lambda wildcards: SHARDS[wildcards.dataset],
+        pieces=options("shard"),
         version=SENOSCORE_VERSION,
     shell:
         r"""
         senoscore gather \
             --dataset {wildcards.dataset:q} \
-            --of {params.of:q} \
-            --results results \
+            --matrix {input.matrix:q} \
+            {params.pieces:q} \
+            --output {output:q} \
             &> {log:q}
         """

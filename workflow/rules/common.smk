@@ -44,6 +44,16 @@ SHARDS = {
 }
 
 
+# In another workflow `prefix:` and `replace_prefix:` move what this one writes. What the config
+# names is where the config says.
+IS_MODULE = workflow.modifier.skip_configfile
+
+
+def given(path):
+    """A file that the config names, which no prefix of a module moves."""
+    return local(path) if IS_MODULE else path
+
+
 def one_of(names):
     """A wildcard pattern for these names; for none of them one that matches nothing."""
     return "|".join(map(re.escape, names)) or "(?!)"
@@ -79,11 +89,33 @@ def dataset_row(wildcards):
 def dataset_files(wildcards):
     """The input of one dataset: a file, or the three of a 10x matrix."""
     row = DATASETS.loc[wildcards.dataset]
-    return list(map(str, source_files(row["path"], format=row["format"])))
+    return [given(str(f)) for f in source_files(row["path"], format=row["format"])]
+
+
+def each(path):
+    """This path for every dataset, in the order of the sheet."""
+    return expand(path, dataset=DATASETS.index)
+
+
+def options(*names):
+    """Input of these names as words of a command: `--qc FILE --qc FILE` for two datasets.
+
+    Files of several datasets are in the order of `DATASETS`, in which their names are passed too.
+    """
+
+    def words(wildcards, input):
+        return [
+            word
+            for name in names
+            for file in getattr(input, name)
+            for word in (f"--{name.replace('_', '-')}", file)
+        ]
+
+    return words
 
 
 def size_mb(input, of, add=sum):
-    """Size of the input, or of the lists of files in it that are named.
+    """Size of the input, or of the lists of files in it that are named (no single files).
 
     A job that travels in a group is asked for before any of the group runs. What others of its
     group write is not there yet, and must not be among them: Snakemake would leave the job
@@ -134,5 +166,9 @@ def shards(wildcards):
 
 
 def panel_file():
-    """The panel's file: a change in its rules re-runs the call."""
-    return str(find_panel(config["call"]["panel"]))
+    """The panel's file: a change in it re-runs signatures and scores, and what follows on them."""
+    return given(str(find_panel(config["call"]["panel"])))
+
+
+SAMPLES = given(config["samples"])
+PANEL = panel_file()

@@ -7,10 +7,14 @@ CELLS = ["calls", "scores", "qc"]
 rule burden:
     """One row per sample and compartment: cells, states, excess over control, mean scores."""
     input:
-        calls=expand("results/calls/{dataset}.parquet", dataset=DATASETS.index),
-        scores=expand("results/scores/{dataset}.parquet", dataset=DATASETS.index),
-        qc=expand("results/cells/{dataset}.qc.parquet", dataset=DATASETS.index),
-        samples=config["samples"],
+        calls=each("results/calls/{dataset}.parquet"),
+        scores=each("results/scores/{dataset}.parquet"),
+        qc=each("results/cells/{dataset}.qc.parquet"),
+        facts=each("results/matrix/{dataset}.json"),
+        coverage=each("results/scores/{dataset}.coverage.tsv"),
+        compartments=each("results/cells/{dataset}.compartments.parquet"),
+        samples=SAMPLES,
+        panel=PANEL,
     output:
         burden="results/summary/burden.tsv",
         tissue="results/summary/burden_tissue.tsv",
@@ -23,14 +27,18 @@ rule burden:
         runtime=minutes(per_gb=5, base=20, of=CELLS),
     params:
         datasets=list(DATASETS.index),
+        files=options("facts", "qc", "compartments", "scores", "coverage", "calls"),
         settings=settings("burden", "call", "score", "control_treatment"),
         version=SENOSCORE_VERSION,
     shell:
         r"""
         senoscore burden \
+            {params.files:q} \
+            --panel {input.panel:q} \
             --samples {input.samples:q} \
             --settings {params.settings:q} \
-            --results results \
+            --output {output.burden:q} \
+            --tissue {output.tissue:q} \
             {params.datasets:q} \
             &> {log:q}
         """
@@ -39,11 +47,15 @@ rule burden:
 rule confounders:
     """What travels with the scores besides irradiation: depth, cell cycle, composition."""
     input:
-        calls=expand("results/calls/{dataset}.parquet", dataset=DATASETS.index),
-        scores=expand("results/scores/{dataset}.parquet", dataset=DATASETS.index),
-        qc=expand("results/cells/{dataset}.qc.parquet", dataset=DATASETS.index),
+        calls=each("results/calls/{dataset}.parquet"),
+        scores=each("results/scores/{dataset}.parquet"),
+        qc=each("results/cells/{dataset}.qc.parquet"),
+        facts=each("results/matrix/{dataset}.json"),
+        coverage=each("results/scores/{dataset}.coverage.tsv"),
+        compartments=each("results/cells/{dataset}.compartments.parquet"),
         burden="results/summary/burden.tsv",
-        samples=config["samples"],
+        samples=SAMPLES,
+        panel=PANEL,
     output:
         "results/summary/confounders.tsv",
     log:
@@ -55,14 +67,18 @@ rule confounders:
         runtime=minutes(per_gb=5, base=20, of=CELLS),
     params:
         datasets=list(DATASETS.index),
+        files=options("facts", "qc", "compartments", "scores", "coverage", "calls"),
         settings=settings("trend", "call", "score", "control_treatment"),
         version=SENOSCORE_VERSION,
     shell:
         r"""
         senoscore confounders \
+            {params.files:q} \
+            --burden {input.burden:q} \
+            --panel {input.panel:q} \
             --samples {input.samples:q} \
             --settings {params.settings:q} \
-            --results results \
+            --output {output:q} \
             {params.datasets:q} \
             &> {log:q}
         """
@@ -71,12 +87,10 @@ rule confounders:
 rule substates:
     """Shares of macrophage, fibroblast and astrocyte sub-states in every sample."""
     input:
-        compartments=expand(
-            "results/cells/{dataset}.compartments.parquet", dataset=DATASETS.index
-        ),
-        qc=expand("results/cells/{dataset}.qc.parquet", dataset=DATASETS.index),
+        compartments=each("results/cells/{dataset}.compartments.parquet"),
+        qc=each("results/cells/{dataset}.qc.parquet"),
         table=(
-            [config["compartments"]["substates"]]
+            [given(config["compartments"]["substates"])]
             if config["compartments"]["substates"]
             else []
         ),
@@ -91,13 +105,15 @@ rule substates:
         runtime=minutes(per_gb=5, base=20, of=["compartments", "qc"]),
     params:
         datasets=list(DATASETS.index),
+        files=options("qc", "compartments"),
         settings=settings("compartments.substates", "burden.min_cells"),
         version=SENOSCORE_VERSION,
     shell:
         r"""
         senoscore substates \
+            {params.files:q} \
             --settings {params.settings:q} \
-            --results results \
+            --output {output:q} \
             {params.datasets:q} \
             &> {log:q}
         """
@@ -106,15 +122,14 @@ rule substates:
 rule pseudobulk:
     """Summed counts, genes that change, and their signatures; minutes, so only if asked for."""
     input:
-        matrix=expand("results/matrix/{dataset}.h5ad", dataset=DATASETS.index),
-        compartments=expand(
-            "results/cells/{dataset}.compartments.parquet", dataset=DATASETS.index
-        ),
-        qc=expand("results/cells/{dataset}.qc.parquet", dataset=DATASETS.index),
-        scores=expand("results/scores/{dataset}.parquet", dataset=DATASETS.index),
+        matrix=each("results/matrix/{dataset}.h5ad"),
+        facts=each("results/matrix/{dataset}.json"),
+        compartments=each("results/cells/{dataset}.compartments.parquet"),
+        qc=each("results/cells/{dataset}.qc.parquet"),
+        scores=each("results/scores/{dataset}.parquet"),
         signatures="results/signatures.tsv",
         burden="results/summary/burden.tsv",
-        samples=config["samples"],
+        samples=SAMPLES,
     output:
         profiles="results/summary/pseudobulk.h5ad",
         scores="results/summary/pseudobulk_scores.tsv",
@@ -130,14 +145,22 @@ rule pseudobulk:
         runtime=minutes(per_gb=10, base=60),
     params:
         datasets=list(DATASETS.index),
+        files=options("matrix", "facts", "qc", "compartments", "scores"),
         settings=settings("burden", "trend", "score", "gate", "control_treatment"),
         version=SENOSCORE_VERSION,
     shell:
         r"""
         senoscore pseudobulk \
+            {params.files:q} \
+            --signatures {input.signatures:q} \
+            --burden {input.burden:q} \
             --samples {input.samples:q} \
             --settings {params.settings:q} \
-            --results results \
+            --output {output.profiles:q} \
+            --output-scores {output.scores:q} \
+            --contrasts {output.contrasts:q} \
+            --genes {output.genes:q} \
+            --enrichment {output.enrichment:q} \
             {params.datasets:q} \
             &> {log:q}
         """
@@ -147,7 +170,7 @@ rule trend:
     """Contrasts and trends at the level of samples, with the label check."""
     input:
         burden="results/summary/burden.tsv",
-        samples=config["samples"],
+        samples=SAMPLES,
     output:
         trend="results/summary/trend.tsv",
         readouts="results/summary/readouts.tsv",
@@ -166,9 +189,13 @@ rule trend:
     shell:
         r"""
         senoscore trend \
+            --burden {input.burden:q} \
             --samples {input.samples:q} \
             --settings {params.settings:q} \
-            --results results \
+            --output {output.trend:q} \
+            --readouts {output.readouts:q} \
+            --sensitivity {output.sensitivity:q} \
+            --labels {output.labels:q} \
             &> {log:q}
         """
 
@@ -176,9 +203,10 @@ rule trend:
 rule export:
     """One AnnData with every per-cell result, to join with the matrices in a notebook."""
     input:
-        calls=expand("results/calls/{dataset}.parquet", dataset=DATASETS.index),
-        scores=expand("results/scores/{dataset}.parquet", dataset=DATASETS.index),
-        qc=expand("results/cells/{dataset}.qc.parquet", dataset=DATASETS.index),
+        calls=each("results/calls/{dataset}.parquet"),
+        scores=each("results/scores/{dataset}.parquet"),
+        qc=each("results/cells/{dataset}.qc.parquet"),
+        compartments=each("results/cells/{dataset}.compartments.parquet"),
     output:
         "results/senoscore.h5ad",
     log:
@@ -190,11 +218,13 @@ rule export:
         runtime=minutes(per_gb=5, base=20, of=CELLS),
     params:
         datasets=list(DATASETS.index),
+        files=options("qc", "compartments", "scores", "calls"),
         version=SENOSCORE_VERSION,
     shell:
         r"""
         senoscore export \
-            --results results \
+            {params.files:q} \
+            --output {output:q} \
             {params.datasets:q} \
             &> {log:q}
         """
@@ -203,12 +233,12 @@ rule export:
 rule report:
     """One self-contained page, figures as files, and where every number came from."""
     input:
-        genes=expand("results/matrix/{dataset}.genes.tsv", dataset=DATASETS.index),
-        qc=expand("results/cells/{dataset}.qc_samples.tsv", dataset=DATASETS.index),
-        coverage=expand("results/scores/{dataset}.coverage.tsv", dataset=DATASETS.index),
+        genes=each("results/matrix/{dataset}.genes.tsv"),
+        qc=each("results/cells/{dataset}.qc_samples.tsv"),
+        coverage=each("results/scores/{dataset}.coverage.tsv"),
         calibration="results/calibration.parquet",
         rates="results/calibration_rates.tsv",
-        calls=expand("results/calls/{dataset}.parquet", dataset=DATASETS.index),
+        calls=each("results/calls/{dataset}.parquet"),
         burden="results/summary/burden.tsv",
         trend="results/summary/trend.tsv",
         families="results/summary/families.tsv",
@@ -217,7 +247,7 @@ rule report:
         window="results/summary/window.tsv",
         targets="results/summary/targets.tsv",
         crosstalk="results/summary/crosstalk.tsv",
-        samples=config["samples"],
+        samples=SAMPLES,
     output:
         report="results/report.html",
         provenance="results/provenance.json",
