@@ -195,7 +195,9 @@ def run(d: Data, leave_study=None, how=None, **call) -> dict[str, Any]:
     programme = learn(stats, features, how)
     t2 = time.process_time()
     scores = programme.score(values, cov, si, ci)
-    calls = call_cells(scores, programme.parts, si, ci, d.treated, depth, **call)
+    calls = call_cells(
+        scores, programme.parts, si, ci, d.treated, depth, nuisance=cov[:, 3:], **call
+    )
     t3 = time.process_time()
     return {
         "programme": programme,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,13 +12,16 @@ import pandas as pd
 from senoscore import names as k
 from senoscore.calling.calibrate import fit
 from senoscore.calling.conditions import axes_of, holds
+from senoscore.calling.engine import learn_and_call
 from senoscore.calling.evidence import (
     cell_table,
     compartments_of,
     control_mask,
     control_of,
     days_of,
+    is_profile,
     judge,
+    kept,
     log_depth,
     tests_of,
 )
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from senoscore.calling.calibration import Calibration, CompartmentCalibration
+    from senoscore.calling.engine import Learnt
     from senoscore.calling.evidence import Judgement, Reader
     from senoscore.calling.panel import Panel
 
@@ -41,6 +46,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Judged", "call", "decide", "explain", "unlike_controls"]
 
+log = logging.getLogger(__name__)
+
+_ENGINES: Final = ("panel", "learned")
 _SENESCENT: Final = STATES.index("senescent")
 _CANDIDATE: Final = STATES.index("senescent_candidate")
 _ACUTE: Final = STATES.index("acute_damage_response")
@@ -309,9 +317,14 @@ def call(
     fdr: float = 0.1,
     min_days_stable: float | None = None,
     alpha: float | None = None,
+    engine: str = "panel",
     copy: bool = False,
 ) -> pd.DataFrame | AnnData | None:
     """Give every cell a state, an index and a false discovery rate.
+
+    With ``engine="learned"`` the senescent cells are found by a programme that is learnt in the
+    study itself (docs/call.md): it finds far more where three or more animals an arm are there,
+    and is less sure to leave quiescent cells alone. The states are the panel's all the same.
 
     The first rule of the panel that holds gives the state. Whatever the panel says, ``senescent``
     also needs a false discovery rate of at most ``fdr``, a day after irradiation that is known,
@@ -339,6 +352,8 @@ def call(
     min_days_stable
         Days after irradiation before which the pattern is an acute damage response; default
         the panel's.
+    engine
+        ``panel``, or ``learned`` for an AnnData with counts or log-normalised values.
     copy
         Leave the AnnData as it is and return a new one.
 
@@ -350,7 +365,10 @@ def call(
     controls), ``panel_positive`` (the rule holds, whatever the day and FDR; bool), ``axes_up``
     (what decided), ``reason``. For an AnnData None (or the copy), with the state, index, FDR and
     the other columns in ``obs``, z values in ``obsm["senescence_evidence"]`` and the parameters
-    in ``uns["senoscore"]["call"]``.
+    in ``uns["senoscore"]["call"]``. With ``engine="learned"`` also ``obs["senescence_p"]`` and
+    ``obs["senescence_score"]``, and in ``uns["senoscore"]`` the tables ``programme`` (compartment,
+    gene, kind, weight, shift, covariance, prior, stability, source) and ``prevalence`` (sample,
+    compartment, n_cells, prevalence with a 95 % interval, shifted).
 
     Raises
     ------
@@ -358,10 +376,14 @@ def call(
         Missing columns or scores, a day that is no number, or cells, labels or scores that have
         changed since :func:`senoscore.calibrate`.
     DesignError
-        A sample is both control and not.
+        A sample is both control and not, or too few samples to learn from.
     ConfigError
-        ``fdr`` outside (0, 1), an invalid panel, or a parameter that the calibration contradicts.
+        ``fdr`` outside (0, 1), an invalid panel, an engine that is not there, or a parameter that
+        the calibration contradicts.
     """
+    if engine not in _ENGINES or (engine == "learned" and isinstance(data, pd.DataFrame)):
+        msg = f"engine {engine!r} cannot be used here"
+        raise ConfigError(msg, fix="use 'panel', or 'learned' with an AnnData that has counts")
     if not 0 < fdr < 1:
         msg = f"fdr is {fdr}, expected a rate between 0 and 1"
         raise ConfigError(msg)
@@ -390,8 +412,83 @@ def call(
     if isinstance(data, pd.DataFrame):
         return result
     target = data.copy() if copy else data
+    learnt = None
+    if engine == "learned":
+        learnt = _learn(target, table, calibration, compartment, fdr=fdr, min_days=days)
+        _overrule(result, learnt, table, calibration)
     _write(target, result, calibration, fdr=fdr, min_days=days)
+    target.uns[k.UNS]["call"]["engine"] = engine
+    if learnt is not None:
+        target.obs["senescence_p"] = learnt.cells["p"].to_numpy(np.float32)
+        target.obs["senescence_score"] = learnt.cells["score"].to_numpy(np.float32)
+        target.uns[k.UNS] |= {"programme": learnt.programme, "prevalence": learnt.prevalence}
+        target.uns[k.UNS]["call"]["note"] = learnt.note
+        if learnt.note:
+            log.warning("%s", learnt.note)
     return target if copy else None
+
+
+def _learn(
+    adata: AnnData,
+    table: pd.DataFrame,
+    calibration: Calibration,
+    compartment: str,
+    *,
+    fdr: float,
+    min_days: float,
+) -> Learnt:
+    """Learn from controls and from cells late enough for stable senescence."""
+    control = control_mask(table, calibration.control)
+    day = days_of(table, control)
+    rooms = table[k.COMPARTMENT].astype(str)
+    late = control | (day >= min_days) | np.isnan(day)
+    judged = kept(table) & late & (rooms != k.UNASSIGNED).to_numpy() & ~is_profile(table)
+    dose = table[k.DOSE].astype(str).to_numpy() if k.DOSE in table else np.full(len(table), "")
+    group = np.array([f"{d}|{g:g}" for d, g in zip(dose, day, strict=True)], dtype=object)
+    group[control] = k.CONTROL
+    return learn_and_call(
+        adata, treated=~control, judged=judged, compartment=compartment, group=group, fdr=fdr
+    )
+
+
+def _overrule(
+    result: pd.DataFrame,
+    learnt: Learnt,
+    table: pd.DataFrame,
+    calibration: Calibration,
+) -> None:
+    """Let the learnt programme say which cells are senescent, under the panel's ceilings.
+
+    Cycling and escaped cells stay what they are; so does what is too early, too unlike the
+    controls in depth, or of an unknown day. What the panel alone took for senescent becomes a
+    candidate.
+    """
+    states = result[k.STATE].astype(str).to_numpy(dtype=object)
+    reason = result[k.REASON].to_numpy(dtype=object).copy()
+    called = learnt.cells["called"].to_numpy(dtype=bool)
+    seen = np.isfinite(learnt.cells["p"].to_numpy())
+    control = control_mask(table, calibration.control)
+    day = days_of(table, control)
+    samples = table[k.SAMPLE].astype(str).to_numpy(dtype=str)
+    rooms, depth = compartments_of(table), log_depth(table)
+    deep = np.zeros(len(table), dtype=bool)
+    for name, own in calibration.by_compartment.items():
+        rows = np.flatnonzero(rooms == name)
+        deep[rows] = unlike_controls(depth[rows], samples[rows], own)
+    kept_state = np.isin(states, ("cycling", "escaped", "acute_damage_response"))
+    only_panel = (states == "senescent") & seen & ~called
+    states[only_panel] = "senescent_candidate"
+    reason[only_panel] = "the learnt programme does not hold"
+    new = called & ~kept_state
+    states[new] = "senescent"
+    reason[new] = ""
+    for unmet, why in ((np.isnan(day), "day after irradiation missing"), (deep, _DEPTH)):
+        held = new & unmet
+        states[held], reason[held] = "senescent_candidate", why
+    result[k.STATE] = pd.Categorical(states, categories=list(STATES))
+    result[k.REASON] = reason
+    q = learnt.cells["q"].to_numpy()
+    result[k.FDR] = np.where(seen, q, result[k.FDR]).astype(np.float32)
 
 
 def _agree(what: str, asked: Any, calibrated: Any) -> None:

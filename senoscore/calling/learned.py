@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 __all__ = ["Calls", "call_cells"]
+
+_LEFT: Final = 1.0
+"""A median beyond the controls' 90 % quantile: the whole compartment has moved."""
+_ALIKE: Final = 0.6
+"""Set between what planted damage programmes (at most .57) and planted interferon and quiescence
+(.68 and more) show, on the contrasts that validation/plant.py sets aside for tuning."""
+_FEW: Final = 10
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,10 @@ class Calls:
         Cells of samples that moved as a whole along the programme, shape (n_cells,).
     own_tail
         Compartments (codes) judged by their own controls too.
+    explained
+        Cells that would be called, were they not explained by a nuisance, shape (n_cells,).
+    like
+        What was learnt is like a nuisance: its number, and the compartment (-1: the whole run).
     """
 
     parts: tuple[str, ...]
@@ -52,6 +63,8 @@ class Calls:
     called: Bools
     moved: Bools
     own_tail: tuple[int, ...]
+    explained: Bools
+    like: tuple[tuple[int, int], ...]
 
 
 def call_cells(
@@ -65,6 +78,7 @@ def call_cells(
     fdr: float = 0.1,
     required: Sequence[str] = ("arrest",),
     at_least: int = 1,
+    nuisance: Floats | None = None,
 ) -> Calls:
     """Call senescent cells among the treated.
 
@@ -86,6 +100,11 @@ def call_cells(
         Kinds that a senescent cell must show.
     at_least
         How many of the other kinds it must show besides.
+    nuisance
+        Level of each named nuisance (interferon, quiescence, ...), shape (n_cells, n_nuisances),
+        any unit. A cell that is further from the controls along one of them than it is along the
+        programme, in the units of ``aligned``, is explained by it and not called. The nuisance
+        is not laid on the level of its sample: a treatment may well have moved every cell.
     """
     parts = tuple(parts)
     control = ~np.asarray(treated, dtype=bool)
@@ -106,4 +125,54 @@ def call_cells(
     rest = [j for j in range(len(parts)) if j != total and j not in need]
     conjunction = partial_conjunction(p, need, others=rest, at_least=at_least)
     called, q = nested(p[:, total], conjunction, ~control, level=fdr)
-    return Calls(parts, aligned, p, conjunction, q, called, moved, tuple(sorted(tails)))
+    beside = [
+        _against_controls(depth_free(level, depth, compartment, control), compartment, control)
+        for level in (() if nuisance is None else nuisance.T)
+    ]
+    explained, like = _explained(called, aligned[:, total], beside, compartment, ~control)
+    return Calls(
+        parts, aligned, p, conjunction, q, called & ~explained, moved, tuple(sorted(tails)),
+        explained, like,
+    )  # fmt: skip
+
+
+def _explained(
+    called: Bools, along: Floats, beside: Sequence[Floats], compartment: Ints, treated: Bools
+) -> tuple[Bools, tuple[tuple[int, int], ...]]:
+    """Cells that a nuisance explains, and (nuisance, compartment or -1 for the run) at large.
+
+    One by one: the cell is further along the nuisance than along the programme. A compartment:
+    its median irradiated cell has left the controls along the nuisance, so that what was learnt
+    there cannot be told from it. The run: called cells differ from the others along the nuisance
+    nearly as they do along the programme.
+    """
+    explained = np.zeros(len(called), dtype=bool)
+    like: list[tuple[int, int]] = []
+    rest = treated & ~called & np.isfinite(along)
+    for j, level in enumerate(beside):
+        explained |= called & (level > along)
+        for c in np.unique(compartment[called]):
+            own = treated & (compartment == c) & np.isfinite(level)
+            if np.median(level[own]) > _LEFT:
+                explained |= called & (compartment == c)
+                like.append((j, int(c)))
+        if called.sum() >= _FEW and rest.any():
+            gain = float(np.nanmean(level[called]) - np.nanmean(level[rest]))
+            if gain > _ALIKE * float(np.mean(along[called]) - np.mean(along[rest])):
+                explained |= called
+                like.append((j, -1))
+    return explained, tuple(like)
+
+
+def _against_controls(level: Floats, compartment: Ints, control: Bools) -> Floats:
+    """Distance from the median of a compartment's controls, 1 at their 90 % quantile."""
+    out = np.full(len(level), np.nan)
+    for c in np.unique(compartment):
+        mine = compartment == c
+        own = level[mine & control]
+        own = own[np.isfinite(own)]
+        if len(own):
+            middle, upper = np.quantile(own, [0.5, 0.9])
+            spread = max(upper - middle, float(np.std(own)), 1e-9)
+            out[mine] = (level[mine] - middle) / spread
+    return out

@@ -3,6 +3,9 @@ from .compartments import compartments as compartments
 from .compartments import from_labels as from_labels
 from .compartments import known_as as known_as
 from .compartments import nearest as nearest
+from .facts import gene_symbols as gene_symbols
+from .facts import organism_of as organism_of
+from .facts import values_of as values_of
 from .markers import read_substates as read_substates
 from .markers import substate_shares as substate_shares
 from .qc import qc as qc
@@ -11,9 +14,12 @@ __all__ = [
     "check_compartments",
     "compartments",
     "from_labels",
+    "gene_symbols",
     "known_as",
     "nearest",
+    "organism_of",
     "qc",
     "read_substates",
     "substate_shares",
+    "values_of",
 ]

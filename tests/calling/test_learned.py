@@ -1,0 +1,139 @@
+"""The learnt call on an AnnData: it finds, it says none, and it names what it cannot tell apart."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+import senoscore as sen
+from senoscore.calling.engine import learn_and_call
+from senoscore.calling.learned import _explained
+from senoscore.errors import ConfigError, DesignError, InputError
+
+
+def sheet(animals: int) -> pd.DataFrame:
+    rows = [
+        {
+            "sample": f"{arm}{i}", "subject": f"{arm}{i}", "treatment": arm,
+            "dose_gy": 8.0 * (arm == "irradiated"), "time_post_rt": 28, "time_unit": "d",
+            "n_fractions": 1, "modality": "photon", "batch": "b1", "tissue": "brain",
+            "alpha_beta": 3.0,
+        }
+        for arm in ("control", "irradiated")
+        for i in range(animals)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+@cache
+def _tissue(animals: int, burden: float) -> ad.AnnData:
+    adata = sen.simulate(sheet(animals), seed=11, cells_per_sample=300, burden=burden, acute=burden)
+    adata = adata[~(adata.obs["is_doublet"] | adata.obs["is_poor"]).to_numpy()].copy()
+    adata.obs["compartment"] = adata.obs["true_compartment"].astype(str)
+    adata.obs["days_post_rt"] = 28.0
+    return adata
+
+
+def learnt(adata: ad.AnnData, **options: Any) -> Any:
+    treated = (adata.obs["treatment"].astype(str) != "control").to_numpy()
+    return learn_and_call(
+        adata, treated=treated, judged=np.ones(adata.n_obs, dtype=bool), **options
+    )
+
+
+def test_it_finds_and_is_seldom_wrong() -> None:
+    adata = _tissue(4, 1.5)
+    found = learnt(adata)
+    called = found.cells["called"].to_numpy()
+    state = adata.obs["true_state"].astype(str)
+    true = state.eq("senescent").to_numpy()
+    assert called[true].mean() > 0.3
+    assert (called & ~state.isin(["senescent", "escaped"]).to_numpy()).sum() <= 0.1 * called.sum()
+    assert not called[(adata.obs["treatment"].astype(str) == "control").to_numpy()].any()
+    top = found.programme.groupby("compartment")["gene"].apply(lambda g: set(g[:40]))
+    assert any({"CDKN1A", "VEGFC", "TP53I3"} & genes for genes in top)
+
+
+def test_it_says_none_where_nobody_is() -> None:
+    assert not learnt(_tissue(4, 0.0)).cells["called"].any()
+
+
+def test_order_of_cells_and_genes_and_blocks_change_nothing() -> None:
+    adata = _tissue(4, 1.5)
+    rng = np.random.default_rng(3)
+    cells, genes = rng.permutation(adata.n_obs), rng.permutation(adata.n_vars)
+    first = learnt(adata).cells
+    second = learnt(adata[cells][:, genes].copy(), block_size=301).cells.loc[first.index]
+    np.testing.assert_allclose(first["score"], second["score"], atol=1e-6)
+    np.testing.assert_allclose(first["p"], second["p"], atol=2e-3)
+    assert (first["called"] == second["called"]).mean() > 0.999
+
+
+def test_too_few_samples_are_refused() -> None:
+    adata = _tissue(4, 1.5)
+    few = adata[~adata.obs["sample"].isin(["control2", "control3"]).to_numpy()].copy()
+    with pytest.raises(DesignError, match="2 control samples, 3 needed"):
+        learnt(few)
+
+
+def test_too_few_genes_are_refused() -> None:
+    with pytest.raises(InputError, match="of the genes that may tell senescence"):
+        learnt(_tissue(4, 1.5)[:, :40].copy())
+
+
+def test_call_takes_the_learnt_cells_under_the_panels_ceilings(tmp_path: Any) -> None:
+    adata = _tissue(4, 1.5).copy()
+    sen.score(adata, sen.signatures("all"))
+    sen.calibrate(adata)
+    panel = sen.call(adata, copy=True)
+    sen.call(adata, engine="learned")
+    state = adata.obs["senescence_state"].astype(str)
+    assert (state == "senescent").sum() > (panel.obs["senescence_state"] == "senescent").sum()
+    vetoed = panel.obs["senescence_state"].isin(["cycling", "escaped"]).to_numpy()
+    assert not (state[vetoed] == "senescent").any()
+    assert adata.obs["senescence_fdr"][state == "senescent"].max() <= 0.1
+    entry = adata.uns["senoscore"]
+    assert entry["call"]["engine"] == "learned"
+    assert set(entry["prevalence"]["sample"]) == set(adata.obs["sample"])
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    read = ad.read_h5ad(tmp_path / "a.h5ad")
+    assert read.uns["senoscore"]["programme"]["weight"].abs().max() > 0
+    before = adata.obs["senescence_state"].astype(str)
+    sen.call(read, engine="learned")
+    assert (read.obs["senescence_state"].astype(str) == before).all()
+
+
+def test_a_table_cannot_be_learnt_from() -> None:
+    with pytest.raises(ConfigError, match="learned"):
+        sen.call(pd.DataFrame({"sample": []}), engine="learned")
+
+
+@pytest.mark.parametrize(("gain", "vetoed"), [(0.2, False), (0.9, True)])
+def test_a_run_that_is_like_a_nuisance_is_not_called(gain: float, vetoed: bool) -> None:
+    rng = np.random.default_rng(0)
+    along = rng.normal(size=400)
+    called = np.zeros(400, dtype=bool)
+    called[200:260] = True
+    along[called] += 6
+    level = rng.normal(scale=0.3, size=400) + np.where(called, 6 * gain, 0.0)
+    treated = np.arange(400) >= 200
+    explained, like = _explained(called, along, [level], np.zeros(400, dtype=np.int64), treated)
+    assert bool(like) is vetoed
+    assert explained[called].all() == vetoed
+
+
+def test_a_compartment_that_moved_as_a_whole_is_not_called() -> None:
+    rng = np.random.default_rng(1)
+    along = rng.normal(size=400)
+    called = np.arange(400) >= 380
+    along[called] += 9
+    treated = np.arange(400) >= 200
+    level = rng.normal(scale=0.3, size=400) + np.where(treated, 4.0, 0.0)
+    explained, like = _explained(called, along, [level], np.zeros(400, dtype=np.int64), treated)
+    assert like[0] == (0, 0)
+    assert explained[called].all()
