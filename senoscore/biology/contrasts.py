@@ -11,7 +11,7 @@ from scipy import stats
 
 from senoscore import names as k
 from senoscore.inference import TREND_COLUMNS, Contrast, against_control, bh, contrast, fit
-from senoscore.study import ARM, blocks, prepared, strata, unit_of, values
+from senoscore.study import ARM, blocks, prepared, strata, unit_of, values, without_controls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -139,7 +139,11 @@ def _made(
     if not some:
         return pd.DataFrame()
     rows = pd.concat(some, ignore_index=True)
-    rows["unit"] = [unit_of(name, options.transform) for name in rows["measure"]]
+    bare = without_controls(table, control=control)
+    rows["unit"] = [
+        unit_of(name, options.transform, controls=compartment not in bare)
+        for name, compartment in zip(rows["measure"], rows[k.COMPARTMENT], strict=True)
+    ]
     found = [
         rows[rows["measure"].isin(own)].assign(**{FACT: fact, "family": f"{named}/{fact}"})
         for fact, own in facts.items()

@@ -227,7 +227,8 @@ def crosstalk(
     out["family"] = "crosstalk/" + out["question"] + "/" + kind
     out.loc[circular, "family"] += "/ligand in the panel"
     out["q"] = bh(out)
-    out[["stratum", "modality"]] = out[["stratum", "modality"]].fillna("")
+    for name in ("stratum", "modality"):
+        out[name] = out[name].astype(object).where(out[name].notna(), "")
     # Sums of blocks of other sizes have other last bits, which must not decide the order.
     rounded = out["p"].map("{:.6e}".format).astype(float)
     order = out.assign(_other=out["known"] == "", _circular=circular, _p=rounded)

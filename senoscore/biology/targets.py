@@ -122,7 +122,7 @@ def _compared(of: pd.DataFrame, *, min_cells: int, alpha: float) -> dict[str, An
         groups.xs(kind, level="kind") if kind in set(of["kind"]) else groups.iloc[:0].droplevel(-1)
         for kind in ("senescent", "other")
     )
-    both = senescent.join(other, how="inner", lsuffix="_senescent", rsuffix="_other")
+    both = senescent.add_suffix("_senescent").join(other.add_suffix("_other"), how="inner")
     used = both[(both["n_senescent"] >= min_cells) & (both["n_other"] >= min_cells)]
     if used.empty:
         reason = _FEW.format(n=min_cells)

@@ -246,10 +246,11 @@ class Substates:
             for i, one in enumerate(sets.names):
                 self._strength[one][at] = z[:, i]
 
-    def columns(self) -> dict[str, NDArray]:
+    def columns(self) -> dict[str, NDArray | pd.Series]:
         """Columns of the table of cells."""
         return {
-            k.SUBSTATE: self._name,
+            # An explicit dtype: pandas 3 would make text of it, in which None becomes NaN.
+            k.SUBSTATE: pd.Series(self._name, dtype=object),
             k.SUBSTATE_CONFIDENCE: self._confidence,
             **{f"{k.SUBSTATE}{k.SEP}{name}": z for name, z in self._strength.items()},
         }

@@ -11,12 +11,14 @@ from senoscore import names as k
 from senoscore.errors import InputError
 from senoscore.study import (
     KINDS,
+    MATCHED_SETS,
     check_days,
     controls_at,
     designed,
     one_per_sample,
     plain,
     regions_apart,
+    without_controls,
 )
 
 if TYPE_CHECKING:
@@ -122,16 +124,20 @@ def burden(
     cells = cells.reset_index(drop=True)
     _check(cells, (sample, compartment, k.STATE, k.INDEX))
     cells = plain(cells, (*_DESIGN, *_FACTS, "region", k.STATE, k.KEEP, POSITIVE))
+    if cells[sample].isna().any():
+        msg = f"{int(cells[sample].isna().sum())} cells have no sample (column {sample!r})"
+        raise InputError(msg, fix="give each cell a sample, or leave those cells out")
+    label = cells[compartment].astype(object)
     cells[k.SAMPLE] = cells[sample].astype(str)
-    cells[k.COMPARTMENT] = cells[compartment].astype(str)
+    cells[k.COMPARTMENT] = label.where(label.notna(), k.UNASSIGNED).astype(str)
     unit = _unit(cells)
     design = _DESIGN if samples is None else ()
-    one_per_sample(cells, (n for n in (*design, *_FACTS) if n not in unit))
+    one_per_sample(cells, (n for n in (*design, *_FACTS[1:]) if n not in unit))
     sheet = _design(cells, None if samples is None else plain(samples), unit)
     designed(sheet)  # refuses what the models would refuse, while the samples are at hand
     kept = cells
     if k.KEEP in cells:
-        kept = cells[cells[k.KEEP].fillna(value=False).astype(bool)]
+        kept = cells[_flags(cells[k.KEEP])]
     by = [kept[name] for name in (*unit, k.COMPARTMENT)]
     own = pd.DataFrame({k.COMPARTMENT: sorted(cells[k.COMPARTMENT].unique())})
     index = pd.MultiIndex.from_frame(sheet[unit].merge(own, how="cross"))
@@ -183,6 +189,20 @@ def _check(cells: pd.DataFrame, needed: Sequence[str]) -> None:
         raise InputError(msg, fix="call the cells first (sen.call), and name the columns")
 
 
+def _flags(column: pd.Series) -> pd.Series:
+    """Truth values; a gap is false. Of text, any word but an empty one would be true."""
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return column
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return column.fillna(0).astype(bool)
+    words = column.astype(object).where(column.notna(), "false").astype(str).str.lower()
+    odd = words[~words.isin(["true", "false"])]
+    if len(odd):
+        msg = f"column {column.name!r} has {column[odd.index[0]]!r}, expected true or false"
+        raise InputError(msg, fix="make it a column of truth values")
+    return words.eq("true")
+
+
 def _unit(cells: pd.DataFrame) -> list[str]:
     """Sample; with its region where cells of one sample come from several."""
     if (
@@ -205,8 +225,12 @@ def _design(cells: pd.DataFrame, samples: pd.DataFrame | None, unit: list[str]) 
         if unknown:
             msg = f"the samples sheet has no row for {', '.join(map(repr, unknown[:5]))}"
             raise InputError(msg, fix="add the rows")
+        twice = samples[k.SAMPLE][samples[k.SAMPLE].duplicated()]
+        if len(twice):
+            msg = f"the samples sheet has several rows for {twice.iloc[0]!r}"
+            raise InputError(msg, fix="give each sample one row")
         there = [c for c in (k.SAMPLE, *_DESIGN) if c in samples and c not in unit[1:]]
-        sheet = samples[there].copy()
+        sheet = samples[there].sort_values(k.SAMPLE, kind="stable", ignore_index=True)
     if len(unit) > 1:
         sheet = sheet.merge(cells[unit].drop_duplicates().sort_values(unit), how="left")
         sheet["region"] = sheet["region"].fillna("")
@@ -214,9 +238,16 @@ def _design(cells: pd.DataFrame, samples: pd.DataFrame | None, unit: list[str]) 
         if name not in sheet:
             sheet[name] = np.nan if name in _NUMBERS else ""
     for place, name in enumerate(_FACTS):
-        known = sheet[k.SAMPLE].map(own[name].first()) if name in cells else ""
+        known = sheet[k.SAMPLE].map(_facts(cells, name)) if name in cells else ""
         sheet.insert(place, name, pd.Series(known, index=sheet.index, dtype=object).fillna(""))
     return sheet
+
+
+def _facts(cells: pd.DataFrame, name: str) -> pd.Series:
+    """Fact of each sample; the data sets of a sample that is in several, joined by ``+``."""
+    pairs = cells[[k.SAMPLE, name]].dropna().drop_duplicates().sort_values([k.SAMPLE, name])
+    grouped = pairs[name].astype(str).groupby(pairs[k.SAMPLE], observed=True)
+    return grouped.agg("+".join)
 
 
 def _profiles(cells: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
@@ -239,7 +270,7 @@ def _counts(kept: pd.DataFrame, by: list[pd.Series]) -> pd.DataFrame:
     table.insert(0, "n_cells", table.sum(axis=1))
     table.insert(1, "n_assessable", table["n_cells"] - table["n_not_assessable"])
     if POSITIVE in kept:
-        positive = kept[POSITIVE].fillna(value=False).astype(bool)
+        positive = _flags(kept[POSITIVE])
     else:
         positive = kept[k.STATE].astype(str).isin(["senescent", "senescent_candidate"])
     table["n_positive"] = positive.groupby(by, observed=True).sum()
@@ -327,6 +358,10 @@ def _status(
     table["note"] = np.select(conditions, notes, default="excess is a lower bound on prevalence")
     bare = table["status"].isin(["ok", "acute"]) & table["control_fraction"].isna()
     table.loc[bare, "note"] = f"no control sample has {min_cells} assessable cells: no excess"
+    bare = table[k.COMPARTMENT].isin(without_controls(table, control=control))
+    if any(str(name).startswith("mean:z:") for name in table):
+        # The same column, another unit: without a word the two would be compared.
+        table.loc[bare & (table["n_cells"] > 0), "note"] += f"; mean:z:* are in {MATCHED_SETS}"
     # A rule without its controls has a cut of its own making: what it counts is no fraction.
     table.loc[table["status"] == "no_control", ["fraction", "fraction_lo", "fraction_hi"]] = np.nan
 
@@ -402,7 +437,7 @@ def tissue_burden(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataF
     mean = mean[mean >= _RARE]
     weights = mean / mean.groupby(level=alike, observed=True).transform("sum")
     rows: list[dict[str, Any]] = []
-    for _, of in table.groupby([k.SAMPLE, "region"], sort=False, observed=True):
+    for _, of in table.groupby([k.SAMPLE, "region"], sort=True, observed=True):
         first = of.iloc[0]
         key = (first["assay"], first["organism"])
         known = key in set(zip(*(weights.index.get_level_values(n) for n in alike), strict=True))

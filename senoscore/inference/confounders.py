@@ -37,6 +37,8 @@ _COVARIATES: Final = {
 _MEASURES: Final = {"fraction": "fraction", "index": "index_mean"}
 _GROUP: Final = [*ARM, k.DAYS]
 _SPARE: Final = 4
+_TIED: Final = 10
+"""Decimals, of the largest residual, from which two are tied."""
 
 
 def _parts(burden: pd.DataFrame, control: str) -> Iterator[tuple[str, str, pd.DataFrame]]:
@@ -86,6 +88,9 @@ def _within(of: pd.DataFrame, measure: str, covariate: str) -> dict[str, Any]:
     x, y = rest[measure].to_numpy(), rest[covariate].to_numpy()
     if np.abs(x).max() < 1e-12 or np.abs(y).max() < 1e-12:
         return {"status": "not_estimable", "reason": "the samples do not vary"}
+    # Equal samples of a group leave residuals that rounding alone would rank, one way or another
+    # by the order of the rows.
+    x, y = (np.round(side / np.abs(side).max(), _TIED) for side in (x, y))
     rho = float(stats.spearmanr(x, y).statistic)
     # Each group mean takes a degree of freedom; scipy's own p would count all samples.
     t = rho * np.sqrt((spare - 1) / max(1e-12, 1 - rho**2))

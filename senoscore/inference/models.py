@@ -75,7 +75,7 @@ def _solved(X: NDArray[np.float64]) -> _Solved:
 @lru_cache(maxsize=256)
 def _of_bytes(content: bytes, shape: tuple[int, int]) -> _Solved:
     X = np.frombuffer(content, dtype=np.float64).reshape(shape)
-    inverse = np.linalg.pinv(X)
+    inverse = np.asarray(np.linalg.pinv(X), dtype=np.float64)
     bread = inverse @ inverse.T
     for array in (inverse, bread):
         array.flags.writeable = False

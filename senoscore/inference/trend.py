@@ -27,6 +27,7 @@ from senoscore.study import (
     unit_of,
     units,
     wanted_measures,
+    without_controls,
 )
 
 if TYPE_CHECKING:
@@ -238,7 +239,11 @@ def trend(
             for measure in wanted:
                 rows += [head | {"measure": measure} | row for row in found[measure]]
     out = pd.DataFrame(rows, columns=list(TREND_COLUMNS))
-    out["unit"] = [unit_of(name, transform) for name in out["measure"]]
+    bare = without_controls(table, control=control)
+    out["unit"] = [
+        unit_of(name, transform, controls=compartment not in bare)
+        for name, compartment in zip(out["measure"], out[k.COMPARTMENT], strict=True)
+    ]
     covariate = out["reason"].str.startswith(_COVARIATE)
     asked_of = out["question"].where(~covariate, _COVARIATES)
     out["family"] = [f"{q}/{_kind(m)}" for q, m in zip(asked_of, out["measure"], strict=True)]

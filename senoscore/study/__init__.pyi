@@ -1,6 +1,7 @@
 from .compare import ARM as ARM
 from .compare import FRACTIONS as FRACTIONS
 from .compare import KINDS as KINDS
+from .compare import MATCHED_SETS as MATCHED_SETS
 from .compare import TRANSFORM as TRANSFORM
 from .compare import Stratum as Stratum
 from .compare import blocks as blocks
@@ -19,6 +20,7 @@ from .compare import unit_of as unit_of
 from .compare import units as units
 from .compare import values as values
 from .compare import wanted_measures as wanted_measures
+from .compare import without_controls as without_controls
 from .dose import DAYS_PER_UNIT as DAYS_PER_UNIT
 from .dose import to_days as to_days
 from .phases import NAMES as NAMES
@@ -37,6 +39,7 @@ __all__ = [
     "DAYS_PER_UNIT",
     "FRACTIONS",
     "KINDS",
+    "MATCHED_SETS",
     "NAMES",
     "TIME_ZERO",
     "TRANSFORM",
@@ -66,4 +69,5 @@ __all__ = [
     "units",
     "values",
     "wanted_measures",
+    "without_controls",
 ]

@@ -21,6 +21,7 @@ __all__ = [
     "ARM",
     "FRACTIONS",
     "KINDS",
+    "MATCHED_SETS",
     "TRANSFORM",
     "Blocks",
     "Stratum",
@@ -40,6 +41,7 @@ __all__ = [
     "units",
     "values",
     "wanted_measures",
+    "without_controls",
 ]
 
 _SAME_NUMBER: Final = 1e-6
@@ -198,6 +200,8 @@ def check_days(table: pd.DataFrame, *, control: str) -> None:
 FRACTIONS: Final = {"fraction_senescent": "ok", "fraction_acute": "acute"}
 """Status of the treated samples each is of: both count cells that fulfil the panel's rule, after
 and before the day from which the pattern can be senescence. Controls are in both."""
+MATCHED_SETS: Final = "SD of matched gene sets"
+"""Unit of an axis where no control cell of the compartment is there to standardise it by."""
 TRANSFORM: Final = "arcsine"
 """Scale on which fractions are compared where nothing else is asked for."""
 _READABLE: Final = ("ok", "acute", "no_time", "profile", "no_control", "not_assessable")
@@ -235,6 +239,19 @@ class Stratum:
     """``repeated`` where a subject is there in several states, else ``cross_sectional``."""
 
 
+def _without_treatment(table: pd.DataFrame) -> pd.Series:
+    """Rows whose treatment is a gap, also one that ``astype(str)`` made a word of.
+
+    Where no sample at all has a treatment, an empty text stands for the missing column.
+    """
+    if k.TREATMENT not in table:
+        return pd.Series(data=False, index=table.index)
+    words = table[k.TREATMENT].astype(object).where(table[k.TREATMENT].notna(), "nan")
+    words = words.astype(str).str.strip()
+    gap = words.isin(["nan", "<NA>", "NaN"])
+    return gap if words.eq("").all() else gap | words.eq("")
+
+
 def designed(samples: pd.DataFrame) -> pd.DataFrame:
     """Fill the design columns of a samples sheet or burden table.
 
@@ -247,9 +264,9 @@ def designed(samples: pd.DataFrame) -> pd.DataFrame:
         A sample has no treatment, a number is text, or a name is written in two ways.
     """
     table = plain(samples.reset_index(drop=True)).copy()
-    if k.TREATMENT in table and table[k.TREATMENT].isna().any():
-        sample = table.loc[table[k.TREATMENT].isna(), k.SAMPLE].iloc[0]
-        msg = f"sample {sample!r} has no treatment"
+    missing = _without_treatment(table)
+    if missing.any():
+        msg = f"sample {table.loc[missing, k.SAMPLE].iloc[0]!r} has no treatment"
         raise InputError(msg, fix="say what was done to it; unirradiated samples have 'control'")
     refuse_lookalikes(table)
     for name in _AMOUNTS:
@@ -412,13 +429,34 @@ def placed(row: dict[str, Any], part: Stratum) -> dict[str, Any]:
     return row | {"contrast": title, "note": note, "design": part.design}
 
 
-def unit_of(measure: str, transform: str) -> str:
-    """Unit of the estimates of a measure."""
+def without_controls(table: pd.DataFrame, *, control: str) -> set[str]:
+    """Compartments of which no control sample has a cell.
+
+    Their axes are z against matched gene sets, since there is nothing else to standardise by.
+    """
+    own = table[table[k.TREATMENT].eq(control) & table["status"].ne("absent")]
+    return set(table[k.COMPARTMENT].astype(str)) - set(own[k.COMPARTMENT].astype(str))
+
+
+def unit_of(measure: str, transform: str, *, controls: bool = True) -> str:
+    """Unit of the estimates of a measure.
+
+    Parameters
+    ----------
+    measure
+        As in the table of contrasts.
+    transform
+        Scale of the fractions.
+    controls
+        Whether the compartment has control cells, by which axes are standardised.
+    """
     if measure.startswith("fraction_"):
         return "log odds" if transform == "logit" else "radians (arcsine)"
     if measure == "index_mean":
         return "index"
-    return "control SD" if measure.startswith("z:") else "score"
+    if measure.startswith("z:"):
+        return "control SD" if controls else MATCHED_SETS
+    return "score"
 
 
 def blocks(table: pd.DataFrame) -> Blocks:
