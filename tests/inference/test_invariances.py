@@ -250,3 +250,17 @@ def test_axes_without_controls_say_their_unit() -> None:
     units = sen.trend(found).query("measure == 'z:sasp'").groupby("compartment")["unit"].unique()
     assert units["astrocyte"].tolist() == ["control SD"]
     assert units["tumour"].tolist() == ["SD of matched gene sets"]
+
+
+@pytest.mark.parametrize("ask", [sen.trend, readouts, sensitivity])
+def test_a_burden_table_that_was_edited_is_refused_too(ask: Any) -> None:
+    table = sen.burden(cells())
+    days = "d" + table["days_post_rt"].astype(int).astype(str)
+    with pytest.raises(InputError, match=r"days_post_rt of sample .* is 'd\d+', expected a number"):
+        ask(table.assign(days_post_rt=days))
+    gap = table["treatment"].where(table["sample"] != "irr14_0")
+    with pytest.raises(InputError, match="'irr14_0' has no treatment"):
+        ask(table.assign(treatment=gap))
+    near = table["dose_gy"].where(table["sample"] != "irr14_0", 8.0000001)
+    with pytest.raises(InputError, match="round them"):
+        ask(table.assign(dose_gy=near))
