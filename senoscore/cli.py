@@ -738,16 +738,43 @@ def report(
     settings: Settings = None,
     config: ConfigFile = _CONFIG,
     samples: SamplesSheet = _SAMPLES,
-    results: Results = _RESULTS,
+    sheet: Annotated[Path | None, typer.Option(help="The datasets sheet.")] = None,
+    facts: FactsFiles = None,
+    genes: Annotated[list[Path] | None, typer.Option(help="Genes of each data set.")] = None,
+    qc_samples: Annotated[
+        list[Path] | None, typer.Option(help="Limits and losses of samples, of each data set.")
+    ] = None,
+    coverage: CoverageFiles = None,
+    signatures: SignaturesFile = None,
+    table: Annotated[
+        list[Path] | None,
+        typer.Option(help="Each other table to show, named by its file: burden.tsv."),
+    ] = None,
+    output: Output = None,
+    provenance: Annotated[Path | None, typer.Option(help="Provenance to write.")] = None,
+    figures: Annotated[Path | None, typer.Option(help="Folder of figures to write.")] = None,
     benchmarks: Annotated[
         Path | None, typer.Option(help="Folder of Snakemake's benchmark files: a table of jobs.")
     ] = None,
+    results: Results = _RESULTS,
 ) -> None:
     """One self-contained page, figures as files, and provenance."""
     from senoscore import run as stages
 
+    layout = Layout(results)
     chosen = _settings(settings, config)
-    stages.report(datasets, samples, chosen, Layout(results), benchmarks=benchmarks)
+    files = _each(
+        datasets,
+        results,
+        {"facts": facts, "genes": genes, "qc_samples": qc_samples, "coverage": coverage},
+    )
+    stages.report(
+        files, samples, chosen, sheet=sheet or Path(chosen["datasets"]),
+        signatures=signatures or layout.signatures,
+        tables=table or [path for path in layout.tables if path.is_file()],
+        out=output or layout.report, provenance_out=provenance or layout.provenance,
+        figures=figures or layout.figures, benchmarks=benchmarks,
+    )  # fmt: skip
 
 
 add_run_verbs(app)

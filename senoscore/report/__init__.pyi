@@ -1,4 +1,5 @@
 from . import provenance as provenance
+from .load import RunFiles as RunFiles
 from .page import render as render
 
-__all__ = ["provenance", "render"]
+__all__ = ["RunFiles", "provenance", "render"]

@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-__all__ = ["JOB_COLUMNS", "Run", "jobs", "load", "not_comparable", "notes", "stepped_aside"]
+__all__ = [
+    "JOB_COLUMNS",
+    "Run",
+    "RunFiles",
+    "jobs",
+    "load",
+    "not_comparable",
+    "notes",
+    "stepped_aside",
+]
 
 log = logging.getLogger(__name__)
 
@@ -36,31 +45,22 @@ _TEXT = (
     "note",
     "reason",
 )
-_ONE: Final[dict[str, tuple[str, ...]]] = {
-    "samples": ("samples.tsv", "summary/samples.tsv"),
-    "datasets": ("datasets.tsv", "summary/datasets.tsv"),
-    "burden": ("summary/burden.tsv",),
-    "trend": ("summary/trend.tsv",),
-    "families": ("summary/families.tsv",),
-    "readouts": ("summary/readouts.tsv",),
-    "label_check": ("summary/label_check.tsv",),
-    "confounders": ("summary/confounders.tsv",),
-    "window": ("summary/window.tsv",),
-    "window_phases": ("summary/window_phases.tsv",),
-    "window_contrasts": ("summary/window_contrasts.tsv",),
-    "targets": ("summary/targets.tsv",),
-    "escape": ("summary/escape.tsv",),
-    "plasma": ("summary/plasma.tsv",),
-    "crosstalk": ("summary/crosstalk.tsv",),
-    "calibration": ("calibration.parquet", "calibration.tsv"),
-    "rates": ("calibration_rates.tsv",),
-}
+_ONE: Final[dict[str, str]] = {
+    name: name
+    for name in (
+        "samples", "datasets", "burden", "trend", "families", "readouts", "label_check",
+        "confounders", "window", "window_phases", "window_contrasts", "targets", "escape",
+        "plasma", "crosstalk", "calibration",
+    )
+} | {"rates": "calibration_rates"}  # fmt: skip
+"""Tables that the page knows, and the name of the file of each, without its ending."""
 _MANY: Final[dict[str, str]] = {
     "coverage": "scores/*.coverage.tsv",
     "qc": "cells/*.qc_samples.tsv",
     "genes": "matrix/*.genes.tsv",
+    "facts": "matrix/*.json",
 }
-_FACTS: Final = "matrix/*.json"
+"""What there is of each data set, and where in a run folder."""
 _SHOWN_AS: Final[dict[str, tuple[str, ...]]] = {
     "qc": ("qc_samples",),
     "rates": ("calibration_rates",),
@@ -123,55 +123,110 @@ class Run:
         return value if isinstance(value, dict) else {}
 
 
-def load(source: Path | Mapping[str, pd.DataFrame], datasets: Sequence[str] | None = None) -> Run:
-    """Read a run folder, or take tables by name.
+@dataclass(frozen=True)
+class RunFiles:
+    """Files that the page is made of, each named.
+
+    Parameters
+    ----------
+    tables
+        File of each table, by its name without ending: ``burden``, ``calibration_rates``, ...;
+        those that the page does not know stand there as further tables.
+    of_datasets
+        ``coverage``, ``qc``, ``genes`` and ``facts``: the file of each data set.
+    folder
+        Folder from which the page names the files of its tables.
+    """
+
+    tables: Mapping[str, Path]
+    of_datasets: Mapping[str, Mapping[str, Path]]
+    folder: Path
+
+    @classmethod
+    def find(cls, folder: Path, datasets: Sequence[str] | None = None) -> RunFiles:
+        """Find all that lies in a run folder, whichever run left it.
+
+        Parameters
+        ----------
+        folder
+            Folder ``results/`` of a run.
+        datasets
+            Data sets whose files are wanted; None takes all that lie there.
+        """
+        places = [folder / f"{name}.tsv" for name in ("datasets", "samples", "calibration_rates")]
+        places += [folder / "calibration.tsv", folder / "calibration.parquet"]
+        places = [*sorted((folder / "summary").glob("*.tsv")), *filter(Path.is_file, places)]
+        of_datasets: dict[str, dict[str, Path]] = {}
+        for kind, pattern in _MANY.items():
+            ending = pattern.partition("*")[2]
+            named = {p.name.removesuffix(ending): p for p in sorted(folder.glob(pattern))}
+            of_datasets[kind] = {
+                name: path for name, path in named.items() if datasets is None or name in datasets
+            }
+        return cls({path.stem: path for path in places}, of_datasets, folder)
+
+    def shown(self, path: Path) -> str:
+        """Return the name of a file from the folder; of one that lies elsewhere, its own."""
+        inside = path.is_relative_to(self.folder)
+        return (path.relative_to(self.folder) if inside else Path(path.name)).as_posix()
+
+
+def load(
+    source: Path | RunFiles | Mapping[str, pd.DataFrame], datasets: Sequence[str] | None = None
+) -> Run:
+    """Read the tables of a run, or take them by name.
 
     Parameters
     ----------
     source
-        Folder ``results/``, or a mapping with any of the keys ``samples``, ``burden``,
-        ``trend``, ``families``, ``label_check``, ``coverage``, ``qc``, ``genes``,
-        ``calibration``, ``rates``, ``confounders``, ``readouts``, ``ingest``.
+        The files of a run; or its folder ``results/``, of which every table is taken that lies
+        there; or a mapping with any of the keys ``samples``, ``burden``, ``trend``, ``families``,
+        ``label_check``, ``coverage``, ``qc``, ``genes``, ``calibration``, ``rates``,
+        ``confounders``, ``readouts``, ``ingest``.
     datasets
-        Datasets whose files are read; None reads all that lie there.
+        Of a folder, the data sets whose files are read; None reads all that lie there.
 
     Raises
     ------
     InputError
         The folder does not exist or a table in it cannot be read.
     """
-    if not isinstance(source, Path | str):
-        absent = {n: _absent(n) for n in (*_ONE, *_MANY, "ingest") if n not in source}
-        return Run(tables=dict(source), missing=absent)
-    folder = Path(source)
-    if not folder.is_dir():
-        message = f"run folder not found: {folder}"
-        raise InputError(message, fix="give the results folder of a run")
+    every = [*_ONE, *(name for name in _MANY if name != "facts"), "ingest"]
+    if isinstance(source, Path | str):
+        folder = Path(source)
+        if not folder.is_dir():
+            message = f"run folder not found: {folder}"
+            raise InputError(message, fix="give the results folder of a run")
+        made_with = _provenance(folder / "provenance.json")
+        source = RunFiles.find(folder, datasets)
+    elif isinstance(source, RunFiles):
+        made_with = {}
+    else:
+        return Run(dict(source), {name: _absent(name) for name in every if name not in source})
     tables: dict[str, pd.DataFrame] = {}
     files: dict[str, str] = {}
-    for name, candidates in _ONE.items():
-        found = next((folder / c for c in candidates if (folder / c).is_file()), None)
-        if found is not None:
-            tables[name] = _read(found)
-            files[name] = str(found.relative_to(folder))
-    names = ["*"] if datasets is None else sorted(datasets)
-    for name, pattern in _MANY.items():
-        paths = [p for n in names for p in sorted(folder.glob(pattern.replace("*", n)))]
-        parts = [_with_dataset(_read(p), p) for p in paths]
-        if parts:
-            tables[name] = pd.concat(parts, ignore_index=True)
-            files[name] = pattern
-    matrices = [p for n in names for p in sorted(folder.glob(_FACTS.replace("*", n)))]
-    if matrices:
-        tables["ingest"] = pd.DataFrame([read_facts(path) for path in matrices])
-    known = {folder / c for candidates in _ONE.values() for c in candidates}
+    for name, stem in _ONE.items():
+        if stem in source.tables:
+            tables[name] = _read(source.tables[stem])
+            files[name] = source.shown(source.tables[stem])
+    for kind, given in source.of_datasets.items():
+        if not given:
+            continue
+        if kind == "facts":
+            tables["ingest"] = pd.DataFrame([read_facts(given[name]) for name in sorted(given)])
+            continue
+        parts = [_with_dataset(_read(given[name]), name) for name in sorted(given)]
+        tables[kind] = pd.concat(parts, ignore_index=True)
+        name, path = next(iter(given.items()))
+        files[kind] = source.shown(path.with_name(path.name.replace(name, "*", 1)))
+    known = set(_ONE.values())
     further = {
-        p.stem: _read(p) for p in sorted((folder / "summary").glob("*.tsv")) if p not in known
+        name: _read(path) for name, path in sorted(source.tables.items()) if name not in known
     }
-    files |= {f"summary_{n}": f"summary/{n}.tsv" for n in further}
+    files |= {f"summary_{name}": source.shown(source.tables[name]) for name in further}
     files |= {shown: files[n] for n in _SHOWN_AS if n in files for shown in _SHOWN_AS[n]}
-    missing = {n: _absent(n) for n in (*_ONE, *_MANY, "ingest") if n not in tables}
-    return Run(tables, missing, _provenance(folder / "provenance.json"), further, files)
+    missing = {name: _absent(name) for name in every if name not in tables}
+    return Run(tables, missing, made_with, further, files)
 
 
 def _absent(name: str) -> str:
@@ -179,9 +234,9 @@ def _absent(name: str) -> str:
     return f"The step “{step}” was not run or does not apply: it left no table."
 
 
-def _with_dataset(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+def _with_dataset(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
     if k.DATASET not in table:
-        table.insert(0, k.DATASET, path.name.split(".")[0])
+        table.insert(0, k.DATASET, dataset)
     return table
 
 

@@ -21,7 +21,7 @@ from senoscore import names as k
 from senoscore.io import atomic_path, write_tsv
 from senoscore.plotting import theme, tidy
 from senoscore.report.answers import Answer, answers, headline
-from senoscore.report.load import Run, jobs, load, not_comparable
+from senoscore.report.load import Run, RunFiles, jobs, load, not_comparable
 from senoscore.report.parts import Options, samples_of
 from senoscore.report.sections import sections
 from senoscore.report.tables import clean, view
@@ -36,7 +36,7 @@ __all__ = ["render"]
 
 
 def render(
-    run: Path | Mapping[str, pd.DataFrame],
+    run: Path | RunFiles | Mapping[str, pd.DataFrame],
     out: Path,
     *,
     title: str = "Radiotherapy-induced senescence",
@@ -52,7 +52,8 @@ def render(
     Parameters
     ----------
     run
-        Folder ``results/`` of a run, or its tables by name (see ``report._load.load``).
+        The files of a run, or its folder ``results/``, or its tables by name (see
+        :func:`senoscore.report.load.load`).
     out
         File to write; replaced in one step, nothing half-written.
     title

@@ -23,6 +23,13 @@ FileKind: TypeAlias = Literal[
     "matrix", "facts", "genes", "qc", "qc_samples", "compartments", "scores", "coverage", "calls"
 ]
 
+SUMMARIES: Final = (
+    "burden", "burden_tissue", "trend", "readouts", "sensitivity", "label_check", "confounders",
+    "substates", "window", "window_phases", "window_contrasts", "targets", "escape", "plasma",
+    "crosstalk", "families", "pseudobulk_scores", "de", "enrichment",
+)  # fmt: skip
+"""Tables of samples; the last three only where pseudobulk profiles are asked for."""
+
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}|\{dataset\}")
 """As in the datasets sheet; or the wildcard of the rules."""
 
@@ -149,6 +156,11 @@ class Layout:
         return self.results / "summary" / f"{name}.tsv"
 
     @property
+    def tables(self) -> list[Path]:
+        """Every table that the report shows, of cells or profiles alike."""
+        return [self.calibration, self.calibration_rates, *map(self.summary, SUMMARIES)]
+
+    @property
     def pseudobulk(self) -> Path:
         """Summed counts of each sample and compartment."""
         return self.results / "summary" / "pseudobulk.h5ad"
@@ -162,6 +174,16 @@ class Layout:
     def annotated(self) -> Path:
         """Every per-cell result as one AnnData without a matrix."""
         return self.results / "senoscore.h5ad"
+
+    @property
+    def provenance(self) -> Path:
+        """Versions, config, hashes of inputs and signatures, seeds."""
+        return self.results / "provenance.json"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of every figure of the page."""
+        return self.results / "figures"
 
     @property
     def report(self) -> Path:

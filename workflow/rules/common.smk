@@ -87,9 +87,19 @@ def dataset_row(wildcards):
 
 
 def dataset_files(wildcards):
+    """The input of the dataset of a job."""
+    return files_of(wildcards.dataset)
+
+
+def files_of(dataset):
     """The input of one dataset: a file, or the three of a 10x matrix."""
-    row = DATASETS.loc[wildcards.dataset]
+    row = DATASETS.loc[dataset]
     return [given(str(f)) for f in source_files(row["path"], format=row["format"])]
+
+
+def all_files():
+    """The input of all datasets."""
+    return [file for name in DATASETS.index for file in files_of(name)]
 
 
 def each(path):

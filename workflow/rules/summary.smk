@@ -120,7 +120,10 @@ rule substates:
 
 
 rule pseudobulk:
-    """Summed counts, genes that change, and their signatures; minutes, so only if asked for."""
+    """Summed counts, genes that change, and their signatures; only if asked for.
+
+    That is by `report: {pseudobulk: true}` in the config, or by `snakemake pseudobulk`.
+    """
     input:
         matrix=each("results/matrix/{dataset}.h5ad"),
         facts=each("results/matrix/{dataset}.json"),
@@ -141,8 +144,8 @@ rule pseudobulk:
     benchmark:
         "logs/benchmarks/pseudobulk.tsv"
     resources:
-        mem_mb=megabytes(factor=0.5, base=4000),
-        runtime=minutes(per_gb=10, base=60),
+        mem_mb=megabytes(factor=0.5, base=4000, of=["matrix", "scores"]),
+        runtime=minutes(per_gb=10, base=60, of=["matrix", "scores"]),
     params:
         datasets=list(DATASETS.index),
         files=options("matrix", "facts", "qc", "compartments", "scores"),
@@ -233,21 +236,40 @@ rule export:
 rule report:
     """One self-contained page, figures as files, and where every number came from."""
     input:
+        facts=each("results/matrix/{dataset}.json"),
         genes=each("results/matrix/{dataset}.genes.tsv"),
-        qc=each("results/cells/{dataset}.qc_samples.tsv"),
+        qc_samples=each("results/cells/{dataset}.qc_samples.tsv"),
         coverage=each("results/scores/{dataset}.coverage.tsv"),
+        signatures="results/signatures.tsv",
         calibration="results/calibration.parquet",
         rates="results/calibration_rates.tsv",
-        calls=each("results/calls/{dataset}.parquet"),
         burden="results/summary/burden.tsv",
+        tissue="results/summary/burden_tissue.tsv",
         trend="results/summary/trend.tsv",
-        families="results/summary/families.tsv",
+        readouts="results/summary/readouts.tsv",
+        sensitivity="results/summary/sensitivity.tsv",
         labels="results/summary/label_check.tsv",
         confounders="results/summary/confounders.tsv",
+        substates="results/summary/substates.tsv",
         window="results/summary/window.tsv",
+        phases="results/summary/window_phases.tsv",
+        contrasts="results/summary/window_contrasts.tsv",
         targets="results/summary/targets.tsv",
+        escape="results/summary/escape.tsv",
+        plasma="results/summary/plasma.tsv",
         crosstalk="results/summary/crosstalk.tsv",
+        families="results/summary/families.tsv",
+        pseudobulk=(
+            expand(
+                "results/summary/{table}.tsv",
+                table=["pseudobulk_scores", "de", "enrichment"],
+            )
+            if config["report"]["pseudobulk"]
+            else []
+        ),
         samples=SAMPLES,
+        sheet=given(config["datasets"]),
+        sources=all_files(),  # for their checksums
     output:
         report="results/report.html",
         provenance="results/provenance.json",
@@ -261,15 +283,43 @@ rule report:
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
         datasets=list(DATASETS.index),
+        files=options("facts", "genes", "qc_samples", "coverage"),
+        pseudobulk=lambda wildcards, input: [
+            word for file in input.pseudobulk for word in ("--table", file)
+        ],
         settings=settings(*config),
         version=SENOSCORE_VERSION,
     shell:
         r"""
         senoscore report \
+            {params.files:q} \
+            --signatures {input.signatures:q} \
+            --table {input.calibration:q} \
+            --table {input.rates:q} \
+            --table {input.burden:q} \
+            --table {input.tissue:q} \
+            --table {input.trend:q} \
+            --table {input.readouts:q} \
+            --table {input.sensitivity:q} \
+            --table {input.labels:q} \
+            --table {input.confounders:q} \
+            --table {input.substates:q} \
+            --table {input.window:q} \
+            --table {input.phases:q} \
+            --table {input.contrasts:q} \
+            --table {input.targets:q} \
+            --table {input.escape:q} \
+            --table {input.plasma:q} \
+            --table {input.crosstalk:q} \
+            --table {input.families:q} \
+            {params.pseudobulk:q} \
             --samples {input.samples:q} \
+            --sheet {input.sheet:q} \
             --settings {params.settings:q} \
-            --results results \
-            --benchmarks logs/benchmarks \
+            --output {output.report:q} \
+            --provenance {output.provenance:q} \
+            --figures {output.figures:q} \
+            --benchmarks "$(dirname {log:q})/benchmarks" \
             {params.datasets:q} \
             &> {log:q}
         """

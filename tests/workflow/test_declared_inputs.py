@@ -1,0 +1,128 @@
+"""Every stage runs in a folder that holds the declared input of its rule and nothing else.
+
+Snakemake makes that folder: a rule with ``shadow: "minimal"`` runs in one with links to its input,
+without the config, the results of other rules, or whatever else lies about.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+import yaml
+
+from senoscore.io.tables import read_tsv
+from tests.small_study import (
+    CONFIG,
+    DATASET,
+    ROOT,
+    completed,
+    configure,
+    fingerprint,
+    snakemake,
+    write_small,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.workflow
+
+SHADOWED = """
+include: {snakefile!r}
+
+
+for rule in workflow.rules:
+    if rule.name != "all":
+        rule.shadow_depth = "minimal"
+"""
+
+
+def shadowed(folder: Path, *arguments: str) -> set[str]:
+    """Run the workflow, each job in a folder of its declared input; names of the rules that ran."""
+    snakefile = folder / "Shadowed"
+    snakefile.write_text(SHADOWED.format(snakefile=str(ROOT / "workflow" / "Snakefile")))
+    done = snakemake(folder, *arguments, snakefile=snakefile)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return set(re.findall(r"^rule (\w+):", done.stdout + done.stderr, flags=re.MULTILINE))
+
+
+def rules() -> set[str]:
+    text = "".join(path.read_text() for path in (ROOT / "workflow" / "rules").glob("*.smk"))
+    return set(re.findall(r"^rule (\w+):", text, flags=re.MULTILINE))
+
+
+OF_PIECES = {"survey", "shard", "gather"}
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run where every job sees the whole folder."""
+    folder = write_small(tmp_path_factory.mktemp("plain"))
+    ask_for_pseudobulk(folder)
+    completed(folder)
+    return folder
+
+
+def ask_for_pseudobulk(folder: Path) -> None:
+    config = {**CONFIG, "report": {"pseudobulk": True}}
+    (folder / "config" / "config.yaml").write_text(yaml.safe_dump(config))
+
+
+def test_every_stage_needs_no_more_than_its_rule_declares(plain: Path, tmp_path: Path) -> None:
+    folder = write_small(tmp_path)
+    ask_for_pseudobulk(folder)
+    assert shadowed(folder) == rules() - OF_PIECES
+    assert fingerprint(folder) == fingerprint(plain)
+
+
+def test_pieces_of_a_large_data_set_need_no_more_either(plain: Path, tmp_path: Path) -> None:
+    folder = write_small(tmp_path)
+    configure(folder, shard_cells=700, block_cells=256)
+    scores = f"results/scores/{DATASET}.parquet"
+    assert shadowed(folder, scores) == {"signatures", "ingest"} | OF_PIECES
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(folder / scores), pd.read_parquet(plain / scores), check_exact=True
+    )
+
+
+def test_the_report_shows_what_this_run_made(plain: Path, tmp_path: Path) -> None:
+    """Pseudobulk tables where they are asked for; none that an earlier run left."""
+    page = (plain / "results" / "report.html").read_text(encoding="utf-8")
+    for name in ("substates", "sensitivity", "burden_tissue", "pseudobulk_scores", "de"):
+        assert f"summary_{name}" in page, name
+    folder = tmp_path / "run"
+    shutil.copytree(plain, folder, symlinks=True)
+    configure(folder)
+    left = folder / "results" / "summary" / "left_by_another.tsv"
+    shutil.copy(folder / "results" / "summary" / "families.tsv", left)
+    completed(folder, "--forcerun", "report")
+    page = (folder / "results" / "report.html").read_text(encoding="utf-8")
+    assert "summary_substates" in page
+    for name in ("pseudobulk_scores", "de", "enrichment", "left_by_another"):
+        assert f"summary_{name}" not in page, name
+
+
+def test_an_edited_panel_runs_signatures_and_scores_again(plain: Path, tmp_path: Path) -> None:
+    """A new axis asks for signatures that were not scored."""
+    folder = write_small(tmp_path)
+    panel = ROOT / "resources" / "panels" / "default.yaml"
+    own = folder / "panel.yaml"
+    own.write_text(panel.read_text(encoding="utf-8"), encoding="utf-8")
+    config = {**CONFIG, "signatures": {"use": ["senmayo"]}, "call": {"panel": "panel.yaml"}}
+    (folder / "config" / "config.yaml").write_text(yaml.safe_dump(config))
+    scores = f"results/scores/{DATASET}.parquet"
+    completed(folder, scores)
+    before = set(read_tsv(folder / "results" / "signatures.tsv")["signature"])
+    content = yaml.safe_load(own.read_text(encoding="utf-8"))
+    assert "fridman" not in before
+    content["axes"]["added"] = {"weight": 1, "ceiling": 1, "parts": {"fridman": 1}}
+    own.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    said = snakemake(folder, "--dry-run", scores)
+    ran = set(re.findall(r"^rule (\w+):", said.stdout + said.stderr, flags=re.MULTILINE))
+    assert {"signatures", "score"} <= ran
+    assert "ingest" not in ran
+    del plain
