@@ -188,6 +188,8 @@ def test_rules_and_layout_name_the_same_files() -> None:
         layout.summary("families"),
         layout.annotated,
         layout.report,
+        layout.provenance,
+        *layout.tables,
     ):
         assert path.as_posix() in named
 

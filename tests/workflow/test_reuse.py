@@ -43,6 +43,7 @@ module senoscore:
         {snakefile!r}
     config:
         config["senoscore"]
+    {prefix}
 
 
 use rule * from senoscore exclude all as senoscore_*
@@ -50,7 +51,7 @@ use rule * from senoscore exclude all as senoscore_*
 
 rule count:
     input:
-        "results/calls/{dataset}.parquet",
+        "{inside}results/calls/{dataset}.parquet",
     output:
         "counted.txt",
     shell:
@@ -172,17 +173,37 @@ def test_memory_of_the_last_group_counts_every_job_of_it(elsewhere: Path, tmp_pa
         assert re.search(r"mem_mb=\d+.*runtime=\d+", line), line
 
 
-def test_another_workflow_uses_it_as_a_module(elsewhere: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("prefix", "inside"),
+    [
+        ("", ""),
+        ('prefix: "senescence"', "senescence/"),
+        ('replace_prefix: {"results/": "senescence/results/", "logs/": "senescence/logs/"}',
+         "senescence/"),
+    ],
+)  # fmt: skip
+def test_another_workflow_uses_it_as_a_module(
+    elsewhere: Path, tmp_path: Path, prefix: str, inside: str
+) -> None:
     folder = write_small(tmp_path)
     (folder / "config" / "config.yaml").unlink()  # the outer config is the only one
     (folder / "outer.yaml").write_text(yaml.safe_dump({"senoscore": CONFIG, "own": 1}))
-    text = OUTER.format(snakefile=str(ROOT / "workflow" / "Snakefile"), dataset=DATASET)
+    text = OUTER.format(
+        snakefile=str(ROOT / "workflow" / "Snakefile"), dataset=DATASET, prefix=prefix,
+        inside=inside,
+    )  # fmt: skip
     (folder / "Snakefile").write_text(text)
     done = snakemake(folder, snakefile=folder / "Snakefile")
     assert done.returncode == 0, done.stderr[-4000:]
     assert (folder / "counted.txt").read_text()
     calls = f"results/calls/{DATASET}.parquet"
-    assert (folder / calls).read_bytes() == (elsewhere / calls).read_bytes()
+    assert (folder / inside / calls).read_bytes() == (elsewhere / calls).read_bytes()
+    assert {entry.name for entry in folder.iterdir()} == {
+        ".snakemake", "config", "datasets.tsv", "samples.tsv", f"{DATASET}.h5ad", "outer.yaml",
+        "Snakefile", "counted.txt", *([inside.strip("/")] if inside else ["results", "logs"]),
+    }  # fmt: skip
+    every = snakemake(folder, f"{inside}results/report.html", "-n", snakefile=folder / "Snakefile")
+    assert every.returncode == 0, every.stderr[-4000:]
 
 
 def test_nothing_is_fetched_while_it_runs(elsewhere: Path, isolated: list[str]) -> None:
