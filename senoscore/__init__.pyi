@@ -21,6 +21,8 @@ from .genesets import signatures as signatures
 from .inference import burden as burden
 from .inference import confounders as confounders
 from .inference import trend as trend
+from .run import attach as attach
+from .run import read as read
 from .scoring import methods as methods
 from .scoring import score as score
 from .simulation import simulate as simulate
@@ -31,6 +33,7 @@ __all__ = [
     "Signature",
     "SignatureSet",
     "__version__",
+    "attach",
     "burden",
     "calibrate",
     "call",
@@ -49,6 +52,7 @@ __all__ = [
     "pl",
     "plasma",
     "qc",
+    "read",
     "read_plasma",
     "score",
     "signatures",

@@ -17,6 +17,8 @@ from .launch import add_run_verbs as add_run_verbs
 from .layout import DatasetFiles as DatasetFiles
 from .layout import FileKind as FileKind
 from .layout import Layout as Layout
+from .notebook import attach as attach
+from .notebook import read as read
 from .page import report as report
 from .prepare import check as check
 from .prepare import dataset_row as dataset_row
@@ -34,6 +36,7 @@ __all__ = [
     "FileKind",
     "Layout",
     "add_run_verbs",
+    "attach",
     "burden",
     "calibrate",
     "call",
@@ -50,6 +53,7 @@ __all__ = [
     "load_config",
     "pseudobulk",
     "qc",
+    "read",
     "report",
     "score",
     "shard",

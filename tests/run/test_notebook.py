@@ -1,0 +1,91 @@
+"""Files of a run in a notebook: the sheet joined to cells, results brought back by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+import senoscore as sen
+from senoscore.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHEET = "sample\tsubject\ttreatment\tdose_gy\ttime_post_rt\ttime_unit\n" + "".join(
+    f"s{i}\tm{i}\t{'control' if i < 2 else 'irradiated'}\t{0 if i < 2 else 8}\t14\td\n"
+    for i in range(4)
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    cells = [f"c{i}" for i in range(8)]
+    obs = pd.DataFrame({"sample": [f"s{i // 2}" for i in range(8)]}, index=cells)
+    counts = np.arange(24, dtype=np.float32).reshape(8, 3)
+    ad.AnnData(counts, obs=obs).write_h5ad(tmp_path / "a.h5ad")
+    (tmp_path / "samples.tsv").write_text(SHEET)
+    run = pd.DataFrame(
+        {
+            "dataset": "a", "cell": cells[::-1], "sample": obs["sample"].to_numpy()[::-1],
+            "senescence_state": pd.Categorical(["senescent"] * 2 + ["other"] * 6),
+            "reason": "why", "axes_up": "sasp",
+        },
+        index=[f"a/{name}" for name in cells[::-1]],
+    )  # fmt: skip
+    results = ad.AnnData(obs=run)
+    results.obsm["score_ucell"] = pd.DataFrame({"x": np.arange(8.0)}, index=run.index)
+    (tmp_path / "results").mkdir()
+    results.write_h5ad(tmp_path / "results" / "senoscore.h5ad")
+    return tmp_path
+
+
+def test_the_sheet_is_joined(folder: Path) -> None:
+    adata = sen.read(folder / "a.h5ad")
+    assert adata.obs["days_post_rt"].tolist() == [14.0] * 8
+    assert adata.obs["treatment"].tolist() == ["control"] * 4 + ["irradiated"] * 4
+    assert adata.obs["subject"].iloc[7] == "m3"
+
+
+def test_results_come_back_by_the_name_of_the_cell(folder: Path) -> None:
+    adata = sen.read(folder / "a.h5ad")
+    sen.attach(adata, folder / "results")
+    assert adata.obs["senescence_state"].tolist() == ["other"] * 6 + ["senescent"] * 2
+    assert adata.obsm["score_ucell"]["x"].tolist() == list(range(7, -1, -1))
+    assert adata.obs["senescence_reason"].unique().tolist() == ["why"]
+    assert adata.n_vars == 3
+
+
+def test_a_run_is_read_with_the_names_of_its_input(folder: Path) -> None:
+    assert sen.read(folder / "results").obs_names.tolist() == [f"c{i}" for i in range(7, -1, -1)]
+
+
+def test_cells_that_the_run_does_not_have_get_missing_values(folder: Path) -> None:
+    adata = sen.read(folder / "a.h5ad")
+    adata.obs_names = ["new", *adata.obs_names[1:]]
+    sen.attach(adata, folder / "results")
+    assert pd.isna(adata.obs["senescence_state"].iloc[0])
+    assert np.isnan(adata.obsm["score_ucell"]["x"].iloc[0])
+
+
+def test_other_names_are_shown(folder: Path) -> None:
+    adata = sen.read(folder / "a.h5ad")
+    adata.obs_names = [f"x{i}" for i in range(8)]
+    with pytest.raises(InputError, match=r"'x0'.*'c7'"):
+        sen.attach(adata, folder / "results")
+
+
+def test_a_sample_without_a_row_is_named(folder: Path) -> None:
+    (folder / "samples.tsv").write_text("\n".join(SHEET.splitlines()[:-1]) + "\n")
+    with pytest.raises(InputError, match="no row for sample 's3'"):
+        sen.read(folder / "a.h5ad")
+
+
+def test_what_is_not_there_is_said(folder: Path) -> None:
+    with pytest.raises(InputError, match="not found"):
+        sen.read(folder / "b.h5ad")
+    with pytest.raises(InputError, match="'donor'"):
+        sen.read(folder / "a.h5ad", sample="donor")
