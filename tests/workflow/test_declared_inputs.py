@@ -35,9 +35,9 @@ SHADOWED = """
 include: {snakefile!r}
 
 
-for rule in workflow.rules:
-    if rule.name != "all":
-        rule.shadow_depth = "minimal"
+for step in workflow.rules:
+    if step.name != "all":
+        step.shadow_depth = "minimal"
 """
 
 
@@ -75,7 +75,7 @@ def ask_for_pseudobulk(folder: Path) -> None:
 def test_every_stage_needs_no_more_than_its_rule_declares(plain: Path, tmp_path: Path) -> None:
     folder = write_small(tmp_path)
     ask_for_pseudobulk(folder)
-    assert shadowed(folder) == rules() - OF_PIECES
+    assert shadowed(folder, "all") == rules() - OF_PIECES
     assert fingerprint(folder) == fingerprint(plain)
 
 
