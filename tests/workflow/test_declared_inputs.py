@@ -47,7 +47,9 @@ def shadowed(folder: Path, *arguments: str) -> set[str]:
     snakefile.write_text(SHADOWED.format(snakefile=str(ROOT / "workflow" / "Snakefile")))
     done = snakemake(folder, *arguments, snakefile=snakefile)
     assert done.returncode == 0, done.stderr[-4000:]
-    return set(re.findall(r"^rule (\w+):", done.stdout + done.stderr, flags=re.MULTILINE))
+    return set(
+        re.findall(r"^(?:local)?rule (\w+):", done.stdout + done.stderr, flags=re.MULTILINE)
+    ) - {"all"}
 
 
 def rules() -> set[str]:
