@@ -159,7 +159,7 @@ def test_units(number, unit) -> None:
 CHILD = """
 import random, resource, sys
 from senoscore.errors import SenoscoreError
-from senoscore.io.readers import open_source
+from senoscore.ingest.formats import open_source
 resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
 path, seeds = sys.argv[1], range(int(sys.argv[2]), int(sys.argv[3]))
 good = open(path, "rb").read()
