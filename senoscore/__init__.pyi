@@ -8,11 +8,16 @@ from .biology import plasma as plasma
 from .biology import read_plasma as read_plasma
 from .biology import targets as targets
 from .biology import window as window
+from .calling import Calibration as Calibration
+from .calling import Panel as Panel
 from .calling import calibrate as calibrate
 from .calling import call as call
 from .calling import explain as explain
+from .calling import load_panel as load_panel
 from .cells import compartments as compartments
 from .cells import qc as qc
+from .cells import substate_shares as substate_shares
+from .genesets import Gate as Gate
 from .genesets import Signature as Signature
 from .genesets import SignatureSet as SignatureSet
 from .genesets import genes as genes
@@ -20,7 +25,16 @@ from .genesets import list_signatures as list_signatures
 from .genesets import signatures as signatures
 from .inference import burden as burden
 from .inference import confounders as confounders
+from .inference import differential as differential
+from .inference import enrichment as enrichment
+from .inference import families as families
+from .inference import pseudobulk as pseudobulk
+from .inference import pseudobulk_scores as pseudobulk_scores
+from .inference import readouts as readouts
+from .inference import sensitivity as sensitivity
+from .inference import tissue_burden as tissue_burden
 from .inference import trend as trend
+from .report import render as render
 from .run import attach as attach
 from .run import read as read
 from .scoring import methods as methods
@@ -30,6 +44,9 @@ from .study import phases as phases
 
 __version__: str
 __all__ = [
+    "Calibration",
+    "Gate",
+    "Panel",
     "Signature",
     "SignatureSet",
     "__version__",
@@ -40,24 +57,35 @@ __all__ = [
     "compartments",
     "confounders",
     "crosstalk",
+    "differential",
+    "enrichment",
     "errors",
     "escape",
     "explain",
+    "families",
     "genes",
     "group_means",
     "io",
     "list_signatures",
+    "load_panel",
     "methods",
     "phases",
     "pl",
     "plasma",
+    "pseudobulk",
+    "pseudobulk_scores",
     "qc",
     "read",
     "read_plasma",
+    "readouts",
+    "render",
     "score",
+    "sensitivity",
     "signatures",
     "simulate",
+    "substate_shares",
     "targets",
+    "tissue_burden",
     "trend",
     "window",
 ]

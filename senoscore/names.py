@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 # --- keys in AnnData -------------------------------------------------------------------
@@ -44,3 +45,31 @@ LINEAR: Final = "linear"
 
 SEP: Final = ":"
 """Between method and signature in a score column of a table: ``ucell:senmayo``."""
+
+STATE_COLOURS: Final[dict[str, str]] = {
+    "senescent": "#b3304f",
+    "senescent_candidate": "#e08a9b",
+    "acute_damage_response": "#e3a018",
+    "escaped": "#7a4fb0",
+    "cycling": "#2f9e76",
+    "quiescent": "#6d8fc0",
+    "other": "#c9d0d8",
+    "not_assessable": "#e9ecef",
+}
+"""One colour for each state of a cell, in figures and in ``uns["senescence_state_colors"]``."""
+
+# --- words that people use --------------------------------------------------------------
+_MEANS_CONTROL: Final = re.compile(
+    r"control|ctrl|ctl|sham|\bmock\b|un-?irradiated|non.?ir|not.?irradiated|\bno ?(?:rt|ir)\b"
+    r"|untreated|naive|\bpre\b"
+    r"|(?<![\d.,])0+(?:[.,]0*)? ?gy",  # but neither 10 Gy nor 2.0 Gy
+    re.IGNORECASE,
+)
+
+
+def means_control(word: str) -> bool:
+    """Whether a treatment such as ``sham``, ``no_RT`` or ``0 Gy`` is what people call unirradiated.
+
+    A guess that proposals and error messages rest on. No sample becomes a control by it.
+    """
+    return bool(_MEANS_CONTROL.search(word.replace("_", " ")))

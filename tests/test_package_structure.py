@@ -208,3 +208,39 @@ def test_groups_are_those_that_are_there(path: Path) -> None:
     found = [node for node in calls if getattr(node.func, "attr", "") == "groupby"]
     open_ended = [n.lineno for n in found if "observed" not in {word.arg for word in n.keywords}]
     assert not open_ended, f"{path}: groupby without observed=True in line {open_ended}"
+
+
+TWINS = {
+    "burden": "burden", "calibrate": "calibrate", "call": "call", "compartments": "compartments",
+    "confounders": "confounders", "crosstalk": "crosstalk", "families": "families",
+    "list": "list_signatures", "methods": "methods", "pseudobulk": "pseudobulk", "qc": "qc",
+    "report": "render", "score": "score", "signatures": "signatures", "simulate": "simulate",
+    "substates": "substate_shares", "trend": "trend", "window": "window",
+    "ingest": "read", "export": "attach",
+}  # fmt: skip
+"""What each verb of the command line is in a notebook. ``sen.report`` and ``sen.ingest`` are rooms;
+a notebook reads with ``read`` what a run ingests, and takes with ``attach`` what it exports."""
+OF_FILES = {"init", "check", "survey", "shard", "gather", "run", "demo", "doctor"}
+"""Verbs of a folder, of pieces of a file, or of this machine: nothing that a notebook has."""
+BESIDE = {
+    "escape": "window", "explain": "call", "plasma": "window", "targets": "window",
+    "group_means": "crosstalk", "read_plasma": "window", "phases": "window", "genes": "signatures",
+    "differential": "pseudobulk", "enrichment": "pseudobulk", "pseudobulk_scores": "pseudobulk",
+    "readouts": "trend", "sensitivity": "trend", "tissue_burden": "burden", "load_panel": "call",
+}  # fmt: skip
+"""Public functions that are a part of a verb."""
+
+
+def test_every_verb_has_a_twin_in_a_notebook_and_the_reverse() -> None:
+    import typer
+
+    from senoscore.cli import app
+
+    verbs = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    assert verbs == set(TWINS) | OF_FILES
+    for name in TWINS.values():
+        assert callable(getattr(senoscore, name))
+        assert name in senoscore.__all__
+    assert set(BESIDE.values()) <= verbs
+    functions = {name for name in senoscore.__all__ if inspect.isfunction(getattr(senoscore, name))}
+    assert functions <= set(TWINS.values()) | set(BESIDE), "which verb does this?"

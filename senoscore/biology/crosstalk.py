@@ -14,7 +14,7 @@ from senoscore.errors import ConfigError, InputError
 from senoscore.genesets import signatures
 from senoscore.inference import against_control, bh, paired
 from senoscore.io import resource
-from senoscore.study import ARM, designed, phases, plain, strata
+from senoscore.study import ARM, designed, phases, plain, strata, takes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -118,6 +118,10 @@ class _Options:
     alpha: float
 
 
+@takes(
+    samples="sen.burden(adata).drop_duplicates('sample')",
+    expression="sen.group_means(adata, cells, genes)",
+)
 def crosstalk(
     expression: pd.DataFrame,
     samples: pd.DataFrame,

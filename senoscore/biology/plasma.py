@@ -9,7 +9,7 @@ import pandas as pd
 
 from senoscore import names as k
 from senoscore.errors import SheetError
-from senoscore.study import DAYS_PER_UNIT, to_days
+from senoscore.study import DAYS_PER_UNIT, takes, to_days
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,6 +138,7 @@ def _values(
     return below, value.mask(below), limit
 
 
+@takes(table="sen.read_plasma(file)")
 def plasma(table: pd.DataFrame) -> pd.DataFrame:
     r"""Bring each subject's values to its own baseline.
 

@@ -13,7 +13,7 @@ from senoscore.biology.contrasts import column_of, step
 from senoscore.biology.rules import ADVICE, load_rules
 from senoscore.genesets import signatures
 from senoscore.inference import bh, paired
-from senoscore.study import ARM, TRANSFORM, designed, plain, prepared, strata, values
+from senoscore.study import ARM, TRANSFORM, designed, plain, prepared, strata, takes, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -40,6 +40,10 @@ def target_genes(rules: Path | None = None) -> dict[str, tuple[str, ...]]:
     return {name: tuple(found[name].up) for name in names}
 
 
+@takes(
+    samples="sen.burden(adata).drop_duplicates('sample')",
+    expression="sen.group_means(adata, cells, genes)",
+)
 def targets(
     expression: pd.DataFrame,
     samples: pd.DataFrame,
@@ -151,6 +155,7 @@ ESCAPE_COLUMNS: Final = (
 _HALF: Final = 0.5
 
 
+@takes(burden="sen.burden(adata)")
 def escape(
     burden: pd.DataFrame,
     *,

@@ -26,7 +26,17 @@ from senoscore.biology.contrasts import (
 )
 from senoscore.biology.rules import ADVICE, Options, load_rules
 from senoscore.errors import InputError
-from senoscore.study import ARM, NAMES, TRANSFORM, PhaseRules, phases, plain, prepared, strata
+from senoscore.study import (
+    ARM,
+    NAMES,
+    TRANSFORM,
+    PhaseRules,
+    phases,
+    plain,
+    prepared,
+    strata,
+    takes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -188,6 +198,7 @@ class Window:
     contrasts: pd.DataFrame
 
 
+@takes(burden="sen.burden(adata)", trend="sen.trend(sen.burden(adata))")
 def window(
     burden: pd.DataFrame,
     trend: pd.DataFrame,

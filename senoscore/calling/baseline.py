@@ -21,6 +21,7 @@ __all__ = [
     "Levels",
     "SampleStats",
     "baseline",
+    "borrows_scale",
     "bulk_baseline",
     "depth_slope",
     "depth_spread",
@@ -242,6 +243,11 @@ def _medians_of(values: Floats, codes: NDArray[np.int64]) -> Floats:
     return stats.median[codes]
 
 
+def borrows_scale(n_cells: int) -> bool:
+    """Whether a compartment of so many control cells draws its scales to those of the others."""
+    return n_cells < _FEW_CELLS
+
+
 def shrink(own: Baseline, n_cells: int, across: Floats) -> Baseline:
     """Draw the scale of a compartment with few control cells to that of all compartments.
 
@@ -257,7 +263,7 @@ def shrink(own: Baseline, n_cells: int, across: Floats) -> Baseline:
     across
         Median scale over the compartments, shape (columns,); NaN where there is none.
     """
-    if n_cells >= _FEW_CELLS:
+    if not borrows_scale(n_cells):
         return own
     squared = (_PRIOR_CELLS * across**2 + n_cells * own.scale**2) / (_PRIOR_CELLS + n_cells)
     scale = np.where(np.isnan(squared), own.scale, np.sqrt(squared))

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from senoscore import names as k
+from senoscore.calling.baseline import borrows_scale
 from senoscore.calling.calibration import Calibration, CompartmentCalibration
 from senoscore.calling.evidence import (
     Reader,
@@ -18,7 +19,6 @@ from senoscore.calling.evidence import (
     check_control,
     compartments_of,
     control_mask,
-    control_of,
     fit_levels,
     is_profile,
     judge,
@@ -32,6 +32,7 @@ from senoscore.calling.panel import load_panel
 from senoscore.calling.store import remember
 from senoscore.cells import known_as, nearest
 from senoscore.errors import ConfigError
+from senoscore.study import control_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,6 +82,8 @@ def calibrate(
     samples weigh by their cells, up to the median sample). With fewer than
     ``min_control_samples`` samples the rate is at most 0.01, in the same cells if there is one
     sample. Where every sample is one row (bulk, array) the cut is also at least the t quantile.
+    A compartment of fewer than 200 control cells draws its scales to the median over compartments
+    (``borrows_scale`` of ``.summary()``): which others are there then changes its z values.
 
     Parameters
     ----------
@@ -185,7 +188,9 @@ def fit(
     result: dict[str, CompartmentCalibration] = {}
     for name, fit in fits.items():
         needed = _MIN_BULK if fit.bulk else min_control_cells
-        result[name] = fit.calibrate(alpha, needed, min_control_samples, across, has_null=has_null)
+        own = fit.calibrate(alpha, needed, min_control_samples, across, has_null=has_null)
+        borrows = across is not None and own.mode == "cells" and borrows_scale(len(fit.scores))
+        result[name] = replace(own, borrows=borrows)
         log.info("%s: %s, cut %.2f", name, result[name].status, result[name].z_cut)
     made = Calibration(rules, alpha, method, result, control)
     return replace(made, tests=tests_of(table, judge(table, made), control))

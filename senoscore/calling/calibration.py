@@ -48,6 +48,8 @@ class CompartmentCalibration:
     had, ``n_assessable`` those with enough axes, and ``n_state`` those that the rules of two
     states with no false discovery rate would take: acute_damage_response, were they irradiated a
     day ago, and escaped. ``depth_range`` is that of the median log counts of control samples.
+    ``borrows`` says that scales were drawn to those of the other compartments, since there are
+    fewer than 200 control cells: there, and only there, an answer changes with the others.
     """
 
     compartment: str
@@ -63,6 +65,7 @@ class CompartmentCalibration:
     n_assessable: dict[str, int] = field(default_factory=dict)
     n_state: dict[str, dict[str, int]] = field(default_factory=dict)
     depth_range: tuple[float, float] = (np.nan, np.nan)
+    borrows: bool = False
 
     @property
     def assessable(self) -> bool:
@@ -145,16 +148,18 @@ class Calibration:
         """One row a compartment: how it is judged, by what cut, and at what rate.
 
         Columns ``compartment``, ``status``, ``mode``, ``z_cut``, ``rate`` (composite rate in
-        control cells), ``target``, ``n_control_samples``, ``n_control_cells``, ``note``.
+        control cells), ``target``, ``n_control_samples``, ``n_control_cells``, ``borrows_scale``
+        (fewer than 200 control cells: scales are drawn to those of the other compartments, so
+        that these have a say in the answer), ``note``.
         """
         rows = [
             (c.compartment, c.status, c.mode, c.z_cut, c.rate_loso, c.alpha, len(c.n_cells),
-             sum(c.n_cells.values()), c.note)
+             sum(c.n_cells.values()), c.borrows, c.note)
             for c in self.by_compartment.values()
         ]  # fmt: skip
         columns = (
             "compartment", "status", "mode", "z_cut", "rate", "target", "n_control_samples",
-            "n_control_cells", "note",
+            "n_control_cells", "borrows_scale", "note",
         )  # fmt: skip
         return pd.DataFrame(rows, columns=list(columns))
 
@@ -168,7 +173,11 @@ class Calibration:
 
     def __repr__(self) -> str:
         table = self.summary()
-        shown = table.head(_SHOWN).drop(columns="mode").to_string(index=False, float_format="%.3g")
+        shown = (
+            table.head(_SHOWN)
+            .drop(columns=["mode", "borrows_scale"])
+            .to_string(index=False, float_format="%.3g")
+        )
         left = len(table) - _SHOWN
         more = f"\n... and {left} more: see .summary()" if left > 0 else ""
         return f"{self._title()}\n{shown}{more}"
@@ -219,7 +228,7 @@ class Calibration:
                 {k: getattr(c, k) for k in ("compartment", "mode", "status", "note")}
                 | {k: _plain(getattr(c, k)) for k in ("z_cut", "alpha", "rate_loso")}
                 | {k: getattr(c, k) for k in ("n_cells", "n_assessable", "n_state")}
-                | {"depth_range": [_plain(x) for x in c.depth_range]}
+                | {"depth_range": [_plain(x) for x in c.depth_range], "borrows": c.borrows}
                 for c in self.by_compartment.values()
             ],
         }
@@ -367,4 +376,5 @@ def _restore(frame: pd.DataFrame, about: dict[str, Any]) -> CompartmentCalibrati
         n_assessable=about["n_assessable"],
         n_state=about["n_state"],
         depth_range=(low, high),
+        borrows=bool(about["borrows"]),
     )

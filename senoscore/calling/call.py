@@ -17,7 +17,6 @@ from senoscore.calling.evidence import (
     cell_table,
     compartments_of,
     control_mask,
-    control_of,
     days_of,
     is_profile,
     judge,
@@ -29,6 +28,7 @@ from senoscore.calling.false_discovery import Tests, q_values
 from senoscore.calling.panel import NOT_ASSESSABLE, STATES, load_panel
 from senoscore.calling.store import recall, stored_column
 from senoscore.errors import ConfigError, InputError
+from senoscore.study import control_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -364,8 +364,9 @@ def call(
     control SDs), ``senescence_fdr`` (float32; 1 where the rule does not hold, NaN without
     controls), ``panel_positive`` (the rule holds, whatever the day and FDR; bool), ``axes_up``
     (what decided), ``reason``. For an AnnData None (or the copy), with the state, index, FDR and
-    the other columns in ``obs``, z values in ``obsm["senescence_evidence"]`` and the parameters
-    in ``uns["senoscore"]["call"]``. With ``engine="learned"`` also ``obs["senescence_p"]`` and
+    the other columns in ``obs``, z values in ``obsm["senescence_evidence"]``, the parameters
+    in ``uns["senoscore"]["call"]`` and colours for scanpy in
+    ``uns["senescence_state_colors"]``. With ``engine="learned"`` also ``obs["senescence_p"]`` and
     ``obs["senescence_score"]``, and in ``uns["senoscore"]`` the tables ``programme`` (compartment,
     gene, kind, weight, shift, covariance, prior, stability, source) and ``prevalence`` (sample,
     compartment, n_cells, prevalence with a 95 % interval, shifted).
@@ -390,6 +391,8 @@ def call(
     if calibration is None and not isinstance(data, pd.DataFrame):
         column = stored_column(data)
         if column is not None:
+            # A day that is no number is said as such, not as a change since the calibration.
+            days_of(data.obs, np.zeros(data.n_obs, dtype=bool))
             _agree("compartment", compartment, column)
             compartment, calibration = column, recall(data)
     compartment = k.COMPARTMENT if compartment is None else compartment
@@ -564,6 +567,8 @@ def _write(
     adata.obsm[k.OBSM_EVIDENCE] = evidence
     for column in (k.STATE, k.INDEX, k.FDR, "panel_positive"):
         adata.obs[column] = result[column].array
+    # As scanpy keeps the colours of a categorical column: one a category, in their order.
+    adata.uns[f"{k.STATE}_colors"] = [k.STATE_COLOURS[state] for state in STATES]
     for column in ("axes_up", k.REASON):
         adata.obs[f"senescence_{column}"] = pd.Categorical(result[column])
     entry = dict(adata.uns.get(k.UNS, {}))

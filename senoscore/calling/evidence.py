@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,10 +23,11 @@ from senoscore.calling.baseline import (
 )
 from senoscore.calling.conditions import Evidence, holds
 from senoscore.calling.false_discovery import Tests, control_p
-from senoscore.errors import ConfigError, DesignError, InputError
+from senoscore.errors import DesignError, InputError
+from senoscore.study import refuse_unknown_control
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from anndata import AnnData
     from numpy.typing import NDArray
@@ -48,7 +46,6 @@ __all__ = [
     "check_control",
     "compartments_of",
     "control_mask",
-    "control_of",
     "days_of",
     "fit_levels",
     "is_profile",
@@ -216,13 +213,6 @@ def null_levels(reader: Reader) -> Levels:
 
 
 NULL_SUFFIX: Final = "_z"
-_CONTROL_WORDS: Final = frozenset(
-    (
-        "control", "controls", "ctrl", "ctl", "sham", "mock", "untreated", "unirradiated",
-        "nonirradiated", "notirradiated", "naive", "0gy", "nort",
-    )
-)  # fmt: skip
-"""Words for unirradiated samples, folded to letters and digits."""
 _PROFILES: Final = ("bulk", "array")
 
 
@@ -329,24 +319,6 @@ def is_profile(table: pd.DataFrame) -> np.ndarray[Any, Any]:
     return np.where(known, table["assay"].isin(_PROFILES).to_numpy(), single)
 
 
-def control_of(control: str | Mapping[str, str] | None) -> dict[str, str]:
-    """Column and value of the controls; a word alone is a value of ``treatment``.
-
-    Raises
-    ------
-    ConfigError
-        Neither a word nor column and value.
-    """
-    if control is None:
-        return {k.TREATMENT: k.CONTROL}
-    if isinstance(control, str):
-        return {k.TREATMENT: control}
-    if isinstance(control, Mapping) and control:
-        return {str(column): str(value) for column, value in control.items()}
-    msg = f"control is {control!r}, expected the word of the controls, or column and value"
-    raise ConfigError(msg, fix='for example control="sham" or control={"treatment": "sham"}')
-
-
 def check_control(table: pd.DataFrame, control: Mapping[str, str]) -> None:
     """Refuse a control value that no cell has, unless there may well be no controls.
 
@@ -359,22 +331,9 @@ def check_control(table: pd.DataFrame, control: Mapping[str, str]) -> None:
         No cell has the value, and it was asked for by name or another is likely.
     """
     for column, value in control.items():
-        there = sorted({str(v) for v in table[column].dropna().unique()})
-        if value in there:
-            continue
-        folded = {name: re.sub(r"[^0-9a-z]", "", name.casefold()) for name in there}
-        wanted = re.sub(r"[^0-9a-z]", "", value.casefold())
-        likely = [name for name in there if folded[name] == wanted]
-        likely += [name for name in there if folded[name] in _CONTROL_WORDS]
-        likely += difflib.get_close_matches(value, there, n=1, cutoff=0.75)
-        listed = ", ".join(map(repr, there[:8])) + (" ..." if len(there) > 8 else "")
-        msg = f"no cell has {column} {value!r}, which names the controls"
-        if likely:
-            fix = f"did you mean control={{{column!r}: {likely[0]!r}}}? values there: {listed}"
-            raise InputError(msg, fix=fix)
-        if (column, value) != (k.TREATMENT, k.CONTROL):
-            raise InputError(msg, fix=f"values there: {listed}")
-        log.warning("%s (values there: %s): nothing to compare irradiated cells with", msg, listed)
+        said = refuse_unknown_control(table[column].dropna().astype(str), column, value)
+        if said:
+            log.warning("%s: nothing to compare irradiated cells with", said)
 
 
 def control_mask(table: pd.DataFrame, control: Mapping[str, str]) -> np.ndarray[Any, Any]:

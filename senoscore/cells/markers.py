@@ -275,7 +275,18 @@ def substate_shares(
     dataset, sample, compartment, substate, n_cells (kept cells of the compartment), n_substate
     (those clearly in the sub-state), share, mean_strength (over all of ``n_cells``, so that two
     sub-states may rise together). No share where too few of the genes are in the matrix.
+
+    Raises
+    ------
+    InputError
+        ``cells`` is no table.
     """
+    if not isinstance(cells, pd.DataFrame):
+        msg = (
+            f"substate_shares takes a table of cells, not an object of type {type(cells).__name__}"
+        )
+        fix = "make it with sen.compartments(adata), and add dataset, sample and keep"
+        raise InputError(msg, fix=fix)
     samples = cells[[k.DATASET, k.SAMPLE]].drop_duplicates()
     pairs = table[[k.COMPARTMENT, k.SUBSTATE]].drop_duplicates()
     kept = cells[cells[k.KEEP].astype(bool)]

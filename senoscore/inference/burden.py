@@ -13,11 +13,14 @@ from senoscore.study import (
     KINDS,
     MATCHED_SETS,
     check_days,
+    control_word,
     controls_at,
     designed,
     one_per_sample,
     plain,
+    refuse_unknown_control,
     regions_apart,
+    takes,
     without_controls,
 )
 
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from pandas.core.groupby import SeriesGroupBy
 
 
-__all__ = ["COLUMNS", "STATES", "burden", "tissue_burden", "wilson"]
+__all__ = ["COLUMNS", "STATES", "burden", "cells_of", "tissue_burden", "wilson"]
 
 STATES: Final = (
     "senescent",
@@ -89,7 +92,7 @@ def burden(
     sample, compartment
         Columns.
     control
-        Treatment that means not irradiated.
+        Treatment that means not irradiated, such as ``"sham"``.
     min_cells
         Assessable cells below which a sample gives no fraction (status ``few_cells``).
     min_days_stable
@@ -117,10 +120,12 @@ def burden(
     Raises
     ------
     InputError
-        A column is missing, a sample of the cells is not in ``samples``, or a treated sample is
+        A column is missing, a sample of the cells is not in ``samples``, no sample has a
+        ``control`` that was asked for by name, or a treated sample is
         of a day before irradiation.
     """
-    cells = data if isinstance(data, pd.DataFrame) else _from_anndata(data)
+    control = control_word(control)
+    cells = data if isinstance(data, pd.DataFrame) else cells_of(data)
     cells = cells.reset_index(drop=True)
     _check(cells, (sample, compartment, k.STATE, k.INDEX))
     cells = plain(cells, (*_DESIGN, *_FACTS, "region", k.STATE, k.KEEP, POSITIVE))
@@ -134,6 +139,8 @@ def burden(
     design = _DESIGN if samples is None else ()
     one_per_sample(cells, (n for n in (*design, *_FACTS[1:]) if n not in unit))
     sheet = _design(cells, None if samples is None else plain(samples), unit)
+    treatments = sheet[k.TREATMENT].dropna().astype(str)
+    refuse_unknown_control(treatments, k.TREATMENT, control, of="sample")
     designed(sheet)  # refuses what the models would refuse, while the samples are at hand
     kept = cells
     if k.KEEP in cells:
@@ -168,7 +175,8 @@ def wilson(successes: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np
     return np.stack([centre - half, centre + half], axis=1)
 
 
-def _from_anndata(adata: AnnData) -> pd.DataFrame:
+def cells_of(adata: AnnData) -> pd.DataFrame:
+    """Obs of called cells with axis z values and scores beside it."""
     facts = adata.uns.get(k.UNS, {})
     known = {name: facts[name] for name in _FACTS[1:] if name in facts and name not in adata.obs}
     parts = [adata.obs.assign(**known)]
@@ -396,6 +404,7 @@ _ALL: Final = 0.999
 _HEAD: Final = COLUMNS[:10]
 
 
+@takes(burden="sen.burden(adata)")
 def tissue_burden(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataFrame:
     r"""Standardise the senescent fraction of a tissue to fixed shares of its compartments.
 

@@ -10,11 +10,14 @@ from scipy import stats
 
 from senoscore import names as k
 from senoscore.errors import InputError
+from senoscore.inference.burden import cells_of
 from senoscore.inference.models import contrast, fit
-from senoscore.study import ARM, controls_at, plain, prepared, strata
+from senoscore.study import ARM, controls_at, plain, prepared, strata, takes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from anndata import AnnData
 
 
 __all__ = [
@@ -198,8 +201,9 @@ _STRONG: Final = 0.3
 """Absolute rho from which a cell-level score is said to follow a covariate: our own bound."""
 
 
+@takes(burden="sen.burden(adata)")
 def confounders(
-    cells: pd.DataFrame,
+    cells: pd.DataFrame | AnnData,
     burden: pd.DataFrame,
     *,
     control: str = k.CONTROL,
@@ -211,7 +215,8 @@ def confounders(
     ----------
     cells
         Called cells: sample, compartment, treatment, ``senescence_index``, ``z:<axis>`` and the
-        covariates ``n_counts``, ``n_genes``, ``pct_mt``; ``keep`` false does not count.
+        covariates ``n_counts``, ``n_genes``, ``pct_mt``; ``keep`` false does not count. An
+        AnnData after :func:`senoscore.call` has them in ``obs`` and ``obsm``.
     burden
         As :func:`senoscore.burden` gives it, of the same cells.
     control
@@ -244,6 +249,8 @@ def confounders(
     InputError
         A column is missing.
     """
+    if not isinstance(cells, pd.DataFrame):
+        cells = cells_of(cells)
     for table, needed in ((cells, (k.SAMPLE, k.COMPARTMENT, k.INDEX)), (burden, (k.SAMPLE,))):
         missing = [name for name in needed if name not in table]
         if missing:

@@ -13,7 +13,15 @@ import pandas as pd
 from senoscore import names as k
 from senoscore.inference.ask import arm_name
 from senoscore.inference.models import estimable
-from senoscore.study import ARM, days_with_controls, designed, strata
+from senoscore.study import (
+    ARM,
+    control_word,
+    days_with_controls,
+    designed,
+    refuse_unknown_control,
+    strata,
+    takes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -252,6 +260,9 @@ def differential(
     rows: list[dict[str, Any]] = []
     genes: list[pd.DataFrame] = []
     obs = profiles.obs
+    control = control_word(control)
+    treatments = obs[k.TREATMENT].dropna().astype(str)
+    refuse_unknown_control(treatments, k.TREATMENT, control, of="profile")
     whole = obs["assay"].isin(["bulk", "array"])
     usable = (obs["n_cells"] >= min_cells) | whole
     for compartment in sorted(set(obs[k.COMPARTMENT]) - {k.UNASSIGNED}):
@@ -350,6 +361,7 @@ _NOTE: Final = "genes are permuted, not samples: more than other genes, not more
 _LEADING: Final = 20
 
 
+@takes(contrasts="sen.differential(profiles)[0]", genes="sen.differential(profiles)[1]")
 def enrichment(
     contrasts: pd.DataFrame,
     genes: pd.DataFrame,

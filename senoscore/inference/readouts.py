@@ -10,7 +10,7 @@ from scipy import stats
 
 from senoscore import names as k
 from senoscore.inference.ask import arm_facts, main_arm
-from senoscore.study import ARM, controls_at, days_with_controls, prepared, strata, values
+from senoscore.study import ARM, controls_at, days_with_controls, prepared, strata, takes, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +31,7 @@ _TINY: Final = 1e-24
 _FLAT: Final = "the samples do not vary: no standard error"
 
 
+@takes(burden="sen.burden(adata)", trend="sen.trend(sen.burden(adata))")
 def readouts(
     burden: pd.DataFrame,
     trend: pd.DataFrame | None = None,

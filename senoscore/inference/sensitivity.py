@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import optimize, special, stats
 
 from senoscore import names as k
-from senoscore.study import ARM, controls_at, prepared, strata
+from senoscore.study import ARM, controls_at, prepared, strata, takes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +30,7 @@ _RETURN: Final = "subjects come back: these models have no blocks"
 _Counts = tuple["NDArray[np.float64]", "NDArray[np.float64]", "NDArray[np.float64]"]
 
 
+@takes(burden="sen.burden(adata)")
 def sensitivity(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataFrame:
     """Compare senescent fractions of irradiated and control samples under two count models.
 

@@ -24,6 +24,7 @@ from senoscore.study import (
     placed,
     prepared,
     strata,
+    takes,
     unit_of,
     units,
     wanted_measures,
@@ -149,6 +150,7 @@ _COVARIATES: Final = "formula_covariates"
 _COVARIATE: Final = "no term of treatment, time or dose: not adjusted"
 
 
+@takes(burden="sen.burden(adata)")
 def trend(
     burden: pd.DataFrame,
     formula: str | None = None,
@@ -275,6 +277,7 @@ def _answers(
     return rows
 
 
+@takes(table="sen.trend(sen.burden(adata))")
 def families(table: pd.DataFrame, *, fdr: float = 0.05) -> pd.DataFrame:
     """List the families of tests: one question, one kind of measure.
 

@@ -6,7 +6,6 @@ from .h5ad import read_obs as read_obs
 from .ingest import ingest as ingest
 from .ingest import look as look
 from .samples import refuse_copies as refuse_copies
-from .sheets import means_control as means_control
 from .sheets import point_config as point_config
 from .sheets import propose_of_names as propose_of_names
 from .sheets import propose_sheets as propose_sheets
@@ -27,7 +26,6 @@ __all__ = [
     "ingest",
     "look",
     "look_source",
-    "means_control",
     "open_source",
     "open_text",
     "point_config",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-__all__ = ["means_control", "point_config", "propose_of_names", "propose_sheets", "sheet_column"]
+__all__ = ["point_config", "propose_of_names", "propose_sheets", "sheet_column"]
 
 _NAMES: Final = {
     k.SAMPLE: r"sample|sample[._ ]?id|library|orig[._ ]?ident|gsm",
@@ -35,11 +35,6 @@ _NAMES: Final = {
     "region": r"region|zone",
     "compartment_column": r"compartment|cell_?type\w*|celltype\w*|annotation|cell_?class",
 }
-_CONTROL: Final = re.compile(
-    r"control|ctrl|ctl|sham|\bmock\b|unirradiated|non.?ir|untreated|naive|\bpre\b"
-    r"|(?<![\d.,])0+(?:[.,]0*)? ?gy",  # but neither 10 Gy nor 2.0 Gy
-    re.IGNORECASE,
-)
 _UNIT_OF_NAME: Final = {
     "day": "d", "days": "d", "dpi": "d", "hours": "h", "hpi": "h", "weeks": "w",
 }  # fmt: skip
@@ -126,11 +121,6 @@ def sheet_column(name: str) -> str | None:
     return next(found, None)
 
 
-def means_control(word: str) -> bool:
-    """Whether a treatment such as ``sham`` or ``0 Gy`` is what people call unirradiated."""
-    return bool(_CONTROL.search(word))
-
-
 def propose_of_names(
     names: list[str], path: Path, *, organism: str, assay: str
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
@@ -156,7 +146,7 @@ def propose_of_names(
     rows = []
     for name in names:
         words = re.split(r"[^A-Za-z0-9,.]+", name)
-        known = [word for word in words if _IRRADIATED.fullmatch(word) or means_control(word)]
+        known = [word for word in words if _IRRADIATED.fullmatch(word) or k.means_control(word)]
         treatment = _treatment(known[0], notes) if known else ""
         rows.append({k.SAMPLE: name, k.TREATMENT: treatment, k.TIME: "", "time_unit": ""})
     samples = pd.DataFrame(rows)
@@ -314,7 +304,7 @@ def _dose(text: str, notes: list[str]) -> tuple[str, str]:
 
 
 def _treatment(word: str, notes: list[str]) -> str:
-    if _CONTROL.search(word):
+    if k.means_control(word):
         notes.append(f"treatment {word!r} is taken for control")
         return k.CONTROL
     if _IRRADIATED.fullmatch(word):

@@ -11,6 +11,7 @@ from senoscore.errors import InputError
 from senoscore.plotting import theme, tidy
 from senoscore.plotting.arms import short_labels
 from senoscore.plotting.legend import Sign, explained
+from senoscore.study import takes
 
 if TYPE_CHECKING:
     import altair as alt
@@ -27,6 +28,7 @@ _AROUND: Final = 8.0
 """Pixels by which the ring around a dot is wider."""
 
 
+@takes(check_control=False, table="sen.crosstalk(expression, samples)")
 def crosstalk(
     table: pd.DataFrame, *, top: int = 10, alpha: float = 0.05, layout: theme.Layout = "wide"
 ) -> alt.Chart:
@@ -126,6 +128,7 @@ def _signs(shown: pd.DataFrame, limit: float, alpha: float) -> list[Sign]:
     return [*signs, Sign(text)]
 
 
+@takes(check_control=False, table="sen.crosstalk(expression, samples)")
 def crosstalk_table(table: pd.DataFrame, *, top: int = 10, alpha: float = 0.05) -> pd.DataFrame:
     """Return what :func:`crosstalk` draws: one row a direction, pair and phase.
 

@@ -12,7 +12,7 @@ from senoscore.errors import InputError
 from senoscore.plotting import theme, tidy
 from senoscore.plotting.arms import Arm, main_arm, matched_controls
 from senoscore.plotting.legend import Sign, explained
-from senoscore.study import ARM
+from senoscore.study import ARM, takes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +27,7 @@ _FEWEST = 2
 """Doses of one time, beside 0 Gy: fewer are a contrast."""
 
 
+@takes(check_control=False, burden="sen.burden(adata)")
 def dose_table(
     burden: pd.DataFrame, *, measure: str = "fraction", control: str = k.CONTROL
 ) -> pd.DataFrame:
@@ -66,6 +67,7 @@ def dose_table(
     return found[[*names, "of_days", "time", "value"]]
 
 
+@takes(check_control=False, burden="sen.burden(adata)", trend="sen.trend(sen.burden(adata))")
 def dose_response(
     burden: pd.DataFrame,
     trend: pd.DataFrame | None = None,

@@ -10,6 +10,7 @@ import pandas as pd
 from senoscore import names as k
 from senoscore.errors import InputError
 from senoscore.plotting import theme, tidy
+from senoscore.study import takes
 
 if TYPE_CHECKING:
     import altair as alt
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 
+@takes(check_control=False, table="adata.uns['senoscore']['coverage']")
 def coverage(table: pd.DataFrame, *, layout: theme.Layout = "wide") -> alt.Chart:
     """Share of each signature's genes that the matrix has; failed gates stand out.
 
@@ -77,6 +79,7 @@ def coverage(table: pd.DataFrame, *, layout: theme.Layout = "wide") -> alt.Chart
     return chart.configure(**theme.config())
 
 
+@takes(check_control=False, table="adata.uns['senoscore']['coverage']")
 def coverage_table(table: pd.DataFrame) -> pd.DataFrame:
     """Return what :func:`coverage` draws, worst first.
 
@@ -102,6 +105,7 @@ def coverage_table(table: pd.DataFrame) -> pd.DataFrame:
     return rows[[*need, "label", "count"]].reset_index(drop=True)
 
 
+@takes(check_control=False, rates="sen.calibrate(adata).rates")
 def calibration(
     rates: pd.DataFrame, *, target: float | None = None, layout: theme.Layout = "wide"
 ) -> alt.Chart:
@@ -169,6 +173,7 @@ def calibration(
     return chart.configure(**theme.config())
 
 
+@takes(check_control=False, rates="sen.calibrate(adata).rates")
 def calibration_table(rates: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of ``rates`` that have a rate, worst first within a compartment.
 
@@ -191,6 +196,7 @@ def calibration_table(rates: pd.DataFrame) -> pd.DataFrame:
 _DECIDED, _BESIDE = "decided", "did not decide"
 
 
+@takes(check_control=False, table="sen.explain(adata, cell)")
 def evidence(table: pd.DataFrame, *, layout: theme.Layout = "wide") -> alt.Chart:
     """Axis z values of one cell against the calibrated cut; what decided stands out.
 
@@ -246,6 +252,7 @@ def evidence(table: pd.DataFrame, *, layout: theme.Layout = "wide") -> alt.Chart
     return chart.configure(**theme.config())
 
 
+@takes(check_control=False, table="sen.explain(adata, cell)")
 def evidence_table(table: pd.DataFrame) -> pd.DataFrame:
     """Return what :func:`evidence` draws: the assessable axes, those of the index first.
 
@@ -266,6 +273,7 @@ def evidence_table(table: pd.DataFrame) -> pd.DataFrame:
 _COVARIATES = ["depth", "genes detected", "mitochondrial share", "proliferation"]
 
 
+@takes(check_control=False, confounders="sen.confounders(adata, sen.burden(adata))")
 def confounding_table(confounders: pd.DataFrame, *, measure: str = "index") -> pd.DataFrame:
     """Return the correlations that :func:`confounding` draws.
 
@@ -290,6 +298,7 @@ def confounding_table(confounders: pd.DataFrame, *, measure: str = "index") -> p
     return own[[*need[1:], "n_control"]].reset_index(drop=True)
 
 
+@takes(check_control=False, confounders="sen.confounders(adata, sen.burden(adata))")
 def confounding(
     confounders: pd.DataFrame, *, measure: str = "index", layout: theme.Layout = "wide"
 ) -> alt.Chart:

@@ -11,6 +11,7 @@ from senoscore import names as k
 from senoscore.errors import InputError
 from senoscore.plotting import theme, tidy
 from senoscore.plotting.legend import Sign, explained
+from senoscore.study import takes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,7 @@ _UNITS: Final = {
 """What an estimate is called, by the unit of its measure."""
 
 
+@takes(check_control=False, trend="sen.trend(sen.burden(adata))")
 def forest(
     trend: pd.DataFrame,
     *,
@@ -79,6 +81,7 @@ def _narrow(order: Sequence[str]) -> int:
     return max(90, 240 - 6 * min(28, max(map(len, order))))
 
 
+@takes(check_control=False, trend="sen.trend(sen.burden(adata))")
 def forest_table(
     trend: pd.DataFrame,
     *,

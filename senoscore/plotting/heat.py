@@ -12,6 +12,7 @@ from senoscore.errors import InputError
 from senoscore.plotting import theme, tidy
 from senoscore.plotting.arms import Arm, contrasts_of, main_arm, matched_controls
 from senoscore.plotting.legend import Sign, explained
+from senoscore.study import takes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,7 @@ _OF = [k.COMPARTMENT, "axis", "time"]
 _NUMBERS = ["difference", "n", "n_control", "q"]
 
 
+@takes(check_control=False, burden="sen.burden(adata)", trend="sen.trend(sen.burden(adata))")
 def heatmap(
     burden: pd.DataFrame,
     trend: pd.DataFrame | None = None,
@@ -65,6 +67,7 @@ def heatmap(
     return _heat_panels(table, arm, alpha, layout)
 
 
+@takes(check_control=False, burden="sen.burden(adata)", trend="sen.trend(sen.burden(adata))")
 def sasp(
     burden: pd.DataFrame,
     trend: pd.DataFrame | None = None,
@@ -101,6 +104,7 @@ def sasp(
     )
 
 
+@takes(check_control=False, burden="sen.burden(adata)")
 def axes_of(burden: pd.DataFrame) -> list[str]:
     """Axes with a mean in the table; scores of single signatures (``ucell:x``) left out."""
     names = [str(c).removeprefix(_PREFIX) for c in burden.columns if str(c).startswith(_PREFIX)]
@@ -108,12 +112,14 @@ def axes_of(burden: pd.DataFrame) -> list[str]:
     return [f"z:{n}" for n in axes] if axes else [n for n in names if k.SEP not in n]
 
 
+@takes(check_control=False, burden="sen.burden(adata)")
 def sasp_families(burden: pd.DataFrame) -> list[str]:
     """SASP axes with a mean in the table, the sum axis ``sasp`` first."""
     found = [n for n in axes_of(burden) if n.removeprefix("z:").startswith("sasp")]
     return sorted(found, key=len)[:1] + [n for n in found if n != min(found, key=len)]
 
 
+@takes(check_control=False, burden="sen.burden(adata)", trend="sen.trend(sen.burden(adata))")
 def heatmap_table(
     burden: pd.DataFrame,
     trend: pd.DataFrame | None = None,

@@ -10,6 +10,7 @@ import pandas as pd
 from senoscore import names as k
 from senoscore.errors import InputError
 from senoscore.plotting import theme, tidy
+from senoscore.study import takes
 
 if TYPE_CHECKING:
     import altair as alt
@@ -20,6 +21,7 @@ __all__ = ["composition", "composition_table", "design_map", "design_table", "qc
 _REASON_COLOURS = ["#c2410c", "#e3a018", "#7a4fb0", "#6d8fc0", "#a3485f", "#7f8500", "#2a9187"]
 
 
+@takes(check_control=False, samples="sen.burden(adata).drop_duplicates('sample')")
 def design_map(samples: pd.DataFrame, *, layout: theme.Layout = "wide") -> alt.Chart:
     """How many samples each treatment, dose and time has; combinations without any stay grey.
 
@@ -85,6 +87,7 @@ def design_map(samples: pd.DataFrame, *, layout: theme.Layout = "wide") -> alt.C
     return chart.configure(**theme.config())
 
 
+@takes(check_control=False, samples="sen.burden(adata).drop_duplicates('sample')")
 def design_table(samples: pd.DataFrame) -> pd.DataFrame:
     """Return what :func:`design_map` draws: every group x time with its number of samples.
 
@@ -112,6 +115,7 @@ def design_table(samples: pd.DataFrame) -> pd.DataFrame:
     return full
 
 
+@takes(check_control=False, qc_samples="sen.qc(adata)[1]")
 def qc(qc_samples: pd.DataFrame, *, layout: theme.Layout = "wide") -> alt.Chart:
     """Share of the cells of every sample that was lost, by reason.
 
@@ -169,6 +173,7 @@ def qc(qc_samples: pd.DataFrame, *, layout: theme.Layout = "wide") -> alt.Chart:
     return chart.configure(**theme.config())
 
 
+@takes(check_control=False, qc_samples="sen.qc(adata)[1]")
 def qc_table(qc_samples: pd.DataFrame) -> pd.DataFrame:
     """Return what :func:`qc` draws: sample, reason, cells, share (kept included).
 
@@ -210,6 +215,7 @@ def qc_table(qc_samples: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+@takes(check_control=False, burden="sen.burden(adata)")
 def composition(
     burden: pd.DataFrame, *, control: str = k.CONTROL, layout: theme.Layout = "wide"
 ) -> alt.Chart:
@@ -263,6 +269,7 @@ def composition(
     return chart.configure(**theme.config())
 
 
+@takes(check_control=False, burden="sen.burden(adata)")
 def composition_table(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataFrame:
     """Return what :func:`composition` draws: sample, time, compartment, cells, share.
 

@@ -9,6 +9,7 @@ import pandas as pd
 from senoscore import names as k
 from senoscore.errors import InputError
 from senoscore.plotting import theme, tidy
+from senoscore.study import takes
 
 if TYPE_CHECKING:
     import altair as alt
@@ -19,6 +20,7 @@ __all__ = ["plasma", "plasma_table"]
 _MEASURED, _BELOW = "measured", "below LOD"
 
 
+@takes(check_control=False, table="sen.plasma(...)", burden="sen.burden(adata)")
 def plasma(
     table: pd.DataFrame, burden: pd.DataFrame | None = None, *, layout: theme.Layout = "wide"
 ) -> alt.Chart:
@@ -91,6 +93,7 @@ def _panel(
     )
 
 
+@takes(check_control=False, table="sen.plasma(...)", burden="sen.burden(adata)")
 def plasma_table(table: pd.DataFrame, burden: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return what :func:`plasma` draws: one row a dot, analytes first, then compartments.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -12,8 +13,6 @@ from senoscore.io import atomic_path, guard_formulas, write_tsv
 from senoscore.names import SEP
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import altair as alt
 
 
@@ -112,7 +111,7 @@ def to_tsv(table: pd.DataFrame) -> str:
 
 def save(
     chart: alt.Chart | str,
-    stem: Path,
+    stem: str | Path | None = None,
     table: pd.DataFrame | None = None,
     *,
     scale: float = 2.0,
@@ -123,6 +122,8 @@ def save(
     ----------
     chart
         A chart, or SVG that :func:`to_svg` made of it.
+    stem
+        Path of the files without their ending.
     table
         The plotted numbers.
     scale
@@ -131,8 +132,15 @@ def save(
     Raises
     ------
     InputError
-        As :func:`to_svg`.
+        What is given is no chart, or as :func:`to_svg`.
     """
+    what = 'give the chart first: sen.pl.save(chart, "figures/states")'
+    if not (isinstance(chart, str) and "<svg" in chart) and not hasattr(chart, "to_dict"):
+        msg = f"save: {str(chart)[:60]!r} is no chart"
+        raise InputError(msg, fix=what)
+    if stem is None:
+        raise InputError("save: no name for the files is given", fix=what)
+    stem = Path(stem)
     refuse_small_address_space()
     import vl_convert
 

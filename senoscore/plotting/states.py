@@ -12,6 +12,7 @@ from senoscore.errors import InputError
 from senoscore.plotting import theme, tidy
 from senoscore.plotting.arms import main_arm
 from senoscore.plotting.legend import Sign, explained
+from senoscore.study import takes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["states", "states_table"]
 
 
+@takes(check_control=False, burden="sen.burden(adata)")
 def states(
     burden: pd.DataFrame,
     *,
@@ -98,6 +100,7 @@ def states(
     return explained(chart, signs, width=900 if wide else 336, left=50).configure(**theme.config())
 
 
+@takes(check_control=False, burden="sen.burden(adata)")
 def states_table(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataFrame:
     """Return the numbers that :func:`states` draws: compartment, time, state, mean share, n.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from senoscore.names import STATE_COLOURS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -46,16 +48,6 @@ COMPARTMENT_COLOURS: Final[dict[str, str]] = {
     "neuron": "#8d63b8",
     "bulk": "#5a6fb0",
     "unassigned": "#7d8590",
-}
-STATE_COLOURS: Final[dict[str, str]] = {
-    "senescent": "#b3304f",
-    "senescent_candidate": "#e08a9b",
-    "acute_damage_response": "#e3a018",
-    "escaped": "#7a4fb0",
-    "cycling": "#2f9e76",
-    "quiescent": "#6d8fc0",
-    "other": "#c9d0d8",
-    "not_assessable": "#e9ecef",
 }
 INK: Final = "#1f2933"
 INK_SOFT: Final = "#52606d"

@@ -12,7 +12,7 @@ from senoscore.errors import InputError
 from senoscore.plotting import theme, tidy
 from senoscore.plotting.arms import arm_labels, contrasts_of, main_arm
 from senoscore.plotting.legend import Sign, explained
-from senoscore.study import ARM
+from senoscore.study import ARM, takes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -232,6 +232,7 @@ def _dot_text(row: Any, scales: Scales) -> str:
     return ", ".join(parts)
 
 
+@takes(check_control=False, burden="sen.burden(adata)", trend="sen.trend(sen.burden(adata))")
 def timecourse(
     burden: pd.DataFrame,
     trend: pd.DataFrame | None = None,
@@ -292,6 +293,7 @@ def timecourse(
     return explained(chart, signs, width=width, left=50).configure(**theme.config())
 
 
+@takes(check_control=False, burden="sen.burden(adata)")
 def timecourse_table(
     burden: pd.DataFrame, *, measure: str = "fraction", control: str = k.CONTROL
 ) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from senoscore.errors import InputError
 from senoscore.plotting import theme, tidy
 from senoscore.plotting.arms import short_labels
 from senoscore.plotting.legend import Sign, explained
-from senoscore.study import ARM
+from senoscore.study import ARM, takes
 
 if TYPE_CHECKING:
     import altair as alt
@@ -53,6 +53,7 @@ _MEANINGS: Final = {
 }
 
 
+@takes(check_control=False, times="sen.window(burden, trend).times")
 def window(times: pd.DataFrame, *, layout: theme.Layout = "wide") -> alt.Chart:
     """Draw a strip a compartment and arm, one field a time, coloured by state.
 
@@ -164,6 +165,7 @@ def _signs(table: pd.DataFrame, there: list[str]) -> list[Sign]:
     return [*signs, Sign(ADVICE)]
 
 
+@takes(check_control=False, times="sen.window(burden, trend).times")
 def window_table(times: pd.DataFrame) -> pd.DataFrame:
     """Return what :func:`window` draws: one row a compartment, arm and time with data.
 

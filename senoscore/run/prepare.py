@@ -257,8 +257,6 @@ def _no_control(samples: pd.DataFrame, control: str) -> list[str]:
     ConfigError
         No sample has the treatment ``control``, and another treatment means it.
     """
-    from senoscore.ingest import means_control
-
     words = sorted(samples[k.TREATMENT].unique())
     if control in words:
         return []
@@ -269,7 +267,7 @@ def _no_control(samples: pd.DataFrame, control: str) -> list[str]:
         word
         for word in words
         if word not in dosed
-        and (word in unirradiated or means_control(word) or word.casefold() in near)
+        and (word in unirradiated or k.means_control(word) or word.casefold() in near)
     ]
     found = f"no sample has treatment {control!r} (found: {', '.join(words)})"
     if likely:

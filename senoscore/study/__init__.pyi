@@ -23,6 +23,10 @@ from .compare import wanted_measures as wanted_measures
 from .compare import without_controls as without_controls
 from .dose import DAYS_PER_UNIT as DAYS_PER_UNIT
 from .dose import to_days as to_days
+from .given import control_of as control_of
+from .given import control_word as control_word
+from .given import refuse_unknown_control as refuse_unknown_control
+from .given import takes as takes
 from .phases import NAMES as NAMES
 from .phases import TIME_ZERO as TIME_ZERO
 from .phases import PhaseRules as PhaseRules
@@ -48,6 +52,8 @@ __all__ = [
     "blocks",
     "check_days",
     "check_sheets",
+    "control_of",
+    "control_word",
     "controls_at",
     "days_with_controls",
     "describe_design",
@@ -61,8 +67,10 @@ __all__ = [
     "read_datasets",
     "read_samples",
     "refuse_lookalikes",
+    "refuse_unknown_control",
     "regions_apart",
     "strata",
+    "takes",
     "time_zero_messages",
     "to_days",
     "unit_of",
