@@ -7,6 +7,8 @@ from .crosstalk import crosstalk as crosstalk
 from .crosstalk import crosstalk_table as crosstalk_table
 from .dose import dose_response as dose_response
 from .dose import dose_table as dose_table
+from .embedding import umap as umap
+from .embedding import umap_table as umap_table
 from .evidence import calibration as calibration
 from .evidence import calibration_table as calibration_table
 from .evidence import confounding as confounding
@@ -90,6 +92,8 @@ __all__ = [
     "timecourse_table",
     "to_svg",
     "to_tsv",
+    "umap",
+    "umap_table",
     "window",
     "window_table",
 ]
