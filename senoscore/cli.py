@@ -713,6 +713,7 @@ def families(
 def export(
     datasets: Datasets,
     *,
+    samples: SamplesSheet = _SAMPLES,
     qc: QcFiles = None,
     compartments: CompartmentsFiles = None,
     scores: ScoresFiles = None,
@@ -728,7 +729,7 @@ def export(
         results,
         {"qc": qc, "compartments": compartments, "scores": scores, "calls": calls},
     )
-    stages.export(files, out=output or Layout(results).annotated)
+    stages.export(files, samples, out=output or Layout(results).annotated)
 
 
 @app.command()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -12,72 +14,165 @@ from senoscore import names as k
 from senoscore.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from anndata import AnnData
 
 __all__ = ["attach", "read"]
 
+log = logging.getLogger(__name__)
+
 _RESULTS: Final = "senoscore.h5ad"
-_RENAMED: Final = {k.REASON: "senescence_reason", "axes_up": "senescence_axes_up"}
-"""Columns of a run that a notebook has under another name."""
+_DATASETS: Final = "datasets.tsv"
+_SAMPLES: Final = "samples.tsv"
 
 
-def read(path: str | Path, *, samples: str | Path | None = None, sample: str = k.SAMPLE) -> AnnData:
-    """Read an .h5ad and join the samples sheet to its cells.
+def read(
+    path: str | Path,
+    *,
+    samples: str | Path | None = None,
+    sample: str = k.SAMPLE,
+    organism: str | None = None,
+    assay: str = "sc",
+) -> AnnData:
+    """Read cells, and join the samples sheet to them.
 
     Parameters
     ----------
     path
-        An .h5ad file, or the folder of a run (its ``senoscore.h5ad``: every per-cell result,
-        without a matrix).
+        One of: an .h5ad, which is read as it is; any other input that the workflow takes (a 10x
+        folder or .h5, a table of counts or bulk profiles); a folder with ``datasets.tsv``, such as
+        ``demo/``, whose data sets are put together; the ``results/`` of a run (every per-cell
+        result, without a matrix).
     samples
-        The sheet; None looks for ``samples.tsv`` beside the file, and joins nothing if there is
-        none.
+        The sheet; None looks for ``samples.tsv`` beside the file or in the folder, and joins
+        nothing if there is none.
     sample
-        Column of ``obs`` that names the sample.
+        Column of ``obs`` that names the sample, for an .h5ad. An input without one is one sample,
+        named like the file.
+    organism
+        ``human`` or ``mouse``, for inputs other than .h5ad; None goes by the names of the genes.
+    assay
+        ``sc``, ``sn``, ``bulk`` or ``array``, likewise. In ``bulk`` and ``array`` each profile is a
+        sample.
 
     Returns
     -------
     The AnnData, with the columns of the sheet in ``obs`` (``subject``, ``treatment``,
-    ``dose_gy``, ``days_post_rt``, ...) where it did not have them, and ``sample``. Cells of a run
-    have the names of the input where those are unique.
+    ``dose_gy``, ``days_post_rt``, ...) where it did not have them, and ``sample``. Several data
+    sets have the genes that all of them have, and ``obs["dataset"]``.
 
     Raises
     ------
     InputError
-        The file is not found, has no such column, or a sample of it is not in the sheet.
+        The file is not found, of no known format, has no such column, or a sample of it is not in
+        the sheet.
     SheetError
-        The sheet cannot be used.
+        A sheet cannot be used.
     """
     import anndata as ad
 
-    from senoscore.study import read_samples
-
     where = Path(path)
-    file = where / _RESULTS if where.is_dir() else where
-    if not file.is_file():
-        msg = f"{file} not found"
-        raise InputError(msg, fix="give an .h5ad file, or the results folder of a finished run")
-    adata = ad.read_h5ad(file)
-    if where.is_dir():
-        adata.obs = adata.obs.rename(columns=_RENAMED)
-        cells = adata.obs[k.CELL].astype(str)
-        if cells.is_unique:
-            adata.obs_names = pd.Index(cells.to_numpy(dtype=object))
-    sheet = where.parent / "samples.tsv" if samples is None else Path(samples)
+    if not where.exists():
+        msg = f"{where} not found"
+        fix = "give a file with cells, a folder with datasets.tsv, or the results of a finished run"
+        raise InputError(msg, fix=fix)
+    if where.is_dir() and (where / _RESULTS).is_file():
+        adata, beside = ad.read_h5ad(where / _RESULTS), where.parent
+    elif where.is_dir() and (where / _DATASETS).is_file():
+        adata, beside = _datasets(where), where
+    elif where.is_dir() and not any(where.glob("*matrix.mtx*")):
+        msg = f"{where} has neither {_RESULTS} nor {_DATASETS} nor matrix.mtx"
+        raise InputError(msg, fix="give a file with cells, a demo folder or the results of a run")
+    elif where.suffix.lower() == ".h5ad":
+        adata, beside = ad.read_h5ad(where), where.parent
+    else:
+        adata, beside = _ingested({"path": str(where), "assay": assay}, organism), where.parent
+        sample = k.SAMPLE
+    sheet = beside / _SAMPLES if samples is None else Path(samples)
     if samples is None and not sheet.is_file():
         return adata
+    _join(adata, sheet, sample, where)
+    return adata
+
+
+def _join(adata: AnnData, sheet: Path, sample: str, where: Path) -> None:
+    """Write the columns of the sheet to ``obs``, where it does not have them."""
+    from senoscore.study import read_samples
+
     if sample not in adata.obs:
-        msg = f"{file} has no column {sample!r} in obs"
+        msg = f"{where} has no column {sample!r} in obs"
         raise InputError(msg, fix=f"give sample=, one of {', '.join(map(str, adata.obs))}")
     table = read_samples(sheet).set_index(k.SAMPLE)
     own = adata.obs[sample].astype(str)
     unknown = sorted(set(own) - set(table.index))
     if unknown:
-        msg = f"{sheet} has no row for sample {unknown[0]!r} of {file}"
+        msg = f"{sheet} has no row for sample {unknown[0]!r} of {where}"
         raise InputError(msg, fix="add the row, or give another samples=")
     adata.obs[k.SAMPLE] = own.to_numpy(dtype=object)
+    if k.COMPARTMENT in table and table[k.COMPARTMENT].fillna("").eq("").all():
+        # The sheet's column is for bulk samples; empty labels of cells would pass for labels.
+        table = table.drop(columns=k.COMPARTMENT)
     for name in table.columns.difference(adata.obs.columns, sort=False):
         adata.obs[name] = own.map(table[name]).to_numpy()
+
+
+def _ingested(row: Mapping[str, Any], organism: str | None) -> AnnData:
+    """Read one input as the workflow does: gene names settled, kind of values looked at."""
+    import anndata as ad
+
+    from senoscore.genesets import detect_organism
+    from senoscore.ingest import ingest, look_source
+
+    path = Path(str(row["path"]))
+    given = {"dataset": path.name.split(".")[0], "organism": organism or "", **row}
+    if not given["organism"]:
+        names = look_source(path, format=str(row.get("format") or "auto"))
+        found = detect_organism(names.genes).organism
+        if found is None:
+            msg = f"{path}: the names of the genes do not tell the organism"
+            raise InputError(msg, fix='give organism="human" or organism="mouse"')
+        given["organism"] = found
+    unnamed = not given.get("sample") and not given.get("sample_column")
+    if unnamed and given.get("assay") not in ("bulk", "array"):  # the file is the sample
+        given["sample"] = given["dataset"]
+    with TemporaryDirectory() as folder:
+        out = Path(folder) / "matrix.h5ad"
+        ingest(given, samples=None, out=out, genes_out=Path(folder) / "genes.tsv")
+        return ad.read_h5ad(out)
+
+
+def _datasets(folder: Path) -> AnnData:
+    """The data sets of a folder in one object, with the genes that all of them have."""
+    import anndata as ad
+
+    from senoscore.study import read_datasets
+
+    sheet = read_datasets(folder / _DATASETS)
+    parts = {}
+    for row in sheet.to_dict("records"):
+        # Paths of a sheet count from where the workflow runs, which a notebook need not do.
+        written = Path(str(row["path"]))
+        tried = (written, folder.parent / written, folder / written.name)
+        row["path"] = str(next((p for p in tried if p.exists()), written))
+        parts[str(row[k.DATASET])] = _ingested({str(n): v for n, v in row.items()}, None)
+    kinds = {name: str(part.uns[k.UNS]["values"]) for name, part in parts.items()}
+    if len(set(kinds.values())) > 1:
+        listed = ", ".join(f"{name}: {kind}" for name, kind in kinds.items())
+        msg = f"{folder}: values of the data sets are of different kinds ({listed})"
+        raise InputError(msg, fix="read them one by one: sen.read(file, samples=sheet)")
+    adata = ad.concat(parts, join="inner", label=k.DATASET, index_unique=None)
+    n_genes = {part.n_vars for part in parts.values()}
+    if n_genes != {adata.n_vars}:
+        most = max(n_genes)
+        log.warning("%d genes are in all data sets (of up to %d); the rest is left out",
+                    adata.n_vars, most)  # fmt: skip
+    if not adata.obs_names.is_unique:
+        names = adata.obs[k.DATASET].astype(str) + "/" + adata.obs_names.astype(str)
+        adata.obs_names = pd.Index(names.to_numpy(dtype=object))
+    facts = [part.uns[k.UNS] for part in parts.values()]
+    alike = {n: v for n, v in facts[0].items() if all(str(f.get(n)) == str(v) for f in facts)}
+    adata.uns[k.UNS] = {n: alike[n] for n in ("values", "organism", "assay") if n in alike}
     return adata
 
 
@@ -99,8 +194,14 @@ def attach(adata: AnnData, results: str | Path = "results", *, dataset: str | No
     InputError
         The file is not found, no cell has the same name, or names of cells are not unique.
     """
+    import anndata as ad
+
     where = Path(results)
-    run = read(where if where.is_dir() else where.parent)
+    file = where / _RESULTS if where.is_dir() else where
+    if not file.is_file():
+        msg = f"{file} not found"
+        raise InputError(msg, fix="give the results folder of a finished run")
+    run = ad.read_h5ad(file)
     if dataset is not None:
         run = run[run.obs[k.DATASET].astype(str) == dataset]
     names = pd.Index(run.obs[k.CELL].astype(str))
@@ -119,6 +220,9 @@ def attach(adata: AnnData, results: str | Path = "results", *, dataset: str | No
     joined = table.reindex(own)
     for name in joined.columns:
         adata.obs[name] = joined[name].array
+    colours = f"{k.STATE}_colors"
+    if colours in run.uns:
+        adata.uns[colours] = list(run.uns[colours])
     for key, values in run.obsm.items():
         if isinstance(values, pd.DataFrame):
             frame = values.set_axis(names, axis=0).reindex(own)

@@ -185,13 +185,23 @@ def _sex(table: pd.DataFrame, sheet: pd.DataFrame, methods: Sequence[str]) -> pd
 
 
 @logged
-def export(datasets: Sequence[DatasetFiles], *, out: Path) -> None:
-    """Write one AnnData with every per-cell result and no matrix."""
+def export(datasets: Sequence[DatasetFiles], samples: Path, *, out: Path) -> None:
+    """Write one AnnData with every per-cell result and no matrix.
+
+    Columns have the names that they have in a notebook, the samples sheet is joined, and cells
+    have the names of the input; only where data sets share some, ``dataset/`` stands before all.
+    """
     import anndata as ad
     from anndata.io import write_elem
 
+    from senoscore.study import read_samples
+
     cells = pd.concat([_observed(data) for data in datasets], ignore_index=True)
-    cells.index = pd.Index((cells[k.DATASET] + "/" + cells[k.CELL]).astype(str), dtype=object)
+    _join(cells, read_samples(samples).set_index(k.SAMPLE))
+    names = cells[k.CELL].astype(str)
+    if not names.is_unique:
+        names = cells[k.DATASET] + "/" + names
+    cells.index = pd.Index(names.to_numpy(dtype=object))
     for column in cells.select_dtypes(["object", "string", "category"]):
         if column != k.CELL:
             cells[column] = pd.Categorical(cells[column].astype(object))
@@ -204,10 +214,31 @@ def export(datasets: Sequence[DatasetFiles], *, out: Path) -> None:
     tables[k.OBSM_EVIDENCE] = ("z", [data["calls"] for data in datasets])
     packed = {"compression": "gzip"}
     with create_h5(out) as file:
-        write_elem(file, "/", ad.AnnData(obs=cells), dataset_kwargs=packed)
+        adata = ad.AnnData(obs=cells)
+        adata.uns[f"{k.STATE}_colors"] = [
+            k.STATE_COLOURS[state] for state in cells[k.STATE].cat.categories
+        ]
+        write_elem(file, "/", adata, dataset_kwargs=packed)
         for name, (prefix, paths) in tables.items():  # one at a time: they are most of the file
             values = _columns_of(prefix, paths).set_axis(cells.index)
             write_elem(file["obsm"], name, values, dataset_kwargs=packed)
+
+
+def _join(cells: pd.DataFrame, sheet: pd.DataFrame) -> None:
+    """Give cells the columns of their samples: texts as categories, since each is repeated often.
+
+    A column of the cells stays what it is.
+    """
+    row = sheet.index.get_indexer(pd.Index(cells[k.SAMPLE].astype(str)))
+    for column in sheet.columns.difference(cells.columns, sort=False):
+        values = sheet[column]
+        if not pd.api.types.is_numeric_dtype(values):
+            own = pd.Categorical(values.where(values.notna() & (values != "")).astype(object))
+            cells[column] = own.take(row, allow_fill=True)
+        else:
+            found = values.to_numpy(float, na_value=float("nan"))[row]
+            found[row < 0] = float("nan")
+            cells[column] = found
 
 
 def _observed(data: DatasetFiles) -> pd.DataFrame:
@@ -219,6 +250,7 @@ def _observed(data: DatasetFiles) -> pd.DataFrame:
     path = data["calls"]
     names = [name for name in parquet_columns(path) if not name.startswith(f"z{k.SEP}")]
     calls = read_parquet(path, columns=names).drop(columns=[k.CELL, k.SAMPLE])
+    calls = calls.rename(columns={n: f"senescence_{n}" for n in ("axes_up", k.REASON)})
     cells = pd.concat([quality, where, calls], axis=1)
     cells.insert(0, k.DATASET, data.name)
     return cells

@@ -11,6 +11,7 @@ import pytest
 
 import senoscore as sen
 from senoscore.errors import InputError
+from senoscore.simulation import write_study
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,9 +33,9 @@ def folder(tmp_path: Path) -> Path:
         {
             "dataset": "a", "cell": cells[::-1], "sample": obs["sample"].to_numpy()[::-1],
             "senescence_state": pd.Categorical(["senescent"] * 2 + ["other"] * 6),
-            "reason": "why", "axes_up": "sasp",
+            "senescence_reason": "why", "senescence_axes_up": "sasp",
         },
-        index=[f"a/{name}" for name in cells[::-1]],
+        index=cells[::-1],
     )  # fmt: skip
     results = ad.AnnData(obs=run)
     results.obsm["score_ucell"] = pd.DataFrame({"x": np.arange(8.0)}, index=run.index)
@@ -89,3 +90,54 @@ def test_what_is_not_there_is_said(folder: Path) -> None:
         sen.read(folder / "b.h5ad")
     with pytest.raises(InputError, match="'donor'"):
         sen.read(folder / "a.h5ad", sample="donor")
+
+
+def test_cells_without_labels_get_no_empty_ones(folder: Path) -> None:
+    head, *rows = SHEET.splitlines()
+    text = "\n".join([head + "\tcompartment", *(row + "\t" for row in rows)])
+    (folder / "samples.tsv").write_text(text + "\n")
+    assert "compartment" not in sen.read(folder / "a.h5ad").obs
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    at = tmp_path_factory.mktemp("study") / "demo"
+    write_study(at, seed=1, size="tiny")
+    return at
+
+
+def test_a_folder_of_data_sets_is_one_object(demo: Path) -> None:
+    adata = sen.read(demo)
+    listed = pd.read_csv(demo / "datasets.tsv", sep="\t")["dataset"]
+    sheet = pd.read_csv(demo / "samples.tsv", sep="\t").set_index("sample")
+    assert set(adata.obs["dataset"]) == set(listed)
+    assert adata.obs_names.is_unique
+    treatment = adata.obs["sample"].astype(str).map(sheet["treatment"])
+    assert adata.obs["treatment"].tolist() == treatment.tolist()
+    assert adata.uns["senoscore"]["values"] == "counts"
+    one = ad.read_h5ad(demo / "batch_1.h5ad")
+    genes = adata.var_names.intersection(one.var_names)
+    own = adata[one.obs_names, genes].X.sum()
+    assert len(genes)
+    assert own == one[:, genes].X.sum()
+
+
+def test_a_10x_folder_is_a_sample_of_its_sheet(demo: Path) -> None:
+    adata = sen.read(demo / "sham_d1_2", samples=demo / "samples.tsv")
+    assert set(adata.obs["sample"]) == {"sham_d1_2"}
+    assert set(adata.obs["treatment"]) == {"control"}
+
+
+def test_a_table_is_read(tmp_path: Path, demo: Path) -> None:
+    one = ad.read_h5ad(demo / "batch_1.h5ad")[:5, :400]
+    table = pd.DataFrame(one.X.toarray().astype(int), index=list("vwxyz"), columns=one.var_names)
+    table.T.to_csv(tmp_path / "bulk.tsv", sep="\t")
+    adata = sen.read(tmp_path / "bulk.tsv", organism="human", assay="bulk")
+    assert adata.obs["sample"].tolist() == list("vwxyz")
+    assert set(sen.read(tmp_path / "bulk.tsv", organism="human").obs["sample"]) == {"bulk"}
+    assert adata.X.sum() == one.X.sum()
+
+
+def test_a_folder_of_nothing_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"neither senoscore\.h5ad nor datasets\.tsv"):
+        sen.read(tmp_path)

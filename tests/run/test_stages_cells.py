@@ -42,9 +42,19 @@ def test_cells_and_profiles_scored_by_other_methods_go_into_one_file(tmp_path: P
     write_dataset(layout, "a", {"ucell:s": [0.1, 0.2], "ucell:r": [1.0, 2.0]})
     write_dataset(layout, "b", {"gsva:s": [0.3, 0.4]})
     kinds: list[FileKind] = ["qc", "compartments", "scores", "calls"]
-    export([layout.of(name, kinds) for name in ("a", "b")], out=layout.annotated)
+    sheet = tmp_path / "samples.tsv"
+    head = "sample\tsubject\ttreatment\tdose_gy\ttime_post_rt\ttime_unit\n"
+    rows = [f"{name}{i}\tm{i}\tcontrol\t0\t14\td\n" for name in "ab" for i in (1, 2)]
+    sheet.write_text(head + "".join(rows))
+    export([layout.of(name, kinds) for name in ("a", "b")], sheet, out=layout.annotated)
     made = ad.read_h5ad(layout.annotated)
     assert made.obs_names.tolist() == ["a/x", "a/y", "b/x", "b/y"]
+    assert made.obs["subject"].tolist() == ["m1", "m2"] * 2
+    assert made.obs["treatment"].tolist() == ["control"] * 4
+    assert made.obs["days_post_rt"].tolist() == [14.0] * 4
+    assert "senescence_reason" in made.obs
+    assert "reason" not in made.obs
+    assert len(made.uns["senescence_state_colors"]) == made.obs["senescence_state"].nunique()
     assert made.obs["qc_reason"].tolist() == ["", "low_genes", "", "low_genes"]
     assert set(made.obsm) == {"score_ucell", "score_gsva", "senescence_evidence"}
     nan = np.nan
@@ -53,3 +63,19 @@ def test_cells_and_profiles_scored_by_other_methods_go_into_one_file(tmp_path: P
     expected = np.float32([[nan], [nan], [0.3], [0.4]])
     np.testing.assert_array_equal(made.obsm["score_gsva"].to_numpy(), expected)
     assert made.obsm["senescence_evidence"]["sasp"].tolist() == [0.5, 1.5, 0.5, 1.5]
+
+
+def test_cells_keep_the_names_of_the_input_where_these_are_unique(tmp_path: Path) -> None:
+    ad = pytest.importorskip("anndata")
+    layout = Layout(tmp_path)
+    write_dataset(layout, "a", {"ucell:s": [0.1, 0.2]})
+    sheet = tmp_path / "samples.tsv"
+    head = "sample\tsubject\ttreatment\tdose_gy\ttime_post_rt\ttime_unit\n"
+    sheet.write_text(head + "a1\tm1\tcontrol\t0\t14\td\na2\tm2\tirradiated\t8\t\t\n")
+    kinds: list[FileKind] = ["qc", "compartments", "scores", "calls"]
+    export([layout.of("a", kinds)], sheet, out=layout.annotated)
+    made = ad.read_h5ad(layout.annotated)
+    assert made.obs_names.tolist() == ["x", "y"]
+    assert made.obs["treatment"].tolist() == ["control", "irradiated"]
+    assert made.obs["dose_gy"].tolist() == [0.0, 8.0]
+    assert np.isnan(made.obs["days_post_rt"].iloc[1])

@@ -206,6 +206,7 @@ rule trend:
 rule export:
     """One AnnData with every per-cell result, to join with the matrices in a notebook."""
     input:
+        samples=SAMPLES,
         calls=each("results/calls/{dataset}.parquet"),
         scores=each("results/scores/{dataset}.parquet"),
         qc=each("results/cells/{dataset}.qc.parquet"),
@@ -226,6 +227,7 @@ rule export:
     shell:
         r"""
         senoscore export \
+            --samples {input.samples:q} \
             {params.files:q} \
             --output {output:q} \
             {params.datasets:q} \
