@@ -183,7 +183,8 @@ def attach(adata: AnnData, results: str | Path = "results", *, dataset: str | No
     ----------
     adata
         Its ``obs_names`` are the cells of the input of the run. Gets the columns of the run in
-        ``obs`` and its tables in ``obsm``; cells that the run does not have get missing values.
+        ``obs``, in place of any of the same name, and its tables in ``obsm``. Cells that the run
+        does not have get missing values, and a warning counts them.
     results
         The folder of the run, or its ``senoscore.h5ad``.
     dataset
@@ -215,6 +216,13 @@ def attach(adata: AnnData, results: str | Path = "results", *, dataset: str | No
         first = names[0] if len(names) else "none"
         msg = f"no cell of this AnnData (such as {own[0]!r}) is in the run (such as {first!r})"
         raise InputError(msg, fix="set adata.obs_names to the names that the input of the run had")
+    absent = int((at < 0).sum())
+    if absent:
+        example = own[int(np.flatnonzero(at < 0)[0])]
+        log.warning(
+            "%d of %d cells (such as %r) are not in the run: their results are missing",
+            absent, len(own), example,
+        )  # fmt: skip
     table = run.obs.drop(columns=[k.CELL]).reset_index(drop=True)
     table.index = names
     joined = table.reindex(own)

@@ -105,7 +105,7 @@ def scanpy_controls(
         Aligned signature parts.
     gene_means
         Mean of each gene over all cells, shape (n_vars,). For scanpy's very draw they must be
-        float64 sums in cell order (:class:`senoscore.controls.Reference`) of float64 data.
+        float64 sums in cell order (:class:`senoscore.scoring.reference.Reference`) of float64 data.
     var_names
         Gene names in matrix order, shape (n_vars,); None draws by position, as scanpy does.
     seed, ctrl_size, n_bins

@@ -64,10 +64,13 @@ def test_a_run_is_read_with_the_names_of_its_input(folder: Path) -> None:
     assert sen.read(folder / "results").obs_names.tolist() == [f"c{i}" for i in range(7, -1, -1)]
 
 
-def test_cells_that_the_run_does_not_have_get_missing_values(folder: Path) -> None:
+def test_cells_that_the_run_does_not_have_get_missing_values_and_are_counted(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     adata = sen.read(folder / "a.h5ad")
     adata.obs_names = ["new", *adata.obs_names[1:]]
     sen.attach(adata, folder / "results")
+    assert "1 of 8 cells (such as 'new') are not in the run" in caplog.text
     assert pd.isna(adata.obs["senescence_state"].iloc[0])
     assert np.isnan(adata.obsm["score_ucell"]["x"].iloc[0])
 
