@@ -1,8 +1,13 @@
-"""The learnt call on an AnnData: which genes, which samples, two passes over the cells.
+"""The learnt call on matrices: which genes, which samples, two passes over the cells.
 
 The kernels (:mod:`senoscore.calling.programme` and its neighbours) know arrays; the statistics is
 theirs. Here genes are found, values brought to one scale, and cells read in blocks: once to add
 up sums, once to score. Memory grows with the square of the candidate genes, not with cells.
+
+The steps are :func:`assign` (samples to folds), :func:`choose` (genes), :func:`add_up` (first
+pass), :func:`~senoscore.calling.programme.learn`, :func:`score_cells` (second pass) and
+:func:`judge_cells`. A notebook takes them in a row (:func:`learn_and_call`); the workflow takes
+the passes data set by data set.
 """
 
 from __future__ import annotations
@@ -28,18 +33,32 @@ from senoscore.genesets import signatures
 from senoscore.io import iter_blocks, resource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from senoscore.calling.programme import Programme
+    from senoscore.calling.programme import Plan, Programme
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["Learnt", "learn_and_call"]
+__all__ = [
+    "Assigned",
+    "Columns",
+    "Learnt",
+    "Scored",
+    "add_up",
+    "assign",
+    "choose",
+    "judge_cells",
+    "learn_and_call",
+    "note_of",
+    "programme_table",
+    "score_cells",
+]
 
 log = logging.getLogger(__name__)
 
@@ -77,12 +96,63 @@ class Learnt:
 
 
 @dataclass(frozen=True)
-class _Read:
-    """Columns of the matrix that are read, and what they are."""
+class Columns:
+    """Columns of a matrix that are read, and what they are.
+
+    Attributes
+    ----------
+    features
+        The candidate genes.
+    use
+        Their places, among ``within`` where that is given, shape (n_candidates,).
+    groups
+        Likewise of the cell cycle and of each nuisance.
+    within
+        Columns of the matrix that count for the depth of a cell; None: all of them.
+    """
 
     features: Features
     use: Ints
     groups: tuple[Ints, ...]
+    within: Ints | None = None
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """Samples in folds, and where each cell belongs.
+
+    Attributes
+    ----------
+    plan
+        Samples that are judged, their arms, folds and groups; compartments.
+    sample
+        Number of the sample of a cell in the plan, -1: not judged, shape (n_cells,).
+    compartment
+        Number of its compartment, shape (n_cells,).
+    """
+
+    plan: Plan
+    sample: Ints
+    compartment: Ints
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What the second pass finds of each cell.
+
+    Attributes
+    ----------
+    scores
+        Parts of the programme, control SDs, NaN where there is none, shape (n_cells, n_parts).
+    depth
+        Natural log of its counts (log-normalised values: of its genes), shape (n_cells,).
+    nuisance
+        Mean level of each named nuisance, log-normalised, shape (n_cells, n_nuisances).
+    """
+
+    scores: Floats
+    depth: Floats
+    nuisance: Floats
 
 
 def _rules() -> dict[str, Any]:
@@ -95,11 +165,33 @@ def _genes_of(names: list[str]) -> set[str]:
     return {gene for name in names for gene in (*found[name].up, *found[name].down)}
 
 
-def _columns(adata: AnnData) -> _Read:
-    """Find the candidate genes and those of the nuisances among the genes of the matrix."""
+def choose(names: Sequence[str], organism: str, *, only: Sequence[str] | None = None) -> Columns:
+    """Find the candidate genes and those of the nuisances among the genes of a matrix.
+
+    Parameters
+    ----------
+    names
+        Symbols of the columns of the matrix.
+    organism
+        ``human``, ``mouse``, ...; other genes are read as their human orthologs.
+    only
+        Genes that all matrices of a run have: the others are left out, of the depth too, and the
+        genes are taken in this order. None: all, in the order of the matrix.
+
+    Raises
+    ------
+    InputError
+        Too few of the candidates are there, or a gene of ``only`` is not.
+    """
     rules = _rules()
-    symbols = gene_symbols(adata)
-    organism = organism_of(adata)
+    symbols, within = list(map(str, names)), None
+    if only is not None:
+        place = {name: i for i, name in reversed(list(enumerate(symbols)))}
+        absent = [name for name in only if name not in place]
+        if absent:
+            msg = f"gene {absent[0]!r} of the programme is not in the matrix"
+            raise InputError(msg, fix="make the programme of the run again")
+        within, symbols = np.array([place[name] for name in only], dtype=np.int64), list(only)
     if organism != "human":
         human = gene_names.orthologs(symbols, organism, "human")["target"]
         symbols = [
@@ -132,18 +224,22 @@ def _columns(adata: AnnData) -> _Read:
     features = Features(
         chosen, sign[use], kinds, sign[use] * named, ("depth", "depth2", "cycle", *nuisances)
     )
-    return _Read(features, use, tuple(np.flatnonzero(np.isin(genes, list(of))) for of in groups))
+    places = tuple(np.flatnonzero(np.isin(genes, list(of))) for of in groups)
+    return Columns(features, use, places, within)
 
 
 def _blocks(
-    adata: AnnData, read: _Read, kind: str, layer: str | None, size: int
-) -> Iterator[tuple[slice, sparse.csr_matrix, Floats, Floats]]:
+    source: AnnData | Path, read: Columns, kind: str, layer: str | None, size: int,
+    rows: slice | None = None,
+) -> Iterator[tuple[slice, sparse.csr_matrix, Floats, Floats]]:  # fmt: skip
     """Rows, log-normalised candidates, covariates and log depth of each block."""
-    for block in iter_blocks(adata, block_size=size, layer=layer):
+    for block in iter_blocks(source, block_size=size, layer=layer, rows=rows):
         x = sparse.csr_matrix(
             (block.data.astype(np.float64), block.indices, block.indptr),
             shape=(block.stop - block.start, block.n_vars),
         )
+        if read.within is not None:
+            x = sparse.csr_matrix(x[:, read.within])
         if kind == k.LOGNORM:
             total = np.asarray(x.expm1().sum(axis=1)).ravel()
             genes = np.diff(x.indptr).astype(float)
@@ -205,8 +301,43 @@ def learn_and_call(
     InputError
         Too few of the candidate genes, or values that are no expression.
     """
-    names, codes = np.unique(adata.obs[sample].astype(str).to_numpy(), return_inverse=True)
-    rooms, where = np.unique(adata.obs[compartment].astype(str).to_numpy(), return_inverse=True)
+    samples = adata.obs[sample].astype(str).to_numpy(dtype=object)
+    rooms = adata.obs[compartment].astype(str).to_numpy(dtype=object)
+    who = assign(samples, rooms, treated=treated, judged=judged, group=group)
+    kind = values_of(adata) if layer is None else k.COUNTS
+    read = choose(gene_symbols(adata), organism_of(adata))
+    options: dict[str, Any] = {"kind": kind, "layer": layer, "block_size": block_size}
+    programme = learn(add_up(adata, read, who, **options), read.features)
+    scored = score_cells(adata, read, programme, who, **options)
+    cells, table, note = judge_cells(scored, programme, who, fdr=fdr)
+    cells.index = adata.obs_names
+    return Learnt(cells, programme_table(programme), table, note)
+
+
+def assign(
+    sample: NDArray[Any],
+    compartment: NDArray[Any],
+    *,
+    treated: Bools,
+    judged: Bools,
+    group: NDArray[Any] | None = None,
+) -> Assigned:
+    """Deal the judged samples into folds; the order of the cells does not matter.
+
+    Parameters
+    ----------
+    sample, compartment
+        Names, shape (n_cells,).
+    treated, judged, group
+        As in :func:`learn_and_call`.
+
+    Raises
+    ------
+    DesignError
+        Fewer than three control or three irradiated samples.
+    """
+    names, codes = np.unique(sample.astype(str), return_inverse=True)
+    rooms, where = np.unique(compartment.astype(str), return_inverse=True)
     used = [int(i) for i in np.unique(codes[judged])]
     arm = np.array([bool(treated[codes == i].any()) for i in used])
     for what, n in (("control", int((~arm).sum())), ("irradiated", int(arm.sum()))):
@@ -219,39 +350,103 @@ def learn_and_call(
     groups = None
     if group is not None:
         groups = [str(np.asarray(group)[np.flatnonzero(own == i)[0]]) for i in range(len(used))]
-    kind = values_of(adata) if layer is None else k.COUNTS
-    read = _columns(adata)
     plan = plan_folds([str(names[i]) for i in used], arm, list(map(str, rooms)), group=groups)
-    stats = ProgrammeStats(plan, len(read.use), len(read.groups) + 2)
-    room = where.astype(np.int64)
-    for rows, values, covariates, _ in _blocks(adata, read, kind, layer, block_size):
-        stats.accumulate(values, covariates, own[rows], room[rows])
-    programme = learn(stats, read.features)
-    scores = np.full((adata.n_obs, len(programme.parts)), np.nan)
-    depth = np.zeros(adata.n_obs)
-    beside = np.zeros((adata.n_obs, len(read.groups) - 1))
-    for rows, values, covariates, deep in _blocks(adata, read, kind, layer, block_size):
-        scores[rows] = programme.score(values, covariates, own[rows], room[rows])
-        depth[rows] = deep
-        beside[rows] = covariates[:, 3:]  # after depth, its square and the cell cycle
-    at = np.flatnonzero(own >= 0)
-    arms = arm[own[at]]
+    return Assigned(plan, own, where.astype(np.int64))
+
+
+def add_up(
+    source: AnnData | Path,
+    columns: Columns,
+    who: Assigned,
+    *,
+    kind: str,
+    layer: str | None = None,
+    block_size: int = 4096,
+    rows: slice | None = None,
+) -> ProgrammeStats:
+    """First pass: the sums that a programme is learnt from.
+
+    Parameters
+    ----------
+    source
+        Cells, or the path of an .h5ad, in the order of ``who``.
+    columns
+        Genes to read.
+    who
+        Samples and compartments of the cells of ``source``.
+    kind
+        ``counts`` or ``lognorm``.
+    layer, block_size
+        As in :func:`learn_and_call`.
+    rows
+        Only these cells: a piece of the matrix. Sums of pieces add up (``merge``).
+    """
+    n_covariates = len(columns.groups) + 2
+    stats = ProgrammeStats(who.plan, len(columns.use), n_covariates)
+    for at, values, covariates, _ in _blocks(source, columns, kind, layer, block_size, rows):
+        stats.accumulate(values, covariates, who.sample[at], who.compartment[at])
+    return stats
+
+
+def score_cells(
+    source: AnnData | Path,
+    columns: Columns,
+    programme: Programme,
+    who: Assigned,
+    *,
+    kind: str,
+    layer: str | None = None,
+    block_size: int = 4096,
+) -> Scored:
+    """Second pass: score each cell by weights that never saw its sample; parameters as above."""
+    n = len(who.sample)
+    out = Scored(
+        np.full((n, len(programme.parts)), np.nan),
+        np.zeros(n),
+        np.zeros((n, len(columns.groups) - 1)),
+    )
+    for at, values, covariates, depth in _blocks(source, columns, kind, layer, block_size):
+        out.scores[at] = programme.score(values, covariates, who.sample[at], who.compartment[at])
+        out.depth[at] = depth
+        out.nuisance[at] = covariates[:, 3:]  # after depth, its square and the cell cycle
+    return out
+
+
+def judge_cells(
+    scored: Scored, programme: Programme, who: Assigned, *, fdr: float
+) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+    """From the scores of all cells of a run to who is senescent, how many, and what to know.
+
+    Parameters
+    ----------
+    scored, who
+        All cells of the run, those of all its matrices.
+    programme
+        That they were scored by.
+    fdr
+        False discovery rate over the run.
+
+    Returns
+    -------
+    ``cells``, ``prevalence`` and ``note`` of :class:`Learnt`.
+    """
+    at = np.flatnonzero(who.sample >= 0)
+    own, room, n = who.sample[at], who.compartment[at], len(who.sample)
+    plan = programme.plan
+    arms = plan.treated[own]
     calls = call_cells(
-        scores[at], programme.parts, own[at], room[at], arms, depth[at], fdr=fdr,
-        required=tuple(_rules()["required"]), nuisance=beside[at],
+        scored.scores[at], programme.parts, own, room, arms, scored.depth[at], fdr=fdr,
+        required=tuple(_rules()["required"]), nuisance=scored.nuisance[at],
     )  # fmt: skip
     total = programme.parts.index("total")
-    cells = pd.DataFrame(
-        {name: np.full(adata.n_obs, np.nan) for name in ("score", "p", "p_kinds", "q")},
-        index=adata.obs_names,
-    )
+    cells = pd.DataFrame({name: np.full(n, np.nan) for name in ("score", "p", "p_kinds", "q")})
     cells["called"] = False
     cells.iloc[at, 0] = calls.aligned[:, total]
     cells.iloc[at, 1] = calls.p[:, total]
     cells.iloc[at, 2] = calls.conjunction
     cells.iloc[at, 3] = calls.q
     cells.iloc[at, 4] = calls.called
-    amounts = prevalence(calls.aligned[:, total], own[at], room[at], arms)
+    amounts = prevalence(calls.aligned[:, total], own, room, arms)
     table = pd.DataFrame(
         {
             k.SAMPLE: [plan.samples[i] for i in amounts.sample],
@@ -263,10 +458,11 @@ def learn_and_call(
             "shifted": amounts.shift,
         }
     )
-    return Learnt(cells, _readable(programme), table, _note(programme, calls.like))
+    return cells, table, note_of(programme, calls.like)
 
 
-def _readable(programme: Programme) -> pd.DataFrame:
+def programme_table(programme: Programme) -> pd.DataFrame:
+    """One row a compartment and gene with a weight: ``programme`` of :class:`Learnt`."""
     parts = []
     for c, name in enumerate(programme.plan.compartments):
         has = np.flatnonzero(programme.weight[c])
@@ -295,7 +491,8 @@ def _by_size(column: pd.Series) -> pd.Series:
     return column.abs() if pd.api.types.is_numeric_dtype(column) else column
 
 
-def _note(programme: Programme, like: tuple[tuple[int, int], ...]) -> str:
+def note_of(programme: Programme, like: tuple[tuple[int, int], ...]) -> str:
+    """Say where nothing was learnt, and what was learnt that is like a nuisance."""
     plan, nuisances = programme.plan, programme.features.covariates[3:]
     none = [
         name
