@@ -53,6 +53,8 @@ _SENESCENT: Final = STATES.index("senescent")
 _CANDIDATE: Final = STATES.index("senescent_candidate")
 _ACUTE: Final = STATES.index("acute_damage_response")
 _DEPTH: Final = "depth of the sample more than 2-fold outside that of the controls"
+_LEARNT_FOLD: Final = 1.5
+_LEARNT_DEPTH: Final = "depth of the sample more than 1.5-fold outside that of the controls"
 
 
 @dataclass
@@ -157,18 +159,22 @@ def _ceilings(
 
 
 def unlike_controls(
-    log_depth: Floats, samples: np.ndarray[Any, Any], own: CompartmentCalibration
+    log_depth: Floats,
+    samples: np.ndarray[Any, Any],
+    own: CompartmentCalibration,
+    *,
+    fold: float = 2.0,
 ) -> Bools:
     """Tell which cells are of a sample far shallower or deeper than every control sample.
 
-    Trends with depth are learnt within control samples; beyond twice their range they are
-    guesses, and the rule holds in too many cells (docs/call.md).
+    Trends with depth are learnt within control samples; beyond ``fold`` times their range they
+    are guesses, and the rule holds in too many cells (docs/call.md).
     """
     low, high = own.depth_range
     if np.isnan(low):
         return np.zeros(len(samples), bool)
     middle = pd.Series(log_depth).groupby(samples, observed=True).transform("median").to_numpy()
-    return np.asarray((middle < low - np.log(2)) | (middle > high + np.log(2)))
+    return np.asarray((middle < low - np.log(fold)) | (middle > high + np.log(fold)))
 
 
 def _joined(flags: Bools, names: list[str]) -> np.ndarray[Any, Any]:
@@ -450,8 +456,18 @@ def _learn(
     group = np.array([f"{d}|{g:g}" for d, g in zip(dose, day, strict=True)], dtype=object)
     group[control] = k.CONTROL
     return learn_and_call(
-        adata, treated=~control, judged=judged, compartment=compartment, group=group, fdr=fdr
-    )
+        adata, treated=~control, judged=judged, compartment=compartment, group=group,
+        subject=_subjects(table), fdr=fdr,
+    )  # fmt: skip
+
+
+def _subjects(table: pd.DataFrame) -> np.ndarray[Any, Any]:
+    """Animal or patient of each cell: its sample where no subject is stated. Shape (n_cells,)."""
+    sample = table[k.SAMPLE].astype(str).to_numpy(dtype=object)
+    if k.SUBJECT not in table:
+        return sample
+    said = table[k.SUBJECT].astype("string").fillna("").str.strip().to_numpy(dtype=object)
+    return np.where(said == "", sample, said)
 
 
 def _overrule(
@@ -477,7 +493,8 @@ def _overrule(
     deep = np.zeros(len(table), dtype=bool)
     for name, own in calibration.by_compartment.items():
         rows = np.flatnonzero(rooms == name)
-        deep[rows] = unlike_controls(depth[rows], samples[rows], own)
+        deep[rows] = unlike_controls(depth[rows], samples[rows], own, fold=_LEARNT_FOLD)
+    deep |= learnt.cells["deep"].to_numpy(dtype=bool)
     kept_state = np.isin(states, ("cycling", "escaped", "acute_damage_response"))
     only_panel = (states == "senescent") & seen & ~called
     states[only_panel] = "senescent_candidate"
@@ -485,7 +502,7 @@ def _overrule(
     new = called & ~kept_state
     states[new] = "senescent"
     reason[new] = ""
-    for unmet, why in ((np.isnan(day), "day after irradiation missing"), (deep, _DEPTH)):
+    for unmet, why in ((np.isnan(day), "day after irradiation missing"), (deep, _LEARNT_DEPTH)):
         held = new & unmet
         states[held], reason[held] = "senescent_candidate", why
     result[k.STATE] = pd.Categorical(states, categories=list(STATES))

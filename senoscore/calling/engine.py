@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -63,7 +63,10 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 _TARGET: Final = 1e4
-_MIN_SAMPLES: Final = 3
+_MIN_SUBJECTS: Final = 3
+_MIN_CELLS: Final = 8
+_DEPTH_FOLD: Final = 1.5
+"""Beyond it the call errs: at half the depth 3 % of cells that are not senescent were called."""
 _MIN_GENES: Final = 50
 _MIDDLE_LOG_DEPTH: Final = 8.0
 
@@ -77,7 +80,8 @@ class Learnt:
     cells
         One row a cell, in the order of the AnnData: ``score`` (control SDs, against the lower
         middle of its sample), ``p`` (against the control cells of the run), ``p_kinds`` (arrest
-        and another kind), ``q``, ``called``; NaN and False where a cell was not judged.
+        and another kind), ``q``, ``called``, ``deep`` (its sample is more than 1.5 times deeper
+        or shallower than every control sample); NaN and False where a cell was not judged.
     programme
         One row a compartment and gene with a weight: ``weight`` and ``shift`` (control SDs),
         ``covariance`` (excess within irradiated samples), ``prior`` (published lists that name
@@ -128,12 +132,15 @@ class Assigned:
     sample
         Number of the sample of a cell in the plan, -1: not judged, shape (n_cells,).
     compartment
-        Number of its compartment, shape (n_cells,).
+        Number of its compartment, -1: not learnt in, shape (n_cells,).
+    refused
+        Compartments with too few subjects to learn from, and what is missing.
     """
 
     plan: Plan
     sample: Ints
     compartment: Ints
+    refused: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -268,6 +275,7 @@ def learn_and_call(
     sample: str = k.SAMPLE,
     compartment: str = k.COMPARTMENT,
     group: NDArray[Any] | None = None,
+    subject: NDArray[Any] | None = None,
     layer: str | None = None,
     fdr: float = 0.1,
     block_size: int = 4096,
@@ -286,6 +294,9 @@ def learn_and_call(
         Columns of ``obs``.
     group
         Arm and day of each cell, shape (n_cells,); the shift is learnt per group.
+    subject
+        Animal or patient of each cell, shape (n_cells,); None: each sample is one. Libraries of
+        one subject are never on both sides of what is learnt and what is judged.
     layer
         None is X.
     fdr
@@ -296,14 +307,14 @@ def learn_and_call(
     Raises
     ------
     DesignError
-        Fewer than three control or three irradiated samples: nothing can be learnt that has not
-        seen the cells it judges.
+        Fewer than three control or three irradiated subjects in every compartment: nothing can be
+        learnt that has not seen the cells it judges.
     InputError
         Too few of the candidate genes, or values that are no expression.
     """
     samples = adata.obs[sample].astype(str).to_numpy(dtype=object)
     rooms = adata.obs[compartment].astype(str).to_numpy(dtype=object)
-    who = assign(samples, rooms, treated=treated, judged=judged, group=group)
+    who = assign(samples, rooms, treated=treated, judged=judged, group=group, subject=subject)
     kind = values_of(adata) if layer is None else k.COUNTS
     read = choose(gene_symbols(adata), organism_of(adata))
     options: dict[str, Any] = {"kind": kind, "layer": layer, "block_size": block_size}
@@ -321,8 +332,12 @@ def assign(
     treated: Bools,
     judged: Bools,
     group: NDArray[Any] | None = None,
+    subject: NDArray[Any] | None = None,
 ) -> Assigned:
-    """Deal the judged samples into folds; the order of the cells does not matter.
+    """Deal the judged subjects into folds; the order of the cells does not matter.
+
+    A compartment is learnt in where three control and three irradiated subjects have cells of it;
+    the others are left to the panel, with the reason.
 
     Parameters
     ----------
@@ -330,28 +345,61 @@ def assign(
         Names, shape (n_cells,).
     treated, judged, group
         As in :func:`learn_and_call`.
+    subject
+        Animal or patient of each cell, shape (n_cells,); None: each sample is one.
 
     Raises
     ------
     DesignError
-        Fewer than three control or three irradiated samples.
+        No compartment has three subjects of each arm.
     """
     names, codes = np.unique(sample.astype(str), return_inverse=True)
+    animals = (sample if subject is None else subject).astype(str)
+    _, owner = np.unique(animals, return_inverse=True)
     rooms, where = np.unique(compartment.astype(str), return_inverse=True)
-    used = [int(i) for i in np.unique(codes[judged])]
-    arm = np.array([bool(treated[codes == i].any()) for i in used])
-    for what, n in (("control", int((~arm).sum())), ("irradiated", int(arm.sum()))):
-        if n < _MIN_SAMPLES:
-            msg = f"{n} {what} samples, {_MIN_SAMPLES} needed to learn a programme"
-            raise DesignError(msg, fix='use engine="panel", or add samples')
+    judged, treated = np.asarray(judged, dtype=bool), np.asarray(treated, dtype=bool)
+    refused: dict[str, str] = {}
+    best = (0, 0)
+    for c, room in enumerate(rooms):
+        mine = judged & (where == c)
+        n = _subjects(owner[mine & ~treated]), _subjects(owner[mine & treated])
+        best = max(best, n, key=min)
+        if min(n) < _MIN_SUBJECTS:
+            refused[str(room)] = _short(n)
+    use = judged & ~np.isin(rooms[where], list(refused))
+    if not use.any():
+        msg = f"{_short(best)} to learn a programme"
+        raise DesignError(msg, fix='use engine="panel", or add animals')
+    used = [int(i) for i in np.unique(codes[use])]
+    first = [int(np.flatnonzero(use & (codes == i))[0]) for i in used]
+    arm = treated[first]
     place = np.full(len(names), -1)
     place[used] = np.arange(len(used))
-    own = np.where(judged, place[codes], -1).astype(np.int64)
-    groups = None
-    if group is not None:
-        groups = [str(np.asarray(group)[np.flatnonzero(own == i)[0]]) for i in range(len(used))]
-    plan = plan_folds([str(names[i]) for i in used], arm, list(map(str, rooms)), group=groups)
-    return Assigned(plan, own, where.astype(np.int64))
+    own = np.where(use, place[codes], -1).astype(np.int64)
+    there = [i for i, room in enumerate(rooms) if str(room) not in refused]
+    room_of = np.full(len(rooms), -1)
+    room_of[there] = np.arange(len(there))
+    plan = plan_folds(
+        [str(names[i]) for i in used],
+        arm,
+        [str(rooms[i]) for i in there],
+        group=None if group is None else [str(np.asarray(group)[i]) for i in first],
+        subject=[str(animals[i]) for i in first],
+    )
+    return Assigned(plan, own, np.asarray(room_of[where], dtype=np.int64), refused)
+
+
+def _subjects(owner: Ints) -> int:
+    """How many subjects have enough cells."""
+    return int((np.bincount(owner) >= _MIN_CELLS).sum()) if len(owner) else 0
+
+
+def _short(n: tuple[int, int]) -> str:
+    what = "control" if n[0] < _MIN_SUBJECTS else "irradiated"
+    return (
+        f"{n[0] if what == 'control' else n[1]} {what} subjects with {_MIN_CELLS} cells or more, "
+        f"{_MIN_SUBJECTS} needed"
+    )
 
 
 def add_up(
@@ -430,7 +478,7 @@ def judge_cells(
     -------
     ``cells``, ``prevalence`` and ``note`` of :class:`Learnt`.
     """
-    at = np.flatnonzero(who.sample >= 0)
+    at = np.flatnonzero((who.sample >= 0) & (who.compartment >= 0))
     own, room, n = who.sample[at], who.compartment[at], len(who.sample)
     plan = programme.plan
     arms = plan.treated[own]
@@ -440,13 +488,14 @@ def judge_cells(
     )  # fmt: skip
     total = programme.parts.index("total")
     cells = pd.DataFrame({name: np.full(n, np.nan) for name in ("score", "p", "p_kinds", "q")})
-    cells["called"] = False
+    cells["called"] = cells["deep"] = False
     cells.iloc[at, 0] = calls.aligned[:, total]
     cells.iloc[at, 1] = calls.p[:, total]
     cells.iloc[at, 2] = calls.conjunction
     cells.iloc[at, 3] = calls.q
     cells.iloc[at, 4] = calls.called
-    amounts = prevalence(calls.aligned[:, total], own, room, arms)
+    cells.iloc[at, 5] = _unlike_controls(scored.depth[at], own, room, arms)
+    amounts = prevalence(calls.aligned[:, total], own, room, arms, subject=plan.subjects[own])
     table = pd.DataFrame(
         {
             k.SAMPLE: [plan.samples[i] for i in amounts.sample],
@@ -459,6 +508,20 @@ def judge_cells(
         }
     )
     return cells, table, note_of(programme, calls.like)
+
+
+def _unlike_controls(depth: Floats, sample: Ints, compartment: Ints, treated: Bools) -> Bools:
+    """Tell which cells are of a sample beyond 1.5 times the depths of control samples."""
+    out = np.zeros(len(depth), dtype=bool)
+    for c in np.unique(compartment):
+        mine = np.flatnonzero(compartment == c)
+        depths = pd.Series(depth[mine]).groupby(sample[mine], observed=True)
+        middle = depths.transform("median").to_numpy()
+        controls = middle[~treated[mine]]
+        if len(controls):
+            low, high = controls.min() - np.log(_DEPTH_FOLD), controls.max() + np.log(_DEPTH_FOLD)
+            out[mine] = (middle < low) | (middle > high)
+    return out
 
 
 def programme_table(programme: Programme) -> pd.DataFrame:

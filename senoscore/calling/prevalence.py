@@ -53,6 +53,7 @@ def prevalence(
     compartment: Ints,
     treated: Bools,
     *,
+    subject: Ints | None = None,
     quantile: float = QUANTILES[0],
     min_cells: int = 15,
 ) -> Prevalence:
@@ -64,6 +65,9 @@ def prevalence(
         Total score of :func:`~senoscore.calling.learned.call_cells`, shape (n_cells,).
     sample, compartment, treated
         Shape (n_cells,).
+    subject
+        Code of the animal of each cell, shape (n_cells,): controls of one say once how far
+        controls differ. None: each sample is one.
     quantile
         Quantile of the controls below which senescent cells are taken not to lie.
     min_cells
@@ -91,13 +95,16 @@ def prevalence(
             shares = [1 - np.mean(x <= k) / q for k, q in zip(cuts, QUANTILES, strict=True)]
             bend.append(shares[0] / max(shares[-1], 1e-9) if shares[0] > 0 else np.nan)
         share, var, is_control = np.array(raw), np.array(sampling), np.array(arm)
-        own = share[is_control]
-        if len(own) == 0:
+        if not is_control.any():
             continue
-        weight = 1 / var[is_control]
+        animal = np.array(
+            [(sample if subject is None else subject)[sample == s][0] for s in samples]
+        )
+        own, noise = _by_animal(share[is_control], var[is_control], animal[is_control])
+        weight = 1 / noise
         centre = float((weight * own).sum() / weight.sum())
-        # spread of controls beyond sampling, with a prior so that two samples do not decide it
-        extra = (((own - centre) ** 2 - var[is_control]).sum()) / max(len(own) - 1, 1)
+        # spread of controls beyond sampling, with a prior so that two animals do not decide it
+        extra = (((own - centre) ** 2 - noise).sum()) / max(len(own) - 1, 1)
         extra = max(extra * len(own) / (len(own) + 2), 0.0)
         se = np.sqrt(var + extra + 1 / weight.sum())
         z = stats.norm.ppf(0.975)
@@ -111,3 +118,10 @@ def prevalence(
     columns = list(zip(*rows, strict=True)) if rows else [()] * 8
     kinds = (np.int64, np.int64, np.int64, float, float, float, float, bool)
     return Prevalence(*(np.array(v, dtype=k) for v, k in zip(columns, kinds, strict=True)))
+
+
+def _by_animal(share: Floats, var: Floats, animal: Ints) -> tuple[Floats, Floats]:
+    """Shares of samples joined to one for each animal, by precision, and their variances."""
+    _, code = np.unique(animal, return_inverse=True)
+    precision = np.bincount(code, weights=1 / var)
+    return np.bincount(code, weights=share / var) / precision, 1 / precision

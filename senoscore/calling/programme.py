@@ -2,11 +2,12 @@
 
 Cells come in blocks and leave sums: the number, the mean and the cross-products of the candidate
 genes and of some covariates (depth, cell cycle, nuisance programmes). Sums are kept per sample
-and compartment; cross-products, which are large, only per fold of samples, arm and compartment.
+and compartment; cross-products, which are large, only per fold, arm and compartment.
 Sums of shards add up, and memory does not grow with cells.
 
-A fold holds control and irradiated samples. Its cells are scored by weights that saw none of
-them, the same weights for both arms, so that under no effect they are exchangeable.
+The unit is the subject (animal, patient): libraries of one are never in two folds, and their cells
+make one mean. A fold holds control and irradiated subjects. Its cells are scored by weights that
+saw none of them, the same weights for both arms, so that under no effect they are exchangeable.
 
 Model. In the z-units of a compartment's controls, a senescent cell is shifted by ``d``. Then the
 means of irradiated samples are shifted by ``share * d``, and the covariance of cells *within*
@@ -83,7 +84,7 @@ class Plan:
     Parameters
     ----------
     samples
-        Names, length n_samples.
+        Names (of libraries, where a subject has several), length n_samples.
     treated
         Irradiated or not, shape (n_samples,).
     fold
@@ -93,6 +94,8 @@ class Plan:
     group
         Arm, dose or day of a treated sample (any code), shape (n_samples,): the shift is learnt
         per group and the groups are averaged by their precision.
+    subject
+        Code of the animal or patient of each sample, shape (n_samples,); None: each its own.
     """
 
     samples: tuple[str, ...]
@@ -100,6 +103,24 @@ class Plan:
     fold: Ints
     compartments: tuple[str, ...]
     group: Ints
+    subject: Ints | None = None
+
+    @property
+    def subjects(self) -> Ints:
+        """Code of the subject of each sample, shape (n_samples,)."""
+        return (
+            np.arange(len(self.samples), dtype=np.int64) if self.subject is None else self.subject
+        )
+
+    @property
+    def units(self) -> Ints:
+        """Code of each sample's subject within its arm and group, shape (n_samples,).
+
+        Samples of one unit are libraries of the same tissue: their cells make one mean.
+        """
+        key = np.column_stack([self.subjects, self.treated.astype(np.int64), self.group])
+        _, unit = np.unique(key, axis=0, return_inverse=True)
+        return np.asarray(unit.ravel(), dtype=np.int64)
 
     @property
     def n_folds(self) -> int:
@@ -113,9 +134,10 @@ def plan_folds(
     compartments: Sequence[str],
     *,
     group: Sequence[object] | None = None,
+    subject: Sequence[str] | None = None,
     max_folds: int = MAX_FOLDS,
 ) -> Plan:
-    """Deal samples into folds that hold both arms, in order of name within arm and group.
+    """Deal subjects into folds that hold both arms, in order of name within arm and group.
 
     Parameters
     ----------
@@ -127,8 +149,11 @@ def plan_folds(
         Names of the compartments.
     group
         Arm, dose or day of each sample; samples of one group are spread over folds.
+    subject
+        Animal or patient of each sample; its samples are in one fold, of both arms if it has
+        samples before and after. None: each sample is one.
     max_folds
-        Most folds; there are never more than samples of the smaller arm.
+        Most folds; there are never more than subjects of the smaller arm.
 
     Raises
     ------
@@ -143,20 +168,25 @@ def plan_folds(
         msg = "both arms need at least one sample"
         raise ValueError(msg)
     labels = [str(g) for g in (group if group is not None else treated.astype(int))]
-    n_folds = max(1, min(max_folds, int(treated.sum()), int((~treated).sum())))
-    fold = np.zeros(len(samples), dtype=np.int64)
-    for arm in (False, True):
-        mine = [i for i, t in enumerate(treated) if bool(t) == arm]
-        order = sorted(mine, key=lambda i: (labels[i], samples[i]))
-        for rank, i in enumerate(order):
-            fold[i] = rank % n_folds
+    names, code = np.unique(list(samples if subject is None else subject), return_inverse=True)
+    first = {s: min(labels[i] for i in np.flatnonzero(code == s)) for s in range(len(names))}
+    arms = [{int(s) for s in code[treated == arm]} for arm in (False, True)]
+    n_folds = max(1, min(max_folds, *map(len, arms)))
+    both = arms[0] & arms[1]
+    fold_of: dict[int, int] = {}
+    # those of both arms first, so that every fold gets the rest of each arm in turn
+    for members in (both, arms[0] - both, arms[1] - both):
+        start = 0 if members is both else len(both)
+        for rank, s in enumerate(sorted(members, key=lambda s: (first[s], s))):
+            fold_of[s] = (start + rank) % n_folds
     codes = {g: i for i, g in enumerate(sorted(set(labels)))}
     return Plan(
         tuple(samples),
         treated,
-        fold,
+        np.array([fold_of[int(s)] for s in code], dtype=np.int64),
         tuple(compartments),
         np.array([codes[g] for g in labels], dtype=np.int64),
+        np.asarray(code, dtype=np.int64),
     )
 
 
@@ -370,9 +400,12 @@ def _view(
     plan, g = stats.plan, stats.n_genes
     folds = np.unique(plan.fold[keep])
     counts = stats.n[:, c] * keep
-    big = counts >= how.min_cells
     arms = [keep & ~plan.treated, keep & plan.treated]
-    if any(counts[a].sum() < 3 * how.min_cells or not (big & a).any() for a in arms):
+    unit = plan.units
+    _, first = np.unique(unit, return_index=True)
+    per_unit = np.bincount(unit, weights=counts).astype(np.float64)
+    big = per_unit >= how.min_cells
+    if any(counts[a].sum() < 3 * how.min_cells or not big[unit[a]].any() for a in arms):
         return None
     within, freedom = [], []
     for arm, members in enumerate(arms):
@@ -402,11 +435,13 @@ def _view(
         stats.seen[a, c] / max(int(stats.n[plan.treated == bool(a), c].sum()), 1) for a in (0, 1)
     ]
     usable = np.maximum(*rate) > how.min_detected
-    means = np.full((len(plan.samples), g), np.nan)
+    means = np.full((len(first), g), np.nan)
     rows = np.flatnonzero(big)
-    raw = stats.total[rows, c] / counts[rows, None]
+    sums = np.zeros((len(first), stats.total.shape[2]))
+    np.add.at(sums, unit[keep], stats.total[keep, c])
+    raw = sums[rows] / per_unit[rows, None]
     means[rows] = (raw[:, :g] - mean[:g] - (raw[:, g:] - mean[g:]) @ slope) / sd
-    shift, shift_var = _shift(means, counts, big, plan, how)
+    shift, shift_var = _shift(means, per_unit, big, plan.treated[first], plan.group[first], how)
     share = cov[1] / scale - cov[0] / scale
     np.fill_diagonal(share, 0)
     corr = cov[0] / scale
@@ -421,14 +456,16 @@ def _view(
 
 
 def _shift(
-    means: Floats, counts: Ints, big: NDArray[np.bool_], plan: Plan, how: Learning
+    means: Floats,
+    counts: Floats,
+    big: NDArray[np.bool_],
+    treated: NDArray[np.bool_],
+    group: Ints,
+    how: Learning,
 ) -> tuple[Floats, Floats]:
-    """Moderated difference of sample means, groups of treated samples joined by precision."""
-    control = np.flatnonzero(big & ~plan.treated)
-    groups = [
-        np.flatnonzero(big & plan.treated & (plan.group == k))
-        for k in np.unique(plan.group[big & plan.treated])
-    ]
+    """Moderated difference of the means of units, groups of treated ones joined by precision."""
+    control = np.flatnonzero(big & ~treated)
+    groups = [np.flatnonzero(big & treated & (group == k)) for k in np.unique(group[big & treated])]
     parts = [control, *groups]
     rss = sum(((means[i] - means[i].mean(axis=0)) ** 2).sum(axis=0) for i in parts)
     df = sum(len(i) - 1 for i in parts)

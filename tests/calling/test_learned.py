@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import senoscore as sen
-from senoscore.calling.engine import learn_and_call
+from senoscore.calling.engine import _unlike_controls, assign, learn_and_call
 from senoscore.calling.learned import _explained
 from senoscore.errors import ConfigError, DesignError, InputError
 
@@ -74,10 +74,10 @@ def test_order_of_cells_and_genes_and_blocks_change_nothing() -> None:
     assert (first["called"] == second["called"]).mean() > 0.999
 
 
-def test_too_few_samples_are_refused() -> None:
+def test_too_few_subjects_are_refused() -> None:
     adata = _tissue(4, 1.5)
     few = adata[~adata.obs["sample"].isin(["control2", "control3"]).to_numpy()].copy()
-    with pytest.raises(DesignError, match="2 control samples, 3 needed"):
+    with pytest.raises(DesignError, match="2 control subjects with 8 cells or more, 3 needed"):
         learnt(few)
 
 
@@ -137,3 +137,31 @@ def test_a_compartment_that_moved_as_a_whole_is_not_called() -> None:
     explained, like = _explained(called, along, [level], np.zeros(400, dtype=np.int64), treated)
     assert like[0] == (0, 0)
     assert explained[called].all()
+
+
+def test_libraries_of_one_animal_are_no_replicates() -> None:
+    adata = _tissue(4, 1.5)
+    animal = adata.obs["sample"].astype(str).str.replace(r"[23]$", "0", regex=True)
+    with pytest.raises(DesignError, match="2 control subjects"):
+        learnt(adata, subject=animal.to_numpy(dtype=object))
+
+
+def test_a_compartment_of_too_few_animals_is_left_to_the_panel() -> None:
+    adata = _tissue(4, 1.5)
+    room = adata.obs["compartment"].astype(str).to_numpy(dtype=object)
+    sample = adata.obs["sample"].astype(str).to_numpy(dtype=object)
+    few = (room == "fibroblast") & np.isin(sample, ["irradiated2", "irradiated3"])
+    who = assign(
+        sample[~few], room[~few], treated=np.char.startswith(sample[~few].astype(str), "irr"),
+        judged=np.ones((~few).sum(), dtype=bool),
+    )  # fmt: skip
+    assert who.refused == {"fibroblast": "2 irradiated subjects with 8 cells or more, 3 needed"}
+    assert "fibroblast" not in who.plan.compartments
+    assert (who.sample[room[~few] == "fibroblast"] == -1).all()
+
+
+def test_samples_of_another_depth_are_marked() -> None:
+    sample = np.repeat(np.arange(4), 50)
+    depth = np.log(np.repeat([2000.0, 2200.0, 1100.0, 1900.0], 50))
+    deep = _unlike_controls(depth, sample, np.zeros(200, dtype=np.int64), sample >= 2)
+    assert deep.tolist() == [False] * 100 + [True] * 50 + [False] * 50

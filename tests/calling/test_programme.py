@@ -119,3 +119,31 @@ def test_blocks_of_the_wrong_width_are_refused():
         ProgrammeStats(planned(), N_GENES, 2).accumulate(
             sparse.csr_matrix((3, 5)), np.zeros((3, 2)), np.zeros(3, int), np.zeros(3, int)
         )
+
+
+def test_samples_of_one_subject_are_in_one_fold_and_make_one_mean():
+    animal = ["a", "a", "b", "c", "d", "d", "e", "f"]
+    treated = np.arange(8) >= 4
+    plan = plan_folds([f"s{i}" for i in range(8)], treated, ["x"], subject=animal)
+    assert plan.n_folds == 3
+    for name in set(animal):
+        assert len(set(plan.fold[np.array(animal) == name])) == 1
+    for fold in range(plan.n_folds):
+        assert set(plan.treated[plan.fold == fold]) == {True, False}
+    # before and after in the same animal: never apart, both arms in each fold
+    paired = plan_folds([f"s{i}" for i in range(8)], treated, ["x"], subject=list("abcdabcd"))
+    np.testing.assert_array_equal(paired.fold[:4], paired.fold[4:])
+    assert len(set(paired.units.tolist())) == 8
+
+
+def test_a_subject_in_two_libraries_weighs_as_one():
+    values, covariates, sample, *_ = run_of(np.random.default_rng(4))
+    code = np.zeros(len(sample), dtype=int)
+    whole = learn(sums(planned(), values, covariates, sample, code), features())
+    # the first animal's cells in two libraries of its own, as like as two halves can be
+    split = np.where((sample == 0) & (np.arange(len(sample)) % 2 == 1), 8, sample)
+    subject = [f"s{i}" for i in range(8)] + ["s0"]
+    treated = np.array([False] * 4 + [True] * 4 + [False])
+    plan = plan_folds([f"l{i}" for i in range(9)], treated, ["a"], subject=subject)
+    parts = learn(sums(plan, values, covariates, split, code), features())
+    np.testing.assert_allclose(parts.shift, whole.shift, atol=0.01)
