@@ -15,12 +15,15 @@ from senoscore.study import (
     check_days,
     control_word,
     controls_at,
+    design_extras,
     designed,
     one_per_sample,
     plain,
     refuse_unknown_control,
     regions_apart,
     takes,
+    unirradiated,
+    with_arms,
     without_controls,
 )
 
@@ -87,8 +90,9 @@ def burden(
         compartment.
     samples
         Samples sheet (subject, treatment, dose_gy, n_fractions, bed_gy, eqd2_gy, modality,
-        days_post_rt, batch, region); None takes those columns from the cells. A sample without
-        cells still has its rows.
+        days_post_rt, batch, region, and drug, dose_rate_gy_s, let_kev_um, ``cov_*``, ``ext_*``
+        where it has them); None takes those columns from the cells. A sample without cells still
+        has its rows. Samples with a drug are arms of their own (:func:`senoscore.study.with_arms`).
     sample, compartment
         Columns.
     control
@@ -128,7 +132,8 @@ def burden(
     cells = data if isinstance(data, pd.DataFrame) else cells_of(data)
     cells = cells.reset_index(drop=True)
     _check(cells, (sample, compartment, k.STATE, k.INDEX))
-    cells = plain(cells, (*_DESIGN, *_FACTS, "region", k.STATE, k.KEEP, POSITIVE))
+    extras = design_extras(cells)
+    cells = plain(cells, (*_DESIGN, *extras, *_FACTS, "region", k.STATE, k.KEEP, POSITIVE))
     if cells[sample].isna().any():
         msg = f"{int(cells[sample].isna().sum())} cells have no sample (column {sample!r})"
         raise InputError(msg, fix="give each cell a sample, or leave those cells out")
@@ -136,9 +141,11 @@ def burden(
     cells[k.SAMPLE] = cells[sample].astype(str)
     cells[k.COMPARTMENT] = label.where(label.notna(), k.UNASSIGNED).astype(str)
     unit = _unit(cells)
-    design = _DESIGN if samples is None else ()
+    if samples is None:
+        cells = with_arms(cells)
+    design = (*_DESIGN, *extras) if samples is None else ()
     one_per_sample(cells, (n for n in (*design, *_FACTS[1:]) if n not in unit))
-    sheet = _design(cells, None if samples is None else plain(samples), unit)
+    sheet = _design(cells, None if samples is None else with_arms(plain(samples)), unit)
     treatments = sheet[k.TREATMENT].dropna().astype(str)
     refuse_unknown_control(treatments, k.TREATMENT, control, of="sample")
     designed(sheet)  # refuses what the models would refuse, while the samples are at hand
@@ -226,7 +233,8 @@ def _design(cells: pd.DataFrame, samples: pd.DataFrame | None, unit: list[str]) 
     """One row a unit with facts and design columns; missing ones are empty."""
     own = cells.groupby(k.SAMPLE, sort=True, observed=True)
     if samples is None:
-        there = [name for name in _DESIGN if name in cells and name not in unit]
+        wanted = (*_DESIGN, *design_extras(cells))
+        there = [name for name in wanted if name in cells and name not in unit]
         sheet = own[there].first().reset_index(names=k.SAMPLE)
     else:
         unknown = sorted(set(map(str, own.groups)) - set(samples[k.SAMPLE]))
@@ -237,7 +245,8 @@ def _design(cells: pd.DataFrame, samples: pd.DataFrame | None, unit: list[str]) 
         if len(twice):
             msg = f"the samples sheet has several rows for {twice.iloc[0]!r}"
             raise InputError(msg, fix="give each sample one row")
-        there = [c for c in (k.SAMPLE, *_DESIGN) if c in samples and c not in unit[1:]]
+        wanted = (k.SAMPLE, *_DESIGN, *design_extras(samples))
+        there = [c for c in wanted if c in samples and c not in unit[1:]]
         sheet = samples[there].sort_values(k.SAMPLE, kind="stable", ignore_index=True)
     if len(unit) > 1:
         sheet = sheet.merge(cells[unit].drop_duplicates().sort_values(unit), how="left")
@@ -245,6 +254,8 @@ def _design(cells: pd.DataFrame, samples: pd.DataFrame | None, unit: list[str]) 
     for name in _DESIGN:
         if name not in sheet:
             sheet[name] = np.nan if name in _NUMBERS else ""
+    empty = [c for c in design_extras(sheet) if (sheet[c].isna() | sheet[c].eq("")).all()]
+    sheet = sheet.drop(columns=empty)
     for place, name in enumerate(_FACTS):
         known = sheet[k.SAMPLE].map(_facts(cells, name)) if name in cells else ""
         sheet.insert(place, name, pd.Series(known, index=sheet.index, dtype=object).fillna(""))
@@ -337,6 +348,7 @@ def _status(
     table: pd.DataFrame, is_profile: pd.Series, *, control: str, min_cells: int, stable: float
 ) -> None:
     is_control = table[k.TREATMENT] == control
+    bare = unirradiated(table, control)  # with a drug too: nothing is acute that was not irradiated
     counted = (is_control & (table["n_cells"] > 0)).groupby(
         [table[name] for name in _ALIKE], observed=True
     )
@@ -350,12 +362,12 @@ def _status(
         (table["n_assessable"] == 0, "not_assessable", "no cell could be assessed"),
         (few, "few_cells", cells),
         (
-            ~is_control & table[k.DAYS].isna(),
+            ~bare & table[k.DAYS].isna(),
             "no_time",
             "no time after irradiation: never called senescent; give time_post_rt",
         ),
         (
-            ~is_control & (table[k.DAYS] < stable),
+            ~bare & (table[k.DAYS] < stable),
             "acute",
             f"before {stable:g} d the pattern is an acute damage response, not senescence",
         ),
@@ -364,12 +376,12 @@ def _status(
     notes = [pd.Series(rule[2], index=table.index).to_numpy(dtype=object) for rule in rules]
     table["status"] = np.select(conditions, [rule[1] for rule in rules], default="ok")
     table["note"] = np.select(conditions, notes, default="excess is a lower bound on prevalence")
-    bare = table["status"].isin(["ok", "acute"]) & table["control_fraction"].isna()
-    table.loc[bare, "note"] = f"no control sample has {min_cells} assessable cells: no excess"
-    bare = table[k.COMPARTMENT].isin(without_controls(table, control=control))
+    alone = table["status"].isin(["ok", "acute"]) & table["control_fraction"].isna()
+    table.loc[alone, "note"] = f"no control sample has {min_cells} assessable cells: no excess"
+    alone = table[k.COMPARTMENT].isin(without_controls(table, control=control))
     if any(str(name).startswith("mean:z:") for name in table):
         # The same column, another unit: without a word the two would be compared.
-        table.loc[bare & (table["n_cells"] > 0), "note"] += f"; mean:z:* are in {MATCHED_SETS}"
+        table.loc[alone & (table["n_cells"] > 0), "note"] += f"; mean:z:* are in {MATCHED_SETS}"
     # A rule without its controls has a cut of its own making: what it counts is no fraction.
     table.loc[table["status"] == "no_control", ["fraction", "fraction_lo", "fraction_hi"]] = np.nan
 
@@ -385,7 +397,9 @@ def _why_no_control(table: pd.DataFrame, is_control: pd.Series, control: str) ->
 
 
 def _ordered(table: pd.DataFrame) -> pd.DataFrame:
-    front = [k.DATASET, k.SAMPLE, *_DESIGN, *_FACTS[1:], k.COMPARTMENT, "n_cells", "n_assessable"]
+    extras = design_extras(table)
+    front = [k.DATASET, k.SAMPLE, *_DESIGN, *extras, *_FACTS[1:], k.COMPARTMENT]
+    front += ["n_cells", "n_assessable"]
     front += [f"n_{state}" for state in STATES] + ["n_positive"]
     front += ["fraction", "fraction_lo", "fraction_hi", "control_fraction", "excess", "share"]
     rest = [name for name in table if name not in (*front, "status", "note")]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import re
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,8 +11,8 @@ from scipy import stats
 from senoscore import names as k
 from senoscore.errors import DesignError
 from senoscore.inference.adjust import alike
-from senoscore.inference.ask import Asked, Options, result
-from senoscore.inference.models import contrast, fit
+from senoscore.inference.ask import Options
+from senoscore.inference.formula import COVARIATE, NAMES, UNKNOWN, OwnModel, check_formula
 from senoscore.inference.questions import questions, without_time
 from senoscore.inference.readouts import readouts
 from senoscore.study import (
@@ -32,102 +29,12 @@ from senoscore.study import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Mapping, Sequence
 
     from senoscore.study import Stratum
 
 
 __all__ = ["NAMES", "TREND_COLUMNS", "check_formula", "families", "readouts", "trend"]
-
-NAMES: Final = (
-    "log_days", "log_dose", k.SAMPLE, k.SUBJECT, k.TREATMENT, k.DOSE, "n_fractions", "bed_gy",
-    "eqd2_gy", "modality", k.DAYS, k.BATCH, "region", k.DATASET, "assay", "organism", "n_cells",
-    "median_counts", "median_genes", "median_pct_mt",
-)  # fmt: skip
-"""What a formula can speak of in every run: facts of samples, and what is made of them."""
-
-_CATEGORICAL: Final = re.compile(r"\bC\(\s*([A-Za-z]\w*)\s*\)")
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_\s~+\-*:()]*")
-_CALL: Final = re.compile(r"[\w)]\s*\(|__")
-_NO_INTERCEPT: Final = re.compile(r"(?:^|\+)\s*-?\s*0\b|-\s*1\b")
-_NAME: Final = re.compile(r"[A-Za-z]\w*")
-_LONGEST: Final = 200
-_MOST_NAMES: Final = 10
-_MOST_PRODUCTS: Final = 6
-_MOST_TERMS: Final = 64
-
-
-def check_formula(formula: str, known: Collection[str] | None = None) -> None:
-    """Let only names, numbers and ``~ + - * : ( )`` through, and C(name), and not too many.
-
-    formulaic evaluates what is in a formula as Python, and a config may come from anyone. It also
-    writes products out: ten names in two powers take it longer than anyone waits.
-
-    Parameters
-    ----------
-    formula
-        Wilkinson notation.
-    known
-        Names there are; None leaves that for later.
-
-    Raises
-    ------
-    DesignError
-        The formula has something else in it, is too large, no formula, or speaks of what is
-        not there.
-    """
-    left, _, right = formula.rpartition("~")
-    if left.strip():
-        msg = f"formula {formula[:200]!r} has something to the left of the last ~"
-        raise DesignError(msg, fix="write only the right side: every measure is explained in turn")
-    if _NO_INTERCEPT.search(right):
-        msg = f"formula {formula[:200]!r} leaves the intercept out: means would pass for changes"
-        raise DesignError(msg, fix="leave out 0 and -1")
-    rest = _CATEGORICAL.sub(r" \1 ", formula)
-    if not _PLAIN.fullmatch(rest) or _CALL.search(rest) or "**" in rest:
-        msg = f"formula {formula[:200]!r} has more than names, numbers and ~ + - * : ( )"
-        fix = "functions other than C(name) are not run, powers are not written out; use log_days"
-        raise DesignError(msg, fix=fix)
-    if not formula.split("~")[-1].strip():
-        msg = f"formula {formula[:200]!r} is empty"
-        raise DesignError(msg, fix="leave it out, or write it like ~ treatment * log_days + batch")
-    names = list(dict.fromkeys(_NAME.findall(rest)))
-    if not names:
-        msg = f"formula {formula[:200]!r} names no column"
-        raise DesignError(msg, fix="write it like ~ treatment * log_days + batch")
-    products = rest.count("*") + rest.count(":")
-    if len(formula) > _LONGEST or len(names) > _MOST_NAMES or products > _MOST_PRODUCTS:
-        msg = f"formula {formula[:200]!r} is too large"
-        fix = (
-            f"at most {_LONGEST} characters, {_MOST_NAMES} names and {_MOST_PRODUCTS} products: "
-            "samples are few"
-        )
-        raise DesignError(msg, fix=fix)
-    _check_terms(formula)
-    for name in names if known is not None else ():
-        if name not in (known or ()):
-            near = difflib.get_close_matches(name, list(known or ()), n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known or ())}"
-            msg = f"formula {formula!r} speaks of {name!r}, which samples do not have"
-            raise DesignError(msg, fix=hint)
-
-
-def _check_terms(formula: str) -> None:
-    from formulaic import Formula
-    from formulaic.errors import FormulaicError
-
-    try:
-        n = len(list(Formula(formula.split("~")[-1])))
-    except (FormulaicError, ValueError, KeyError, TypeError, SyntaxError, RecursionError) as error:
-        why = re.sub(r"\[[0-9;]+m", "", re.sub(r"[^\x20-\x7e]+", "", str(error)))  # coloured
-        msg = f"formula {formula!r} is none: {' '.join(why.split())[:200]}"
-        raise DesignError(msg, fix="write it like ~ treatment * log_days + batch") from error
-    if n > _MOST_TERMS:
-        msg = f"formula {formula!r} has {n} terms"
-        raise DesignError(msg, fix=f"at most {_MOST_TERMS}: samples are few")
-
 
 TREND_COLUMNS: Final = (
     "family", "question", k.COMPARTMENT, "stratum", "measure", "contrast", *ARM, k.DAYS, "bed_gy",
@@ -142,12 +49,7 @@ _TEXT: Final = (
 )  # fmt: skip
 
 
-_OF_INTEREST: Final = frozenset(
-    {k.TREATMENT, k.DAYS, "log_days", k.DOSE, "log_dose", "n_fractions", "bed_gy", "eqd2_gy",
-     "modality"}
-)  # fmt: skip
 _COVARIATES: Final = "formula_covariates"
-_COVARIATE: Final = "no term of treatment, time or dose: not adjusted"
 
 
 @takes(burden="sen.burden(adata)")
@@ -156,6 +58,7 @@ def trend(
     formula: str | None = None,
     *,
     control: str = k.CONTROL,
+    contrasts: Mapping[str, Mapping[str, float]] | None = None,
     alpha: float = 0.05,
     transform: str = TRANSFORM,
     measures: Sequence[str] | None = None,
@@ -176,10 +79,16 @@ def trend(
     formula
         A model of your own in place of the questions below, in Wilkinson notation over the
         burden table's columns, ``log_days`` (log1p of days; 0 for controls) and ``log_dose``;
-        every coefficient but the intercept is a row. Those of terms without treatment, time or
-        dose (subject, batch) have no q: they are no question.
+        every coefficient but the intercept is a row. Those of terms without treatment, drug, time
+        or dose (subject, batch, ``cov_*``) have no q: they are no question.
+        ``C(x, Treatment("ref"))`` sets the level that others are compared with. ``treatment`` is
+        the word of the sheet, without the drug; a sample without one has the drug ``none``. A
+        coefficient that cannot be told from other terms is refused with their names.
     control
         Treatment that means not irradiated.
+    contrasts
+        Sums of coefficients of the formula: name -> coefficient -> weight. Coefficients are
+        named as in the column ``contrast``.
     alpha
         1 - confidence of the intervals.
     transform
@@ -230,23 +139,28 @@ def trend(
     and a contrast that it makes impossible is ``not_estimable``. ``p_permutation`` is exact, of
     the difference of group means, and cannot be below ``permutation_floor``.
     """
+    if contrasts and not formula:
+        msg = "contrasts of coefficients are given, but no formula"
+        raise DesignError(msg, fix="give formula=, or compare arms with sen.arms")
     table = prepared(burden, transform, control=control)
     wanted = wanted_measures(burden, table, measures)
+    own_model = OwnModel.of(formula, contrasts or {}, table) if formula else None
     rows: list[dict[str, Any]] = []
     for compartment, whole in table.groupby(k.COMPARTMENT, sort=True, observed=True):
         for part in strata(whole, control=control):
             head = {k.COMPARTMENT: compartment, "stratum": part.name}
             options = Options.of(part, control=control, alpha=alpha)
-            found = _answers(part, wanted, formula, options)
+            found = _answers(part, wanted, own_model, options)
             for measure in wanted:
                 rows += [head | {"measure": measure} | row for row in found[measure]]
     out = pd.DataFrame(rows, columns=list(TREND_COLUMNS))
+    _refuse_unknown_coefficients(out, contrasts or {})
     bare = without_controls(table, control=control)
     out["unit"] = [
         unit_of(name, transform, controls=compartment not in bare)
         for name, compartment in zip(out["measure"], out[k.COMPARTMENT], strict=True)
     ]
-    covariate = out["reason"].str.startswith(_COVARIATE)
+    covariate = out["reason"].str.startswith(COVARIATE)
     asked_of = out["question"].where(~covariate, _COVARIATES)
     out["family"] = [f"{q}/{_kind(m)}" for q, m in zip(asked_of, out["measure"], strict=True)]
     numbers = [name for name in TREND_COLUMNS if name not in _TEXT]
@@ -256,14 +170,14 @@ def trend(
 
 
 def _answers(
-    part: Stratum, wanted: Sequence[str], formula: str | None, options: Options
+    part: Stratum, wanted: Sequence[str], model: OwnModel | None, options: Options
 ) -> dict[str, list[dict[str, Any]]]:
     """Rows of every measure; what depends on the design alone is done once for those alike."""
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in wanted}
     measures = part.table[list(dict.fromkeys(wanted))].astype(float)
     for own, names in alike(part.table, measures):
-        if formula:
-            asked = _formula_rows(own, formula, options)
+        if model:
+            asked = model.rows(own, options)
         else:
             table = units(own, ["raw", *names])
             asked = questions(table.assign(y=table[names[0]]), options)
@@ -271,10 +185,21 @@ def _answers(
             row = placed(one.row, part)
             for name in names:
                 rows[name].append(row | one.numbers(name))
-    if not formula and "fraction_senescent" in rows:
+    if not model and "fraction_senescent" in rows:
         timeless = without_time(part.table, options)
         rows["fraction_senescent"] += [placed(row, part) for row in timeless]
     return rows
+
+
+def _refuse_unknown_coefficients(
+    out: pd.DataFrame, contrasts: Mapping[str, Mapping[str, float]]
+) -> None:
+    """A coefficient that no compartment has is a slip of the pen, no gap of the design."""
+    for name in contrasts:
+        own = out.loc[out["contrast"].eq(name), "reason"]
+        if len(own) and own.str.startswith(UNKNOWN).all():
+            msg = f"contrast {name!r}: {own.iloc[0]}"
+            raise DesignError(msg, fix="coefficients are named as in the column contrast")
 
 
 @takes(table="sen.trend(sen.burden(adata))")
@@ -313,68 +238,7 @@ def _kind(measure: str) -> str:
 
 def _adjusted(table: pd.DataFrame) -> pd.Series:
     q = pd.Series(np.nan, index=table.index)
-    tested = table[(table["status"] == "tested") & ~table["reason"].str.startswith(_COVARIATE)]
+    tested = table[(table["status"] == "tested") & ~table["reason"].str.startswith(COVARIATE)]
     for _, of in tested.groupby("family", observed=True):
         q[of.index] = stats.false_discovery_control(of["p"].to_numpy(dtype=float))
     return q
-
-
-def _formula_rows(own: pd.DataFrame, formula: str, options: Options) -> Iterator[Asked]:
-    """Every coefficient of a model of the user's own; blocks are as the formula says."""
-    from formulaic import model_matrix
-    from formulaic.errors import FormulaicError
-
-    check_formula(formula, NAMES)
-    is_control = own[k.TREATMENT] == options.control
-    days = own[k.DAYS].clip(lower=0).to_numpy(dtype=float)
-    data = own.assign(
-        log_days=np.where(is_control, 0.0, np.log1p(days)),
-        log_dose=np.log1p(own[k.DOSE].fillna(0).to_numpy(dtype=float)),
-    )
-    try:
-        design = model_matrix(
-            formula.split("~")[-1],
-            data[[name for name in NAMES if name in data]],
-            na_action="raise",
-            context={},  # no name of this module or of Python means anything in a formula
-        )
-    except (FormulaicError, ValueError, KeyError, NameError, SyntaxError, TypeError) as error:
-        msg = f"formula {formula!r} cannot be used: {' '.join(str(error).split())[:200]}"
-        raise DesignError(msg, fix=f"columns: {', '.join(map(str, data.columns[:30]))}") from error
-    X = np.asarray(design, dtype=float)
-    cause = "other terms of the formula say the same"
-    if own[k.SUBJECT].duplicated().any() and k.SUBJECT not in formula:
-        msg = f"formula {formula!r} has no subject, but subjects have several samples"
-        raise DesignError(msg, fix="add subject to the formula, or average the samples first")
-    if not own[k.SUBJECT].duplicated().any() and re.search(rf"\b{k.SUBJECT}\b", formula):
-        msg = f"formula {formula!r} has a subject effect, but every subject appears once"
-        raise DesignError(msg, fix="leave subject out: with one sample each it is the residual")
-    spec = design.model_spec
-    wanted = {
-        i
-        for term, columns in spec.term_indices.items()
-        for i in columns
-        if _OF_INTEREST & {str(variable) for variable in spec.term_variables[term]}
-    }
-    for i, name in enumerate(design.columns):
-        if name == "Intercept":
-            continue
-        row = {
-            "question": "formula", "contrast": str(name), "method": f"OLS on samples, {formula}",
-            "n_control": own.loc[is_control, k.SUBJECT].nunique(),
-            "n_treated": own.loc[~is_control, k.SUBJECT].nunique(),
-        }  # fmt: skip
-        said = "" if i in wanted else _COVARIATE
-        yield Asked(row, partial(_coefficient, own, X, i, options.alpha, (said, cause)))
-
-
-def _coefficient(
-    own: pd.DataFrame, X: NDArray[np.float64], i: int, alpha: float, said: tuple[str, str],
-    measure: str,
-) -> dict[str, Any]:  # fmt: skip
-    """Numbers of one coefficient of a measure; ``said``: what it is, and why it may be missing."""
-    model = fit(own[measure].to_numpy(dtype=float), X)
-    found = contrast(model, np.eye(X.shape[1])[i], alpha=alpha)
-    numbers = result(found, own, why_not=said[1])
-    numbers["reason"] = "; ".join(filter(None, [said[0], numbers["reason"]]))
-    return numbers

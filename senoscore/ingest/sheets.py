@@ -33,6 +33,14 @@ _NAMES: Final = {
     "sex": r"sex|gender",
     "tissue": r"tissue|organ",
     "region": r"region|zone",
+    k.DRUG: r"drug|compound|agent|senolytic|senomorphic",
+    "drug_dose": r"drug_?dose",
+    "drug_unit": r"drug_?unit",
+    "dose_rate_gy_s": r"dose_?rate(_?gy_?s)?",
+    "let_kev_um": r"let(_?kev_?um)?",
+    "cov_age": r"age|age_?(weeks|months|years)",
+    "cov_strain": r"strain|genotype",
+    "cov_chemo": r"chemo|chemotherapy",
     "compartment_column": r"compartment|cell_?type\w*|celltype\w*|annotation|cell_?class",
 }
 _UNIT_OF_NAME: Final = {
@@ -250,6 +258,14 @@ def _row(name: str, of: pd.DataFrame, found: Mapping[str, str], notes: list[str]
         "sex",
         "tissue",
         "region",
+        k.DRUG,
+        "drug_dose",
+        "drug_unit",
+        "dose_rate_gy_s",
+        "let_kev_um",
+        "cov_age",
+        "cov_strain",
+        "cov_chemo",
     ):
         if wanted not in found:
             if wanted in (k.TREATMENT, k.TIME, "time_unit"):

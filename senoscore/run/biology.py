@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from senoscore import names as k
-from senoscore.errors import InputError
+from senoscore.errors import ConfigError, InputError
 from senoscore.io import (
     H5_ERRORS,
     damaged,
@@ -46,10 +46,14 @@ def check_settings(config: Mapping[str, Any], samples: pd.DataFrame) -> list[str
     from senoscore.biology import curated_pairs, load_rules, read_plasma
     from senoscore.cells import check_compartments
     from senoscore.inference import NAMES, check_formula
-    from senoscore.study import time_zero_messages
+    from senoscore.study import design_extras, time_zero_messages
 
-    if config["trend"]["formula"] is not None:
-        check_formula(config["trend"]["formula"], NAMES)
+    trend = config["trend"]
+    if trend["formula"] is not None:
+        check_formula(trend["formula"], [*NAMES, *design_extras(samples)])
+    elif trend["contrasts"]:
+        msg = "trend.contrasts are of the coefficients of trend.formula, which is not given"
+        raise ConfigError(msg, fix="write trend.formula, or use `contrasts` for pairs of arms")
     check_compartments(config["compartments"], escape=config["window"]["escape"])
     rules = config["window"]["rules"]
     load_rules(Path(rules) if rules else None)

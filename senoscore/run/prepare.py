@@ -221,6 +221,7 @@ def check(config_path: Path) -> list[str]:
         check_sheets,
         describe_design,
         dose_messages,
+        drug_messages,
         read_datasets,
         read_samples,
     )
@@ -240,6 +241,7 @@ def check(config_path: Path) -> list[str]:
         for row in design.to_dict("records")
     ]
     lines += [f"note: {message}" for message in dose_messages(samples, control=control)]
+    lines += [f"note: {message}" for message in drug_messages(samples, control=control)]
     lines += check_settings(config, samples)
     lines.append(f"{len(resolved)} signatures, panel {config['call']['panel']!r}: ok")
     lines += _no_control(samples, control)

@@ -43,7 +43,21 @@ _FACTS: Final = (
 
 
 TEXT_COLUMNS: Final = dict.fromkeys(
-    (k.DATASET, k.SAMPLE, k.SUBJECT, k.BATCH, "region", "modality", "assay", "organism"), str
+    (
+        k.DATASET,
+        k.SAMPLE,
+        k.SUBJECT,
+        k.BATCH,
+        "region",
+        "modality",
+        "assay",
+        "organism",
+        k.GIVEN,
+        k.DRUG,
+        "drug_dose",
+        "drug_unit",
+    ),
+    str,
 )
 
 
@@ -152,7 +166,10 @@ def trend(
     shared = {"control": control, "alpha": options["alpha"]}
     found = run(table, transform=options["transform"], **shared)
     if options["formula"]:
-        own = run(table, options["formula"], transform=options["transform"], **shared)
+        own = run(
+            table, options["formula"], contrasts=options["contrasts"],
+            transform=options["transform"], **shared,
+        )  # fmt: skip
         found = pd.concat([found, own], ignore_index=True)
     methods = [config["score"]["methods"][0], config["call"]["profile_method"]]
     p53, *others = (

@@ -23,6 +23,13 @@ from .compare import wanted_measures as wanted_measures
 from .compare import without_controls as without_controls
 from .dose import DAYS_PER_UNIT as DAYS_PER_UNIT
 from .dose import to_days as to_days
+from .drugs import EXTRA_NUMBERS as EXTRA_NUMBERS
+from .drugs import EXTRA_TEXTS as EXTRA_TEXTS
+from .drugs import design_extras as design_extras
+from .drugs import drug_messages as drug_messages
+from .drugs import drug_names as drug_names
+from .drugs import unirradiated as unirradiated
+from .drugs import with_arms as with_arms
 from .given import control_of as control_of
 from .given import control_word as control_word
 from .given import refuse_unknown_control as refuse_unknown_control
@@ -41,6 +48,8 @@ from .sheets import read_samples as read_samples
 __all__ = [
     "ARM",
     "DAYS_PER_UNIT",
+    "EXTRA_NUMBERS",
+    "EXTRA_TEXTS",
     "FRACTIONS",
     "KINDS",
     "MATCHED_SETS",
@@ -57,8 +66,11 @@ __all__ = [
     "controls_at",
     "days_with_controls",
     "describe_design",
+    "design_extras",
     "designed",
     "dose_messages",
+    "drug_messages",
+    "drug_names",
     "one_per_sample",
     "phases",
     "placed",
@@ -73,9 +85,11 @@ __all__ = [
     "takes",
     "time_zero_messages",
     "to_days",
+    "unirradiated",
     "unit_of",
     "units",
     "values",
     "wanted_measures",
+    "with_arms",
     "without_controls",
 ]

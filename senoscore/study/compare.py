@@ -10,6 +10,7 @@ import pandas as pd
 
 from senoscore import names as k
 from senoscore.errors import InputError
+from senoscore.study.drugs import EXTRA_NUMBERS, EXTRA_TEXTS, unirradiated, with_arms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -255,15 +256,15 @@ def _without_treatment(table: pd.DataFrame) -> pd.Series:
 def designed(samples: pd.DataFrame) -> pd.DataFrame:
     """Fill the design columns of a samples sheet or burden table.
 
-    Texts are texts, a sample without a subject is its own, and where no sample has a batch the
-    data set stands for it (``batch_is`` says so).
+    A drug is a part of the treatment, texts are texts, a sample without a subject is its own, and
+    where no sample has a batch the data set stands for it (``batch_is`` says so).
 
     Raises
     ------
     InputError
         A sample has no treatment, a number is text, or a name is written in two ways.
     """
-    table = plain(samples.reset_index(drop=True)).copy()
+    table = with_arms(plain(samples.reset_index(drop=True))).copy()
     missing = _without_treatment(table)
     if missing.any():
         msg = f"sample {table.loc[missing, k.SAMPLE].iloc[0]!r} has no treatment"
@@ -275,6 +276,12 @@ def designed(samples: pd.DataFrame) -> pd.DataFrame:
         own = table[name] if name in table else pd.Series("", index=table.index)
         table[name] = own.astype(object).where(own.notna(), "").astype(str)
     table[k.SUBJECT] = table[k.SUBJECT].where(table[k.SUBJECT] != "", table[k.SAMPLE].astype(str))
+    for name in EXTRA_TEXTS:
+        if name in table:
+            table[name] = table[name].astype(object).where(table[name].notna(), "").astype(str)
+    for name in EXTRA_NUMBERS:
+        if name in table:
+            table[name] = _number(table[name], table[k.SAMPLE])
     # What was processed together is what the sheet says; where it says nothing, a file.
     table["batch_is"] = k.BATCH
     if table[k.BATCH].eq("").all():
@@ -301,7 +308,8 @@ def prepared(burden: pd.DataFrame, transform: str = TRANSFORM, *, control: str) 
         raise InputError(msg, fix="choose one of the two")
     table = designed(burden)
     check_days(table, control=control)
-    timeless = table[k.TREATMENT].ne(control) & table[k.DAYS].isna()
+    bare = unirradiated(table, control)
+    timeless = ~bare & table[k.DAYS].isna()
     table.loc[timeless & table["status"].isin(set(FRACTIONS.values())), "status"] = "no_time"
     n = table["n_assessable"].to_numpy(dtype=float)
     counted = table["status"].isin(set(FRACTIONS.values()))
@@ -315,7 +323,7 @@ def prepared(burden: pd.DataFrame, transform: str = TRANSFORM, *, control: str) 
         raw = table["n_positive"].to_numpy(dtype=float) / n
         logit = np.log((raw + half) / (1 - raw + half))
     scaled = logit if transform == "logit" else np.arcsin(np.sqrt(raw))
-    is_control = table[k.TREATMENT].eq(control) & counted
+    is_control = bare & counted  # with a drug too: what is not irradiated has no phase
     for name, status in FRACTIONS.items():
         usable = table["status"].eq(status) | is_control
         if table["status"].eq(status)[~is_control].any():

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from senoscore import names as k
-from senoscore.errors import SheetError
+from senoscore.errors import InputError, SheetError
 from senoscore.ingest import sheet_column
 from senoscore.io import odd_path, schema
 from senoscore.study.dose import LQ_CAUTION_GY, LQ_LIMIT_GY, bed, eqd2, to_days
+from senoscore.study.drugs import drug_names, unirradiated, with_arms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,7 +83,9 @@ def read_samples(path: str | Path) -> pd.DataFrame:
     -------
     One row a sample: the columns of the sheet, and ``days_post_rt`` (days; NaN where no time is
     given), ``dose_per_fraction_gy``, ``bed_gy``, ``eqd2_gy`` (Gy; NaN where dose, fractions or
-    α/β are missing).
+    α/β are missing). ``cov_*`` and ``ext_*`` are numbers where every value is one. A drug becomes
+    a part of ``treatment``, and ``treatment_given`` is the word of the sheet
+    (:func:`senoscore.study.with_arms`). Drug, dose rate and LET have columns where the sheet has.
 
     Raises
     ------
@@ -99,15 +102,47 @@ def read_samples(path: str | Path) -> pd.DataFrame:
     table["dose_per_fraction_gy"] = table["dose_gy"] / table["n_fractions"]
     table["bed_gy"] = bed(table["dose_gy"], table["n_fractions"], table["alpha_beta"])
     table["eqd2_gy"] = eqd2(table["dose_gy"], table["n_fractions"], table["alpha_beta"])
-    return table
+    for name in table.columns[table.columns.str.startswith(("cov_", "ext_"))]:
+        table[name] = _typed(table[name])
+    _check_drugs(table, path)
+    try:
+        return with_arms(table)
+    except InputError as error:
+        msg = f"{path}: {error.message}"
+        raise SheetError(msg, fix=error.fix) from error
+
+
+def _typed(values: pd.Series) -> pd.Series:
+    """Numbers where every value that is given is one, else words."""
+    given = values[values != ""]
+    if len(given) and given.map(lambda text: bool(_NUMBER.fullmatch(text))).all():
+        return pd.to_numeric(values.where(values != "", np.nan)).astype(float)
+    return values
+
+
+def _check_drugs(table: pd.DataFrame, path: str | Path) -> None:
+    """Refuse doses and days of drugs that say no dose and no days."""
+    for row in table.to_dict("records"):
+        where = f"{path}, sample {row['sample']!r}"
+        drugs, dose = drug_names(row.get("drug")), row.get("drug_dose", "")
+        if dose and not row.get("drug"):
+            msg = f"{where}: drug_dose is {dose!r}, but there is no drug"
+            raise SheetError(msg, fix="name the drug, or leave the dose empty")
+        if dose and drugs and len(dose.split("+")) != len(drugs):
+            msg = f"{where}: {len(drugs)} drugs ({'+'.join(drugs)}) have drug_dose {dose!r}"
+            raise SheetError(msg, fix="give each drug a dose, with +, or leave it empty")
+        start, stop = (row.get(f"drug_{end}_days", np.nan) for end in ("start", "stop"))
+        if stop < start:
+            msg = f"{where}: drug_stop_days {stop:g} is before drug_start_days {start:g}"
+            raise SheetError(msg, fix="both are days on the clock of time_post_rt")
 
 
 def _read_sheet(path: str | Path, name: str, key: str) -> pd.DataFrame:
     rules = schema(name)
     raw = _raw_sheet(path)
     _check_columns(raw, rules, path)
-    for column in rules["properties"]:
-        if column not in raw:
+    for column, rule in rules["properties"].items():
+        if column not in raw and not rule.get("optional"):
             raw[column] = ""
     wrong: list[SheetError] = []
     table = pd.DataFrame(
@@ -199,10 +234,11 @@ def _check_columns(raw: pd.DataFrame, rules: Mapping[str, Any], path: str | Path
     for column in raw.columns:
         if column not in known and not any(re.search(p, column) for p in patterns):
             meant = sheet_column(column)  # time is time_post_rt, though time_unit is nearer
-            near = [meant] if meant in known else difflib.get_close_matches(column, known, n=1)
+            is_own = meant is not None and (meant in known or meant.startswith("cov_"))
+            near = [meant] if is_own else difflib.get_close_matches(column, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"columns: {', '.join(known)}"
             if patterns:
-                hint += "; columns of your own begin with ext_"
+                hint += "; columns of your own begin with cov_ (covariates) or ext_ (measured)"
             msg = f"{path}: there is no column {column!r}"
             raise SheetError(msg, fix=hint)
     for column in rules["required"]:
@@ -256,7 +292,7 @@ def _value(
     if not re.fullmatch(rule.get("pattern", "(?s).*"), text):
         msg = f"{where}: {column} is {text[:120]!r}"
         fix = "use letters, digits, '_', '.', '+', '-', the first a letter or digit; at most 100"
-        raise SheetError(msg, fix=fix)
+        raise SheetError(msg, fix=rule["description"] if rule.get("optional") else fix)
     wrong = odd_path(text) if rule.get("format") == "path" else None
     if wrong:
         msg = f"{where}: {column} is {text[:120]!r}, which {wrong}"
@@ -338,10 +374,11 @@ def dose_messages(samples: pd.DataFrame, *, control: str) -> list[str]:
     dosed = samples[is_control & (samples[k.DOSE] > 0)][k.SAMPLE].tolist()
     if dosed:
         out.append(f"Control samples with a dose above 0 Gy: {', '.join(dosed)}.")
-    bare = samples[~is_control & (samples[k.DOSE] == 0)][k.SAMPLE].tolist()
+    irradiated = samples[~unirradiated(samples, control)]
+    timeless = irradiated[irradiated[k.DAYS].isna()][k.SAMPLE].tolist()
+    bare = irradiated[irradiated[k.DOSE] == 0][k.SAMPLE].tolist()
     if bare:
         out.append(f"Treated samples with a dose of 0 Gy: {', '.join(bare)}.")
-    timeless = samples[~is_control & samples[k.DAYS].isna()][k.SAMPLE].tolist()
     if timeless:
         out.append(
             f"Treated samples without a time: {', '.join(timeless)}; never called senescent."
