@@ -28,10 +28,12 @@ from .inference import confounders as confounders
 from .inference import differential as differential
 from .inference import enrichment as enrichment
 from .inference import families as families
+from .inference import power as power
 from .inference import pseudobulk as pseudobulk
 from .inference import pseudobulk_scores as pseudobulk_scores
 from .inference import readouts as readouts
 from .inference import sensitivity as sensitivity
+from .inference import spread_of as spread_of
 from .inference import tissue_burden as tissue_burden
 from .inference import trend as trend
 from .report import render as render
@@ -72,6 +74,7 @@ __all__ = [
     "phases",
     "pl",
     "plasma",
+    "power",
     "pseudobulk",
     "pseudobulk_scores",
     "qc",
@@ -83,6 +86,7 @@ __all__ = [
     "sensitivity",
     "signatures",
     "simulate",
+    "spread_of",
     "substate_shares",
     "targets",
     "tissue_burden",

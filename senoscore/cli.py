@@ -165,6 +165,9 @@ def simulate(
     *,
     seed: Annotated[int, typer.Option(help="Same seed, same bits.")] = 1,
     size: Annotated[str, typer.Option(help="demo or tiny.")] = "demo",
+    design: Annotated[
+        str, typer.Option(help="time: over time; senolytic: drugs after radiotherapy.")
+    ] = "time",
     if_missing: Annotated[
         bool, typer.Option("--if-missing", help="Do nothing where it is already there.")
     ] = False,
@@ -172,7 +175,7 @@ def simulate(
     """Make an irradiated glioma-like tissue with known truth."""
     from senoscore import run as stages
 
-    stages.simulate(out, seed=seed, size=size, if_missing=if_missing)
+    stages.simulate(out, seed=seed, size=size, design=design, if_missing=if_missing)
 
 
 @app.command()
@@ -608,6 +611,43 @@ def trend(
         sensitivity_out=sensitivity or layout.summary("sensitivity"),
         labels_out=labels or layout.summary("label_check"),
     )  # fmt: skip
+
+
+@app.command()
+def power(
+    share: Annotated[
+        float | None, typer.Option(help="Share in one arm, 0..1; left out: that of the pilot.")
+    ] = None,
+    to: Annotated[float | None, typer.Option(help="Share in the other arm; default half.")] = None,
+    *,
+    sd: Annotated[
+        float | None, typer.Option(help="SD between animals, radians on the arcsine scale.")
+    ] = None,
+    cells: Annotated[
+        float | None, typer.Option(help="Cells of the compartment in a sample; default 100.")
+    ] = None,
+    burden: Annotated[
+        Path | None, typer.Option(help="burden.tsv of a pilot: its spread, cells and share.")
+    ] = None,
+    compartment: Annotated[str | None, typer.Option(help="Compartment of the pilot.")] = None,
+    design: Annotated[str, typer.Option(help="two_arms, interaction or paired.")] = "two_arms",
+    animals: Annotated[
+        list[int] | None, typer.Option(help="Animals an arm; may be given several times.")
+    ] = None,
+    correlation: Annotated[
+        float, typer.Option(help="Of two regions or times of an animal, for paired.")
+    ] = 0.5,
+    alpha: Annotated[float, typer.Option(help="Error rate of one test, two-sided.")] = 0.05,
+    output: Output = None,
+) -> None:
+    """Reckon how many animals a study needs."""
+    from senoscore import run as stages
+
+    for line in stages.power(
+        share, to, sd=sd, cells=cells, burden=burden, compartment=compartment, design=design,
+        animals=animals, correlation=correlation, alpha=alpha, out=output,
+    ):  # fmt: skip
+        typer.echo(line)
 
 
 @app.command()

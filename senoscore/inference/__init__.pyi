@@ -13,6 +13,9 @@ from .expression import enrichment as enrichment
 from .models import Contrast as Contrast
 from .models import contrast as contrast
 from .models import fit as fit
+from .power import POWER_COLUMNS as POWER_COLUMNS
+from .power import power as power
+from .power import spread_of as spread_of
 from .pseudobulk import SCORE_COLUMNS as SCORE_COLUMNS
 from .pseudobulk import pseudobulk as pseudobulk
 from .pseudobulk import pseudobulk_scores as pseudobulk_scores
@@ -28,6 +31,7 @@ __all__ = [
     "DE_COLUMNS",
     "GENE_COLUMNS",
     "NAMES",
+    "POWER_COLUMNS",
     "SCORE_COLUMNS",
     "TREND_COLUMNS",
     "Contrast",
@@ -44,10 +48,12 @@ __all__ = [
     "fit",
     "labels",
     "paired",
+    "power",
     "pseudobulk",
     "pseudobulk_scores",
     "readouts",
     "sensitivity",
+    "spread_of",
     "tissue_burden",
     "trend",
 ]

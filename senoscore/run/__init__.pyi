@@ -20,6 +20,7 @@ from .layout import Layout as Layout
 from .notebook import attach as attach
 from .notebook import read as read
 from .page import report as report
+from .plan import power as power
 from .prepare import check as check
 from .prepare import dataset_row as dataset_row
 from .prepare import init as init
@@ -51,6 +52,7 @@ __all__ = [
     "ingest",
     "init",
     "load_config",
+    "power",
     "pseudobulk",
     "qc",
     "read",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from senoscore.errors import ConfigError
-from senoscore.io import workflow_file
+from senoscore.io import atomic_path, workflow_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,6 +123,9 @@ def add_run_verbs(app: typer.Typer) -> None:
         out: Annotated[Path, typer.Option(help="Folder to make.")] = Path("senoscore-demo"),
         seed: Annotated[int, typer.Option(help="Same seed, same bits.")] = 1,
         size: Annotated[str, typer.Option(help="demo or tiny.")] = "demo",
+        design: Annotated[
+            str, typer.Option(help="time: over time; senolytic: drugs after radiotherapy.")
+        ] = "time",
     ) -> None:
         """Simulate an irradiated tissue in ./senoscore-demo and run the workflow on it."""
         from senoscore import run as stages
@@ -131,8 +134,13 @@ def add_run_verbs(app: typer.Typer) -> None:
         out.mkdir(parents=True, exist_ok=True)
         os.chdir(out)
         data = Path("data")
-        stages.simulate(data, seed=seed, size=size, if_missing=True)
-        if not _CONFIG.exists():
+        stages.simulate(data, seed=seed, size=size, design=design, if_missing=True)
+        proposed = data / "config.yaml"  # of a study that has more than its sheets
+        if not _CONFIG.exists() and proposed.is_file():
+            _CONFIG.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_path(_CONFIG) as temporary:
+                temporary.write_bytes(proposed.read_bytes())
+        elif not _CONFIG.exists():
             point_config(_CONFIG, data / "datasets.tsv", data / "samples.tsv")
         _look_first(context.args)
         _become_snakemake(context.args)

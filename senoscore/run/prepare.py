@@ -125,14 +125,14 @@ _BARCODE: Final = re.compile(r"[ACGTN]{10,}")
 
 
 @logged
-def simulate(out: Path, *, seed: int, size: str, if_missing: bool) -> None:
+def simulate(out: Path, *, seed: int, size: str, if_missing: bool, design: str = "time") -> None:
     """Write a simulated study."""
     from senoscore.simulation import write_study
 
     if if_missing and (out / "datasets.tsv").is_file():
         log.info("%s is already there", out)
         return
-    write_study(out, seed=seed, size=size)
+    write_study(out, seed=seed, size=size, layout=design)
     log.info("simulated study in %s", out)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import secrets
 import shutil
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,8 @@ import pandas as pd
 from senoscore import names as k
 from senoscore.errors import ConfigError
 from senoscore.io import TEMPORARY_PREFIX, atomic_path, write_tsv
-from senoscore.simulation.tissue import design, simulate
+from senoscore.simulation.followup import outcome_of, plasma_of
+from senoscore.simulation.tissue import DRUGS, design, design_of_drugs, simulate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,19 +22,30 @@ if TYPE_CHECKING:
     import anndata as ad
 
 
-__all__ = ["SIZES", "write_study"]
+__all__ = ["DESIGNS", "SIZES", "write_study"]
 
 SIZES: Final = {
     "demo": {"replicates": 3, "days": (1, 3, 7, 14, 28, 90), "cells": 420},
     "tiny": {"replicates": 2, "days": (1, 7, 28), "cells": 240},
 }
-"""Samples and cells of a study, by name."""
+"""Samples and cells of a study over time, by name."""
+
+_SIZES_OF_DRUGS: Final = {
+    "demo": {"replicates": 5, "cells": 420},
+    "tiny": {"replicates": 3, "cells": 160},
+}
+
+DESIGNS: Final = ("time", "senolytic")
+"""Irradiated over time, or drugs after irradiation."""
+
+_BURDEN_SD: Final = 0.3
+"""Spread of the burden between animals in the study of drugs, natural log."""
 
 _FOLDER_SAMPLE: Final = 1
 """Position of the sample that is written as a 10x folder."""
 
 
-def write_study(folder: Path, *, seed: int, size: str = "demo") -> None:
+def write_study(folder: Path, *, seed: int, size: str = "demo", layout: str = "time") -> None:
     """Write matrices, both sheets and the truth.
 
     The first batch is an .h5ad with counts in X; the second an .h5ad with log-normalised values
@@ -47,11 +59,15 @@ def write_study(folder: Path, *, seed: int, size: str = "demo") -> None:
         Same seed, same study.
     size
         ``demo`` or ``tiny``.
+    layout
+        ``time``: irradiated and sham over time. ``senolytic``: sham and irradiated, each with a
+        vehicle and a senolytic, and irradiated with a senomorphic, with ``plasma.tsv``,
+        ``outcome.tsv`` and a ``config.yaml`` that names them.
 
     Raises
     ------
     ConfigError
-        Unknown size, or a seed that no generator takes.
+        Unknown size or layout, or a seed that no generator takes.
     """
     if seed < 0:
         msg = f"seed is {seed}, expected a whole number of 0 or more"
@@ -59,9 +75,10 @@ def write_study(folder: Path, *, seed: int, size: str = "demo") -> None:
     if size not in SIZES:
         msg = f"size is {size!r}, expected {' or '.join(SIZES)}"
         raise ConfigError(msg)
-    options = SIZES[size]
-    samples = design(replicates=options["replicates"], days=options["days"])  # type: ignore[arg-type]
-    adata = simulate(samples, seed=seed, cells_per_sample=options["cells"])  # type: ignore[arg-type]
+    if layout not in DESIGNS:
+        msg = f"design is {layout!r}, expected {' or '.join(DESIGNS)}"
+        raise ConfigError(msg)
+    samples, adata = _drawn(layout, size, seed=seed)
     truth = adata.uns.pop("truth")
     own = ["true_compartment", "true_state", "is_doublet", "is_poor"]
     cells = adata.obs[[k.SAMPLE, *own]].reset_index(names=k.CELL)
@@ -87,7 +104,34 @@ def write_study(folder: Path, *, seed: int, size: str = "demo") -> None:
     write_tsv(truth, folder / "truth.tsv")
     write_tsv(cells, folder / "truth_cells.tsv.gz")
     write_tsv(samples, folder / "samples.tsv")
+    if layout == "senolytic":
+        _write_followup(folder, samples, truth, seed=seed)
     write_tsv(datasets, folder / "datasets.tsv")  # last: its presence says the study is whole
+
+
+def _drawn(layout: str, size: str, *, seed: int) -> tuple[pd.DataFrame, ad.AnnData]:
+    if layout == "time":
+        options: dict[str, Any] = SIZES[size]
+        samples = design(replicates=options["replicates"], days=options["days"])
+        return samples, simulate(samples, seed=seed, cells_per_sample=options["cells"])
+    options = _SIZES_OF_DRUGS[size]
+    samples = design_of_drugs(replicates=options["replicates"])
+    cells = options["cells"]
+    return samples, simulate(samples, seed=seed, cells_per_sample=cells, burden_sd=_BURDEN_SD)
+
+
+def _write_followup(folder: Path, samples: pd.DataFrame, truth: pd.DataFrame, *, seed: int) -> None:
+    secretion = samples["drug"].map(lambda name: DRUGS[name].secretion if name else 1.0)
+    secretion.index = pd.Index(samples[k.SAMPLE])
+    write_tsv(plasma_of(samples, truth, secretion=secretion, seed=seed), folder / "plasma.tsv")
+    write_tsv(outcome_of(samples, truth, seed=seed), folder / "outcome.tsv")
+    where = folder.as_posix()
+    lines = [
+        "# Drugs after radiotherapy, simulated. Keys left out have their defaults.",
+        *(f"{key}: {where}/{key}.tsv" for key in ("datasets", "samples", "plasma", "outcome")),
+    ]
+    with atomic_path(folder / "config.yaml") as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _write_h5ad(adata: ad.AnnData, path: Path, keep: list[str], *, logged: bool) -> None:

@@ -11,11 +11,12 @@ import pandas as pd
 from scipy import sparse
 
 from senoscore import names as k
+from senoscore.errors import ConfigError
 from senoscore.genesets import signatures, symbols
 from senoscore.io import resource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import anndata as ad
     from numpy.typing import NDArray
@@ -26,11 +27,13 @@ __all__ = [
     "COMPARTMENTS",
     "CYCLING",
     "DAYS",
+    "DRUGS",
     "ESCAPED",
     "QUIESCENT",
     "STATES",
     "Tissue",
     "design",
+    "design_of_drugs",
     "make_tissue",
     "simulate",
 ]
@@ -77,6 +80,29 @@ CYCLING: Final = {
 QUIESCENT: Final = {"fibroblast": 0.25, "tumour": 0.08, "endothelial": 0.10}
 ACTIVATED: Final = {"macrophage": 0.10, "fibroblast": 0.04}
 """Inflamed cells in every arm, controls too: secretion without arrest."""
+
+
+@dataclass(frozen=True)
+class Drug:
+    """What a drug does to senescent cells from the day it is given.
+
+    Parameters
+    ----------
+    left
+        Share of the senescent cells that it leaves, per compartment; others are left whole.
+    secretion
+        Factor on the SASP programmes of senescent cells, natural log scale.
+    """
+
+    left: Mapping[str, float]
+    secretion: float = 1.0
+
+
+DRUGS: Final = {
+    "senolytic": Drug({"tumour": 0.35, "fibroblast": 0.35, "endothelial": 0.4, "astrocyte": 0.7}),
+    "senomorphic": Drug({}, secretion=0.25),
+}
+"""Made-up drugs: one clears senescent cells, astrocytes least; one silences what they secrete."""
 
 _SPONTANEOUS: Final = 0.005
 """Senescent share without irradiation."""
@@ -252,6 +278,9 @@ def _programmes(rng: np.random.Generator, at: object, n: int) -> dict[str, NDArr
     }
 
 
+_DRUG_FROM: Final = 14.0
+"""Day from which a drug is given in :func:`design_of_drugs`."""
+
 _FULL_DOSE: Final = 8.0
 """Gy at which the burden is what BURDEN says; it scales with dose below."""
 
@@ -267,6 +296,17 @@ class _Sample:
     days: float
     dose: float
     batch: int
+    drugs: tuple[str, ...] = ()
+    frailty: float = 1.0
+
+    @property
+    def secretion(self) -> float:
+        """Factor of all its drugs on what senescent cells secrete."""
+        return float(np.prod([DRUGS[name].secretion for name in self.drugs]))
+
+    def left(self, compartment: str) -> float:
+        """Share of the senescent cells that its drugs leave."""
+        return float(np.prod([DRUGS[name].left.get(compartment, 1.0) for name in self.drugs]))
 
 
 def design(*, replicates: int = 3, days: tuple[int, ...] = DAYS) -> pd.DataFrame:
@@ -313,6 +353,61 @@ def design(*, replicates: int = 3, days: tuple[int, ...] = DAYS) -> pd.DataFrame
     return pd.DataFrame(rows).astype({"n_fractions": "Int64"})
 
 
+def design_of_drugs(*, replicates: int = 5, days: float = 28) -> pd.DataFrame:
+    """Lay out a study of drugs after radiotherapy: 2 x 2 and one arm more, all taken on one day.
+
+    Sham and 8 Gy, each without a drug and with the senolytic; 8 Gy with the senomorphic. Drugs
+    are given from day 14 on.
+
+    Parameters
+    ----------
+    replicates
+        Animals an arm.
+    days
+        Day on which they are taken, after day 14.
+
+    Returns
+    -------
+    A samples sheet as of :func:`design`, with drug, drug_dose, drug_unit, drug_start_days,
+    drug_stop_days, cov_sex and cov_age_weeks. Batches and sexes are balanced over arms.
+    """
+    arms = [
+        (k.CONTROL, ""),
+        (k.CONTROL, "senolytic"),
+        ("irradiated", ""),
+        ("irradiated", "senolytic"),
+        ("irradiated", "senomorphic"),
+    ]
+    rows: list[dict[str, Any]] = []
+    for treatment, drug in arms:
+        dose = 0.0 if treatment == k.CONTROL else _FULL_DOSE
+        for animal in range(replicates):
+            word = "sham" if treatment == k.CONTROL else "rt"
+            rows.append(
+                {
+                    k.SAMPLE: f"{word}_{drug or 'vehicle'}_{animal + 1}",
+                    k.SUBJECT: f"m{len(rows) + 1:02d}",
+                    k.TREATMENT: treatment,
+                    k.DOSE: dose,
+                    "n_fractions": 1 if dose else None,
+                    "modality": "photon" if dose else "",
+                    k.TIME: days,
+                    "time_unit": "d",
+                    k.BATCH: f"b{(animal + len(rows) // replicates) % 2 + 1}",
+                    "tissue": "brain",
+                    "alpha_beta": 3.0,
+                    "drug": drug,
+                    "drug_dose": 50.0 if drug else None,
+                    "drug_unit": "mg/kg" if drug else "",
+                    "drug_start_days": _DRUG_FROM if drug else None,
+                    "drug_stop_days": days if drug else None,
+                    "cov_sex": "fm"[animal % 2],
+                    "cov_age_weeks": 10 + animal,
+                }
+            )
+    return pd.DataFrame(rows).astype({"n_fractions": "Int64"})
+
+
 def simulate(
     samples: pd.DataFrame | None = None,
     *,
@@ -323,6 +418,7 @@ def simulate(
     burden: float = 1.0,
     acute: float = 1.0,
     subject_sd: float = 0.12,
+    burden_sd: float = 0.0,
 ) -> ad.AnnData:
     r"""Simulate negative-binomial counts of irradiated tissue.
 
@@ -334,7 +430,8 @@ def simulate(
     Parameters
     ----------
     samples
-        As :func:`design` gives it (the default).
+        As :func:`design` gives it (the default), or :func:`design_of_drugs`: a column ``drug``
+        names drugs of :data:`DRUGS`, several with ``+``.
     seed
         Same seed, same counts: each sample has a stream of its own, so that adding one
         changes no other.
@@ -351,12 +448,20 @@ def simulate(
         Factor on the share of cells with a transient p53 response.
     subject_sd
         Standard deviation between animals, natural log, of whole programmes.
+    burden_sd
+        Standard deviation between animals, natural log, of the senescent share in all
+        compartments alike; 0 leaves differences between animals to chance among their cells.
 
     Returns
     -------
     AnnData, X int32 CSR. obs: the samples sheet's columns, ``true_compartment``, ``true_state``,
     ``is_doublet``, ``is_poor``. ``uns["truth"]``: sample, compartment, n_cells,
     senescent_fraction of the cells that are neither doublets nor poor.
+
+    Raises
+    ------
+    ConfigError
+        ``drug`` names one that is not in :data:`DRUGS`.
     """
     import anndata as ad
 
@@ -372,12 +477,16 @@ def simulate(
             float(row[k.TIME]),
             float(row[k.DOSE]),
             sum(str(row[k.BATCH]).encode()),
+            _drugs(row.get("drug")),
+            _frailty(str(row[k.SUBJECT]), seed=seed, sd=burden_sd),
         )
         key = (seed, *sample.name.encode())
         rng = np.random.default_rng(np.random.SeedSequence(key))
         obs = _cells(rng, sample, cells_per_sample, burden=burden, acute=acute)
         profiles = _animal(rng, tissue, sample, seed=seed, sd=subject_sd)
-        blocks.append(_counts(rng, tissue, profiles, obs, median_counts))
+        blocks.append(
+            _counts(rng, tissue, profiles, obs, median_counts, secretion=sample.secretion)
+        )
         for column, value in row.items():
             obs[column] = value
         obs.index = pd.Index([f"{sample.name}-{i:04d}" for i in range(len(obs))], dtype=object)
@@ -392,6 +501,25 @@ def simulate(
     return adata
 
 
+def _drugs(cell: object) -> tuple[str, ...]:
+    if cell is None or pd.isna(cell):  # type: ignore[call-overload]
+        return ()
+    names = tuple(part.strip() for part in str(cell).split("+") if part.strip())
+    for name in names:
+        if name not in DRUGS:
+            msg = f"drug is {name!r}, expected {' or '.join(DRUGS)}"
+            raise ConfigError(msg, fix="the simulation knows these two; write one of them")
+    return names
+
+
+def _frailty(subject: str, *, seed: int, sd: float) -> float:
+    """Factor of an animal on its burden, from a stream of its own."""
+    if sd == 0:
+        return 1.0
+    rng = np.random.default_rng(np.random.SeedSequence((seed, 11, *subject.encode())))
+    return float(np.exp(rng.normal(-(sd**2) / 2, sd)))
+
+
 def _curve(curve: tuple[float, ...], days: float) -> float:
     return float(np.interp(np.log1p(days), np.log1p(DAYS), curve))
 
@@ -401,10 +529,11 @@ def _state_shares(name: str, sample: _Sample, *, burden: float, acute: float) ->
     shares["senescent"] = _SPONTANEOUS * min(burden, 1.0)
     if sample.treatment != k.CONTROL:
         scale = sample.dose / _FULL_DOSE
-        shares["senescent"] += burden * scale * _curve(BURDEN[name], sample.days)
+        shares["senescent"] += burden * sample.frailty * scale * _curve(BURDEN[name], sample.days)
         if name in ESCAPED:
-            shares["escaped"] = burden * scale * _curve(ESCAPED[name], sample.days)
+            shares["escaped"] = burden * sample.frailty * scale * _curve(ESCAPED[name], sample.days)
         shares["acute"] = acute * min(1.0, scale) * _curve(ACUTE, sample.days)
+    shares["senescent"] = min(0.95, shares["senescent"] * sample.left(name))
     left = 1 - shares["senescent"] - shares["escaped"] - shares["acute"]
     shares["cycling"] = left * CYCLING.get(name, 0.0)
     shares["quiescent"] = left * QUIESCENT.get(name, 0.0)
@@ -468,6 +597,8 @@ def _counts(
     profiles: dict[str, NDArray[np.float64]],
     obs: pd.DataFrame,
     median_counts: float,
+    *,
+    secretion: float,
 ) -> sparse.csr_matrix:
     n, n_genes = len(obs), len(tissue.genes)
     names = list(COMPARTMENTS)
@@ -483,7 +614,8 @@ def _counts(
         log_p[i] = rest + strength[i] * (own - rest) if graded[i] else own
     for family in tissue.families:
         on = secreting & (rng.random(n) < 0.6)
-        log_p[on] += strength[on, None] * tissue.programme[family][compartment[on]]
+        size_of = secretion * strength[on, None]
+        log_p[on] += size_of * tissue.programme[family][compartment[on]]
     p = np.exp(log_p)
     poor = obs["is_poor"].to_numpy()
     p[np.ix_(poor, tissue.mito)] *= 6

@@ -10,7 +10,7 @@ import pytest
 
 from senoscore.errors import ConfigError
 from senoscore.simulation.files import write_study
-from senoscore.simulation.tissue import design, simulate
+from senoscore.simulation.tissue import design, design_of_drugs, simulate
 from senoscore.study.sheets import check_sheets, read_datasets, read_samples
 
 if TYPE_CHECKING:
@@ -84,3 +84,43 @@ def test_a_seed_below_zero_is_refused(tmp_path) -> None:
     with pytest.raises(ConfigError, match="seed is -1"):
         write_study(tmp_path / "study", seed=-1, size="tiny")
     assert not (tmp_path / "study").exists()
+
+
+def shares(samples, **options: float):
+    adata = simulate(samples, seed=2, cells_per_sample=300, n_genes=10, **options)
+    own = adata.obs[adata.obs["true_compartment"].isin(["tumour", "fibroblast"])]
+    senescent = own["true_state"].astype(str).eq("senescent")
+    return senescent.groupby([own["treatment"], own["drug"]], observed=True).mean()
+
+
+def test_drugs_do_what_they_are_named_for() -> None:
+    found = shares(design_of_drugs(replicates=2))
+    assert found["irradiated", "senolytic"] < 0.6 * found["irradiated", ""]
+    assert found["irradiated", "senomorphic"] > 0.7 * found["irradiated", ""]
+    assert found["control", ""] < 0.03
+
+
+def test_senomorphic_silences_secretion_and_nothing_else() -> None:
+    row = design_of_drugs(replicates=1).query("drug == 'senomorphic'")
+    options = {"seed": 2, "cells_per_sample": 400, "n_genes": 10}
+    drug, vehicle = simulate(row, **options), simulate(row.assign(drug=""), **options)
+    assert (drug.obs["true_state"] == vehicle.obs["true_state"]).all()
+    chosen = (drug.obs["true_state"] == "senescent").to_numpy()
+
+    def share(adata, genes: list[str]) -> float:
+        counts = adata[chosen].to_df()
+        return counts[genes].to_numpy().sum() / counts.to_numpy().sum()
+
+    sasp = ["IL6", "CXCL8", "CCL2", "CXCL1", "MMP3", "MMP1", "SERPINE1"]
+    assert share(drug, sasp) < share(vehicle, sasp)
+
+
+def test_animals_differ_in_burden_where_asked() -> None:
+    table = design_of_drugs(replicates=2).query("drug == '' and treatment == 'irradiated'")
+    alike, apart = shares(table), shares(table, burden_sd=1.5)
+    assert alike.iloc[0] != apart.iloc[0]
+
+
+def test_unknown_drug_is_refused() -> None:
+    with pytest.raises(ConfigError, match="drug is 'aspirin'"):
+        simulate(design_of_drugs(replicates=1).assign(drug="aspirin"), cells_per_sample=5)
