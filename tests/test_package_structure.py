@@ -216,7 +216,7 @@ TWINS = {
     "list": "list_signatures", "methods": "methods", "pseudobulk": "pseudobulk", "qc": "qc",
     "report": "render", "score": "score", "signatures": "signatures", "simulate": "simulate",
     "substates": "substate_shares", "trend": "trend", "window": "window",
-    "ingest": "read", "export": "attach",
+    "ingest": "read", "export": "attach", "power": "power",
 }  # fmt: skip
 """What each verb of the command line is in a notebook. ``sen.report`` and ``sen.ingest`` are rooms;
 a notebook reads with ``read`` what a run ingests, and takes with ``attach`` what it exports."""
@@ -227,6 +227,7 @@ BESIDE = {
     "group_means": "crosstalk", "read_plasma": "window", "phases": "window", "genes": "signatures",
     "differential": "pseudobulk", "enrichment": "pseudobulk", "pseudobulk_scores": "pseudobulk",
     "readouts": "trend", "sensitivity": "trend", "tissue_burden": "burden", "load_panel": "call",
+    "spread_of": "power",
 }  # fmt: skip
 """Public functions that are a part of a verb."""
 
