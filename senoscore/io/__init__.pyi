@@ -26,6 +26,7 @@ from .hdf5 import read_index as read_index
 from .hdf5 import read_stored as read_stored
 from .progress import progress as progress
 from .progress import track as track
+from .resources import column_meanings as column_meanings
 from .resources import odd_path as odd_path
 from .resources import resource as resource
 from .resources import schema as schema
@@ -53,6 +54,7 @@ __all__ = [
     "check_parts",
     "check_size",
     "child",
+    "column_meanings",
     "create_h5",
     "damaged",
     "describe",

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import yaml
 
-__all__ = ["odd_path", "resource", "schema", "workflow_file"]
+__all__ = ["column_meanings", "odd_path", "resource", "schema", "workflow_file"]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -33,6 +33,23 @@ def workflow_file(*parts: str) -> Path:
         The installation is broken: the file should have been shipped.
     """
     return _shipped("workflow", *parts)
+
+
+@cache
+def column_meanings() -> dict[str, str]:
+    """What each column of the result tables means, its unit in brackets; keys may end in ``*``.
+
+    Raises
+    ------
+    FileNotFoundError
+        The installation is broken.
+    """
+    lines = _shipped("docs", "columns.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    out = {}
+    for line in lines:
+        name, _, unit, meaning = line.split("\t")
+        out[name] = meaning + (f" (unit: {unit})" if unit else "")
+    return out
 
 
 def _shipped(folder: str, *parts: str) -> Path:

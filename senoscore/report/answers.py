@@ -13,10 +13,9 @@ from scipy import optimize, special, stats
 from senoscore import names as k
 from senoscore.errors import InputError
 from senoscore.plotting import Arm, arms, heatmap_table, main_arm, sasp_families, theme, tidy
-from senoscore.report.words import lower
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from senoscore.report.load import Run
 
@@ -35,7 +34,6 @@ __all__ = [
     "amount",
     "answers",
     "curve",
-    "headline",
     "highest",
     "noncentrality",
     "signed",
@@ -224,9 +222,9 @@ def _pairs(table: pd.DataFrame) -> Points:
 
 YES: Final = "above control"
 NO: Final = "not detected"
-WEAK: Final = "underpowered"
+WEAK: Final = "too few samples"
 ACUTE: Final = "acute damage response"
-UNTESTED: Final = "not testable"
+UNTESTED: Final = "no test possible"
 UNKNOWN: Final = "not assessable"
 FEWEST: Final = 2
 """Samples in the smaller group up to which “not detected” would say more than was looked for."""
@@ -243,7 +241,7 @@ class Answer:
     """What the page says of one compartment, each field a finished text.
 
     ``acute``: since when an acute damage response holds; ``seen``: the smallest true excess that
-    would have been seen. Empty where there is none.
+    the study shows with a power of 80 %. Empty where there is none.
     """
 
     compartment: str
@@ -260,6 +258,8 @@ class Answer:
     by_index: bool = False
     acute: str = ""
     seen: str = ""
+    groups: str = ""
+    """Samples of the two groups, ``3 against 2 samples``."""
     spark: Points = ()
     spark_line: Points = ()
 
@@ -341,11 +341,12 @@ def _answer(name: str, table: pd.DataFrame, trend: pd.DataFrame | None, asked: _
         animals, animals_note = _overall(trend, name, measures) or (animals, animals_note)
     seen = found.seen if verdict in (NO, WEAK) else ""
     if seen:
-        animals_note += f"; smallest true excess seen with 80 % power: {seen}"
+        animals_note += f"; an excess of {seen} or more would have been seen"
     points, line = curve(treated, highest(table, column, asked.control))
     return Answer(
         name, theme.pretty(name), verdict, found.text, found.note, since, since_note,
-        families, sasp_note, animals, animals_note, by_index, acute, seen, points, line,
+        families, sasp_note, animals, animals_note, by_index, acute, seen, _groups(row), points,
+        line,
     )  # fmt: skip
 
 
@@ -427,7 +428,8 @@ def _since(
         days = [tidy.day_label(d) for d in sorted(below[k.DAYS].unique())]
         lower_at = f"; below control at {', '.join(days)}" if days else ""
         n = len(tested)
-        said = f"above control at none of {n} tested contrasts{lower_at}"
+        times = "the one time tested" if n == 1 else f"any of {n} times tested"
+        said = f"not above control at {times}{lower_at}"
         return "–", said if n else "no time was testable"
     arm = str(held.sort_values(k.DAYS)["contrast"].iloc[0]).split(" vs ")[0]
     own, mine = (t[t["contrast"].str.startswith(f"{arm} vs ")] for t in (held, tested))
@@ -437,7 +439,7 @@ def _since(
     which = f"{arm.removeprefix(k.IRRADIATED).strip()}: " if several else ""
     return (
         f"from {tidy.day_label(days[0])}",
-        f"{which}q ≤ {alpha:g} at {len(days)} of {mine[k.DAYS].nunique()} tested times{gone}",
+        f"{which}above control at {len(days)} of {mine[k.DAYS].nunique()} times tested{gone}",
     )
 
 
@@ -473,14 +475,25 @@ def _sasp(
         tested |= bool(np.isfinite(q))
         if (np.isfinite(q) and q > asked.alpha) or (np.isnan(q) and family.difference < _SMALL):
             continue
-        label = theme.pretty(axis.removeprefix("sasp_"))
-        text = f"{label} {signed(family.difference, 2)}"
+        label = theme.pretty(axis).removeprefix("SASP ")
+        text = f"{label[:1].upper()}{label[1:]} {signed(family.difference, 2)}"
         shown = f" (q\u00a0{tidy.p_value(q)})" if np.isfinite(q) else ""
         out.append(text + shown.replace("< ", "<\u00a0"))
     if not out:
-        said = "no family above control after BH" if tested else "no family above control"
-        return (), f"{said} at {day}"
+        if not tested:
+            return (), f"no SASP family above control at {day}, none tested"
+        return (), (
+            f"no SASP family clearly above control at {day} (corrected for the number of families)"
+        )
     return tuple(out), f"control SDs over control at {day}" + ("" if tested else ", not tested")
+
+
+def _groups(row: dict[str, Any]) -> str:
+    """Samples of a contrast, ``3 against 2 samples``."""
+    sizes = [row.get(name, np.nan) for name in ("n_treated", "n_control")]
+    if not all(np.isfinite(n) for n in sizes):
+        return ""
+    return f"{tidy.number(sizes[0])} against {tidy.number(sizes[1])} samples"
 
 
 def _animals(rows: pd.DataFrame, held: pd.DataFrame, row: dict[str, Any]) -> tuple[str, str]:
@@ -491,9 +504,9 @@ def _animals(rows: pd.DataFrame, held: pd.DataFrame, row: dict[str, Any]) -> tup
     n = f"n = {tidy.number(row['n_treated'])} vs {tidy.number(row['n_control'])} samples"
     note = f"p {_eq(row['p'])}, {n}, {tidy.day_label(row[k.DAYS])}"
     if min(row["n_treated"], row["n_control"]) <= FEWEST:
-        note += "; 2 or fewer in a group: the interval is very wide"
+        note += f"; {FEWEST} or fewer in a group: the interval is very wide"
     if held.empty:
-        note += "; absence of evidence, not evidence of absence"
+        note += "; this is no proof that there is none"
     return f"q {_eq(row['q'])}", note
 
 
@@ -514,46 +527,3 @@ def _overall(trend: pd.DataFrame | None, name: str, measures: set[str]) -> tuple
 def _eq(value: float) -> str:
     text = tidy.p_value(value)
     return text if text.startswith("<") else f"= {text}"
-
-
-def headline(found: Sequence[Answer]) -> str:
-    """Say in a few sentences which compartments are above control, and since when."""
-    verdicts = (YES, NO, WEAK, ACUTE, UNTESTED, UNKNOWN)
-    groups = {v: [a for a in found if a.verdict == v] for v in verdicts}
-    if not found:
-        return "This run has no burden table yet: nothing can be said about senescence."
-    parts = []
-    if groups[YES]:
-        names = [f"{lower(a.name)} ({a.since})" for a in groups[YES]]
-        what = "A senescence index" if groups[YES][0].by_index else "Senescence"
-        parts.append(f"{what} above the unirradiated controls is shown in {_join(names)}.")
-    if groups[NO]:
-        lead = (
-            "None was detected in" if groups[YES] else "No senescence above control was detected in"
-        )
-        where = _join([_with_seen(a) for a in groups[NO]])
-        parts.append(f"{lead} {where}, which does not rule it out.")
-    if groups[WEAK]:
-        few = _join([_with_seen(a) for a in groups[WEAK]])
-        parts.append(f"Underpowered, with {FEWEST} or fewer samples in a group: {few}.")
-    if any(a.seen for a in groups[NO] + groups[WEAK]):
-        parts.append("In brackets: the smallest true excess seen with 80 % power.")
-    if groups[ACUTE]:
-        names = [f"{lower(a.name)} ({a.acute})" for a in groups[ACUTE]]
-        parts.append(
-            f"An acute damage response, which is not senescence, is shown in {_join(names)}; no "
-            "sample is late enough for senescence to be claimed."
-        )
-    for verdict in (UNTESTED, UNKNOWN):
-        if groups[verdict]:
-            names = [lower(a.name) for a in groups[verdict]]
-            parts.append(f"{verdict.capitalize()}: {_join(names)}.")
-    return " ".join(parts)
-
-
-def _with_seen(answer: Answer) -> str:
-    return lower(answer.name) + (f" ({answer.seen})" if answer.seen else "")
-
-
-def _join(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

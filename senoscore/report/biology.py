@@ -32,7 +32,7 @@ _PHASES: Final = [
 def window(run: Run, options: Options) -> Section:
     """Course of each compartment, targets and escape."""
     lead = LEADS["window"]
-    title = "Window"
+    title = "Course"
     times = run.get("window")
     if times is None:
         return Section("window", title, lead, (Gap(title, run.why_not("window")),))
@@ -96,7 +96,7 @@ def crosstalk(run: Run, options: Options) -> Section:
         "crosstalk",
         lambda layout: pl.crosstalk(table, alpha=options.alpha, layout=layout),
         lambda: pl.crosstalk_table(table, alpha=options.alpha),
-        title="Directions that the literature expects",
+        title="Signals that the literature expects",
         caption=(
             "Score with senescent senders less score with the other cells of the same compartment "
             "and sample. Up to ten pairs a direction: those with the largest differences, circular "

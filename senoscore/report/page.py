@@ -20,9 +20,11 @@ from senoscore import __version__
 from senoscore import names as k
 from senoscore.io import atomic_path, write_tsv
 from senoscore.plotting import theme, tidy
-from senoscore.report.answers import Answer, answers, headline
-from senoscore.report.load import Run, RunFiles, jobs, load, not_comparable
+from senoscore.report.answers import UNKNOWN, Answer, answers
+from senoscore.report.headline import sentences
+from senoscore.report.load import Run, RunFiles, jobs, load
 from senoscore.report.parts import Options, samples_of
+from senoscore.report.problems import problems
 from senoscore.report.sections import sections
 from senoscore.report.tables import clean, view
 from senoscore.report.words import seldom
@@ -151,11 +153,13 @@ def _page(run: Run, options: Options, title: str, used: pd.DataFrame | None) -> 
         version=__version__,
         created=run.provenance.get("created", ""),
         facts=_facts(run, options, found),
-        headline=headline(found),
+        sentences=sentences(found),
+        board=_board(found),
+        by_index=bool(found) and all(a.by_index for a in found),
         seldom=seldom(run),
-        warnings=not_comparable(run),
-        answers=found,
+        problems=problems(run, options),
         alpha=options.alpha,
+        stable=options.stable,
         sections=sections(run, options),
         provenance=bool(run.provenance),
         versions=view(versions, "versions", title="Versions and seeds"),
@@ -166,6 +170,12 @@ def _page(run: Run, options: Options, title: str, used: pd.DataFrame | None) -> 
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704
     )
+
+
+def _board(found: Sequence[Answer]) -> Sequence[Answer]:
+    """Rows of the table of answers; none where all would say the same of nothing."""
+    same = len({a.amount_note for a in found if a.verdict == UNKNOWN}) == 1
+    return () if same and all(a.verdict == UNKNOWN for a in found) else found
 
 
 def _sha256(text: str) -> str:

@@ -41,10 +41,10 @@ def burden(run: Run, options: Options) -> Section:
             layout=layout,
         ),
         lambda: pl.timecourse_table(shown, control=options.control),
-        title="Senescent fraction per compartment",
+        title="Senescent cells per compartment, in per cent",
         caption=(
-            f"Phases are parted at {_cuts(options)}: our own default bounds, since sources "
-            "disagree. The time axis is log(1 + days); all panels share one vertical scale. "
+            f"{_phases_said(options)} Time is drawn as log(1 + days); all panels share one "
+            "vertical scale. The cut is set on controls, so the excess over them is a lower bound. "
             f"{_dose_said(burden, options)} {seldom(run)}"
         ),
         alt_text=_alt.burden,
@@ -74,8 +74,21 @@ def burden(run: Run, options: Options) -> Section:
     return Section("burden", title, lead, (drawn, table))
 
 
-def _cuts(options: Options) -> str:
-    return " and ".join(tidy.day_label(c) for c in options.phase_cuts)
+_PHASES: Final = ("Acute", "early", "chronic")
+
+
+def _phases_said(options: Options) -> str:
+    """Name the phases by the days that part them."""
+    cuts = options.phase_cuts
+    if len(cuts) != len(_PHASES) - 1:
+        return f"Phases end at day {' and '.join(f'{c:g}' for c in cuts)}."
+    whose = (
+        " (senoscore's defaults; sources disagree)"
+        if tuple(cuts) == tuple(theme.PHASE_CUTS)
+        else ""
+    )
+    upto = "; ".join(f"{name}: to day {cut:g}" for name, cut in zip(_PHASES, cuts, strict=False))
+    return f"{upto}; {_PHASES[-1]}: after{whose}."
 
 
 def _dose_said(burden: pd.DataFrame, options: Options) -> str:
@@ -97,7 +110,8 @@ def _comparable(burden: pd.DataFrame, *, measure: str) -> pd.DataFrame | None:
 
 def _scores_over_time(burden: pd.DataFrame, options: Options) -> Section:
     """Bulk and the like: no cells, so no fraction; axis scores of each sample instead."""
-    lead = LEADS["scores"]
+    whole = set(burden[k.COMPARTMENT].astype(str)) <= {k.BULK}
+    lead = LEADS["scores" if whole else "no_call"]
     axes = pl.axes_of(burden)
     if "index_mean" in burden and tidy.column(burden, "index_mean").notna().any():
         axes = ["index_mean", *axes]
@@ -122,7 +136,10 @@ def _scores_over_time(burden: pd.DataFrame, options: Options) -> Section:
         ),
         lambda: pl.timecourse_table(table, measure="value", control=options.control),
         title="Axis scores per sample",
-        caption="One dot is one sample; grey: unirradiated controls.",
+        caption=(
+            f"One dot is one {'sample' if whole else 'compartment of one sample'}; grey: "
+            "unirradiated controls."
+        ),
         alt_text=f"Scores of {len(axes)} axes against time, one dot per sample.",
         folder=options.figures,
     )  # fmt: skip

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from senoscore.io import column_meanings
 from senoscore.plotting import tidy, to_tsv
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-__all__ = ["Cell", "TableView", "clean", "view"]
+__all__ = ["Cell", "TableView", "clean", "meaning", "view"]
 
 ROWS_SHOWN: Final = 300
 CELL_LENGTH: Final = 120
@@ -57,6 +58,8 @@ class TableView:
     id: str
     title: str
     columns: tuple[str, ...]
+    meanings: tuple[str, ...]
+    """What each column means; empty for one that the data dictionary does not have."""
     numeric: tuple[bool, ...]
     rows: tuple[tuple[Cell, ...], ...]
     n_rows: int
@@ -111,6 +114,7 @@ def view(
         id=name,
         title=title,
         columns=tuple(clean(c, 60) for c in names),
+        meanings=tuple(meaning(c) for c in names),
         numeric=tuple(numeric),
         rows=rows,
         n_rows=len(table),
@@ -118,6 +122,17 @@ def view(
         href=href,
         filename=f"{name}.tsv",
     )
+
+
+def meaning(column: str) -> str:
+    """Look a column up in the data dictionary; ``z:sasp`` is found as ``z:*``."""
+    known = column_meanings()
+    if column in known:
+        return known[column]
+    found = [
+        said for name, said in known.items() if name.endswith("*") and column.startswith(name[:-1])
+    ]
+    return found[0] if found else ""
 
 
 def _cell(value: object, column: str, *, is_number: bool) -> Cell:

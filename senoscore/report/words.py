@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from senoscore.report.load import Run
 
 
-__all__ = ["LEADS", "NOT_IN_RNA", "design_messages", "lower", "not_assessed", "seldom"]
+__all__ = [
+    "LEADS",
+    "NOT_IN_RNA",
+    "design_messages",
+    "design_problems",
+    "lower",
+    "not_assessed",
+    "seldom",
+]
 
 NOT_IN_RNA: Final = (
     (
@@ -31,10 +39,6 @@ NOT_IN_RNA: Final = (
     ("Lipofuscin", "an aggregate; no transcript"),
     ("Vesicle cargo and miRNA of the SASP", "not in a messenger RNA library"),
     ("Quiescence against senescence", "cannot be told apart with certainty from RNA alone"),
-)
-_TWO: Final = (
-    "Groups of 2 samples: intervals are very wide (t multiplier 12.7 for one group mean, 4.3 for a "
-    "2-vs-2 difference, less where variance is pooled over all groups)."
 )
 
 
@@ -54,44 +58,74 @@ def seldom(run: Run) -> str:
     return " ".join(parts)
 
 
-def design_messages(samples: pd.DataFrame, *, control: str = k.CONTROL) -> list[str]:
-    """Word how far the replication of a design carries."""
+_NO_CONTROL: Final = (
+    "What counts as senescent is set on unirradiated cells of the same compartment, so no cell is "
+    "called and no compartment has an answer; scores are shown. If the sheet has controls under "
+    "another word than “{control}”, name it in the config (control_treatment)."
+)
+_ONE_CONTROL: Final = (
+    "How much controls differ among themselves is unknown: a difference from this one cannot be "
+    "told from a difference between animals."
+)
+_ONE_A_TIME: Final = (
+    "Differences between times cannot be separated from differences between animals. Only the "
+    "overall trend is tested."
+)
+_ONE_A_GROUP: Final = (
+    "With one animal or patient in a group there is a difference but no p-value or interval: cells "
+    "are not replicates."
+)
+
+
+def design_problems(samples: pd.DataFrame, *, control: str = k.CONTROL) -> list[tuple[str, str]]:
+    """Word what a design lacks and what follows from it: title and text, the worst first."""
     table = tidy.with_defaults(samples).drop_duplicates(k.SAMPLE)
     is_control = tidy.is_control(table, control)
     controls, treated = table[is_control], table[~is_control]
-    out = []
     if controls.empty:
-        out.append(
-            "No unirradiated sample: senescence calls need controls of the same compartment; "
-            "scores and the matched-gene null only."
-        )
-    elif len(controls) == 1:
-        out.append("One control sample: the variability of controls is unknown.")
+        return [("No unirradiated sample.", _NO_CONTROL.format(control=control))]
+    out = []
+    if len(controls) == 1:
+        out.append(("One control sample.", _ONE_CONTROL))
     elif _distinct(controls) == 1 and _distinct(treated) > 1:
         day = tidy.day_label(controls[k.DAYS].dropna().iloc[0])
-        out.append(
-            f"Controls were collected at {day} only: ageing and radiation are confounded at "
-            "other times."
+        text = f"Controls are of {day}: at other times age and radiation cannot be told apart."
+        out.append(("Controls of one time only.", text))
+    if treated.empty:
+        return out
+    groups = treated.groupby([k.TREATMENT, k.DOSE, k.DAYS], dropna=False, observed=True).size()
+    if groups.max() == 1:
+        several = len(groups) > 1
+        title = "1 sample per time point." if several else "No replication."
+        out.append((title, _ONE_A_TIME if several else _ONE_A_GROUP))
+    elif min(groups.min(), len(controls)) <= 2:
+        where = ["controls"] if len(controls) <= 2 else []
+        for dose, of in groups[groups <= 2].groupby(k.DOSE, dropna=False, observed=True):
+            days = of.index.get_level_values(k.DAYS).unique().sort_values()
+            said = f"{float(str(dose)):g} Gy" if pd.notna(dose) else "irradiated"
+            where.append(f"{said} at {', '.join(tidy.day_label(d) for d in days)}")
+        text = (
+            f"Where there are no more ({'; '.join(where)}), intervals are very wide and only large "
+            "differences can be shown."
         )
+        out.append(("Groups of 2 samples.", text))
+    return out
+
+
+def design_messages(samples: pd.DataFrame, *, control: str = k.CONTROL) -> list[str]:
+    """Word how far the replication of a design carries."""
+    table = tidy.with_defaults(samples).drop_duplicates(k.SAMPLE)
+    out = [" ".join(found) for found in design_problems(samples, control=control)]
+    is_control = tidy.is_control(table, control)
+    controls, treated = table[is_control], table[~is_control]
     if not treated.empty:
         groups = treated.groupby([k.TREATMENT, k.DOSE, k.DAYS], dropna=False, observed=True).size()
-        if groups.max() == 1 and len(groups) > 1:
-            out.append(
-                "1 sample per time point: differences between times cannot be separated from "
-                "animal-to-animal differences. Only the overall trend is tested."
-            )
-        elif groups.max() == 1:
-            out.append(
-                "No replication: no p-value or interval can be computed. Cells are not replicates."
-            )
-        elif groups.min() <= 2:
-            out.append(_TWO)
         n, m = int(groups.max()), len(controls)
         floor = 2 / comb(n + m, n) if n > 1 and m > 1 else 0.0
         if floor > 0.05:
             out.append(
-                f"A permutation test of {n} vs {m} samples cannot reach p = 0.05: its floor is "
-                f"{tidy.p_value(floor)}."
+                f"A permutation test of {n} against {m} samples cannot reach p = 0.05: the "
+                f"smallest p that it can give is {tidy.p_value(floor)}."
             )
     out += _subject_messages(table)
     return out
@@ -197,53 +231,60 @@ def _trend_gaps(trend: pd.DataFrame) -> list[dict[str, object]]:
 
 LEADS: Final[dict[str, str]] = {
     "burden": (
-        "One dot is one sample (animal or patient), never a cell. The band spans all controls; "
-        "the tests behind the triangles take the controls of the same time where there are two. "
-        "A time without a triangle is one at which no difference was shown, which is not the same "
-        "as none. Before senescence can be claimed (amber rings) the same pattern is an acute "
-        "damage response. The cut is set on controls, so the excess over them is a lower bound."
+        "How many cells of each compartment are senescent? One dot is one sample (animal or "
+        "patient), never a cell; the grey band spans all controls. A triangle marks a time at "
+        "which irradiated and control samples differ; no triangle means that no difference was "
+        "shown, not that there is none. Amber rings: before senescence can be claimed, cells of "
+        "the same pattern are an acute damage response."
     ),
     "scores": (
         "These samples are whole tissue: there are no cells to count, so no fraction can be "
         "given. Shown are the axis scores of each sample. A change can come from a change of "
         "composition."
     ),
+    "no_call": (
+        "No share of senescent cells can be given (the reason stands above). Shown are the mean "
+        "axis scores of each compartment of each sample; without controls of the same compartment "
+        "they are comparable between samples and say nothing of senescence by themselves."
+    ),
     "states": (
-        "An acute damage response is arrest with a p53 response before stable senescence can be "
-        "claimed; it is not senescence. A senescent candidate fulfils the rule of the panel but "
-        "lacks what a claim needs (its reason is in the table of calls)."
+        "Each cell is in one state. Senescent: arrest and further evidence over a cut that is set "
+        "on unirradiated cells. Senescent candidate: the same evidence, but something that a claim "
+        "needs is missing, such as a known day. Acute damage response: arrest with a p53 response "
+        "too early to be called senescence."
     ),
     "sasp": (
-        "Expression of what senescent cells secrete, by family, over all cells of a compartment "
-        "and not of its senescent ones alone; expression is not secretion. SASP alone never calls "
-        "a cell senescent: immune cells and fibroblasts express much of it at rest, hence the "
-        "comparison within a compartment."
+        "Do the cells express more of what senescent cells secrete? By family, over all cells of a "
+        "compartment; expression is not secretion. SASP alone never makes a cell senescent: immune "
+        "cells and fibroblasts express much of it at rest, so each compartment is compared with "
+        "its own controls."
     ),
     "axes": (
-        "Each axis of evidence on its own, over all cells of a compartment, against the "
-        "unirradiated cells of the same compartment. No axis alone is evidence of senescence."
+        "Each line of evidence on its own, over all cells of a compartment, against unirradiated "
+        "cells of the same compartment. No line alone is evidence of senescence."
     ),
     "contrasts": (
-        "Irradiated against control at each time and dose: an ordinary linear model with one value "
-        "a sample. q is p after Benjamini–Hochberg within the named family of tests; a contrast "
-        "with one sample in a group has an estimate and no test."
+        "Irradiated against control at each time and dose, one value a sample. All numbers of a "
+        "row belong to one comparison: irradiated against control at the time named. q is p "
+        "corrected (Benjamini–Hochberg) for all tests of the same question; with one sample in a "
+        "group there is a difference and no test."
     ),
     "window": (
-        "In which state each compartment is at each time, by fixed rules (resources/window.yaml) "
-        "over the contrasts in the tables; the column “evidence” names those behind each word, and "
-        "“insufficient evidence” is an answer. A research read-out: not medical advice, and no "
-        "statement about any treatment."
+        "Is senescence absent, rising, lasting or falling at each time? Fixed rules read it off "
+        "the comparisons above; the column “evidence” names which. A research read-out: not "
+        "medical advice, and no statement about any treatment."
     ),
     "crosstalk": (
-        "What senescent cells could say to others: the geometric mean of a SASP ligand in the "
-        "sending cells and its receptor in the receiving ones, compared within samples between "
-        "senescent and other senders. Expression of two genes is no proof of a signal. Cells were "
-        "called partly by their SASP: where the ligand is in the panel, the pair is circular."
+        "Possible signals of senescent cells to their neighbours: a SASP ligand in the sending "
+        "cells together with its receptor in the receiving ones, compared within samples between "
+        "senescent and other senders. Expression of two genes is no proof of a signal. Where the "
+        "ligand helped to call the sender senescent, a difference is expected and the pair is "
+        "marked circular."
     ),
     "plasma": (
         "Each subject against its own baseline (day 0 or before). Values below the limit of "
-        "detection stand as LOD/√2 and are marked; an analyte with more than half of its values "
-        "below it has no ratio."
+        "detection (LOD) stand as LOD/√2 and are marked; an analyte with more than half of its "
+        "values below it has no ratio."
     ),
     "design": (
         "How many samples stand behind each combination. The sample is the unit; cells are "
@@ -260,20 +301,21 @@ LEADS: Final[dict[str, str]] = {
     ),
     "compartments": (
         "Which cells the answers are about. A shift of composition after irradiation changes "
-        "any tissue-level number; burdens are therefore computed within a compartment."
+        "any number of the whole tissue; burdens are therefore computed within a compartment."
     ),
     "calibration": (
-        "One z cut per compartment, tuned on unirradiated samples so that the whole rule, with "
-        "each control sample left out in turn, stays at the stated rate. Each dot is a control "
-        "sample judged by the others."
+        "How often are unirradiated cells called senescent? The cut of each compartment is set on "
+        "control samples so that this stays at the stated rate. Each dot is a control sample that "
+        "had no part in its own cut."
     ),
     "labels": (
         "Does what the genes say agree with the labels? The p53 response against the treatment, "
-        "XIST and Y genes against the sex. A flag asks for a look at the sample, it proves "
+        "XIST and Y genes against the sex. A flag is a question to the laboratory and proves "
         "nothing."
     ),
     "confounders": (
-        "Scores that follow depth, genes detected or the cell cycle can pass for biology."
+        "Scores that follow sequencing depth, genes detected or the cell cycle can pass for "
+        "biology."
     ),
     "gaps": ("What this run could not assess, and why. Missing is not zero."),
 }

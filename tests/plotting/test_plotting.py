@@ -345,7 +345,8 @@ def test_download_text_defuses_formulas() -> None:
     [
         ("t_cell", "T cell"),
         ("acute_damage_response", "Acute damage response"),
-        ("sasp_growth_factor", "SASP growth factor"),
+        ("sasp_growth_factor", "SASP growth factors"),
+        ("scap_na_k_atpase", "SCAP: Na⁺/K⁺-ATPase"),
         ("nfkb_targets", "NF-κB targets"),
         ("p53_targets", "p53 targets"),
         ("", ""),

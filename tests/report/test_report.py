@@ -14,7 +14,8 @@ import pytest
 
 from senoscore.errors import InputError
 from senoscore.report import charts
-from senoscore.report.answers import answers, headline
+from senoscore.report.answers import answers
+from senoscore.report.headline import headline
 from senoscore.report.load import load
 from senoscore.report.page import render
 from senoscore.report.tables import clean, view
@@ -195,11 +196,12 @@ def test_answers_repeat_the_trend_table(run: Path) -> None:
     n = f"{peak['n_treated']} irradiated, {peak['n_control']} control samples"
     assert answer.amount_note.endswith(n)
     assert f"n = {peak['n_treated']} vs {peak['n_control']} samples" in answer.animals_note
-    assert found["t_cell"].verdict == "underpowered"
+    assert found["t_cell"].verdict == "too few samples"
     assert found["t_cell"].since == "–"
     text = headline(list(found.values()))
-    assert "astrocyte (from 7 d)" in text
-    assert "Underpowered, with 2 or fewer samples in a group: T cell" in text
+    assert text.startswith("More senescent cells than in unirradiated controls: astrocyte, ")
+    assert "endothelial from 7 d." in text
+    assert "Too few samples to tell: T cell, 3 against 2 samples (only " in text
 
 
 def test_answers_name_the_dose_and_lay_the_interval_at_controls_of_the_contrast(
@@ -225,7 +227,7 @@ def test_answers_name_the_dose_and_lay_the_interval_at_controls_of_the_contrast(
     )
     interval = f"{100 * (low - control):.1f} to {100 * (high - control):.1f} points"
     assert f"95 % CI {interval}; 3 irradiated, 4 control samples" in answer.amount_note
-    assert answer.since_note == "4 Gy: q ≤ 0.05 at 1 of 4 tested times; not shown at 90 d"
+    assert answer.since_note == "4 Gy: above control at 1 of 4 times tested; not shown at 90 d"
     lower = trend.assign(estimate=-1.0)
     (answer,) = answers(load({"burden": burden, "trend": lower}))
     assert answer.verdict == "not detected"
@@ -245,7 +247,7 @@ def test_one_animal_per_group_gives_no_p_but_says_why(run: Path, tmp_path: Path)
     )  # fmt: skip
     out = render({"burden": one, "trend": trend}, tmp_path / "one.html")
     text = " ".join(Page(out.read_text(encoding="utf-8")).text)
-    assert "Not testable: astrocyte" in text
+    assert "Measured, but no test possible: astrocyte" in text
     assert reason in text
     assert "No replication" in text
     assert "no interval" in text
@@ -260,7 +262,7 @@ def test_one_animal_per_time_tests_only_the_trend(small: dict[str, pd.DataFrame]
     slope = slope.assign(question="trend_log1p_days", estimate=0.07, p=0.012, status="tested")
     tables = {"burden": small["burden"], "trend": pd.concat([trend, slope])}
     (answer,) = answers(load(tables))
-    assert answer.verdict == "not testable"
+    assert answer.verdict == "no test possible"
     assert answer.animals == "overall trend only"
     assert "+0.07, p = 0.012" in answer.animals_note
 
@@ -356,7 +358,7 @@ def test_hidden_characters_become_visible() -> None:
         (3, 1, [1, 3, 7, 14], "1 sample per time point"),
         (1, 1, [7], "No replication"),
         (2, 2, [7], "Groups of 2 samples"),
-        (3, 3, [7], "its floor is 0.10"),
+        (3, 3, [7], "smallest p that it can give is 0.10"),
     ],
 )
 def test_design_messages(n_control: int, n_treated: int, days: list[float], expected: str) -> None:

@@ -17,7 +17,8 @@ from senoscore.plotting.arms import Arm
 from senoscore.plotting.heat import heatmap_table
 from senoscore.report import alt as _alt
 from senoscore.report import tables as _tables
-from senoscore.report.answers import amount, answers, headline, noncentrality
+from senoscore.report.answers import amount, answers, noncentrality
+from senoscore.report.headline import headline
 from senoscore.report.load import load, not_comparable
 from senoscore.report.page import render
 from senoscore.report.words import not_assessed, seldom
@@ -128,12 +129,17 @@ def test_not_detected_says_what_would_have_been_seen_and_two_a_group_are_underpo
     table = samples([0.2, 0.2], [14, 14])
     (card,) = told(table, contrast(14, q=0.5))
     assert card.verdict == "not detected"
-    assert f"80 % power: {card.seen}" in card.animals_note
+    assert f"an excess of {card.seen} or more would have been seen" in card.animals_note
     assert card.seen.endswith(" points")
-    assert f"detected in astrocyte ({card.seen})" in headline([card])
+    least = card.seen.removesuffix(" points")
+    assert headline([card]) == (
+        f"Not detected: astrocyte ({least} percentage points or more would have been seen). "
+        "Smaller amounts are possible."
+    )
     (card,) = told(table, contrast(14, q=0.5, n_control=9, n_treated=2))
-    assert card.verdict == "underpowered"
-    assert "None was detected" not in headline([card])
+    assert card.verdict == "too few samples"
+    assert headline([card]).startswith("Too few samples to tell: astrocyte, 2 against 9 samples (")
+    assert "Not detected" not in headline([card])
     (card,) = told(table, contrast(14, q=0.01, n_treated=2))
     assert card.verdict == "above control"
     assert card.seen == ""
@@ -152,9 +158,7 @@ def test_an_index_before_the_stable_day_is_no_senescence() -> None:
     assert "acute, not senescence: +2.5; mean index at 12 h (8 Gy)" in card.amount_note
     assert "95 % CI 1 to 4" in card.amount_note
     text = headline([card])
-    assert (
-        "acute damage response, which is not senescence, is shown in astrocyte (from 12 h)" in text
-    )
+    assert "acute damage response, which is not senescence: astrocyte from 12 h" in text
     assert "above" not in text
     (card,) = told(table, early | {"q": 0.5})
     assert card.verdict == "not assessable"
