@@ -10,6 +10,7 @@ UNS: Final = "senoscore"
 """``adata.uns`` entry: values kind, organism, assay, coverage, versions, parameters."""
 OBSM_SCORE: Final = "score_{method}"
 OBSM_EVIDENCE: Final = "senescence_evidence"
+OBSM_SUBSTATES: Final = "substates"
 
 # --- columns that several tables share -------------------------------------------------
 DATASET: Final = "dataset"

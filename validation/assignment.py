@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from study import REALDATA, tissue
 
-import senoscore as sen
 from senoscore import names as k
+from senoscore.cells import assign_compartments
 from senoscore.cells.markers import read_markers
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ def simulated(size: Size) -> pd.DataFrame:
         for depth in DEPTHS:
             adata = tissue(seed, size, median_counts=depth)
             truth = adata.obs["true_compartment"].astype(str).to_numpy(dtype=object)
-            given = sen.compartments(adata)[k.COMPARTMENT].to_numpy(dtype=object)
+            given = assign_compartments(adata)[k.COMPARTMENT].to_numpy(dtype=object)
             for name in np.unique(truth):
                 mine = truth == name
-                without = sen.compartments(adata[mine].copy(), exclude=[name])[k.COMPARTMENT]
+                without = assign_compartments(adata[mine].copy(), exclude=[name])[k.COMPARTMENT]
                 rows.append(
                     {
                         "compartment": name,
@@ -60,10 +60,10 @@ def split_half(size: Size) -> pd.DataFrame:
         if not is_log:
             adata.X = adata.X.rint()
         adata.uns[k.UNS] = {"values": k.LOGNORM if is_log else k.COUNTS, "organism": "human"}
-        whole = sen.compartments(adata)[k.COMPARTMENT].to_numpy(dtype=object)
+        whole = assign_compartments(adata)[k.COMPARTMENT].to_numpy(dtype=object)
         for split in range(size.splits):
             one, two = (
-                sen.compartments(adata, markers=half)[k.COMPARTMENT].to_numpy(dtype=object)
+                assign_compartments(adata, markers=half)[k.COMPARTMENT].to_numpy(dtype=object)
                 for half in _halves(split, set(adata.var_names))
             )
             both = (one != k.UNASSIGNED) & (two != k.UNASSIGNED)

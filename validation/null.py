@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from study import REALDATA, Size, called, table, tissue, two_arms
 
-import senoscore as sen
+from senoscore.cells import assign_compartments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,7 @@ def real_splits(size: Size) -> pd.DataFrame:
     adata.X = np.rint(adata.X) if isinstance(adata.X, np.ndarray) else adata.X.rint()
     adata.X = adata.X.astype(np.int32)
     scored = table(adata)
-    found = sen.compartments(adata)
+    found = assign_compartments(adata)
     scored["compartment"] = found["compartment"].to_numpy(dtype=object)
     rows = []
     for split in range(size.splits):

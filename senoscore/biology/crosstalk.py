@@ -120,7 +120,7 @@ class _Options:
 
 @takes(
     samples="sen.burden(adata).drop_duplicates('sample')",
-    expression="sen.group_means(adata, cells, genes)",
+    expression="sen.group_means(adata)",
 )
 def crosstalk(
     expression: pd.DataFrame,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -9,13 +10,13 @@ import pandas as pd
 from scipy import sparse
 
 from senoscore import names as k
+from senoscore.cells import gene_symbols, organism_of, values_of
 from senoscore.errors import InputError
 from senoscore.genesets import genes as gene_names
 from senoscore.io import iter_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from anndata import AnnData
     from numpy.typing import NDArray
@@ -47,12 +48,12 @@ def kinds_of(calls: pd.DataFrame) -> NDArray[np.object_]:
 
 def group_means(
     source: str | Path | AnnData,
-    cells: pd.DataFrame,
-    genes: Iterable[str],
+    cells: pd.DataFrame | None = None,
+    genes: Iterable[str] | None = None,
     *,
-    var_names: Sequence[str],
-    values: str = k.COUNTS,
-    organism: str = "human",
+    var_names: Sequence[str] | None = None,
+    values: str | None = None,
+    organism: str | None = None,
     block_cells: int = 4096,
 ) -> pd.DataFrame:
     """Average genes over the cells of each sample, compartment and kind.
@@ -60,19 +61,23 @@ def group_means(
     Parameters
     ----------
     source
-        Matrix, cells by genes: an .h5ad file or an AnnData.
+        Matrix, cells by genes: an AnnData, or an .h5ad file (then give ``cells``,
+        ``var_names``, ``values`` and ``organism``).
     cells
         One row a cell of the matrix, in its order: sample, compartment, ``kind`` and ``keep``
-        (cells not kept do not count).
+        (cells not kept do not count). None: what :func:`senoscore.call` left in the AnnData, where
+        cells without ``keep`` are all kept.
     genes
-        Human symbols; in another organism their one-to-one orthologs are read.
+        Human symbols; in another organism their one-to-one orthologs are read. None: ligands and
+        receptors of the curated pairs (:func:`senoscore.crosstalk`) and the genes of
+        :func:`senoscore.targets`.
     var_names
-        Genes of the matrix, in order.
+        Genes of the matrix, in order; None: those of the AnnData (symbols or Ensembl ids).
     values
         ``counts`` are brought to 10,000 a cell and log1p; ``linear`` are log1p; ``lognorm`` are
-        used as they are.
+        used as they are; None: as the AnnData says, else as all its values look.
     organism
-        Whose symbols ``var_names`` are.
+        Whose symbols ``var_names`` are; None: as the AnnData says, else as its genes look.
     block_cells
         Cells read at a time.
 
@@ -84,9 +89,22 @@ def group_means(
     Raises
     ------
     InputError
-        ``cells`` is not as long as the matrix.
+        ``cells`` is not as long as the matrix, or lacks a column; the AnnData has no calls; or
+        a file comes without what only an AnnData says of itself.
     """
-    wanted = sorted(set(genes))
+    if not isinstance(source, (str, Path)):
+        cells = _called(source) if cells is None else cells
+        var_names = gene_symbols(source) if var_names is None else var_names
+        values = values_of(source) if values is None else values
+        organism = organism_of(source) if organism is None else organism
+    if cells is None or var_names is None or values is None or organism is None:
+        msg = "group_means of a file needs cells=, var_names=, values= and organism="
+        raise InputError(msg, fix="or give the AnnData: sen.group_means(adata)")
+    lacking = [name for name in (*BY, k.KEEP) if name not in cells]
+    if lacking:
+        msg = f"the table of cells has no column {lacking[0]!r}"
+        raise InputError(msg, fix=f"columns needed: {', '.join((*BY, k.KEEP))}")
+    wanted = sorted(set(_asked() if genes is None else genes))
     mapped = gene_names.orthologs(wanted, "human", organism)["target"]
     where = {str(name): i for i, name in enumerate(var_names)}
     found = [(g, where[t]) for g, t in zip(wanted, mapped, strict=True) if t in where]
@@ -122,6 +140,27 @@ def group_means(
     out["mean"] = (sums / n[:, None]).ravel()
     out["detected"] = (positive / n[:, None]).ravel()
     return out
+
+
+def _called(adata: AnnData) -> pd.DataFrame:
+    """Group, kind and keep of each cell that :func:`senoscore.call` has seen."""
+    needed = [k.SAMPLE, k.COMPARTMENT, k.STATE, "panel_positive"]
+    lacking = [name for name in needed if name not in adata.obs]
+    if lacking:
+        msg = f"obs has no column {lacking[0]!r}"
+        fix = "run sen.score, sen.calibrate and sen.call first, or give cells="
+        raise InputError(msg, fix=fix)
+    own = adata.obs[needed].reset_index(drop=True)
+    keep = adata.obs[k.KEEP].to_numpy(dtype=bool) if k.KEEP in adata.obs else True
+    return own.assign(kind=kinds_of(own), keep=keep)
+
+
+def _asked() -> set[str]:
+    """Genes that crosstalk and targets ask for by default."""
+    from senoscore.biology.crosstalk import curated_pairs, genes_of
+    from senoscore.biology.targets import target_genes
+
+    return {*genes_of(curated_pairs()), *(g for own in target_genes().values() for g in own)}
 
 
 def _lognorm(part: sparse.csr_matrix, columns: NDArray[np.intp], values: str) -> sparse.csr_matrix:

@@ -42,7 +42,7 @@ def target_genes(rules: Path | None = None) -> dict[str, tuple[str, ...]]:
 
 @takes(
     samples="sen.burden(adata).drop_duplicates('sample')",
-    expression="sen.group_means(adata, cells, genes)",
+    expression="sen.group_means(adata)",
 )
 def targets(
     expression: pd.DataFrame,

@@ -1,3 +1,4 @@
+from .compartments import assign_compartments as assign_compartments
 from .compartments import check_compartments as check_compartments
 from .compartments import compartments as compartments
 from .compartments import from_labels as from_labels
@@ -9,8 +10,10 @@ from .facts import values_of as values_of
 from .markers import read_substates as read_substates
 from .markers import substate_shares as substate_shares
 from .qc import qc as qc
+from .qc import quality as quality
 
 __all__ = [
+    "assign_compartments",
     "check_compartments",
     "compartments",
     "from_labels",
@@ -19,6 +22,7 @@ __all__ = [
     "nearest",
     "organism_of",
     "qc",
+    "quality",
     "read_substates",
     "substate_shares",
     "values_of",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ONTOLOGY",
+    "assign_compartments",
     "check_compartments",
     "check_known",
     "compartments",
@@ -44,6 +46,8 @@ __all__ = [
     "read_substates",
     "substate_shares",
 ]
+
+log = logging.getLogger(__name__)
 
 ONTOLOGY: Final = {
     "astrocyte": "CL:0000127",
@@ -153,7 +157,8 @@ def compartments(
     substates: str | Path | pd.DataFrame | None = None,
     exclude: Sequence[str] = (),
     min_confidence: float = 0.5,
-) -> pd.DataFrame:
+    copy: bool = False,
+) -> ad.AnnData | None:
     r"""Assign every cell to a compartment, or to none, and to a sub-state where one is clear.
 
     From markers: log-normalised expression :math:`x` of each gene saturates to
@@ -190,6 +195,71 @@ def compartments(
         Compartments that the markers may not give.
     min_confidence
         Below it (0..1) a cell is ``unassigned``, and has no sub-state.
+    copy
+        Leave the AnnData as it is and return a new one.
+
+    Returns
+    -------
+    None (or the copy). Written are:
+
+    ``adata.obs``
+        ``compartment``, ``compartment_confidence`` (1 for labels), ``compartment_source``
+        (``column``, ``markers`` or the assay), ``cell_ontology_id`` (empty for unassigned),
+        ``substate`` (missing where none is clear), ``substate_confidence`` (of the strongest;
+        missing where the compartment has none). Labels that ``compartment`` held are replaced, and
+        a warning says so.
+    ``adata.obsm["substates"]``
+        Strength of each sub-state in the cells of its compartment.
+
+    Raises
+    ------
+    InputError
+        No such column, no cells, or no compartment with at least 3 markers in the matrix.
+    ConfigError
+        The mapping or ``exclude`` names a compartment that does not exist, or a label is like
+        none of them.
+    """
+    table = assign_compartments(
+        adata, column=column, mapping=mapping, markers=markers, substates=substates,
+        exclude=exclude, min_confidence=min_confidence,
+    )  # fmt: skip
+    target = adata.copy() if copy else adata
+    if k.COMPARTMENT in target.obs and column != k.COMPARTMENT:
+        held = target.obs[k.COMPARTMENT].astype(object).astype(str).to_numpy(dtype=object)
+        other = np.flatnonzero(held != table[k.COMPARTMENT].to_numpy(dtype=object))
+        if len(other):
+            log.warning(
+                "obs['compartment'] held other labels in %d of %d cells (such as %r, now %r); "
+                "to have them mapped instead, give column='compartment'",
+                len(other), len(held), held[other[0]], table[k.COMPARTMENT].iloc[other[0]],
+            )  # fmt: skip
+    for name in (k.COMPARTMENT, "compartment_source", "cell_ontology_id", k.SUBSTATE):
+        target.obs[name] = pd.Categorical(table[name])
+    for name in (k.CONFIDENCE, k.SUBSTATE_CONFIDENCE):
+        target.obs[name] = table[name].to_numpy()
+    prefix = f"{k.SUBSTATE}{k.SEP}"
+    strengths = table.filter(regex=f"^{prefix}")
+    strengths = strengths.rename(columns=lambda name: str(name).removeprefix(prefix))
+    target.obsm[k.OBSM_SUBSTATES] = strengths.set_axis(pd.Index(target.obs_names), axis=0)
+    return target if copy else None
+
+
+def assign_compartments(
+    adata: ad.AnnData,
+    *,
+    column: str | None = None,
+    mapping: Mapping[str, str] | None = None,
+    markers: str | Path | pd.DataFrame | None = None,
+    substates: str | Path | pd.DataFrame | None = None,
+    exclude: Sequence[str] = (),
+    min_confidence: float = 0.5,
+) -> pd.DataFrame:
+    """Return what :func:`compartments` writes, as a table.
+
+    Parameters
+    ----------
+    adata, column, mapping, markers, substates, exclude, min_confidence
+        As in :func:`compartments`.
 
     Returns
     -------
@@ -201,11 +271,8 @@ def compartments(
 
     Raises
     ------
-    InputError
-        No such column, no cells, or no compartment with at least 3 markers in the matrix.
-    ConfigError
-        The mapping or ``exclude`` names a compartment that does not exist, or a label is like
-        none of them.
+    InputError, ConfigError
+        As in :func:`compartments`.
     """
     facts = dict(adata.uns.get(k.UNS, {}))
     organism, genes = organism_of(adata), pd.Index(gene_symbols(adata))

@@ -257,16 +257,18 @@ class Substates:
 
 
 def substate_shares(
-    cells: pd.DataFrame, table: pd.DataFrame, *, min_cells: int = 30
+    cells: pd.DataFrame | ad.AnnData, table: pd.DataFrame | None = None, *, min_cells: int = 30
 ) -> pd.DataFrame:
     """Count sub-states per sample and compartment.
 
     Parameters
     ----------
     cells
-        Columns of :func:`~senoscore.compartments`, with ``dataset``, ``sample`` and ``keep``.
+        An AnnData that :func:`~senoscore.compartments` wrote to, with ``obs["sample"]``; or a
+        table with its columns, ``dataset``, ``sample`` and ``keep``. Without ``keep`` all cells
+        of an AnnData count.
     table
-        ``compartment`` and ``substate``: the rows wanted.
+        ``compartment`` and ``substate``: the rows wanted; None: the shipped ones.
     min_cells
         With fewer kept cells of the compartment, a sample has no share and no mean.
 
@@ -279,14 +281,10 @@ def substate_shares(
     Raises
     ------
     InputError
-        ``cells`` is no table.
+        ``cells`` is neither, or lacks a column.
     """
-    if not isinstance(cells, pd.DataFrame):
-        msg = (
-            f"substate_shares takes a table of cells, not an object of type {type(cells).__name__}"
-        )
-        fix = "make it with sen.compartments(adata), and add dataset, sample and keep"
-        raise InputError(msg, fix=fix)
+    cells = cells if isinstance(cells, pd.DataFrame) else _cells_of(cells)
+    table = read_substates(None) if table is None else table
     samples = cells[[k.DATASET, k.SAMPLE]].drop_duplicates()
     pairs = table[[k.COMPARTMENT, k.SUBSTATE]].drop_duplicates()
     kept = cells[cells[k.KEEP].astype(bool)]
@@ -316,3 +314,19 @@ def substate_shares(
     return out[[*names, "n_cells", "n_substate", "share", "mean_strength"]].sort_values(
         names, ignore_index=True
     )
+
+
+def _cells_of(adata: ad.AnnData) -> pd.DataFrame:
+    """Return the table of cells that :func:`~senoscore.compartments` left in an AnnData."""
+    there = hasattr(adata, "obsm") and k.OBSM_SUBSTATES in adata.obsm
+    if not there or not {k.SAMPLE, k.COMPARTMENT, k.SUBSTATE} <= set(adata.obs):
+        msg = f"this {type(adata).__name__} has no sub-states of samples"
+        fix = "run sen.compartments(adata) first, with the samples in obs['sample']"
+        raise InputError(msg, fix=fix)
+    names = [k.SAMPLE, k.COMPARTMENT, k.SUBSTATE]
+    cells = adata.obs[names].astype(object).reset_index(drop=True)
+    own = adata.obs
+    cells[k.DATASET] = own[k.DATASET].astype(str).to_numpy() if k.DATASET in own else ""
+    cells[k.KEEP] = own[k.KEEP].to_numpy(dtype=bool) if k.KEEP in own else True
+    strengths = adata.obsm[k.OBSM_SUBSTATES].reset_index(drop=True)
+    return pd.concat([cells, strengths.add_prefix(f"{k.SUBSTATE}{k.SEP}")], axis=1)

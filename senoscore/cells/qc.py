@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-__all__ = ["qc"]
+__all__ = ["qc", "quality"]
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +50,9 @@ def qc(
     min_genes: int = 200,
     doublets: str = "auto",
     seed: int = 0,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Measure every cell and say which to keep.
+    copy: bool = False,
+) -> ad.AnnData | None:
+    """Measure every cell and mark which to keep; no cell is removed.
 
     Limits are per sample and one-sided: a cell is dropped for too few counts or genes, or for a
     mitochondrial share above its own sample's, never for a global mitochondrial cut (irradiated
@@ -76,6 +77,60 @@ def qc(
         ``off``: not looked for.
     seed
         Seed of scrublet's simulated doublets.
+    copy
+        Leave the AnnData as it is and return a new one.
+
+    Returns
+    -------
+    None (or the copy). Written are:
+
+    ``adata.obs``
+        ``n_counts`` (if the values are counts), ``n_genes``, ``pct_mt`` (missing without
+        mitochondrial genes, or where values are logarithms), ``doublet_score`` (missing where not
+        looked for), ``doublet``, ``keep`` (calibration, burden and contrasts leave out the cells
+        for which it is false), ``qc_reason`` (``;``-joined, empty where kept).
+    ``adata.uns["senoscore"]["qc"]``
+        A table, one row a sample: sample, n_cells, n_kept, ``lost_<reason>``, medians, limits,
+        note. :func:`senoscore.pl.qc` draws it.
+
+    Raises
+    ------
+    InputError
+        No such obs column.
+    """
+    cells, samples = quality(
+        adata, sample=sample, mads=mads, min_counts=min_counts, min_genes=min_genes,
+        doublets=doublets, seed=seed,
+    )  # fmt: skip
+    if samples["limit_counts"].isna().all() and len(samples):
+        log.warning("%s", samples["note"].iloc[0])
+    target = adata.copy() if copy else adata
+    measured = ["n_genes", "pct_mt", "doublet_score", "doublet", k.KEEP]
+    if cells["n_counts"].notna().any():  # depth of cells, unless there is none to be had
+        measured.insert(0, "n_counts")
+    for name in measured:
+        target.obs[name] = cells[name].to_numpy()
+    target.obs["qc_reason"] = pd.Categorical(cells[k.REASON])
+    target.uns[k.UNS] = {**target.uns.get(k.UNS, {}), "qc": samples}
+    return target if copy else None
+
+
+def quality(
+    adata: ad.AnnData,
+    *,
+    sample: str = k.SAMPLE,
+    mads: float = 5.0,
+    min_counts: int = 500,
+    min_genes: int = 200,
+    doublets: str = "auto",
+    seed: int = 0,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return what :func:`qc` measures, as tables.
+
+    Parameters
+    ----------
+    adata, sample, mads, min_counts, min_genes, doublets, seed
+        As in :func:`qc`.
 
     Returns
     -------
@@ -154,7 +209,6 @@ def _skipped(cells: pd.DataFrame, *, assay: str, values: str) -> tuple[pd.DataFr
         note = f"assay {assay}: limits and doublets are for cells; every profile is kept"
     else:
         note = f"values are {values}, not counts: no limits, no doublets; every cell is kept"
-    log.info(note)
     failed = pd.DataFrame(data=False, index=cells.index, columns=list(REASONS))
     rows = pd.DataFrame({k.SAMPLE: sorted(cells[k.SAMPLE].unique())})
     for column in ("limit_counts", "limit_genes", "limit_pct_mt"):

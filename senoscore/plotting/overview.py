@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -115,7 +115,10 @@ def design_table(samples: pd.DataFrame) -> pd.DataFrame:
     return full
 
 
-@takes(check_control=False, qc_samples="sen.qc(adata)[1]")
+_QC_MADE: Final = "sen.qc(adata); it is adata.uns['senoscore']['qc'] then"
+
+
+@takes(check_control=False, qc_samples=_QC_MADE)
 def qc(qc_samples: pd.DataFrame, *, layout: theme.Layout = "wide") -> alt.Chart:
     """Share of the cells of every sample that was lost, by reason.
 
@@ -173,7 +176,7 @@ def qc(qc_samples: pd.DataFrame, *, layout: theme.Layout = "wide") -> alt.Chart:
     return chart.configure(**theme.config())
 
 
-@takes(check_control=False, qc_samples="sen.qc(adata)[1]")
+@takes(check_control=False, qc_samples=_QC_MADE)
 def qc_table(qc_samples: pd.DataFrame) -> pd.DataFrame:
     """Return what :func:`qc` draws: sample, reason, cells, share (kept included).
 

@@ -78,10 +78,10 @@ def ingest(
 @logged
 def qc(data: DatasetFiles, config: Mapping[str, Any], *, out: Path, samples_out: Path) -> None:
     """Write quality per cell and per sample."""
-    from senoscore.cells import qc as run
+    from senoscore.cells import quality
 
     with _matrix(data) as adata:
-        cells, samples = run(adata, **config["qc"])
+        cells, samples = quality(adata, **config["qc"])
     out.parent.mkdir(parents=True, exist_ok=True)
     write_parquet(cells, out)
     write_tsv(samples.assign(dataset=data.name), samples_out, float_format="%.6g")
@@ -93,12 +93,12 @@ def compartments(
     data: DatasetFiles, samples: Path, config: Mapping[str, Any], *, out: Path
 ) -> None:
     """Write the compartment of every cell."""
-    from senoscore.cells import compartments as run
+    from senoscore.cells import assign_compartments
     from senoscore.study import read_samples
 
     with _matrix(data) as adata:
         column = "compartment_input" if "compartment_input" in adata.obs else None
-        table = run(adata, column=column, **config["compartments"])
+        table = assign_compartments(adata, column=column, **config["compartments"])
         table.insert(1, k.SAMPLE, adata.obs[k.SAMPLE].astype(str).to_numpy(dtype=object))
     if (table["compartment_source"].isin(["bulk", "array"])).all():
         stated = read_samples(samples).set_index(k.SAMPLE)[k.COMPARTMENT]

@@ -70,6 +70,40 @@ def test_cells_of_another_matrix_are_refused() -> None:
         group_means(ad.AnnData(COUNTS), CELLS.iloc[:4], ["IL6"], var_names=("IL6", "MET", "ACTB"))
 
 
+def called() -> ad.AnnData:
+    """What `means` has, as an object after `sen.call`."""
+    adata = ad.AnnData(sparse.csr_matrix(COUNTS), var=pd.DataFrame(index=["IL6", "MET", "ACTB"]))
+    adata.obs["sample"], adata.obs["compartment"] = list(CELLS["sample"]), "fibroblast"
+    adata.obs["keep"] = list(CELLS["keep"])
+    adata.obs["senescence_state"] = pd.Categorical(["senescent"] * 2 + ["other"] * 3)
+    adata.obs["panel_positive"] = [True, True, False, False, False]
+    return adata
+
+
+def test_an_object_that_was_called_says_the_rest_itself(tmp_path: Path) -> None:
+    pd.testing.assert_frame_equal(group_means(called(), genes=["IL6", "MET"]), means())
+    called().write_h5ad(tmp_path / "a.h5ad")
+    back = ad.read_h5ad(tmp_path / "a.h5ad")
+    pd.testing.assert_frame_equal(group_means(back, genes=["IL6", "MET"]), means())
+    everything = group_means(called())  # the genes of the pairs and of the targets
+    assert set(everything["gene"]) == {"IL6", "MET"}
+    adata = called()
+    adata.uns["senoscore"] = {"values": "lognorm"}
+    logged = means(values="lognorm").query("gene == 'IL6'").reset_index(drop=True)
+    pd.testing.assert_frame_equal(group_means(adata, genes=["IL6"]), logged)
+
+
+def test_what_an_object_does_not_say_is_named(tmp_path: Path) -> None:
+    adata = called()
+    del adata.obs["panel_positive"]
+    with pytest.raises(InputError, match=r"no column 'panel_positive'.*"):
+        group_means(adata)
+    with pytest.raises(InputError, match="of a file needs cells="):
+        group_means(tmp_path / "a.h5ad")
+    with pytest.raises(InputError, match="no column 'keep'"):
+        group_means(called(), CELLS.drop(columns="keep"), ["IL6"])
+
+
 def test_kinds() -> None:
     calls = pd.DataFrame(
         {

@@ -9,6 +9,7 @@ import pytest
 from scipy import sparse
 
 import senoscore as sen
+from senoscore.cells import assign_compartments, quality
 from senoscore.genesets.genes import canonicalise
 from senoscore.report.words import _burden_gaps, _calibration_notes
 from senoscore.simulation.tissue import design
@@ -29,7 +30,7 @@ def logged(adata: ad.AnnData) -> ad.AnnData:
 
 
 def test_sums_of_logarithms_are_no_counts(tissue: ad.AnnData) -> None:
-    cells, samples = sen.qc(logged(tissue))
+    cells, samples = quality(logged(tissue))
     assert cells["n_counts"].isna().all()
     assert cells["doublet_score"].isna().all()
     assert cells["keep"].all()
@@ -38,7 +39,7 @@ def test_sums_of_logarithms_are_no_counts(tissue: ad.AnnData) -> None:
 
 
 def test_log_values_are_logged_once_for_compartments(tissue: ad.AnnData) -> None:
-    counts, logs = sen.compartments(tissue), sen.compartments(logged(tissue))
+    counts, logs = assign_compartments(tissue), assign_compartments(logged(tissue))
     assert counts["compartment"].tolist() == logs["compartment"].tolist()
     z = [c for c in counts if c.startswith("compartment_confidence")]
     np.testing.assert_allclose(counts[z], logs[z], rtol=1e-4)
@@ -49,18 +50,18 @@ def test_ensembl_ids_are_known(tissue: ad.AnnData) -> None:
     ids = table["ensembl_id"].where(table["ensembl_id"] != "", table["input"])
     adata = ad.AnnData(tissue.X, obs=tissue.obs.copy(), var=pd.DataFrame(index=ids.to_numpy()))
     assert adata.var_names.str.startswith("ENSG").mean() > 0.5
-    assert sen.compartments(adata)["compartment"].tolist() == (
-        sen.compartments(tissue)["compartment"].tolist()
+    assert assign_compartments(adata)["compartment"].tolist() == (
+        assign_compartments(tissue)["compartment"].tolist()
     )
-    own, other = (sen.qc(a, doublets="off")[0]["pct_mt"] for a in (tissue, adata))
+    own, other = (quality(a, doublets="off")[0]["pct_mt"] for a in (tissue, adata))
     assert own.notna().all()
     np.testing.assert_allclose(own, other)
 
 
 def test_doublets_do_not_depend_on_the_order_of_cells(tissue: ad.AnnData) -> None:
     order = np.random.default_rng(1).permutation(tissue.n_obs)
-    table, samples = sen.qc(tissue)
-    other, again = sen.qc(tissue[order].copy())
+    table, samples = quality(tissue)
+    other, again = quality(tissue[order].copy())
     assert table["doublet_score"].notna().any()
     pd.testing.assert_frame_equal(
         table.set_index("cell"), other.set_index("cell").loc[table["cell"]], check_exact=True

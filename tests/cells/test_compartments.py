@@ -12,7 +12,8 @@ import pytest
 import yaml
 from scipy import sparse
 
-from senoscore import compartments, simulate
+from senoscore import simulate
+from senoscore.cells import assign_compartments
 from senoscore.cells.markers import read_substates, substate_shares
 from senoscore.errors import ConfigError, InputError
 from senoscore.simulation.tissue import design
@@ -28,7 +29,7 @@ def tissue() -> ad.AnnData:
 
 def test_simulated_tissue_is_recognised(tissue: ad.AnnData) -> None:
     # The simulation raises the very markers that are read, so this is a check of the plumbing.
-    table = compartments(tissue)
+    table = assign_compartments(tissue)
     truth = tissue.obs["true_compartment"].astype(str).to_numpy()
     assigned = (table["compartment"] != "unassigned").to_numpy()
     assert (table["compartment"].to_numpy() == truth)[assigned].mean() > 0.95
@@ -38,9 +39,9 @@ def test_simulated_tissue_is_recognised(tissue: ad.AnnData) -> None:
 
 
 def test_a_function_of_the_one_cell(tissue: ad.AnnData) -> None:
-    whole = compartments(tissue).set_index("cell")["compartment"]
+    whole = assign_compartments(tissue).set_index("cell")["compartment"]
     order = np.random.default_rng(0).permutation(tissue.n_obs)[:50]
-    part = compartments(tissue[order].copy()).set_index("cell")["compartment"]
+    part = assign_compartments(tissue[order].copy()).set_index("cell")["compartment"]
     pd.testing.assert_series_equal(part, whole.loc[part.index])
 
 
@@ -48,14 +49,14 @@ def test_dense_and_sparse_agree(tissue: ad.AnnData) -> None:
     few = tissue[:30].copy()
     dense = ad.AnnData(few.X.toarray(), obs=few.obs, var=few.var)
     assert isinstance(few.X, sparse.csr_matrix)
-    pd.testing.assert_frame_equal(compartments(few), compartments(dense))
+    pd.testing.assert_frame_equal(assign_compartments(few), assign_compartments(dense))
 
 
 def test_excluded_compartments_are_not_given(tissue: ad.AnnData) -> None:
-    table = compartments(tissue, exclude=["tumour"])
+    table = assign_compartments(tissue, exclude=["tumour"])
     assert "tumour" not in set(table["compartment"])
     with pytest.raises(ConfigError, match="did you mean 'tumour'"):
-        compartments(tissue, exclude=["tumor"])
+        assign_compartments(tissue, exclude=["tumor"])
 
 
 def test_confidence_by_hand() -> None:
@@ -69,7 +70,7 @@ def test_confidence_by_hand() -> None:
     markers = pd.DataFrame(
         {"compartment": ["t_cell"] * 4 + ["neuron"] * 4 + ["b_cell"] * 4, "gene": genes[:12]}
     )
-    table = compartments(adata, markers=markers)
+    table = assign_compartments(adata, markers=markers)
     z = 0.5 / (np.sqrt(0.25 * 4 / 16 - 0.125**2) / 2)
     others = (0 - 0.5 * 4 / 8) / 0.5 * z
     odds = np.exp(z) / (np.exp(z) + 2 * np.exp(others) + np.exp(3))
@@ -84,7 +85,7 @@ def test_leaving_out_silent_genes_costs_little(tissue: ad.AnnData) -> None:
     heard = np.asarray((tissue.X > 0).mean(axis=0)).ravel() > 0.1
     truth = tissue.obs["true_compartment"].astype(str).to_numpy()
     whole, part = (
-        (compartments(a)["compartment"].to_numpy() == truth).mean()
+        (assign_compartments(a)["compartment"].to_numpy() == truth).mean()
         for a in (tissue, tissue[:, heard].copy())
     )
     assert heard.mean() < 0.6
@@ -115,7 +116,7 @@ def planted(tissue: ad.AnnData) -> ad.AnnData:
 
 
 def test_planted_substates_are_found_and_others_are_not(planted: ad.AnnData) -> None:
-    table = compartments(planted, column="type")
+    table = assign_compartments(planted, column="type")
     truth = planted.obs["true_substate"].to_numpy(dtype=object)
     given = table["substate"].to_numpy(dtype=object)
     activated = np.isin(given, ["m1_like", "m2_like", "caf_like", "reactive"])
@@ -149,7 +150,7 @@ def test_two_substates_at_once_are_none_but_both_strong() -> None:
     adata.uns["senoscore"] = {"values": "lognorm", "organism": "human"}
     rows = [("macrophage", name, gene) for name, of in sets.items() for gene in of]
     finer = pd.DataFrame(rows, columns=["compartment", "substate", "gene"])
-    table = compartments(adata, column="type", substates=finer)
+    table = assign_compartments(adata, column="type", substates=finer)
     assert table["substate"].tolist() == ["one", None, None]
     # By hand: s = 0.75 in 4 of 98 genes; (0.75 - mean) / (sd / 2).
     mean = 0.75 * 4 / 98
@@ -162,7 +163,7 @@ def test_two_substates_at_once_are_none_but_both_strong() -> None:
 def test_a_table_of_substates_names_what_it_lacks(tmp_path: Path) -> None:
     (tmp_path / "own.tsv").write_text("compartment\tgene\nmacrophage\tCD80\n")
     with pytest.raises(InputError, match=r"own\.tsv has no column substate") as error:
-        compartments(labelled(["macrophage"]), column="type", substates=tmp_path / "own.tsv")
+        assign_compartments(labelled(["macrophage"]), column="type", substates=tmp_path / "own.tsv")
     assert "compartment, substate and gene" in str(error.value.fix)
 
 
@@ -199,7 +200,7 @@ def test_a_substate_without_genes_in_the_matrix_has_no_share(planted: ad.AnnData
     rows = read_substates().query("substate in ['m1_like', 'm2_like']")
     lacking = set(rows.loc[rows["substate"] == "m1_like", "gene"])
     part = planted[:, ~planted.var_names.isin(lacking)]
-    table = compartments(part, column="type", substates=rows)
+    table = assign_compartments(part, column="type", substates=rows)
     assert table["substate:m1_like"].isna().all()
     shares = substate_shares(table.assign(dataset="d", sample="s", keep=True), rows)
     shares = shares.set_index("substate")["share"]
@@ -214,7 +215,7 @@ def labelled(labels: list[str]) -> ad.AnnData:
 
 def test_labels_by_name_synonym_and_mapping() -> None:
     labels = ["Astrocytes", "TAM", "Malignant", "CD8 T cells", "NK", "weird", ""]
-    table = compartments(labelled(labels), column="type", mapping={"weird": "neuron"})
+    table = assign_compartments(labelled(labels), column="type", mapping={"weird": "neuron"})
     expected = ["astrocyte", "macrophage", "tumour", "t_cell", "nk_cell", "neuron", "unassigned"]
     assert table["compartment"].tolist() == expected
     assert (table["compartment_confidence"] == 1).all()
@@ -245,31 +246,33 @@ def test_labels_of_celltypist_through_the_mapping_that_the_docs_show() -> None:
     }
     adata = labelled(list(labels))
     adata.obs["type"] = adata.obs["type"].astype("category")  # as it is read from an .h5ad
-    table = compartments(adata, column="type", mapping=config["compartments"]["mapping"])
+    table = assign_compartments(adata, column="type", mapping=config["compartments"]["mapping"])
     assert dict(zip(labels, table["compartment"], strict=True)) == labels
     # What neither the mapping nor the names cover is listed whole, to be mapped in one go.
     with pytest.raises(ConfigError, match=r"labels 'Double-positive thymocytes', 'HSC/MPP' are"):
-        compartments(labelled(["HSC/MPP", "B cells", "Double-positive thymocytes"]), column="type")
+        assign_compartments(
+            labelled(["HSC/MPP", "B cells", "Double-positive thymocytes"]), column="type"
+        )
 
 
 def test_unknown_labels_and_compartments_are_named() -> None:
     with pytest.raises(ConfigError, match=r"'astrocite'.*did you mean 'astrocyte'"):
-        compartments(labelled(["astrocite"]), column="type")
+        assign_compartments(labelled(["astrocite"]), column="type")
     with pytest.raises(ConfigError, match=r"compartments\.mapping: 'glia'"):
-        compartments(labelled(["x"]), column="type", mapping={"x": "glia"})
+        assign_compartments(labelled(["x"]), column="type", mapping={"x": "glia"})
     with pytest.raises(InputError, match="no column 'celltype'"):
-        compartments(labelled(["x"]), column="celltype")
+        assign_compartments(labelled(["x"]), column="celltype")
 
 
 def test_no_markers_is_an_error() -> None:
     with pytest.raises(InputError, match="compartment_column"):
-        compartments(labelled(["x"]))
+        assign_compartments(labelled(["x"]))
 
 
 def test_bulk_is_bulk() -> None:
     adata = labelled(["x"])
     adata.uns["senoscore"] = {"assay": "bulk"}
-    assert compartments(adata)["compartment"].tolist() == ["bulk"]
+    assert assign_compartments(adata)["compartment"].tolist() == ["bulk"]
 
 
 needs_realdata = pytest.mark.skipif(
@@ -281,7 +284,7 @@ needs_realdata = pytest.mark.skipif(
 @needs_realdata
 def test_real_immune_cells_are_immune() -> None:
     adata = ad.read_h5ad(REALDATA / "celltypist_immune_cells_sc" / "counts.h5ad")
-    share = compartments(adata)["compartment"].value_counts(normalize=True)
+    share = assign_compartments(adata)["compartment"].value_counts(normalize=True)
     immune = share.reindex(["macrophage", "t_cell", "nk_cell", "b_cell"]).fillna(0).sum()
     assert immune > 0.75
     assert share.drop(["macrophage", "t_cell", "nk_cell", "b_cell", "unassigned"]).sum() < 0.02
@@ -297,7 +300,7 @@ def test_strength_of_macrophage_substates_agrees_with_genes_not_used() -> None:
     }
     assert not set().union(*held.values()) & set(read_substates()["gene"])
     adata = ad.read_h5ad(REALDATA / "celltypist_immune_cells_sc" / "counts.h5ad")
-    table = compartments(adata)
+    table = assign_compartments(adata)
     own = (table["compartment"] == "macrophage").to_numpy()
     counts = adata[own].to_df()
     logs = np.log1p(counts.div(counts.sum(axis=1), axis=0) * 1e4)
@@ -318,6 +321,6 @@ def test_real_tumour_cells_are_tumour_or_rejected() -> None:
     # One of the glioblastomas of Neftel 2019: no marker of immune cells is expressed in it.
     adata = ad.read_h5ad(REALDATA / "mgh136_glioblastoma_sc" / "log_tpm.h5ad")
     adata.uns["senoscore"] = {"values": "lognorm", "organism": "human"}
-    share = compartments(adata)["compartment"].value_counts(normalize=True)
+    share = assign_compartments(adata)["compartment"].value_counts(normalize=True)
     assert share["tumour"] > 0.4
     assert share.drop(["tumour", "unassigned"]).sum() < 0.05

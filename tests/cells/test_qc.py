@@ -11,7 +11,7 @@ import pytest
 import scanpy as sc
 from scipy import sparse
 
-from senoscore import qc
+from senoscore.cells import quality
 from senoscore.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def test_reasons_and_limits_by_hand() -> None:
     counts[0, 0], counts[0, 50:] = 1, 0  # few counts and few genes
     counts[1, 0] = 800  # mitochondrial
     counts[2] *= 20  # large: never dropped for it
-    table, samples = qc(matrix(counts), doublets="off", min_counts=300, min_genes=100)
+    table, samples = quality(matrix(counts), doublets="off", min_counts=300, min_genes=100)
     reason = table.set_index("cell")["reason"]
     assert reason["c0"] == "low_counts;low_genes"
     assert reason["c1"] == "high_mt"
@@ -56,32 +56,32 @@ def test_reasons_and_limits_by_hand() -> None:
 def test_limits_are_of_the_sample() -> None:
     shallow, deep = cells(seed=1), cells(seed=2) * 10
     both = np.vstack([shallow, deep])
-    table, _ = qc(matrix(both, ["a"] * 60 + ["b"] * 60), doublets="off", min_genes=100)
+    table, _ = quality(matrix(both, ["a"] * 60 + ["b"] * 60), doublets="off", min_genes=100)
     assert table["keep"].all()
 
 
 def test_identical_cells_lose_nothing() -> None:
     counts = np.tile(cells(1), (40, 1))
-    table, _ = qc(matrix(counts), doublets="off")
+    table, _ = quality(matrix(counts), doublets="off")
     assert table["keep"].all()
 
 
 def test_three_cells_are_kept_and_said() -> None:
-    table, samples = qc(matrix(cells(3)), doublets="off")
+    table, samples = quality(matrix(cells(3)), doublets="off")
     assert table["keep"].all()
     assert "too few for limits" in samples["note"].iloc[0]
 
 
 @pytest.mark.parametrize("facts", [{"values": "lognorm"}, {"assay": "bulk"}, {"values": "linear"}])
 def test_what_is_not_counts_of_cells_is_kept_with_a_note(facts: dict[str, str]) -> None:
-    table, samples = qc(matrix(cells(5), **facts))
+    table, samples = quality(matrix(cells(5), **facts))
     assert table["keep"].all()
     assert "kept" in samples["note"].iloc[0]
 
 
 def test_scrublet_that_finds_doublets_everywhere_is_set_aside() -> None:
     counts = np.random.default_rng(0).poisson(1.5, (220, 300)).astype(np.int32)
-    table, samples = qc(matrix(counts), min_counts=10, min_genes=10)
+    table, samples = quality(matrix(counts), min_counts=10, min_genes=10)
     note = samples["note"].iloc[0]
     called = table["doublet"].mean()
     assert called <= 0.06 or "set aside" in note
@@ -91,18 +91,18 @@ def test_scrublet_that_finds_doublets_everywhere_is_set_aside() -> None:
 def test_input_is_untouched_and_a_missing_column_is_named() -> None:
     adata = matrix(cells(5))
     before = adata.X.copy()
-    qc(adata, doublets="off")
+    quality(adata, doublets="off")
     assert (before != adata.X).nnz == 0
     with pytest.raises(InputError, match="no column 'library'"):
-        qc(adata, sample="library")
+        quality(adata, sample="library")
 
 
 def test_a_backed_matrix_gives_the_same(tmp_path: Path) -> None:
     both = np.vstack([cells(230, seed=3), cells(230, seed=4)])
     adata = matrix(both, ["a", "b"] * 230)
     adata.write_h5ad(tmp_path / "m.h5ad")
-    expected = qc(adata, min_counts=0, min_genes=0)
-    found = qc(ad.read_h5ad(tmp_path / "m.h5ad", backed="r"), min_counts=0, min_genes=0)
+    expected = quality(adata, min_counts=0, min_genes=0)
+    found = quality(ad.read_h5ad(tmp_path / "m.h5ad", backed="r"), min_counts=0, min_genes=0)
     assert expected[0]["doublet_score"].notna().any()
     for one, other in zip(found, expected, strict=True):
         pd.testing.assert_frame_equal(one, other, check_exact=True)
@@ -111,7 +111,7 @@ def test_a_backed_matrix_gives_the_same(tmp_path: Path) -> None:
 def test_metrics_are_those_of_scanpy() -> None:
     adata = matrix(cells())
     adata.X[5] = 0  # a cell of nothing has no mitochondrial share
-    found = qc(adata, doublets="off")[0]
+    found = quality(adata, doublets="off")[0]
     adata.var["mt"] = adata.var_names.str.startswith("MT-")
     expected = sc.pp.calculate_qc_metrics(adata, qc_vars=["mt"], percent_top=None, log1p=False)[0]
     for own, name in (
@@ -129,13 +129,13 @@ def test_doublet_scores_do_not_hang_on_the_number_of_threads() -> None:
     tables = []
     for threads in (1, 2):
         with threadpool_limits(threads):
-            tables.append(qc(adata, min_counts=0, min_genes=0)[0])
+            tables.append(quality(adata, min_counts=0, min_genes=0)[0])
     pd.testing.assert_frame_equal(*tables, check_exact=True)
 
 
 def test_doublets_are_looked_for_in_a_sample_of_many_cells() -> None:
     """From here on (8,192 with the simulated ones) scrublet would look for neighbours elsewhere."""
     adata = matrix(cells(2_800, n_genes=120, seed=6))
-    table, samples = qc(adata, min_counts=0, min_genes=0)
+    table, samples = quality(adata, min_counts=0, min_genes=0)
     assert table.loc[table["reason"].isin(["", "doublet"]), "doublet_score"].notna().all()
     assert "not looked for" not in samples["note"].iloc[0]
