@@ -12,6 +12,7 @@ import pandas as pd
 
 from senoscore import names as k
 from senoscore.errors import InputError
+from senoscore.io import H5_ERRORS, damaged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,22 +71,20 @@ def read(
     SheetError
         A sheet cannot be used.
     """
-    import anndata as ad
-
     where = Path(path)
     if not where.exists():
         msg = f"{where} not found"
         fix = "give a file with cells, a folder with datasets.tsv, or the results of a finished run"
         raise InputError(msg, fix=fix)
     if where.is_dir() and (where / _RESULTS).is_file():
-        adata, beside = ad.read_h5ad(where / _RESULTS), where.parent
+        adata, beside = _opened(where / _RESULTS), where.parent
     elif where.is_dir() and (where / _DATASETS).is_file():
         adata, beside = _datasets(where), where
     elif where.is_dir() and not any(where.glob("*matrix.mtx*")):
         msg = f"{where} has neither {_RESULTS} nor {_DATASETS} nor matrix.mtx"
         raise InputError(msg, fix="give a file with cells, a demo folder or the results of a run")
     elif where.suffix.lower() == ".h5ad":
-        adata, beside = ad.read_h5ad(where), where.parent
+        adata, beside = _opened(where), where.parent
     else:
         adata, beside = _ingested({"path": str(where), "assay": assay}, organism), where.parent
         sample = k.SAMPLE
@@ -94,6 +93,17 @@ def read(
         return adata
     _join(adata, sheet, sample, where)
     return adata
+
+
+def _opened(path: Path) -> AnnData:
+    """Read an .h5ad, also one that is packed like the matrices of a run."""
+    import anndata as ad
+    import hdf5plugin  # noqa: F401 - makes the filters known to HDF5
+
+    try:
+        return ad.read_h5ad(path)
+    except H5_ERRORS as error:
+        raise damaged(path, error, fix="give a whole .h5ad, as anndata writes it") from error
 
 
 def _join(adata: AnnData, sheet: Path, sample: str, where: Path) -> None:
@@ -124,8 +134,6 @@ def _join(adata: AnnData, sheet: Path, sample: str, where: Path) -> None:
 
 def _ingested(row: Mapping[str, Any], organism: str | None) -> AnnData:
     """Read one input as the workflow does: gene names settled, kind of values looked at."""
-    import anndata as ad
-
     from senoscore.genesets import detect_organism
     from senoscore.ingest import ingest, look_source
 
@@ -144,7 +152,7 @@ def _ingested(row: Mapping[str, Any], organism: str | None) -> AnnData:
     with TemporaryDirectory() as folder:
         out = Path(folder) / "matrix.h5ad"
         ingest(given, samples=None, out=out, genes_out=Path(folder) / "genes.tsv")
-        return ad.read_h5ad(out)
+        return _opened(out)
 
 
 def _datasets(folder: Path) -> AnnData:
@@ -200,14 +208,12 @@ def attach(adata: AnnData, results: str | Path = "results", *, dataset: str | No
     InputError
         The file is not found, no cell has the same name, or names of cells are not unique.
     """
-    import anndata as ad
-
     where = Path(results)
     file = where / _RESULTS if where.is_dir() else where
     if not file.is_file():
         msg = f"{file} not found"
         raise InputError(msg, fix="give the results folder of a finished run")
-    run = ad.read_h5ad(file)
+    run = _opened(file)
     if dataset is not None:
         run = run[run.obs[k.DATASET].astype(str) == dataset]
     names = pd.Index(run.obs[k.CELL].astype(str))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 import senoscore as sen
 from senoscore.errors import InputError
+from senoscore.io import write_canonical_stream
 from senoscore.simulation import write_study
 
 if TYPE_CHECKING:
@@ -144,3 +148,22 @@ def test_a_table_is_read(tmp_path: Path, demo: Path) -> None:
 def test_a_folder_of_nothing_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"neither senoscore\.h5ad nor datasets\.tsv"):
         sen.read(tmp_path)
+
+
+def test_a_matrix_of_a_run_is_read_in_a_process_of_its_own(tmp_path: Path, demo: Path) -> None:
+    """Packed by a filter that HDF5 does not have: reading must bring it along."""
+    one = ad.read_h5ad(demo / "batch_1.h5ad")[:40]
+    blocks = [sparse.csr_matrix(one.X)]
+    write_canonical_stream(tmp_path / "m.h5ad", blocks, list(one.var_names), values="counts")
+    code = "import sys, senoscore as sen; print(sen.read(sys.argv[1]).X.sum())"
+    words = [sys.executable, "-c", code, str(tmp_path / "m.h5ad")]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert float(done.stdout) == one.X.sum()
+
+
+def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a.h5ad").write_bytes(b"no HDF5")
+    with pytest.raises(InputError, match=r"a\.h5ad"):
+        sen.read(tmp_path / "a.h5ad")
+    with pytest.raises(InputError, match=r"a\.h5ad"):
+        sen.attach(ad.AnnData(np.ones((1, 1))), tmp_path / "a.h5ad")
