@@ -36,6 +36,7 @@ ROOMS = [
     "calling",
     "inference",
     "biology",
+    "questions",
     "plotting",
     "report",
     "run",

@@ -1,6 +1,7 @@
 from . import ask as ask
 from . import labels as labels
 from .adjust import against_control as against_control
+from .adjust import alike as alike
 from .adjust import bh as bh
 from .adjust import paired as paired
 from .burden import burden as burden
@@ -36,6 +37,7 @@ __all__ = [
     "TREND_COLUMNS",
     "Contrast",
     "against_control",
+    "alike",
     "ask",
     "bh",
     "burden",

@@ -30,6 +30,7 @@ from .drugs import drug_messages as drug_messages
 from .drugs import drug_names as drug_names
 from .drugs import unirradiated as unirradiated
 from .drugs import with_arms as with_arms
+from .drugs import without_drug as without_drug
 from .given import control_of as control_of
 from .given import control_word as control_word
 from .given import refuse_unknown_control as refuse_unknown_control
@@ -92,4 +93,5 @@ __all__ = [
     "wanted_measures",
     "with_arms",
     "without_controls",
+    "without_drug",
 ]

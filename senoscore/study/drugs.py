@@ -23,8 +23,10 @@ __all__ = [
     "drug_names",
     "unirradiated",
     "with_arms",
+    "without_drug",
 ]
 
+_JOIN: Final = " + "
 EXTRA_TEXTS: Final = (k.GIVEN, k.DRUG, "drug_dose", "drug_unit")
 EXTRA_NUMBERS: Final = ("drug_start_days", "drug_stop_days", "dose_rate_gy_s", "let_kev_um")
 _OWN: Final = ("cov_", "ext_")
@@ -33,7 +35,6 @@ _VEHICLE: Final = frozenset(
      "untreated", "control", "ctrl"}
 )  # fmt: skip
 """Words of a drug column that mean no drug: what it is dissolved in is none."""
-_JOIN: Final = " + "
 
 
 def design_extras(columns: Iterable[Any]) -> list[str]:
@@ -62,6 +63,18 @@ def _gap(value: object) -> bool:
 def unirradiated(table: pd.DataFrame, control: str) -> pd.Series:
     """Rows that were not irradiated, with a drug or without: only the latter are controls."""
     return table[k.GIVEN if k.GIVEN in table else k.TREATMENT].eq(control)
+
+
+def without_drug(treatment: str) -> tuple[str, str]:
+    """Treatment of the same arm without its drug, and the drug as the arm names it.
+
+    Examples
+    --------
+    >>> without_drug("irradiated 40 Gy/s + navitoclax 50 mg/kg")
+    ('irradiated 40 Gy/s', 'navitoclax 50 mg/kg')
+    """
+    alone, _, drug = treatment.rpartition(_JOIN)
+    return (alone, drug) if alone else (treatment, "")
 
 
 def with_arms(samples: pd.DataFrame) -> pd.DataFrame:
@@ -173,7 +186,7 @@ def _given(arms: pd.DataFrame, drugs: list[list[str]]) -> list[str]:
     """Drugs of each arm; with dose and days where the study gives the same ones in two ways."""
     names = ["+".join(own) for own in drugs]
     amount = [
-        " ".join("" if _gap(v) else str(v) for v in pair).strip()
+        " ".join("" if _gap(v) else str(v) for v in pair).strip().replace(_JOIN, "+")
         for pair in zip(_column(arms, "drug_dose"), _column(arms, "drug_unit"), strict=True)
     ]
     days = [

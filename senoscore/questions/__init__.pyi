@@ -1,0 +1,29 @@
+from .arms import QUESTIONS as QUESTIONS
+from .arms import arms as arms
+from .arms import asks_of_arms as asks_of_arms
+from .arms import check_contrasts as check_contrasts
+from .asked import SHARE as SHARE
+from .asked import detectable as detectable
+from .asked import tost as tost
+from .efficacy import efficacy as efficacy
+from .efficacy import load_words as load_words
+from .efficacy import side_by_side as side_by_side
+from .regions import REGION_QUESTIONS as REGION_QUESTIONS
+from .regions import asks_of_regions as asks_of_regions
+from .regions import regions as regions
+
+__all__ = [
+    "QUESTIONS",
+    "REGION_QUESTIONS",
+    "SHARE",
+    "arms",
+    "asks_of_arms",
+    "asks_of_regions",
+    "check_contrasts",
+    "detectable",
+    "efficacy",
+    "load_words",
+    "regions",
+    "side_by_side",
+    "tost",
+]

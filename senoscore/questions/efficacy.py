@@ -1,0 +1,353 @@
+"""What a drug did, in words: senolytic-like, senomorphic-like, both, neither, underpowered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+import yaml
+from scipy import stats
+
+from senoscore import names as k
+from senoscore.errors import ConfigError
+from senoscore.io import load_yaml, resource
+from senoscore.questions.asked import tost
+from senoscore.study import ARM, takes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+
+__all__ = ["EFFICACY_COLUMNS", "efficacy", "load_words", "side_by_side"]
+
+_ADVICE: Final = "Research use, not medical advice."
+_BURDEN: Final = ("falls", "rises", "stays", "not_shown", "underpowered", "not_testable")
+_FACTS: Final[dict[str, tuple[str, ...]]] = {
+    "burden": _BURDEN,
+    "sasp": (*_BURDEN, "mixed"),
+    "tumour": ("lower", "higher", "open", "absent"),
+    "normal": ("lower", "higher", "open", "absent"),
+}
+"""Facts that rules may ask for, and the values they can have."""
+_QUESTION: Final = "drug_in_irradiated"
+EFFICACY_COLUMNS: Final = (
+    k.COMPARTMENT, "stratum", "side", k.TREATMENT, "against", k.DRUG, *ARM[1:], k.DAYS,
+    "n_treated", "n_control", "word", "means", "burden", "burden_measure", "burden_estimate",
+    "burden_ci_lo", "burden_ci_hi", "burden_q", "burden_p_stays", "burden_detectable", "sasp",
+    "sasp_falls", "sasp_rises", "n_sasp", "evidence", "note",
+)  # fmt: skip
+_KEYS: Final = [k.COMPARTMENT, "stratum", k.TREATMENT, "against", *ARM[1:], k.DAYS]
+
+
+@dataclass(frozen=True)
+class _Word:
+    name: str
+    when: Mapping[str, tuple[str, ...]]
+    means: str
+
+    def holds(self, facts: Mapping[str, str]) -> bool:
+        return all(facts[fact] in allowed for fact, allowed in self.when.items())
+
+
+@dataclass(frozen=True)
+class Words:
+    """Measures that the facts are of, and the rules of both tables."""
+
+    burden: tuple[str, ...]
+    sasp: tuple[str, ...]
+    words: tuple[_Word, ...]
+    together: tuple[_Word, ...]
+
+
+def load_words(path: Path | None = None) -> Words:
+    """Read the rules; None reads the shipped ``resources/efficacy.yaml``.
+
+    Raises
+    ------
+    ConfigError
+        A section, key, fact or value is unknown, or no rule holds in the end.
+    """
+    return _shipped() if path is None else _read(path)
+
+
+@cache
+def _shipped() -> Words:
+    return _read(resource("efficacy.yaml"))
+
+
+def _read(path: Path) -> Words:
+    try:
+        content = load_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        msg = f"{path} cannot be read as rules: {' '.join(str(error).split())[:200]}"
+        raise ConfigError(msg, fix="copy resources/efficacy.yaml and change it") from error
+    sections = {"version", "measures", "words", "together"}
+    if not isinstance(content, dict) or set(content) != sections:
+        msg = f"{path}: expected the sections {', '.join(sorted(sections))}"
+        raise ConfigError(msg, fix="copy resources/efficacy.yaml and change it")
+    measures = content["measures"]
+    known = isinstance(measures, dict) and set(measures) == {"burden", "sasp"}
+    if not known or not all(isinstance(own, list) and own for own in measures.values()):
+        msg = f"{path}, measures: expected lists under burden and sasp"
+        raise ConfigError(msg, fix="name columns of the burden table, or signatures")
+    return Words(
+        tuple(map(str, measures["burden"])), tuple(map(str, measures["sasp"])),
+        _rules(path, "words", content["words"], ("burden", "sasp")),
+        _rules(path, "together", content["together"], ("tumour", "normal")),
+    )  # fmt: skip
+
+
+def _rules(path: Path, section: str, entries: Any, facts: tuple[str, ...]) -> tuple[_Word, ...]:
+    out: list[_Word] = []
+    for entry in entries if isinstance(entries, list) else []:
+        where = f"{path}, {section}, rule {len(out) + 1}"
+        if not isinstance(entry, dict) or set(entry) != {"word", "when", "means"}:
+            msg = f"{where}: expected word, when and means"
+            raise ConfigError(msg, fix="copy resources/efficacy.yaml and change it")
+        when = entry["when"]
+        for fact, allowed in when.items() if isinstance(when, dict) else [("", [])]:
+            odd = fact not in facts or not isinstance(allowed, list)
+            wrong = [] if odd else [value for value in allowed if value not in _FACTS[fact]]
+            if odd or wrong:
+                what = f"{fact!r} is no fact of {section}" if odd else f"{fact} is never {wrong[0]}"
+                msg = f"{where}: {what}"
+                options = "; ".join(f"{name}: {', '.join(_FACTS[name])}" for name in facts)
+                raise ConfigError(msg, fix=options)
+        own = {str(fact): tuple(map(str, values)) for fact, values in when.items()}
+        out.append(_Word(str(entry["word"]), own, str(entry["means"])))
+    if not out or out[-1].when:
+        msg = f"{path}, {section}: the last rule must hold in any case"
+        raise ConfigError(msg, fix="end with a rule whose when is {}")
+    return tuple(out)
+
+
+@takes(check_control=False, arms="sen.arms(sen.burden(adata))")
+def efficacy(
+    arms: pd.DataFrame,
+    *,
+    rules: Path | None = None,
+    fdr: float = 0.05,
+    alpha: float = 0.05,
+    margin: float | None = None,
+    sasp_margin: float | None = None,
+    relevant: float = 0.1,
+    sasp_relevant: float = 1.0,
+    tumour: Sequence[str] = ("tumour",),
+) -> pd.DataFrame:
+    """Say in words what a drug did to burden and secretion after radiation.
+
+    Parameters
+    ----------
+    arms
+        As :func:`senoscore.arms` gives it.
+    rules
+        Rules of your own; None takes the shipped ``resources/efficacy.yaml``.
+    fdr
+        q at which a fall or a rise holds.
+    alpha
+        Level of the tests of equivalence.
+    margin, sasp_margin
+        Largest change that counts as none: of the fraction of senescent cells (0.05 is five
+        percentage points), and of secretory axes (control SDs). None claims no equivalence: that
+        nothing was found is no proof that nothing is there.
+    relevant, sasp_relevant
+        Change that the study should not miss, in the same units. Where the smallest effect seen in
+        80 % of studies of this precision is larger, the word is ``underpowered``.
+    tumour
+        Compartments on the side of the tumour.
+
+    Returns
+    -------
+    One row a compartment, arm with a drug and time. ``word`` and what it ``means``; ``burden`` and
+    ``sasp`` are the verdicts it rests on: falls, rises, stays (equivalent by two one-sided tests),
+    not_shown, underpowered, not_testable; ``mixed`` where secretory families disagree.
+    ``burden_estimate`` and its 95 % interval, and ``burden_detectable``, the smallest change that
+    would mostly have been seen, are fractions (of the index where no cells are counted, and then
+    ``relevant`` and ``margin`` do not apply). ``sasp_falls`` and ``sasp_rises`` name families.
+
+    Raises
+    ------
+    ConfigError
+        The rules cannot be used, or a margin or relevant change is not above 0.
+    """
+    for name, value in (
+        ("margin", margin), ("sasp_margin", sasp_margin), ("relevant", relevant),
+        ("sasp_relevant", sasp_relevant),
+    ):  # fmt: skip
+        if value is not None and not (np.isfinite(value) and value > 0):
+            msg = f"{name} is {value!r}, expected a number above 0"
+            raise ConfigError(msg, fix="margin: 0.05 is five percentage points")
+    words = load_words(rules)
+    table = arms[arms["question"] == _QUESTION]
+    rows: list[dict[str, Any]] = []
+    for key, of in table.groupby(_KEYS, dropna=False, sort=True, observed=True):
+        by = {
+            str(row["measure"]): {str(name): value for name, value in row.items()}
+            for row in of.to_dict("records")
+        }
+        head = dict(zip(_KEYS, key, strict=True))
+        head["side"] = "tumour" if head[k.COMPARTMENT] in tumour else "normal"
+        head[k.DRUG] = of[k.DRUG].iloc[0]
+        burden = _burden(by, words, fdr=fdr, alpha=alpha, margin=margin, relevant=relevant)
+        sasp = _sasp(by, words, fdr=fdr, alpha=alpha, margin=sasp_margin, relevant=sasp_relevant)
+        facts = {"burden": burden["burden"], "sasp": sasp["sasp"]}
+        word = next(rule for rule in words.words if rule.holds(facts))
+        note = "; ".join(filter(None, [burden.pop("_note"), sasp.pop("_note"), _ADVICE]))
+        shown = "; ".join(filter(None, [burden.pop("_shown"), sasp.pop("_shown")]))
+        rows.append(
+            head | burden | sasp
+            | {"word": word.name, "means": word.means, "evidence": shown, "note": note}
+        )  # fmt: skip
+    return pd.DataFrame(rows, columns=list(EFFICACY_COLUMNS))
+
+
+def _verdict(
+    row: Mapping[str, Any], estimate: float, se: float, *, fdr: float, alpha: float,
+    margin: float | None, relevant: float | None,
+) -> tuple[str, float, float]:  # fmt: skip
+    """Verdict on one contrast; p of equivalence; the smallest effect it would have shown."""
+    if row["status"] != "tested":
+        return "not_testable", np.nan, np.nan
+    df = float(row["df"])
+    shown = float(
+        (stats.t.ppf(1 - alpha / 2, df) + stats.t.ppf(0.8, df)) * se if np.isfinite(se) else np.nan
+    )
+    p_stays = tost(estimate, se, df, margin)
+    if row["q"] <= fdr:
+        return ("falls" if row["estimate"] < 0 else "rises"), p_stays, shown
+    if p_stays <= alpha:
+        return "stays", p_stays, shown
+    missed = relevant is not None and not shown <= relevant
+    return ("underpowered" if missed else "not_shown"), p_stays, shown
+
+
+def _burden(
+    by: Mapping[str, dict[str, Any]], words: Words, *, fdr: float, alpha: float,
+    margin: float | None, relevant: float,
+) -> dict[str, Any]:  # fmt: skip
+    there = [name for name in words.burden if name in by]
+    if not there:
+        return {"burden": "not_testable", "_note": "no burden", "_shown": "", "n_treated": 0,
+                "n_control": 0}  # fmt: skip
+    tested = [name for name in there if by[name]["status"] == "tested"]
+    name = (tested or there)[0]
+    row = by[name]
+    plain = np.isfinite(row["estimate_fraction"]) and np.isfinite(row["fraction_se"])
+    estimate, se = (row["estimate_fraction"], row["fraction_se"]) if plain else (
+        row["estimate"], row["se"]
+    )  # fmt: skip
+    verdict, p_stays, shown = _verdict(
+        row, estimate, se, fdr=fdr, alpha=alpha, margin=margin if plain else None,
+        relevant=relevant if plain else None,
+    )  # fmt: skip
+    half = (
+        float(stats.t.ppf(1 - alpha / 2, row["df"])) * se if row["status"] == "tested" else np.nan
+    )
+    said = ""
+    if row["status"] == "tested":
+        unit = "" if plain else " (index)"
+        said = (
+            f"burden{unit} {estimate:+.3g} [{estimate - half:.2g}, {estimate + half:.2g}], "
+            f"q {row['q']:.2g}, {shown:.2g} would mostly have been seen"
+        )
+    return {
+        "n_treated": row["n_treated"], "n_control": row["n_control"], "burden": verdict,
+        "burden_measure": name, "burden_estimate": estimate, "burden_ci_lo": estimate - half,
+        "burden_ci_hi": estimate + half, "burden_q": row["q"], "burden_p_stays": p_stays,
+        "burden_detectable": shown, "_shown": said,
+        "_note": str(row["reason"] or "") if row["status"] != "tested" else "",
+    }  # fmt: skip
+
+
+def _sasp(
+    by: Mapping[str, dict[str, Any]], words: Words, *, fdr: float, alpha: float,
+    margin: float | None, relevant: float,
+) -> dict[str, Any]:  # fmt: skip
+    chosen: dict[str, dict[str, Any]] = {}
+    for score in words.sasp:
+        names = [n for n in by if k.SEP in n and n.partition(k.SEP)[2] == score]
+        axes = [name for name in names if name.startswith("z:")]
+        for name in (axes or names)[:1]:
+            chosen[name] = by[name]
+    tested = {name: row for name, row in chosen.items() if row["status"] == "tested"}
+    verdicts = {
+        name: _verdict(
+            row, row["estimate"], row["se"], fdr=fdr, alpha=alpha,
+            margin=margin if name.startswith("z:") else None,
+            relevant=relevant if name.startswith("z:") else None,
+        )[0]
+        for name, row in tested.items()
+    }  # fmt: skip
+    falls, rises = ([n for n, v in verdicts.items() if v == way] for way in ("falls", "rises"))
+    said = [
+        f"{name} {tested[name]['estimate']:+.2g}, q {tested[name]['q']:.2g}"
+        for name in (*falls, *rises)
+    ]
+    return {
+        "sasp": _together(list(verdicts.values())), "sasp_falls": "+".join(falls),
+        "sasp_rises": "+".join(rises), "n_sasp": len(tested), "_shown": ", ".join(said),
+        "_note": "" if tested else "no secretory family could be tested",
+    }  # fmt: skip
+
+
+def _together(verdicts: Sequence[str]) -> str:
+    """One verdict on several secretory families: all must stay for secretion to stay."""
+    there = set(verdicts)
+    if not there:
+        return "not_testable"
+    if {"falls", "rises"} <= there:
+        return "mixed"
+    for one in ("falls", "rises"):
+        if one in there:
+            return one
+    if there == {"stays"}:
+        return "stays"
+    return "underpowered" if "underpowered" in there else "not_shown"
+
+
+def side_by_side(table: pd.DataFrame, *, rules: Path | None = None) -> pd.DataFrame:
+    """Put tumour and normal tissue beside each other, for every arm with a drug and time.
+
+    Parameters
+    ----------
+    table
+        As :func:`efficacy` gives it.
+    rules
+        As there.
+
+    Returns
+    -------
+    One row an arm and time: ``tumour_words`` and ``normal_words`` (compartment: word),
+    ``tumour`` and ``normal`` (lower, higher, open, absent: the worst of a side), ``word`` and
+    ``means``. A rise in one normal compartment outweighs falls in others.
+    """
+    words = load_words(rules)
+    keys = ["stratum", k.TREATMENT, "against", k.DRUG, *ARM[1:], k.DAYS]
+    rows: list[dict[str, Any]] = []
+    for key, of in table.groupby(keys, dropna=False, sort=True, observed=True):
+        row: dict[str, Any] = dict(zip(keys, key, strict=True))
+        facts = {}
+        for side in ("tumour", "normal"):
+            own = of[of["side"] == side]
+            facts[side] = _side(own)
+            row |= {side: facts[side], f"{side}_words": ", ".join(
+                f"{c}: {w}" for c, w in zip(own[k.COMPARTMENT], own["word"], strict=True)
+            )}  # fmt: skip
+        word = next(rule for rule in words.together if rule.holds(facts))
+        rows.append(row | {"word": word.name, "means": word.means, "note": _ADVICE})
+    columns = [*keys, "word", "means", "tumour", "tumour_words", "normal", "normal_words", "note"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _side(own: pd.DataFrame) -> str:
+    asked = own[own["word"] != "not_testable"]
+    if asked.empty:
+        return "absent"
+    either = asked[["burden", "sasp"]]
+    if either.isin(["rises", "mixed"]).any(axis=None):
+        return "higher"
+    return "lower" if either.isin(["falls"]).any(axis=None) else "open"

@@ -1,0 +1,286 @@
+"""Regions of the same subject: core, margin, adjacent, contralateral, abscopal, in pairs."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from senoscore import names as k
+from senoscore.inference import paired
+from senoscore.questions.asked import Values, answered, refused, tested, welch
+from senoscore.study import KINDS, TRANSFORM, design_extras, takes, without_drug
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+
+__all__ = ["REGION_QUESTIONS", "asks_of_regions", "regions"]
+
+REGION_QUESTIONS: Final = {
+    "region_pair": "Two regions of the same subjects",
+    "region_x_treatment": "Is the difference between regions another in treated subjects?",
+    "dose_within_subject": "Dose-response over the regions of the same subjects",
+}
+"""What is asked of regions, in words."""
+_ORDER: Final = ("core", "tumour", "margin", "adjacent", "contralateral", "abscopal")
+"""From the target of the beam outwards; the outer region of a pair is subtracted."""
+_MORE: Final = ("region", "against_region")
+_MIN_DOSES: Final = 3
+_MIN_SUBJECTS: Final = 2
+_SHOWN: Final = 5
+
+
+@takes(burden="sen.burden(adata)")
+def regions(
+    burden: pd.DataFrame,
+    *,
+    control: str = k.CONTROL,
+    alpha: float = 0.05,
+    transform: str = TRANSFORM,
+    measures: Sequence[str] | None = None,
+    further: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    r"""Compare regions within subjects, at the same time.
+
+    A subject is its own control: every answer is made of one number a subject, so that neither
+    animals nor samples count twice. Samples of one region of a subject are averaged.
+
+    Parameters
+    ----------
+    burden
+        As :func:`senoscore.burden` gives it, with the column ``region``, and ``dose_gy`` of each
+        region where they had different doses.
+    control, alpha, transform, measures, further
+        As for :func:`senoscore.arms`.
+
+    Returns
+    -------
+    One row a compartment, measure and contrast, with the columns of :func:`senoscore.arms`,
+    ``region`` and ``against_region``. ``question``:
+
+    - ``region_pair``: mean of the differences between two regions of each subject of an arm
+      (paired t),
+    - ``region_x_treatment``: those differences in one arm against those in another (Welch): every
+      treated arm against control, and with a drug against without,
+    - ``dose_within_subject``: slope of each subject over :math:`\log(1 + \mathrm{Gy})` of its
+      regions, mean over subjects (t); where a compartment has three doses or more.
+
+    A subject is of the arm of its treated regions. Subjects without the other region are named in
+    ``note`` and left out; a pair that no two subjects have is ``not_estimable``.
+
+    Raises
+    ------
+    InputError
+        As for the trend.
+
+    References
+    ----------
+    Slopes as summary measures of subjects: Matthews, Altman, Campbell & Royston 1990, BMJ 300:230.
+    """
+    values = Values.of(
+        burden, control=control, transform=transform, measures=measures, further=further
+    )
+    table = values.table[values.table["region"] != ""]
+    rows: list[dict[str, Any]] = []
+    for compartment, whole in table.groupby(k.COMPARTMENT, sort=True, observed=True):
+        kinds = [name for name in KINDS if len(set(whole[name])) > 1]
+        for key, of in whole.groupby(list(KINDS), sort=True, observed=True):
+            if len(set(of["region"])) < 2:
+                continue
+            said = dict(zip(KINDS, key, strict=True))
+            stratum = ", ".join(str(said[name]) or "not given" for name in kinds)
+            head = {k.COMPARTMENT: str(compartment), "stratum": stratum}
+            of = _subjects(of, control)
+            for measure in values.wanted:
+                found = _of_measure(of, measure, values, alpha)
+                rows += [head | {"measure": measure} | row for row in found]
+    return answered(rows, values, more=_MORE)
+
+
+def asks_of_regions(samples: pd.DataFrame) -> bool:
+    """Whether a samples sheet has a subject with two regions (a sample may also hold several)."""
+    if "region" not in samples:
+        return False
+    region = samples["region"].fillna("").astype(str)
+    known = samples.assign(region=region)[region != ""]
+    subject = known[k.SUBJECT].where(known[k.SUBJECT] != "", known[k.SAMPLE])
+    return bool(known.groupby(subject, observed=True)["region"].nunique().gt(1).any())
+
+
+def _subjects(table: pd.DataFrame, control: str) -> pd.DataFrame:
+    """Give each row the arm and day of its subject, which are those of its treated regions."""
+    treated = table[table[k.TREATMENT] != control]
+    arm = treated.groupby(k.SUBJECT, observed=True)[k.TREATMENT].agg(
+        lambda words: " / ".join(sorted(set(words)))
+    )
+    known = table[table[k.DAYS].notna()].groupby(k.SUBJECT, observed=True)[k.DAYS]
+    only = known.first().where(known.min() == known.max())
+    out = table.assign(
+        _arm=table[k.SUBJECT].map(arm).fillna(control),
+        **{k.DAYS: table[k.DAYS].fillna(table[k.SUBJECT].map(only))},
+    )
+    return out.drop(columns=design_extras(out))
+
+
+def _ordered(names: set[str]) -> list[str]:
+    place = {name: i for i, name in enumerate(_ORDER)}
+    return sorted(names, key=lambda name: (place.get(name.lower(), len(_ORDER)), name))
+
+
+def _of_measure(
+    table: pd.DataFrame, measure: str, values: Values, alpha: float
+) -> Iterator[dict[str, Any]]:
+    raw = table.get(f"raw:{measure}", pd.Series(np.nan, index=table.index))
+    own = table.assign(y=table[measure].astype(float), raw=raw.astype(float))
+    own = own[np.isfinite(own["y"])]
+    keys = ["_arm", k.DAYS, k.SUBJECT, "region"]
+    means = own.groupby(keys, dropna=False, sort=True, observed=True)[["y", "raw", k.DOSE]].mean()
+    means = means.reset_index()
+    for one, other in combinations(_ordered(set(table["region"])), 2):
+        yield from _pairs(means, one, other, values, alpha)
+    for (arm, days), of in means.groupby(["_arm", k.DAYS], dropna=False, sort=True, observed=True):
+        found = _slope(of, str(arm), float(str(days)), alpha)
+        if found is not None:
+            yield found
+
+
+def _pairs(
+    means: pd.DataFrame, one: str, other: str, values: Values, alpha: float
+) -> Iterator[dict[str, Any]]:
+    """The difference of two regions in every arm and day, then between arms."""
+    there = means[means["region"].isin([one, other])]
+    found: dict[tuple[str, float], pd.DataFrame] = {}
+    for (arm, days), of in there.groupby(["_arm", k.DAYS], dropna=False, sort=True, observed=True):
+        when = float(str(days))
+        wide = pd.DataFrame(
+            of.set_index([k.SUBJECT, "region"])[["y", "raw"]].unstack()  # noqa: PD010
+        )
+        both = _differences(wide, one, other)
+        title = f"{one} vs {other}, {arm}{_when(when)}"
+        row = _row("region_pair", title, str(arm), when, len(both), len(both))
+        row |= {"region": one, "against_region": other, "method": "paired t, one pair a subject"}
+        row["note"] = _lone(of, both, one, other)
+        yield row | _of_pairs(both, of, one, other, alpha)
+        if len(both):
+            found[str(arm), when] = both
+    yield from _between(found, one, other, values, alpha)
+
+
+def _differences(wide: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
+    names = set(wide.columns.get_level_values(1))
+    if not {one, other} <= names:
+        return pd.DataFrame({"y": [], "raw": []}, dtype=float)
+    both = pd.DataFrame({n: wide[n, one] - wide[n, other] for n in ("y", "raw")})
+    return both[both["y"].notna()]
+
+
+def _of_pairs(
+    both: pd.DataFrame, of: pd.DataFrame, one: str, other: str, alpha: float
+) -> dict[str, Any]:
+    if both.empty:
+        n = {name: of.loc[of["region"] == name, k.SUBJECT].nunique() for name in (one, other)}
+        said = " and ".join(f"{count} with {name}" for name, count in n.items())
+        return refused(f"no subject has both regions ({said}): nothing to pair")
+    numbers = _mean(both["y"].to_numpy(dtype=float), alpha)
+    if both["raw"].notna().all():
+        plain = _mean(both["raw"].to_numpy(dtype=float), alpha)
+        numbers["estimate_fraction"] = plain["estimate"]
+        numbers["fraction_se"] = plain.get("se", np.nan)
+    return numbers
+
+
+def _mean(differences: NDArray[np.float64], alpha: float) -> dict[str, Any]:
+    """Mean of one number a subject, with its t interval and what it would have shown."""
+    found = paired(differences, alpha=alpha)
+    if found["status"] != "tested":
+        return found
+    se = float(differences.std(ddof=1) / np.sqrt(len(differences)))
+    return tested(float(found["estimate"]), se, len(differences) - 1, alpha=alpha)
+
+
+def _lone(of: pd.DataFrame, both: pd.DataFrame, one: str, other: str) -> str:
+    """Subjects of one region only, in words."""
+    lone = of[~of[k.SUBJECT].isin(both.index)]
+    said = []
+    for name in (one, other):
+        subjects = sorted(map(str, lone.loc[lone["region"] == name, k.SUBJECT].unique()))
+        if subjects and len(both):
+            more = f" and {len(subjects) - _SHOWN} more" if len(subjects) > _SHOWN else ""
+            said.append(f"left out, with {name} only: {', '.join(subjects[:_SHOWN])}{more}")
+    return "; ".join(said)
+
+
+def _between(
+    found: dict[tuple[str, float], pd.DataFrame], one: str, other: str, values: Values, alpha: float
+) -> Iterator[dict[str, Any]]:
+    """Differences between regions of one arm against those of another at the same time."""
+    arms = {arm for arm, _ in found}
+    for (arm, days), mine in found.items():
+        alone, drug = without_drug(arm)
+        others = [values.control] if arm != values.control else []
+        if drug and alone in arms and alone != values.control:
+            others.append(alone)
+        for against in others:
+            base = found.get((against, days))
+            note = ""
+            if base is None and against == values.control:
+                every = [of for (name, _), of in found.items() if name == against]
+                base = pd.concat(every).groupby(level=0, observed=True).mean() if every else None
+                note = "controls of all days" if every else ""
+            title = f"({one} - {other}), {arm} vs {against}{_when(days)}"
+            n = 0 if base is None else len(base)
+            row = _row("region_x_treatment", title, arm, days, len(mine), n)
+            row |= {"region": one, "against_region": other, "against": against, "note": note}
+            row["method"] = "Welch's t of the differences within subjects"
+            if base is None:
+                yield row | refused(f"no subject of {against} has both {one} and {other}")
+                continue
+            shared = sorted(set(mine.index) & set(base.index))
+            if shared:
+                yield row | refused(f"{len(shared)} subjects are in both arms: no two groups")
+                continue
+            numbers = welch(mine["y"].to_numpy(float), base["y"].to_numpy(float), alpha=alpha)
+            if mine["raw"].notna().all() and base["raw"].notna().all():
+                plain = welch(mine["raw"].to_numpy(float), base["raw"].to_numpy(float), alpha=alpha)
+                numbers["estimate_fraction"] = plain["estimate"]
+                numbers["fraction_se"] = plain.get("se", np.nan)
+            yield row | numbers
+
+
+def _slope(of: pd.DataFrame, arm: str, days: float, alpha: float) -> dict[str, Any] | None:
+    """Dose-response over the regions of each subject; None where there is no question."""
+    known = of[of[k.DOSE].notna()]
+    if known[k.DOSE].nunique() < _MIN_DOSES:
+        return None
+    slopes = []
+    for _, own in known.groupby(k.SUBJECT, sort=True, observed=True):
+        x = np.log1p(own[k.DOSE].to_numpy(dtype=float))
+        if len(set(x)) >= _MIN_SUBJECTS:
+            slopes.append(float(np.polyfit(x, own["y"].to_numpy(dtype=float), 1)[0]))
+    levels = ", ".join(f"{dose:g}" for dose in sorted(known[k.DOSE].unique()))
+    title = f"{arm}, per log1p(Gy) within subjects{_when(days)} ({levels} Gy)"
+    n = len(slopes)
+    row = _row("dose_within_subject", title, arm, days, n, n)
+    row["method"] = "slope of each subject over its regions, mean over subjects, t"
+    few = known[k.SUBJECT].nunique() - n
+    row["note"] = f"{few} subjects with one dose left out" if few else ""
+    if not slopes:
+        return row | refused("no subject has regions of two doses: the dose is between subjects")
+    return row | _mean(np.array(slopes), alpha)
+
+
+def _row(question: str, title: str, arm: str, days: float, n: int, other: int) -> dict[str, Any]:
+    return {
+        "question": question, "contrast": title, k.TREATMENT: arm, "against": "", k.DRUG: "",
+        "region": "", "against_region": "", k.DAYS: days, "n_treated": n, "n_control": other,
+        "modality": "", "design": "repeated", "method": "", "reason": "", "note": "",
+    }  # fmt: skip
+
+
+def _when(days: float) -> str:
+    return f" @ {days:.3g} d" if np.isfinite(days) else ""

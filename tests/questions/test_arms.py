@@ -1,0 +1,223 @@
+"""Arm against arm: drugs, the interaction, beams, named pairs; what has no counterpart is named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from senoscore.errors import ConfigError, InputError
+from senoscore.inference import trend
+from senoscore.questions import arms, asks_of_arms, check_contrasts
+
+RNG = np.random.default_rng(7)
+CELLS = {
+    ("sham", ""): [4, 6, 5, 3],
+    ("sham", "navitoclax"): [5, 4, 4, 6],
+    ("rt", ""): [30, 26, 33, 28],
+    ("rt", "navitoclax"): [15, 12, 18, 13],
+}  # positive cells of 100, four animals each
+INDEX = RNG.normal(size=16)
+
+
+def study(**more: Any) -> pd.DataFrame:
+    rows = [
+        {
+            "sample": f"{word}{drug}{i}", "treatment": word, "drug": drug,
+            "dose_gy": 10.0 if word == "rt" else 0.0, "modality": "photon" if word == "rt" else "",
+            "days_post_rt": 14.0, "compartment": "tumour", "n_assessable": 100, "n_positive": n,
+            "status": "ok",
+        }
+        for (word, drug), counts in CELLS.items()
+        for i, n in enumerate(counts)
+    ]  # fmt: skip
+    return pd.DataFrame(rows).assign(index_mean=INDEX, **more)
+
+
+def answers(table: pd.DataFrame, measure: str = "index_mean", **more: Any) -> pd.DataFrame:
+    found = arms(table, control="sham", measures=["fraction_senescent", "index_mean"], **more)
+    return found[found["measure"] == measure].set_index("question")
+
+
+def test_drug_and_interaction_are_those_of_the_cell_means() -> None:
+    found = answers(study())
+    groups = INDEX.reshape(4, 4)  # sham, sham + drug, RT, RT + drug
+    means, pooled = groups.mean(axis=1), groups.var(axis=1, ddof=1).mean()
+    expected = {
+        "drug_in_irradiated": (means[3] - means[2], 2),
+        "drug_in_unirradiated": (means[1] - means[0], 2),
+        "radiation_x_drug": (means[3] - means[2] - means[1] + means[0], 4),
+    }
+    assert set(found.index) == set(expected)
+    for question, (estimate, n) in expected.items():
+        row = found.loc[question]
+        assert row["estimate"] == pytest.approx(estimate)
+        assert row["se"] == pytest.approx(np.sqrt(pooled * n / 4))
+        assert row["df"] == 12
+        assert (row["n_treated"], row["n_control"]) == (4, 4)
+    row = found.loc["drug_in_irradiated"]
+    assert (row["treatment"], row["against"]) == ("rt + navitoclax", "rt")
+    assert row["drug"] == "navitoclax"
+    assert row["contrast"] == "rt + navitoclax 10 Gy vs rt 10 Gy photon @ 14 d"
+
+
+def test_fractions_have_their_plain_difference_and_what_would_have_been_seen() -> None:
+    row = answers(study(), "fraction_senescent").loc["drug_in_irradiated"]
+    counts = np.array(list(CELLS.values())) / 100
+    assert row["estimate_fraction"] == pytest.approx(counts[3].mean() - counts[2].mean())
+    assert row["fraction_se"] == pytest.approx(np.sqrt(counts.var(axis=1, ddof=1).mean() / 2))
+    assert row["unit"] == "radians (arcsine)"
+    assert row["p"] < 0.001
+    assert row["detectable"] == pytest.approx(row["se"] * (2.1788128 + 0.8726093), rel=1e-6)
+
+
+def test_radiation_with_a_drug_is_an_arm_of_its_own_in_the_trend() -> None:
+    found = trend(study(), control="sham", measures=["index_mean"]).set_index("contrast")
+    own = found[found["question"] == "irradiated_vs_control"]
+    assert set(own["treatment"]) == {"rt", "rt + navitoclax", "sham + navitoclax"}
+    assert own["n_treated"].eq(4).all()
+    assert own["n_control"].eq(4).all()
+
+
+def test_a_drug_arm_without_its_radiation_alone_is_named_and_the_rest_computed() -> None:
+    table = study()
+    lone = table[~(table["treatment"].eq("rt") & table["drug"].eq(""))]
+    found = answers(lone)
+    for question in ("drug_in_irradiated", "radiation_x_drug"):
+        assert found.loc[question, "status"] == "not_estimable"
+        assert "no samples of rt 10 Gy @ 14 d" in found.loc[question, "reason"]
+        assert np.isnan(found.loc[question, "p"])
+    assert found.loc["drug_in_unirradiated", "status"] == "tested"
+
+
+def test_no_unirradiated_drug_no_factorial() -> None:
+    table = study()
+    found = answers(table[~(table["treatment"].eq("sham") & table["drug"].ne(""))])
+    assert found.loc["drug_in_irradiated", "status"] == "tested"
+    assert "no samples of sham + navitoclax" in found.loc["radiation_x_drug", "reason"]
+    assert "drug_in_unirradiated" not in found.index
+
+
+def test_another_day_or_dose_is_no_counterpart() -> None:
+    table = study()
+    later = table.assign(days_post_rt=table["days_post_rt"].where(table["drug"].eq(""), 28.0))
+    assert "@ 28 d" in answers(later).loc["drug_in_irradiated", "reason"]
+    other = table.assign(dose_gy=table["dose_gy"].where(table["drug"].eq(""), 8.0))
+    assert "no samples of rt 8 Gy" in answers(other).loc["drug_in_irradiated", "reason"]
+
+
+def test_one_animal_has_an_estimate_and_no_test() -> None:
+    table = study()
+    first = table["sample"].isin(["rtnavitoclax0"]) | ~table["sample"].str.startswith("rtn")
+    row = answers(table[first]).loc["drug_in_irradiated"]
+    assert row["status"] == "not_testable"
+    assert row["reason"].startswith("No replication")
+    assert np.isfinite(row["estimate"])
+
+
+def test_a_second_sample_of_an_animal_is_no_second_animal() -> None:
+    table = study()
+    twice = pd.concat([table, table.assign(sample=table["sample"] + "b")], ignore_index=True)
+    twice["subject"] = list(table["sample"]) * 2
+    one, two = answers(table), answers(twice)
+    numbers = ["estimate", "se", "df", "p", "n_treated"]
+    pd.testing.assert_frame_equal(one[numbers], two[numbers])
+
+
+def test_a_batch_that_is_the_drug_refuses_it() -> None:
+    table = study()
+    row = answers(table.assign(batch=np.where(table["drug"].eq(""), "a", "b"))).loc[
+        "drug_in_irradiated"
+    ]
+    assert row["status"] == "not_estimable"
+    assert "batch and arm are the same" in row["reason"]
+
+
+def beams() -> pd.DataFrame:
+    table = study()
+    flash = table[table["treatment"].eq("rt")].assign(
+        modality="flash", sample=lambda t: t["sample"] + "f", index_mean=lambda t: t.index_mean + 1
+    )
+    return pd.concat([table, flash], ignore_index=True)
+
+
+def test_flash_is_compared_with_photons_within_each_drug() -> None:
+    found = answers(beams()).loc[["modality_or_dose_rate"]]
+    assert set(found["treatment"]) == {"rt", "rt + navitoclax"}
+    assert found["modality"].eq("flash").all()
+    np.testing.assert_allclose(found["estimate"], 1.0)
+    assert found["contrast"].str.contains("flash vs rt").all()
+
+
+def test_dose_rates_of_one_modality_are_compared_with_the_lowest() -> None:
+    table = beams().assign(modality="other")
+    is_flash = table["sample"].str.endswith("f")
+    table["dose_rate_gy_s"] = np.where(table["dose_gy"].eq(0), np.nan, np.where(is_flash, 100, 0.1))
+    table.loc[table["dose_gy"].gt(0), "modality"] = "photon"
+    table.loc[table["dose_gy"].eq(0), "modality"] = ""
+    found = answers(table).loc[["modality_or_dose_rate"]]
+    assert set(found["against"]) == {"rt 0.1 Gy/s", "rt 0.1 Gy/s + navitoclax"}
+    np.testing.assert_allclose(found["estimate"], 1.0)
+
+
+def test_named_pairs() -> None:
+    pairs = {
+        "spared": {"arm": "rt + navitoclax", "against": "sham"},
+        "same": {"arm": {"treatment": "rt", "drug": "navitoclax"}, "against": {"treatment": "rt",
+                                                                               "drug": "none"}},
+    }  # fmt: skip
+    found = answers(study(), contrasts=pairs).loc[["named"]].set_index("contrast")
+    means = INDEX.reshape(4, 4).mean(axis=1)
+    assert found.loc[found.index.str.startswith("spared:"), "estimate"].iloc[0] == pytest.approx(
+        means[3] - means[0]
+    )
+    assert found.loc[found.index.str.startswith("same:"), "estimate"].iloc[0] == pytest.approx(
+        means[3] - means[2]
+    )
+
+
+@pytest.mark.parametrize(
+    ("pair", "said"),
+    [
+        ({"arm": "rt + navitoclaxx", "against": "rt"}, "did you mean 'rt \\+ navitoclax'"),
+        ({"arm": "rt", "against": "rt"}, "compares an arm with itself"),
+        ({"arm": "rt"}, "has no 'against'"),
+        ({"arm": {"animal": "x"}, "against": "rt"}, "'animal' names no arm"),
+        ({"arm": {"drug": "navitoclax"}, "against": "rt"}, "is 2 arms"),
+    ],
+)
+def test_bad_named_pairs_are_refused_before_work(pair: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        check_contrasts({"x": pair}, study())
+
+
+def test_composition_and_further_values_are_measures() -> None:
+    table = pd.concat([study(), study(compartment="microglia")], ignore_index=True)
+    table["share"] = np.where(table["compartment"].eq("tumour"), 0.7, 0.3) + 0.01 * np.tile(
+        np.arange(16) % 3, 2
+    ) * np.where(table["compartment"].eq("tumour"), 1, -1)
+    further = study().assign(measure="pseudobulk:senmayo", value=INDEX * 2)
+    found = arms(table, control="sham", further=further[["sample", "compartment", "measure",
+                                                         "value"]])  # fmt: skip
+    assert {"share", "pseudobulk:senmayo", "index_mean"} <= set(found["measure"])
+    share = found[found["measure"] == "share"]
+    assert share["family"].str.endswith("/composition").all()
+    assert share["estimate_fraction"].notna().all()
+    own = found[found["compartment"].eq("tumour")].set_index(["question", "measure"])["estimate"]
+    assert own["radiation_x_drug", "pseudobulk:senmayo"] == pytest.approx(
+        2 * own["radiation_x_drug", "index_mean"]
+    )
+    twice = pd.concat([further, further], ignore_index=True)
+    with pytest.raises(InputError, match="twice"):
+        arms(table, control="sham", further=twice)
+
+
+def test_who_asks() -> None:
+    sheet = study().drop(columns=["compartment"])
+    assert not asks_of_arms(sheet.drop(columns="drug"))
+    from senoscore.study import with_arms
+
+    assert asks_of_arms(with_arms(sheet))
+    assert asks_of_arms(sheet.drop(columns="drug"), {"x": {}})

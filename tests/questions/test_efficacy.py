@@ -1,0 +1,145 @@
+"""Words for what a drug did: each from the numbers that must lead to it, and no other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from senoscore.errors import ConfigError
+from senoscore.questions import detectable, efficacy, load_words, side_by_side, tost
+from senoscore.questions.asked import COLUMNS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BASE: dict[str, Any] = {
+    "question": "drug_in_irradiated", "compartment": "tumour", "stratum": "",
+    "treatment": "rt + x", "against": "rt", "drug": "x", "dose_gy": 10.0, "n_fractions": 1.0,
+    "modality": "photon", "days_post_rt": 14.0, "n_treated": 5, "n_control": 5, "df": 16.0,
+    "status": "tested", "reason": "",
+}  # fmt: skip
+
+
+def arms(
+    burden: float, sasp: float, *, se: float = 0.02, sasp_se: float = 0.3, **more: Any
+) -> pd.DataFrame:
+    """A table of arms: burden as a fraction, one secretory axis in control SDs."""
+    rows = [
+        {"measure": "fraction_senescent", "estimate": burden * 2, "se": se * 2,
+         "estimate_fraction": burden, "fraction_se": se},
+        {"measure": "z:sasp_interleukin", "estimate": sasp, "se": sasp_se,
+         "estimate_fraction": np.nan, "fraction_se": np.nan},
+    ]  # fmt: skip
+    table = pd.DataFrame([BASE | row | more for row in rows]).reindex(columns=list(COLUMNS))
+    table["q"] = 2 * stats.t.sf(np.abs(table["estimate"] / table["se"]), table["df"])
+    return table
+
+
+CASES = [
+    (-0.2, 0.0, {}, "senolytic_like"),
+    (-0.2, -2.0, {}, "both"),
+    (0.0, -2.0, {}, "sasp_falls"),  # no margin: that the burden stays is not claimed
+    (0.0, -2.0, {"margin": 0.05}, "senomorphic_like"),
+    (0.0, 0.0, {}, "neither_shown"),
+    (0.0, 0.0, {"margin": 0.05, "sasp_margin": 0.8}, "no_effect"),
+    (0.0, 0.0, {"relevant": 0.01}, "underpowered"),
+    (0.2, 0.0, {}, "burden_rises"),
+    (0.0, 2.0, {}, "sasp_rises"),
+]
+
+
+@pytest.mark.parametrize(("burden", "sasp", "options", "word"), CASES)
+def test_words(burden: float, sasp: float, options: dict[str, float], word: str) -> None:
+    row = efficacy(arms(burden, sasp), **options).iloc[0]
+    assert row["word"] == word
+    assert row["means"]
+    assert "Research use" in row["note"]
+
+
+def test_what_would_have_been_seen_is_said() -> None:
+    row = efficacy(arms(-0.01, 0.0)).iloc[0]
+    assert row["burden"] == "not_shown"
+    assert row["burden_detectable"] == pytest.approx(detectable(0.02, 16, 0.05))
+    half = stats.t.ppf(0.975, 16) * 0.02
+    assert (row["burden_ci_lo"], row["burden_ci_hi"]) == pytest.approx((-0.01 - half, -0.01 + half))
+    assert "0.06 would mostly have been seen" in row["evidence"]
+
+
+def test_equivalence_is_two_one_sided_tests() -> None:
+    """The 90 % interval lies within the margin just where p is at most 0.05."""
+    for estimate in (0.0, 0.02, 0.03, 0.05):
+        half = stats.t.ppf(0.95, 10) * 0.015
+        inside = estimate - half > -0.05 and estimate + half < 0.05
+        assert (tost(estimate, 0.015, 10, 0.05) <= 0.05) == inside
+    assert np.isnan(tost(0.0, 0.015, 10, None))
+
+
+def test_detectable_is_the_effect_of_80_percent_power() -> None:
+    effect = detectable(1.0, 16, 0.05)
+    power = stats.nct.sf(stats.t.ppf(0.975, 16), 16, effect)
+    assert power == pytest.approx(0.8, abs=0.01)
+
+
+def test_families_that_disagree_are_mixed() -> None:
+    table = arms(0.0, -2.0)
+    other = table[table["measure"].str.startswith("z:")].assign(
+        measure="z:sasp_chemokine", estimate=2.0
+    )
+    row = efficacy(pd.concat([table, other], ignore_index=True)).iloc[0]
+    assert (row["sasp"], row["word"]) == ("mixed", "sasp_rises")
+    assert (row["sasp_falls"], row["sasp_rises"]) == ("z:sasp_interleukin", "z:sasp_chemokine")
+
+
+def test_what_could_not_be_tested_is_said_with_its_reason() -> None:
+    table = arms(0.0, 0.0).assign(status="not_estimable", reason="no samples of rt", q=np.nan)
+    row = efficacy(table).iloc[0]
+    assert row["word"] == "not_testable"
+    assert "no samples of rt" in row["note"]
+    assert np.isnan(row["burden_detectable"])
+
+
+def test_tumour_and_normal_tissue_side_by_side() -> None:
+    parts = [
+        arms(-0.2, 0.0), arms(0.0, 0.0, compartment="astrocyte"),
+        arms(0.2, 0.0, compartment="endothelial"),
+    ]  # fmt: skip
+    both = side_by_side(efficacy(pd.concat(parts, ignore_index=True)))
+    assert len(both) == 1
+    row = both.iloc[0]
+    assert (row["tumour"], row["normal"], row["word"]) == ("lower", "higher", "harm_in_normal")
+    assert row["tumour_words"] == "tumour: senolytic_like"
+    assert row["normal_words"] == "astrocyte: neither_shown, endothelial: burden_rises"
+    alone = side_by_side(efficacy(pd.concat(parts[:2], ignore_index=True))).iloc[0]
+    assert (alone["normal"], alone["word"]) == ("open", "lower_in_tumour")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("burden: [rises]", "burden: [soars]", "burden is never soars"),
+        ("sasp: [rises, mixed]", "secretion: [rises]", "'secretion' is no fact of words"),
+        ("word: neither_shown, when: {}", "word: neither_shown, when: {burden: [falls]}",
+         "the last rule must hold"),
+        ("version: 1", "edition: 1", "expected the sections"),
+        ("version: 1", "version: !!python/object:x", "cannot be read as rules"),
+    ],
+)  # fmt: skip
+def test_bad_rules_are_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
+    from senoscore.io import resource
+
+    text = resource("efficacy.yaml").read_text(encoding="utf-8")
+    assert old in text
+    path = tmp_path / "rules.yaml"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(ConfigError, match=said):
+        load_words(path)
+
+
+@pytest.mark.parametrize("margin", [0.0, -1.0, np.nan])
+def test_a_margin_is_above_zero(margin: float) -> None:
+    with pytest.raises(ConfigError, match="expected a number above 0"):
+        efficacy(arms(0.0, 0.0), margin=margin)
