@@ -1,8 +1,8 @@
 from .formats import detect_format as detect_format
+from .formats import find_format as find_format
 from .formats import look_source as look_source
 from .formats import open_source as open_source
 from .formats import source_files as source_files
-from .h5ad import read_obs as read_obs
 from .ingest import ingest as ingest
 from .ingest import look as look
 from .samples import refuse_copies as refuse_copies
@@ -23,6 +23,7 @@ __all__ = [
     "MAX_BYTES",
     "decide_values",
     "detect_format",
+    "find_format",
     "ingest",
     "look",
     "look_source",
@@ -31,7 +32,6 @@ __all__ = [
     "point_config",
     "propose_of_names",
     "propose_sheets",
-    "read_obs",
     "refuse_copies",
     "scan_values",
     "sheet_column",

@@ -1,28 +1,41 @@
-"""One way in for every format."""
+"""One way in for every format.
+
+A format is one :class:`~senoscore.ingest.source.Format` in the file that reads it. To add one,
+write that file and name its object in ``READERS``.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import h5py
-
 from senoscore.errors import InputError
-from senoscore.ingest.h5ad import look_h5ad, read_h5ad
-from senoscore.ingest.source import MAX_BYTES, Names, Source
-from senoscore.ingest.table import look_table, read_table
-from senoscore.ingest.tenx import look_10x_h5, look_10x_mtx, mtx_files, read_10x_h5, read_10x_mtx
-from senoscore.io import check_size, open_h5
+from senoscore.ingest.h5ad import H5AD
+from senoscore.ingest.h5mu import H5MU
+from senoscore.ingest.source import MAX_BYTES, Asked, Format, Names, Source
+from senoscore.ingest.table import TABLE
+from senoscore.ingest.tenx import TENX_H5, TENX_MTX
+from senoscore.ingest.zarr import ZARR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-__all__ = ["FORMATS", "detect_format", "look_source", "open_source", "source_files"]
+__all__ = [
+    "FORMATS",
+    "READERS",
+    "detect_format",
+    "find_format",
+    "look_source",
+    "open_source",
+    "source_files",
+]
 
-FORMATS: Final = ("auto", "h5ad", "10x_mtx", "10x_h5", "table")
+READERS: Final[tuple[Format, ...]] = (H5AD, H5MU, ZARR, TENX_MTX, TENX_H5, TABLE)
+"""All formats. The first whose ``detect`` knows an input reads it."""
 
-_TABLE_ENDS: Final = (".csv", ".tsv", ".txt", ".tab")
+FORMATS: Final = ("auto", *(reader.name for reader in READERS))
+"""What may stand in the column ``format`` of the datasets sheet."""
 
 
 def detect_format(path: str | Path) -> str:
@@ -30,7 +43,7 @@ def detect_format(path: str | Path) -> str:
 
     Returns
     -------
-    One of ``h5ad``, ``10x_mtx``, ``10x_h5`` and ``table``.
+    One of ``FORMATS`` but ``auto``.
 
     Raises
     ------
@@ -41,25 +54,37 @@ def detect_format(path: str | Path) -> str:
     if not where.exists():
         msg = f"{where} is not there"
         raise InputError(msg, fix="check the path (it counts from the folder of the run)")
-    name = where.name.lower().removesuffix(".gz")
-    if where.is_dir() or name.endswith(".mtx"):
-        return "10x_mtx"
-    if name.endswith(".h5ad"):
-        return "h5ad"
-    if name.endswith((".h5", ".hdf5")):
-        with open_h5(where) as file:
-            return "h5ad" if isinstance(file.get("obs"), h5py.Group | h5py.Dataset) else "10x_h5"
-    if name.endswith(_TABLE_ENDS):
-        return "table"
+    for reader in READERS:
+        if reader.detect(where):
+            return reader.name
     msg = f"{where} is of no known format"
     raise InputError(
         msg,
-        fix="give .h5ad, .h5, a folder with matrix.mtx, or .csv/.tsv/.txt (.gz), or say `format`",
+        fix="give .h5ad, .h5mu, .zarr, .h5, a folder with matrix.mtx, or .csv/.tsv/.txt (.gz), "
+        "or say `format`",
     )
 
 
+def find_format(path: str | Path, *, format: str = "auto") -> Format:  # noqa: A002  the sheet's column
+    """Find the reader of an input.
+
+    Raises
+    ------
+    InputError
+        The format has no reader, or, for ``auto``, cannot be told.
+    """
+    name = detect_format(path) if format == "auto" else format
+    for reader in READERS:
+        if reader.name == name:
+            return reader
+    msg = f"unknown format {name!r}"
+    raise InputError(msg, fix=f"use one of {', '.join(FORMATS)}")
+
+
 def source_files(path: str | Path, *, format: str = "auto") -> tuple[Path, ...]:  # noqa: A002  the sheet's column
-    """Name the files that an input is read from: itself, or the three of a 10x matrix.
+    """Name the files that an input is read from: itself, or those of a folder.
+
+    A path that is not there, or of no known format, is named itself: reading it says what is wrong.
 
     Raises
     ------
@@ -67,9 +92,9 @@ def source_files(path: str | Path, *, format: str = "auto") -> tuple[Path, ...]:
         A folder without the three files of a 10x matrix, or a link out of it.
     """
     where = Path(path)
-    is_mtx = where.is_dir() or where.name.lower().removesuffix(".gz").endswith(".mtx")
-    if format == "10x_mtx" or (format == "auto" and is_mtx):
-        return mtx_files(where)
+    for reader in READERS:
+        if reader.folder and (reader.name == format or (format == "auto" and reader.detect(where))):
+            return reader.files(where)
     return (where,)
 
 
@@ -90,11 +115,11 @@ def open_source(
     path
         File or folder.
     format
-        ``auto``, ``h5ad``, ``10x_mtx``, ``10x_h5`` or ``table``.
+        ``auto``, or the name of a format (see ``FORMATS``).
     orientation
         Of a table: ``auto``, ``cells_x_genes``, ``genes_x_cells`` or ``long``.
     layer
-        Layer of an .h5ad; None looks for counts.
+        Layer of an AnnData; None looks for counts.
     values
         What was declared: ``auto``, ``counts``, ``lognorm`` or ``linear``.
     columns
@@ -107,16 +132,15 @@ def open_source(
     InputError
         The input cannot be used as declared.
     """
+    asked = Asked(
+        orientation=orientation,
+        layer=layer or None,
+        values=values,
+        columns=columns,
+        max_bytes=max_bytes,
+    )
     where = Path(path)
-    kind = _settled(where, format, orientation, layer, max_bytes)
-    if kind == "h5ad":
-        return read_h5ad(where, layer=layer or None, values=values, columns=columns)
-    if kind == "10x_mtx":
-        source = read_10x_mtx(where, max_bytes=max_bytes)
-    elif kind == "10x_h5":
-        source = read_10x_h5(where)
-    else:
-        source = read_table(where, orientation=orientation, max_bytes=max_bytes)
+    source = _reader(where, format, asked).open(where, asked)
     _check_columns(source, columns)
     return source
 
@@ -146,42 +170,26 @@ def look_source(
     InputError
         The input cannot be used as declared, as far as names tell.
     """
+    asked = Asked(
+        orientation=orientation, layer=layer or None, columns=columns, max_bytes=max_bytes
+    )
     where = Path(path)
-    kind = _settled(where, format, orientation, layer, max_bytes)
-    if kind == "h5ad":
-        return look_h5ad(where, layer=layer or None, columns=columns)
-    if kind == "10x_mtx":
-        names = look_10x_mtx(where, max_bytes=max_bytes)
-    elif kind == "10x_h5":
-        names = look_10x_h5(where)
-    else:
-        names = look_table(where, orientation=orientation, max_bytes=max_bytes)
+    names = _reader(where, format, asked).look(where, asked)
     _check_columns(names, columns)
     return names
 
 
-def _settled(
-    where: Path,
-    format: str,  # noqa: A002  the name of the column in the sheet
-    orientation: str,
-    layer: str | None,
-    max_bytes: int,
-) -> str:
-    """Format of an input, which fits what else is declared and is not too large."""
-    if format not in FORMATS:
-        msg = f"unknown format {format!r}"
-        raise InputError(msg, fix=f"use one of {', '.join(FORMATS)}")
-    kind = detect_format(where) if format == "auto" else format
-    if kind != "h5ad" and layer:
-        msg = f"{where}: layer {layer!r} is named, but only .h5ad files have layers"
+def _reader(where: Path, format: str, asked: Asked) -> Format:  # noqa: A002  the sheet's column
+    """Reader of an input, which fits what else is declared."""
+    reader = find_format(where, format=format)
+    if asked.layer and not reader.layers:
+        layered = ", ".join(other.name for other in READERS if other.layers)
+        msg = f"{where}: layer {asked.layer!r} is named, but only AnnData ({layered}) has layers"
         raise InputError(msg, fix="leave the column `layer` empty")
-    if kind != "table" and orientation not in ("auto", "cells_x_genes"):
-        msg = f"{where}: orientation {orientation} is declared, but only tables have one"
-        raise InputError(msg, fix="leave it empty; an .h5ad holds cells in rows")
-    if kind in ("h5ad", "10x_h5"):
-        with open_h5(where) as file:
-            check_size(file, max_bytes)
-    return kind
+    if asked.orientation not in ("auto", "cells_x_genes") and not reader.orientations:
+        msg = f"{where}: orientation {asked.orientation} is declared, but only tables have one"
+        raise InputError(msg, fix="leave it empty; an AnnData holds cells in rows")
+    return reader
 
 
 def _check_columns(names: Names, columns: Sequence[str]) -> None:

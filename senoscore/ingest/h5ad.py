@@ -1,8 +1,13 @@
-"""AnnData files: which slot holds what, without reading more than is needed."""
+"""The AnnData layout: which slot holds what, without reading more than is needed.
+
+The layout is the same in an .h5ad, in a modality of a .h5mu and in a zarr store; where it is, a
+:class:`Container` says.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import h5py
@@ -10,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from senoscore.errors import InputError
-from senoscore.ingest.source import Names, Source, checked_names
+from senoscore.ingest.source import Asked, Format, Names, Source, checked_names, plain_name
 from senoscore.ingest.values import ValueFacts, guess_values, scan_values
 from senoscore.io import (
     H5_ERRORS,
@@ -19,20 +24,33 @@ from senoscore.io import (
     child,
     damaged,
     describe,
+    is_array,
+    is_group,
     iter_matrix,
     open_h5,
+    place,
     prefetch,
 )
 from senoscore.names import COUNTS
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from senoscore.io import Block
 
 
-__all__ = ["look_h5ad", "read_h5ad", "read_obs"]
+__all__ = [
+    "H5AD",
+    "Container",
+    "anndata_format",
+    "count_cells",
+    "look_anndata",
+    "obs_of_cells",
+    "read_anndata",
+    "read_obs",
+]
 
 _PROBE: Final = 256  # cells looked at in three places of a slot
 _ENOUGH: Final = 10  # values or cells that are no chance
@@ -84,92 +102,139 @@ class _Slot(NamedTuple):
         return _COUNT_NAMES.index(name) if usual else len(_COUNT_NAMES)
 
 
-def read_h5ad(path: Path, *, layer: str | None, values: str, columns: Sequence[str] = ()) -> Source:
-    """Open an .h5ad file: names and the obs columns asked for in memory, values in blocks.
+@dataclass(frozen=True)
+class Container:
+    """A group with the AnnData layout, and how to get at it.
+
+    Attributes
+    ----------
+    path
+        The file or folder.
+    format
+        Name of its format.
+    open
+        Opens the group, after everything has been refused that a hostile file may do.
+    files
+        What is read, for the checksum.
+    kind
+        What the storage is called in messages.
+    check_size
+        Refuses a group that unfolds to more bytes than may be.
+    more
+        Gives columns that ``obs`` itself does not have, by name, one value a cell in the order of
+        the names given; what it does not have either is left out.
+    notes
+        What was decided about it, for the user.
+    """
+
+    path: Path
+    format: str
+    open: Callable[[], AbstractContextManager[h5py.Group]]
+    files: tuple[Path, ...]
+    kind: str = "HDF5"
+    check_size: Callable[[h5py.Group, int], None] = check_size
+    more: Callable[[Sequence[str], Sequence[str]], dict[str, pd.Series]] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_anndata(container: Container, asked: Asked) -> Source:
+    """Open an AnnData: names and the obs columns asked for in memory, values in blocks.
 
     Parameters
     ----------
-    path
-        The file.
-    layer
-        Layer that holds the values; ``X``, ``raw`` and ``raw.X`` are understood; None looks for
-        it: counts first, then whatever can be used, and of either the slot with the most genes.
-    values
-        What was declared; unless ``auto`` or ``counts``, the slot of that kind with the most
-        genes, and X where none looks like it.
-    columns
-        Columns of obs to read.
+    container
+        Where it is.
+    asked
+        ``layer``: ``X``, ``raw`` and ``raw.X`` are understood; None looks for it: counts first,
+        then whatever can be used, and of either the slot with the most genes. ``values``: unless
+        ``auto`` or ``counts``, the slot of that kind with the most genes, and X where none looks
+        like it.
 
     Raises
     ------
     InputError
-        The file is damaged, a slot or column is not there, or barcodes are not unique.
+        The file is damaged or too large, a slot or column is not there, or barcodes are not
+        unique.
     """
-    with open_h5(path) as file:
+    with container.open() as group:
+        container.check_size(group, asked.max_bytes)
         try:
-            slot, notes = _choose(file, layer, values)
-            return _source(file, path, slot.name, slot.keys, columns, notes)
+            slot, notes = _choose(group, asked.layer, asked.values)
+            return _source(group, container, slot.name, slot.keys, asked.columns, notes)
         except H5_ERRORS as error:
-            raise damaged(path, error) from error
+            raise damaged(container.path, error, kind=container.kind) from error
 
 
-def look_h5ad(path: Path, *, layer: str | None, columns: Sequence[str] = ()) -> Names:
-    """Open an .h5ad file as :func:`read_h5ad` does, but look at no value to find the slot.
+def look_anndata(container: Container, asked: Asked) -> Names:
+    """Open an AnnData as :func:`read_anndata` does, but look at no value to find the slot.
 
     Raises
     ------
     InputError
-        As in :func:`read_h5ad`.
+        As in :func:`read_anndata`.
     """
-    with open_h5(path) as file:
+    with container.open() as group:
+        container.check_size(group, asked.max_bytes)
         try:
-            name, keys = _all_ways(file)[0] if layer is None else _named(file, layer)
-            return _source(file, path, name, keys, columns, [])
+            ways = [_named(group, asked.layer)] if asked.layer else _all_ways(group)
+            return _source(group, container, *ways[0], asked.columns, [])
         except H5_ERRORS as error:
-            raise damaged(path, error) from error
+            raise damaged(container.path, error, kind=container.kind) from error
 
 
 def _source(
-    file: h5py.File,
-    path: Path,
+    group: h5py.Group,
+    container: Container,
     name: str,
     keys: tuple[str, ...],
     columns: Sequence[str],
     notes: list[str],
 ) -> Source:
-    genes, ids = _genes(_frame(child(file, "raw") if keys[0] == "raw" else file, "var", path))
-    cells = _index(_frame(file, "obs", path))
-    obs = _obs_columns(_frame(file, "obs", path), columns, path)
-    matrix = describe(_walk(file, keys))
+    path = container.path
+    genes, ids = _genes(_frame(child(group, "raw") if keys[0] == "raw" else group, "var", path))
+    cells = _index(_frame(group, "obs", path))
+    obs = _obs_columns(_frame(group, "obs", path), columns, cells, container)
+    matrix = describe(_walk(group, keys))
     if (matrix.n_rows, matrix.n_columns) != (len(cells), len(genes)):
         shape = f"{matrix.n_rows} x {matrix.n_columns}"
         msg = f"{path}: {name} is {shape} but there are {len(cells)} cells, {len(genes)} genes"
         raise InputError(msg, fix="the file is damaged: write it again with anndata")
 
     def passes() -> Iterator[Block]:
-        return prefetch(_pass(path, keys))
+        return prefetch(_pass(container, keys))
 
     return Source(
         path=path,
-        format="h5ad",
+        format=container.format,
         cells=checked_names(cells, "cell", path),
         genes=checked_names(genes, "gene", path),
         blocks=passes,
         gene_ids=None if ids is None else checked_names(ids, "gene", path),
         obs=obs,
         slot=name,
-        notes=notes,
-        files=(path,),
+        notes=[*container.notes, *_left_out(matrix), *notes],
+        files=container.files,
     )
 
 
-def read_obs(path: Path, *, max_bytes: int) -> tuple[pd.DataFrame, list[str], list[str]]:
+def _left_out(matrix: Matrix) -> list[str]:
+    """Say how much of a dense zarr matrix is zero because nothing is stored for it."""
+    node: Any = matrix.node
+    if matrix.layout != "dense" or isinstance(node, h5py.Dataset):
+        return []
+    missing = node.nchunks - node.nchunks_initialized
+    return [f"{missing} of {node.nchunks} pieces of the matrix are not stored: read as zeros"] * (
+        missing > 0
+    )
+
+
+def read_obs(container: Container, max_bytes: int) -> tuple[pd.DataFrame, list[str], list[str]]:
     """Read the columns of obs and the names of the genes, but no values.
 
     Parameters
     ----------
-    path
-        The file.
+    container
+        Where the AnnData is.
     max_bytes
         Limit on the bytes that obs and var unfold to.
 
@@ -185,15 +250,16 @@ def read_obs(path: Path, *, max_bytes: int) -> tuple[pd.DataFrame, list[str], li
     Raises
     ------
     InputError
-        The file is missing, damaged, larger than it may be, or no .h5ad.
+        The file is missing, damaged, larger than it may be, or no AnnData.
     """
-    with open_h5(path) as file:
-        for part in map(file.get, ("obs", "var")):
-            if isinstance(part, h5py.Group):
-                check_size(part, max_bytes)
+    path = container.path
+    with container.open() as group:
+        for part in (child(group, "obs"), child(group, "var")):
+            if is_group(part):
+                container.check_size(part, max_bytes)
         try:
-            genes = _index(_frame(file, "var", path))
-            frame = _frame(file, "obs", path)
+            genes = _index(_frame(group, "var", path))
+            frame = _frame(group, "obs", path)
             obs = pd.DataFrame(index=pd.Index(_index(frame), dtype=object))
             left_out = []
             for name in _column_names(frame):
@@ -202,13 +268,31 @@ def read_obs(path: Path, *, max_bytes: int) -> tuple[pd.DataFrame, list[str], li
                 except InputError as error:
                     left_out.append(error.message)
         except H5_ERRORS as error:
-            raise damaged(path, error) from error
+            raise damaged(path, error, kind=container.kind) from error
     return obs, genes, left_out
 
 
-def _pass(path: Path, keys: tuple[str, ...]) -> Generator[Block]:
-    with open_h5(path) as file:
-        yield from iter_matrix(describe(_walk(file, keys)))
+def count_cells(container: Container) -> int:
+    """Look up how many cells there are, without reading a name.
+
+    Raises
+    ------
+    InputError
+        As for :func:`read_anndata`, as far as that is looked at.
+    """
+    with container.open() as group:
+        obs = child(group, "obs")
+        if not is_group(obs):  # an old .h5ad: a table
+            return int(obs.shape[0]) if is_array(obs) else 0
+        index = child(obs, _index_name(obs))
+        if is_group(index):  # anndata 0.13: texts beside a mask
+            index = child(index, "values")
+        return int(index.shape[0]) if is_array(index) else 0
+
+
+def _pass(container: Container, keys: tuple[str, ...]) -> Generator[Block]:
+    with container.open() as group:
+        yield from iter_matrix(describe(_walk(group, keys)))
 
 
 def _walk(file: h5py.File, keys: tuple[str, ...]) -> h5py.Group | h5py.Dataset | None:
@@ -220,7 +304,7 @@ def _walk(file: h5py.File, keys: tuple[str, ...]) -> h5py.Group | h5py.Dataset |
 
 def _candidates(file: h5py.File) -> list[tuple[str, tuple[str, ...]]]:
     layers = child(file, "layers")
-    names = sorted(layers) if isinstance(layers, h5py.Group) else []
+    names = sorted(layers) if is_group(layers) else []
     ways = [("X", ("X",)), *((f"layers[{name!r}]", ("layers", name)) for name in names)]
     ways.append(("raw.X", ("raw", "X")))
     return [(name, keys) for name, keys in ways if _walk(file, keys) is not None]
@@ -235,7 +319,7 @@ def _choose(file: h5py.File, layer: str | None, values: str) -> tuple[_Slot, lis
         _probe(file, *way) for way in ways if len(ways) == 1 or not _is_yes_no(_walk(file, way[1]))
     ]
     if values in ("auto", COUNTS):
-        best = _best_counts(slots, file.filename, declared=values == COUNTS)
+        best = _best_counts(slots, place(file), declared=values == COUNTS)
     else:
         of_kind = [slot for slot in slots if slot.kind == values]
         best = max(of_kind, key=_preference) if of_kind else slots[0]
@@ -243,8 +327,8 @@ def _choose(file: h5py.File, layer: str | None, values: str) -> tuple[_Slot, lis
 
 
 def _is_yes_no(node: h5py.Group | h5py.Dataset | None) -> bool:
-    data = child(node, "data") if isinstance(node, h5py.Group) else node
-    return isinstance(data, h5py.Dataset) and data.dtype.kind == "b"
+    data = child(node, "data") if is_group(node) else node
+    return is_array(data) and data.dtype.kind == "b"
 
 
 def _best_counts(slots: list[_Slot], where: str, *, declared: bool) -> _Slot:
@@ -270,8 +354,8 @@ def _best_counts(slots: list[_Slot], where: str, *, declared: bool) -> _Slot:
 def _all_ways(file: h5py.File) -> list[tuple[str, tuple[str, ...]]]:
     ways = _candidates(file)
     if not ways:
-        msg = f"{file.filename} holds no matrix (neither X, layers nor raw)"
-        raise InputError(msg, fix="check that it is an .h5ad file with values in it")
+        msg = f"{place(file)} holds no matrix (neither X, layers nor raw)"
+        raise InputError(msg, fix="check that it is an AnnData with values in it")
     return ways
 
 
@@ -283,10 +367,10 @@ def _named(file: h5py.File, layer: str) -> tuple[str, tuple[str, ...]]:
         way for way in ways if short.get(way[0], way[1][-1]) == layer
     ]
     if not named:
-        msg = f"{file.filename} has no layer {layer!r}"
+        msg = f"{place(file)} has no layer {layer!r}"
         raise InputError(msg, fix=f"there are: {', '.join(name for name, _ in ways) or 'none'}")
     if len(named) > 1:
-        msg = f"{file.filename}: layer {layer!r} may be {' or '.join(name for name, _ in named)}"
+        msg = f"{place(file)}: layer {layer!r} may be {' or '.join(name for name, _ in named)}"
         raise InputError(msg, fix="write it as named here")
     return named[0]
 
@@ -337,7 +421,10 @@ def _frame(parent: Any, name: str, path: Path) -> h5py.Group | h5py.Dataset:
     node = child(parent, name)
     if node is None:
         msg = f"{path} has no {name}"
-        raise InputError(msg, fix="check that it is an .h5ad file")
+        raise InputError(msg, fix="check that it is an AnnData")
+    if is_array(node) and not isinstance(node, h5py.Dataset):
+        msg = f"{path}: {name} is no table"
+        raise InputError(msg, fix="write the data again with a current anndata")
     return node
 
 
@@ -369,7 +456,7 @@ def _column(frame: h5py.Group | h5py.Dataset, name: str) -> pd.Series:
             labels: Any = words.tolist()
             column = pd.Series(pd.Categorical.from_codes(column.tolist(), labels))
         return column
-    where = f"{frame.file.filename}: {frame.name.strip('/')} column {name!r}"
+    where = f"{place(frame)}: {frame.name.strip('/')} column {name!r}"
     node = child(frame, name)
     try:
         values = _old_categories(node)
@@ -384,7 +471,7 @@ def _column(frame: h5py.Group | h5py.Dataset, name: str) -> pd.Series:
         msg = f"{where} does not hold one value a cell or gene (lists, records or raw bytes)"
         raise InputError(msg, fix="leave the column out, or write it as text or numbers")
     names = child(frame, _index_name(frame))
-    if isinstance(names, h5py.Dataset) and names.shape != (len(values),):
+    if is_array(names) and names.shape != (len(values),):
         msg = f"{where} has {len(values)} values for {names.size} rows"
         raise InputError(msg, fix="the file is damaged: write it again with anndata")
     return pd.Series(values)
@@ -407,7 +494,7 @@ def _old_categories(node: Any) -> Any:
 
 def _is_odd(node: Any) -> bool:
     """Whether a member of a frame cannot be a column: several dimensions, records, raw bytes."""
-    return isinstance(node, h5py.Dataset) and (node.ndim != 1 or node.dtype.kind == "V")
+    return is_array(node) and (node.ndim != 1 or node.dtype.kind == "V")
 
 
 def _old_frame(frame: h5py.Dataset) -> pd.DataFrame:
@@ -447,11 +534,96 @@ def _gene_id(value: Any) -> str:
 
 
 def _obs_columns(
-    frame: h5py.Group | h5py.Dataset, columns: Sequence[str], path: Path
+    frame: h5py.Group | h5py.Dataset,
+    columns: Sequence[str],
+    cells: Sequence[str],
+    container: Container,
 ) -> pd.DataFrame:
     there = _column_names(frame)
-    missing = [name for name in columns if name not in there]
+    wanted = list(dict.fromkeys(columns))
+    absent = [name for name in wanted if name not in there]
+    found = container.more(absent, cells) if absent and container.more else {}
+    missing = [name for name in absent if name not in found]
     if missing:
-        msg = f"{path} has no obs column {', '.join(map(repr, missing))}"
+        msg = f"{container.path} has no obs column {', '.join(map(repr, missing))}"
         raise InputError(msg, fix=f"columns there: {', '.join(there) or 'none'}")
-    return pd.DataFrame({name: _column(frame, name) for name in dict.fromkeys(columns)})
+    return pd.DataFrame(
+        {name: found[name] if name in found else _column(frame, name) for name in wanted}
+    )
+
+
+def obs_of_cells(
+    top: h5py.Group, columns: Sequence[str], cells: Sequence[str], path: Path
+) -> dict[str, pd.Series]:
+    """Read columns of a table of more cells than these, and put them in their order.
+
+    Parameters
+    ----------
+    top
+        The group with the table, ``obs``.
+    columns
+        Columns wanted; those that the table does not have are left out.
+    cells
+        Names of the cells.
+    path
+        For messages.
+
+    Raises
+    ------
+    InputError
+        A cell is not in the table, or more than once.
+    """
+    if not is_group(child(top, "obs")):
+        return {}
+    frame = _frame(top, "obs", path)
+    there = [name for name in columns if name in _column_names(frame)]
+    if not there:
+        return {}
+    rows = pd.Index(checked_names(_index(frame), "cell", path)).get_indexer(
+        pd.Index(checked_names(cells, "cell", path))
+    )
+    if (rows < 0).any():
+        msg = f"{path}: {(rows < 0).sum()} cells of the modality are not in obs of the whole"
+        raise InputError(msg, fix="write the file again after `mdata.update()`")
+    return {name: _column(frame, name).iloc[rows].reset_index(drop=True) for name in there}
+
+
+def anndata_format(
+    name: str, container: Callable[[Path], Container], detect: Callable[[Path], bool], **more: Any
+) -> Format:
+    """Make the format of a storage that has the AnnData layout in it.
+
+    Parameters
+    ----------
+    name
+        As in the datasets sheet.
+    container
+        Describes what lies at a path.
+    detect, **more
+        As in :class:`~senoscore.ingest.source.Format`.
+    """
+    return Format(
+        name=name,
+        detect=detect,
+        open=lambda path, asked: read_anndata(container(path), asked),
+        look=lambda path, asked: look_anndata(container(path), asked),
+        count=lambda path: count_cells(container(path)),
+        obs=lambda path, max_bytes: read_obs(container(path), max_bytes),
+        layers=True,
+        **more,
+    )
+
+
+def _is_h5ad(path: Path) -> bool:
+    if plain_name(path).endswith(".h5ad"):
+        return True
+    if not plain_name(path).endswith((".h5", ".hdf5")) or not path.is_file():
+        return False
+    with open_h5(path) as file:
+        return child(file, "obs") is not None
+
+
+H5AD: Final = anndata_format(
+    "h5ad", lambda path: Container(path, "h5ad", lambda: open_h5(path), (path,)), _is_h5ad
+)
+"""AnnData in HDF5."""

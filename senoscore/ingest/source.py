@@ -14,11 +14,21 @@ from senoscore.errors import InputError
 from senoscore.io import Block
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 
-__all__ = ["MAX_BYTES", "Names", "Source", "checked_names", "file_sha256", "in_memory"]
+__all__ = [
+    "MAX_BYTES",
+    "Asked",
+    "Format",
+    "Names",
+    "Source",
+    "checked_names",
+    "file_sha256",
+    "in_memory",
+    "plain_name",
+]
 
 MAX_BYTES: Final = 200_000_000_000
 """Default limit on what an input may unfold to."""
@@ -37,7 +47,7 @@ class Names:
     path
         The file or folder.
     format
-        ``h5ad``, ``10x_mtx``, ``10x_h5`` or ``table``.
+        Name of its format, as in the datasets sheet.
     cells
         Row names, unique.
     genes
@@ -81,6 +91,80 @@ class Source(Names):
     blocks: Callable[[], Iterator[Block]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What the sheet says of how an input is to be read.
+
+    Attributes
+    ----------
+    orientation
+        Of a table: ``auto``, ``cells_x_genes``, ``genes_x_cells`` or ``long``.
+    layer
+        Layer that holds the values; None looks for counts.
+    values
+        What was declared: ``auto``, ``counts``, ``lognorm`` or ``linear``.
+    columns
+        Columns that ``obs`` must have.
+    max_bytes
+        Limit on the bytes that the input unfolds to.
+    """
+
+    orientation: str = "auto"
+    layer: str | None = None
+    values: str = "auto"
+    columns: Sequence[str] = ()
+    max_bytes: int = MAX_BYTES
+
+
+def _alone(path: Path) -> tuple[Path, ...]:
+    return (path,)
+
+
+def _unknown(_path: Path) -> int:
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """A format of input, with all that is known of it.
+
+    Attributes
+    ----------
+    name
+        As in the column ``format`` of the datasets sheet.
+    detect
+        Whether a path is of this format, from its name, and where that says nothing, its content.
+    open, look
+        Read a matrix, or its names only, and refuse with a reason what cannot be used: damage,
+        data that lie elsewhere, more bytes than may be.
+    files
+        The files that an input is read from.
+    values
+        Those of ``files`` that hold the values: where they are the same, so are the data.
+    count
+        Cells, as far as a header tells; else 0.
+    obs
+        Reads the columns of obs, the genes and which columns were left out, but no values; None
+        where the input has no such columns, or no way to read them alone.
+    folder
+        Whether it is read from several files; ``detect`` then needs to open none.
+    layers, orientations
+        Whether the columns ``layer`` and ``orientation`` of the sheet mean something.
+    """
+
+    name: str
+    detect: Callable[[Path], bool]
+    open: Callable[[Path, Asked], Source]
+    look: Callable[[Path, Asked], Names]
+    files: Callable[[Path], tuple[Path, ...]] = _alone
+    values: Callable[[Path], tuple[Path, ...]] = _alone
+    count: Callable[[Path], int] = _unknown
+    obs: Callable[[Path, int], tuple[pd.DataFrame, list[str], list[str]]] | None = None
+    folder: bool = False
+    layers: bool = False
+    orientations: bool = False
+
+
 def in_memory(X: sparse.csr_matrix) -> Callable[[], Iterator[Block]]:
     """Give passes over a matrix in memory (cells x genes)."""
     X = sparse.csr_matrix(X)
@@ -94,6 +178,11 @@ def in_memory(X: sparse.csr_matrix) -> Callable[[], Iterator[Block]]:
             yield Block(start, stop, indptr, indices, part.data, X.shape[1])
 
     return passes
+
+
+def plain_name(path: Path) -> str:
+    """Name of a file in lower case, without the end of gzip."""
+    return path.name.lower().removesuffix(".gz")
 
 
 def checked_names(names: Iterable[object], what: str, where: object) -> list[str]:

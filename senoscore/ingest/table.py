@@ -15,7 +15,14 @@ from scipy import sparse
 
 from senoscore.errors import InputError
 from senoscore.ingest.gene_names import known_share
-from senoscore.ingest.source import Names, Source, checked_names, in_memory
+from senoscore.ingest.source import (
+    Format,
+    Names,
+    Source,
+    checked_names,
+    in_memory,
+    plain_name,
+)
 from senoscore.ingest.text import Dialect, is_number, open_text, sniff
 from senoscore.io import EXACT_FLOATS
 
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ORIENTATIONS",
+    "TABLE",
     "frames",
     "full_header",
     "look_long",
@@ -498,3 +506,17 @@ def _source(
         notes=notes,
         files=(path,),
     )
+
+
+TABLE: Final = Format(
+    name="table",
+    detect=lambda path: plain_name(path).endswith((".csv", ".tsv", ".txt", ".tab")),
+    open=lambda path, asked: read_table(
+        path, orientation=asked.orientation, max_bytes=asked.max_bytes
+    ),
+    look=lambda path, asked: look_table(
+        path, orientation=asked.orientation, max_bytes=asked.max_bytes
+    ),
+    orientations=True,
+)
+"""A table as text: cells in rows or columns, or one value a line."""

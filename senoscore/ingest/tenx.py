@@ -11,13 +11,21 @@ import pandas as pd
 from scipy import sparse
 
 from senoscore.errors import InputError
-from senoscore.ingest.source import Names, Source, checked_names, in_memory
+from senoscore.ingest.source import (
+    Format,
+    Names,
+    Source,
+    checked_names,
+    in_memory,
+    plain_name,
+)
 from senoscore.ingest.text import open_text, read_lines
 from senoscore.io import (
     EXACT_FLOATS,
     H5_ERRORS,
     Matrix,
     check_parts,
+    check_size,
     child,
     damaged,
     iter_matrix,
@@ -29,7 +37,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-__all__ = ["look_10x_h5", "look_10x_mtx", "mtx_files", "read_10x_h5", "read_10x_mtx", "read_mtx"]
+__all__ = [
+    "TENX_H5",
+    "TENX_MTX",
+    "look_10x_h5",
+    "look_10x_mtx",
+    "mtx_files",
+    "read_10x_h5",
+    "read_10x_mtx",
+    "read_mtx",
+]
 
 _INTEGERS: Final = ("integer", "unsigned-integer")
 _REALS: Final = ("real", "double")
@@ -39,6 +56,7 @@ _DIGITS: Final = 18  # what a 64-bit integer holds for sure
 _LONGEST_LINE: Final = 1 << 16
 _ENTRIES_AT_ONCE: Final = 1 << 20
 _INTEGER: Final = re.compile(rb"[+-]?\d{1,19}")
+_HEADER_BYTES: Final = 1 << 20
 _REAL: Final = re.compile(rb"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|nan|inf(?:inity)?)", re.I)
 
 
@@ -300,13 +318,38 @@ def _expression_only(kinds: list[str], path: Path) -> tuple[np.ndarray, list[str
     return keep, left
 
 
-def read_10x_h5(path: Path) -> Source:
+def count_10x_mtx(path: Path) -> int:
+    """Look up how many cells a matrix has, in its header; 0 where that does not tell.
+
+    Raises
+    ------
+    InputError
+        The header cannot be read.
+    """
+    if path.is_dir():
+        found = [
+            entry for entry in sorted(path.iterdir()) if plain_name(entry).endswith("matrix.mtx")
+        ]
+        if len(found) != 1:
+            return 0
+        path = found[0]
+    with open_text(path, max_bytes=_HEADER_BYTES) as handle:
+        for _ in range(100):  # comments come before the sizes
+            words = handle.readline(1 << 12).split()
+            if words and not words[0].startswith(b"%"):
+                return int(words[1]) if len(words) == 3 and words[1].isdigit() else 0
+    return 0
+
+
+def read_10x_h5(path: Path, *, max_bytes: int) -> Source:
     """Read the .h5 of Cell Ranger (v2: a group for each genome; v3: a group ``matrix``).
 
     Parameters
     ----------
     path
         The file.
+    max_bytes
+        Limit on the bytes that it unfolds to.
 
     Returns
     -------
@@ -315,9 +358,10 @@ def read_10x_h5(path: Path) -> Source:
     Raises
     ------
     InputError
-        The file is damaged, no 10x file, or holds several genomes.
+        The file is damaged, too large, no 10x file, or holds several genomes.
     """
     with open_h5(path) as file:
+        check_size(file, max_bytes)
         try:
             group = _genome_group(file, path)
             names, keep, n_features = _h5_names(group, path)
@@ -332,15 +376,16 @@ def read_10x_h5(path: Path) -> Source:
     return Source(**vars(names), blocks=in_memory(X))
 
 
-def look_10x_h5(path: Path) -> Names:
+def look_10x_h5(path: Path, *, max_bytes: int) -> Names:
     """Names as :func:`read_10x_h5` finds them, without the values.
 
     Raises
     ------
     InputError
-        The file is damaged, no 10x file, or holds several genomes.
+        As for :func:`read_10x_h5`.
     """
     with open_h5(path) as file:
+        check_size(file, max_bytes)
         try:
             return _h5_names(_genome_group(file, path), path)[0]
         except H5_ERRORS as error:
@@ -403,3 +448,38 @@ def _texts(group: h5py.Group, name: str) -> list[str]:
         value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
         for value in node[:]
     ]
+
+
+def count_10x_h5(path: Path) -> int:
+    """Look up how many cells a file has, over all its genomes.
+
+    Raises
+    ------
+    InputError
+        The file cannot be opened.
+    """
+    with open_h5(path) as file:
+        barcodes = [child(child(file, name), "barcodes") for name in file]
+        return sum(int(node.shape[0]) for node in barcodes if isinstance(node, h5py.Dataset))
+
+
+TENX_MTX: Final = Format(
+    name="10x_mtx",
+    detect=lambda path: path.is_dir() or plain_name(path).endswith(".mtx"),
+    open=lambda path, asked: read_10x_mtx(path, max_bytes=asked.max_bytes),
+    look=lambda path, asked: look_10x_mtx(path, max_bytes=asked.max_bytes),
+    count=count_10x_mtx,
+    files=mtx_files,
+    values=lambda path: mtx_files(path)[:1],
+    folder=True,
+)
+"""The folder of a 10x pipeline: matrix, features and barcodes."""
+
+TENX_H5: Final = Format(
+    name="10x_h5",
+    detect=lambda path: plain_name(path).endswith((".h5", ".hdf5")),
+    open=lambda path, asked: read_10x_h5(path, max_bytes=asked.max_bytes),
+    look=lambda path, asked: look_10x_h5(path, max_bytes=asked.max_bytes),
+    count=count_10x_h5,
+)
+"""The one file of Cell Ranger; what else ends so has been told by its content."""

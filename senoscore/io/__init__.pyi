@@ -21,7 +21,10 @@ from .hdf5 import child as child
 from .hdf5 import create_h5 as create_h5
 from .hdf5 import damaged as damaged
 from .hdf5 import describe as describe
+from .hdf5 import is_array as is_array
+from .hdf5 import is_group as is_group
 from .hdf5 import open_h5 as open_h5
+from .hdf5 import place as place
 from .hdf5 import read_index as read_index
 from .hdf5 import read_stored as read_stored
 from .progress import progress as progress
@@ -60,6 +63,8 @@ __all__ = [
     "describe",
     "find_layer",
     "guard_formulas",
+    "is_array",
+    "is_group",
     "iter_blocks",
     "iter_matrix",
     "load_config_file",
@@ -69,6 +74,7 @@ __all__ = [
     "open_h5",
     "parquet_columns",
     "parquet_options",
+    "place",
     "prefetch",
     "progress",
     "read_canonical",

@@ -23,6 +23,7 @@ from senoscore.io.hdf5 import (
     describe,
     native,
     open_h5,
+    place,
 )
 
 if TYPE_CHECKING:
@@ -124,12 +125,13 @@ def iter_matrix(
     """
     lo, hi = _bounds(rows, matrix.n_rows)
     read = _row_reader(matrix)
-    where = f"{matrix.node.file.filename}: {matrix.node.name}"
+    where = f"{place(matrix.node)}: {matrix.node.name}"
     for start in range(lo, hi, block_size):
         try:
             block = read(start, min(start + block_size, hi))
         except H5_ERRORS as error:
-            raise damaged(where, error) from error
+            kind = "HDF5" if isinstance(matrix.node, h5py.Group | h5py.Dataset) else "zarr"
+            raise damaged(where, error, kind=kind) from error
         yield _checked(block, where)
 
 
@@ -222,7 +224,7 @@ def _row_reader(matrix: Matrix) -> Callable[[int, int], Block]:
     if matrix.layout == "csc":
         logger.warning(
             "%s: %s is stored by genes (CSC); it is loaded whole and turned once",
-            node.file.filename,
+            place(node),
             node.name,
         )
         turned = _turned(matrix)
@@ -244,7 +246,7 @@ def _pointers(matrix: Matrix) -> np.ndarray:
     n_stored = node["data"].size
     if indptr[0] != 0 or indptr[-1] != n_stored or np.any(np.diff(indptr) < 0):
         msg = (
-            f"{node.file.filename}: {node.name}/indptr does not ascend from 0 to the {n_stored} "
+            f"{place(node)}: {node.name}/indptr does not ascend from 0 to the {n_stored} "
             "values stored"
         )
         raise InputError(msg, fix="the file is damaged: write it again")
@@ -255,7 +257,7 @@ def _turned(matrix: Matrix) -> sparse.csr_matrix:
     node = matrix.node
     indices = native(node["indices"][:])
     if indices.size and not 0 <= indices.min() <= indices.max() < matrix.n_rows:
-        msg = f"{node.file.filename}: {node.name} names a cell beyond the last"
+        msg = f"{place(node)}: {node.name} names a cell beyond the last"
         raise InputError(msg, fix="the file is damaged: write it again")
     shape = (matrix.n_rows, matrix.n_columns)
     return sparse.csc_matrix(

@@ -3,6 +3,9 @@
 Users' .h5ad files are mostly gzip-compressed, and there inflating costs more than any score.
 :class:`RangeReader` fetches the compressed chunks as they lie in the file and inflates them with
 ISA-L, which takes about half the time of HDF5's own filter; any other layout goes through HDF5.
+
+What reads an open group (:func:`child`, :func:`describe`, :class:`RangeReader`) asks only for what
+h5py and zarr call the same, so that a zarr group may stand wherever an HDF5 group may.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import io
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard, cast
 
 import h5py
 import hdf5plugin  # noqa: F401  registers the blosc2, lz4 and zstd filters on import
@@ -37,8 +40,11 @@ __all__ = [
     "create_h5",
     "damaged",
     "describe",
+    "is_array",
+    "is_group",
     "native",
     "open_h5",
+    "place",
     "read_index",
     "read_stored",
 ]
@@ -195,11 +201,11 @@ def _flat(value: Any) -> Iterator[h5py.h5r.Reference]:
             yield from _flat(part)
 
 
-def damaged(where: object, error: Exception, *, fix: str = _COPY) -> InputError:
-    """Build the error for a file that HDF5 cannot make sense of."""
+def damaged(where: object, error: Exception, *, fix: str = _COPY, kind: str = "HDF5") -> InputError:
+    """Build the error for a file that HDF5 (or zarr) cannot make sense of."""
     detail = " ".join(str(error).split())[:200]
     truncated = "truncated" in detail
-    what = "is truncated" if truncated else "cannot be read as HDF5"
+    what = "is truncated" if truncated else f"cannot be read as {kind}"
     msg = f"{where} {what} ({detail})"
     return InputError(msg, fix=fix)
 
@@ -274,12 +280,29 @@ def _weight(value: Any) -> int:
     return 0
 
 
-def child(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
+def is_group(node: Any) -> TypeGuard[h5py.Group]:
+    """Whether this is a group of HDF5 or zarr."""
+    return isinstance(node, h5py.Group) or (hasattr(node, "keys") and hasattr(node, "store_path"))
+
+
+def is_array(node: Any) -> TypeGuard[h5py.Dataset]:
+    """Whether this is an array of HDF5 or zarr."""
+    return isinstance(node, h5py.Dataset) or (
+        hasattr(node, "shape") and hasattr(node, "store_path")
+    )
+
+
+def place(node: Any) -> str:
+    """Name the file, or the folder of a zarr store, that a group or array lies in."""
+    return str(node.file.filename if hasattr(node, "file") else node.store_path.store.root)
+
+
+def child(group: Any, name: str) -> h5py.Group | h5py.Dataset | None:
     """Look up a direct member (no path), or None."""
-    if not isinstance(group, h5py.Group) or name not in group.keys():  # noqa: SIM118
+    if not is_group(group) or name not in group.keys():  # noqa: SIM118  `in group` takes a path
         return None
     node = group.get(name)
-    return node if isinstance(node, (h5py.Group, h5py.Dataset)) else None
+    return node if is_group(node) or is_array(node) else None
 
 
 def read_stored(node: h5py.Group | h5py.Dataset) -> Any:
@@ -333,8 +356,8 @@ def describe(node: h5py.Group | h5py.Dataset) -> Matrix:
     InputError
         It is neither, or its parts do not fit together.
     """
-    where = f"{node.file.filename}: {node.name}"
-    if isinstance(node, h5py.Dataset):
+    where = f"{place(node)}: {node.name}"
+    if is_array(node):
         if node.ndim != 2 or node.dtype.kind not in "iuf":
             msg = f"{where} is no matrix of numbers (shape {node.shape}, type {node.dtype})"
             raise InputError(msg, fix="name the layer that holds the values")
@@ -363,7 +386,7 @@ def check_parts(matrix: Matrix, where: str) -> None:
     for name in ("data", "indices", "indptr"):
         part = child(matrix.node, name)
         kinds = "iuf" if name == "data" else "iu"  # an index of 1.5 would be cut to 1
-        if not isinstance(part, h5py.Dataset) or part.ndim != 1 or part.dtype.kind not in kinds:
+        if not is_array(part) or part.ndim != 1 or part.dtype.kind not in kinds:
             what = "numbers" if name == "data" else "whole numbers"
             msg = f"{where}/{name} is missing or holds no {what}"
             raise InputError(msg, fix="the file is damaged: write or download it again")
@@ -380,7 +403,15 @@ def check_parts(matrix: Matrix, where: str) -> None:
 
 
 def _check_written(part: h5py.Dataset, where: str) -> None:
-    """Refuse numbers that were never written, which HDF5 reads as zeros without a word."""
+    """Refuse numbers that were never written, which HDF5 reads as zeros without a word.
+
+    Zarr leaves out pieces of zeros, which is right in a dense matrix; the values of a sparse one
+    are none, and no thousands of them in a row are all of the first gene.
+    """
+    if not isinstance(part, h5py.Dataset):
+        if part.ndim == 1 and not part.name.endswith("/indptr"):
+            _refuse_missing(where, part.nchunks - part.nchunks_initialized, part.nchunks)
+        return
     plist = part.id.get_create_plist()
     if not part.size or plist.get_layout() == h5py.h5d.COMPACT:
         return
@@ -389,6 +420,10 @@ def _check_written(part: h5py.Dataset, where: str) -> None:
     else:
         of = int(np.prod([-(-n // c) for n, c in zip(part.shape, part.chunks, strict=True)]))
         missing = of - part.id.get_num_chunks()
+    _refuse_missing(where, missing, of)
+
+
+def _refuse_missing(where: str, missing: int, of: int) -> None:
     if missing > 0:
         msg = (
             f"{where}: {missing:,} of its {of:,} pieces were never written and would pass as zeros"
@@ -415,6 +450,10 @@ class RangeReader:
         self._kept: tuple[int, np.ndarray] | None = None
         self._shuffled = False
         self._length = 0
+        if not isinstance(dataset, h5py.Dataset):  # zarr: whole pieces are unpacked in any case
+            shards: Any = dataset.shards
+            self._length = int((shards or dataset.chunks)[0])
+            return
         plist = dataset.id.get_create_plist()
         filters = tuple(plist.get_filter(i)[0] for i in range(plist.get_nfilters()))
         native = dataset.dtype.isnative and dataset.dtype.kind in "iuf"
@@ -426,7 +465,7 @@ class RangeReader:
 
     @property
     def raw(self) -> bool:
-        """Whether chunks are inflated here rather than by HDF5."""
+        """Whether chunks are fetched one by one rather than left to HDF5."""
         return self._length > 0
 
     def read(self, start: int, stop: int) -> np.ndarray:
@@ -446,11 +485,13 @@ class RangeReader:
         first = number * self._length
         chunk = self._inflate(first)
         if chunk is None:  # never written, or stored without its filters
-            chunk = self._dataset[first : first + self._length]
+            chunk = native(self._dataset[first : first + self._length])
         self._kept = (number, chunk)
         return chunk
 
     def _inflate(self, first: int) -> np.ndarray | None:
+        if not isinstance(self._dataset, h5py.Dataset):
+            return None
         if self._dataset.id.get_chunk_info_by_coord((first,)).byte_offset is None:
             return None
         mask, packed = self._dataset.id.read_direct_chunk((first,))

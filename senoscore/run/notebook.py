@@ -15,7 +15,7 @@ from senoscore.errors import InputError
 from senoscore.io import H5_ERRORS, damaged
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from anndata import AnnData
 
@@ -41,15 +41,15 @@ def read(
     Parameters
     ----------
     path
-        One of: an .h5ad, which is read as it is; any other input that the workflow takes (a 10x
-        folder or .h5, a table of counts or bulk profiles); a folder with ``datasets.tsv``, such as
-        ``demo/``, whose data sets are put together; the ``results/`` of a run (every per-cell
-        result, without a matrix).
+        One of: an .h5ad, which is read as it is; any other input that the workflow takes (a zarr
+        store, .h5mu, a 10x folder or .h5, a table of counts or bulk profiles); a folder with
+        ``datasets.tsv``, such as ``demo/``, whose data sets are put together; the ``results/`` of
+        a run (every per-cell result, without a matrix).
     samples
         The sheet; None looks for ``samples.tsv`` beside the file or in the folder, and joins
         nothing if there is none.
     sample
-        Column of ``obs`` that names the sample, for an .h5ad. An input without one is one sample,
+        Column of ``obs`` that names the sample, for an AnnData. An input without one is one sample,
         named like the file.
     organism
         ``human`` or ``mouse``, for inputs other than .h5ad; None goes by the names of the genes.
@@ -71,6 +71,8 @@ def read(
     SheetError
         A sheet cannot be used.
     """
+    from senoscore.ingest import MAX_BYTES, find_format
+
     where = Path(path)
     if not where.exists():
         msg = f"{where} not found"
@@ -80,13 +82,18 @@ def read(
         adata, beside = _opened(where / _RESULTS), where.parent
     elif where.is_dir() and (where / _DATASETS).is_file():
         adata, beside = _datasets(where), where
-    elif where.is_dir() and not any(where.glob("*matrix.mtx*")):
+    elif where.is_dir() and not (any(where.glob("*matrix.mtx*")) or find_format(where).obs):
         msg = f"{where} has neither {_RESULTS} nor {_DATASETS} nor matrix.mtx"
         raise InputError(msg, fix="give a file with cells, a demo folder or the results of a run")
     elif where.suffix.lower() == ".h5ad":
         adata, beside = _opened(where), where.parent
     else:
-        adata, beside = _ingested({"path": str(where), "assay": assay}, organism), where.parent
+        reader, row = find_format(where), {"path": str(where), "assay": assay}
+        kept = list(reader.obs(where, MAX_BYTES)[0]) if reader.obs else []
+        if sample in kept:
+            row["sample_column"] = sample
+        kept = [name for name in kept if name not in (k.SAMPLE, "cell")]
+        adata, beside = _ingested(row, organism, kept), where.parent
         sample = k.SAMPLE
     sheet = beside / _SAMPLES if samples is None else Path(samples)
     if samples is None and not sheet.is_file():
@@ -132,7 +139,9 @@ def _join(adata: AnnData, sheet: Path, sample: str, where: Path) -> None:
         adata.obs[name] = own.map(table[name]).to_numpy()
 
 
-def _ingested(row: Mapping[str, Any], organism: str | None) -> AnnData:
+def _ingested(
+    row: Mapping[str, Any], organism: str | None, keep_obs: Sequence[str] = ()
+) -> AnnData:
     """Read one input as the workflow does: gene names settled, kind of values looked at."""
     from senoscore.genesets import detect_organism
     from senoscore.ingest import ingest, look_source
@@ -151,7 +160,9 @@ def _ingested(row: Mapping[str, Any], organism: str | None) -> AnnData:
         given["sample"] = given["dataset"]
     with TemporaryDirectory() as folder:
         out = Path(folder) / "matrix.h5ad"
-        ingest(given, samples=None, out=out, genes_out=Path(folder) / "genes.tsv")
+        ingest(
+            given, samples=None, out=out, genes_out=Path(folder) / "genes.tsv", keep_obs=keep_obs
+        )
         return _opened(out)
 
 

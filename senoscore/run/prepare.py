@@ -94,16 +94,19 @@ def _check_labels(
 
 def _refuse_same_content(datasets: pd.DataFrame) -> None:
     """A copy under another name would count its cells twice, and its samples as replicates."""
-    from senoscore.ingest import source_files
+    from senoscore.ingest import find_format
 
     matrix = [
-        (row["dataset"], source_files(row["path"], format=row["format"])[0])
+        (row["dataset"], find_format(path, format=row["format"]).values(path))
         for row in datasets.to_dict("records")
+        if (path := Path(row["path"]))
     ]
     for (one, first), (other, second) in combinations(matrix, 2):
         # Files of other sizes are told apart unread, others at their first difference.
-        if filecmp.cmp(first, second, shallow=False):
-            msg = f"datasets {one!r} and {other!r} hold the same: {first} and {second}"
+        if len(first) == len(second) and all(
+            filecmp.cmp(a, b, shallow=False) for a, b in zip(first, second, strict=True)
+        ):
+            msg = f"datasets {one!r} and {other!r} hold the same: {first[0]} and {second[0]}"
             raise SheetError(msg, fix="keep one row, or give the file that was meant")
 
 
@@ -172,11 +175,12 @@ class _Looked(NamedTuple):
 
 
 def _look(file: Path) -> _Looked:
-    from senoscore.ingest import MAX_BYTES, detect_format, open_source, read_obs
+    from senoscore.ingest import MAX_BYTES, find_format, open_source
 
-    kind = detect_format(file) if file.exists() and file.suffix != ".h5ad" else "h5ad"
-    if kind == "h5ad":
-        obs, genes, left_out = read_obs(file, max_bytes=MAX_BYTES)
+    reader = find_format(file)
+    kind = reader.name
+    if reader.obs:
+        obs, genes, left_out = reader.obs(file, MAX_BYTES)
         if obs.empty and not len(obs.columns):
             msg = f"{file} says nothing of its cells (obs has no columns)"
             fix = "name a merged .h5ad with cells, and a column for their samples"

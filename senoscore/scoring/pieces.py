@@ -12,11 +12,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import h5py
-
 from senoscore.errors import InputError
-from senoscore.ingest import detect_format, open_text
-from senoscore.io import H5_ERRORS, atomic_path, child, find_layer, open_h5, read_stored, remake
+from senoscore.ingest import find_format
+from senoscore.io import H5_ERRORS, atomic_path, find_layer, open_h5, read_stored, remake
 from senoscore.names import SAMPLE
 
 if TYPE_CHECKING:
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["count_cells", "count_shards", "gather_parquet", "largest_sample", "shard_rows"]
 
 _UNREADABLE: Final[tuple[type[Exception], ...]] = (InputError, *H5_ERRORS)
-_HEADER_BYTES: Final = 1 << 20
-_MTX: Final = ("matrix.mtx", "matrix.mtx.gz")
 
 
 def count_cells(path: str | Path, *, format: str = "auto") -> int:  # noqa: A002  the sheet's column
@@ -51,40 +47,9 @@ def count_cells(path: str | Path, *, format: str = "auto") -> int:  # noqa: A002
     """
     where = Path(path)
     try:
-        kind = detect_format(where) if format in ("", "auto") else format
-        if kind in ("h5ad", "10x_h5"):
-            return _cells_of_h5(where)
-        return _cells_of_mtx(where) if kind == "10x_mtx" else 0
+        return find_format(where, format=format or "auto").count(where)
     except _UNREADABLE:
         return 0
-
-
-def _cells_of_h5(path: Path) -> int:
-    with open_h5(path) as file:
-        obs = child(file, "obs")
-        if isinstance(obs, h5py.Dataset):  # an old .h5ad: a table
-            return int(obs.shape[0])
-        if isinstance(obs, h5py.Group):
-            index = child(obs, str(obs.attrs["_index"]))
-            if isinstance(index, h5py.Group):  # anndata 0.13: texts beside a mask
-                index = child(index, "values")
-            return int(index.shape[0]) if isinstance(index, h5py.Dataset) else 0
-        barcodes = [child(file[name], "barcodes") for name in file]
-        return sum(int(node.shape[0]) for node in barcodes if isinstance(node, h5py.Dataset))
-
-
-def _cells_of_mtx(path: Path) -> int:
-    if path.is_dir():
-        found = [entry for entry in sorted(path.iterdir()) if entry.name.endswith(_MTX)]
-        if len(found) != 1:
-            return 0
-        path = found[0]
-    with open_text(path, max_bytes=_HEADER_BYTES) as handle:
-        for _ in range(100):  # comments come before the sizes
-            words = handle.readline(1 << 12).split()
-            if words and not words[0].startswith(b"%"):
-                return int(words[1]) if len(words) == 3 and words[1].isdigit() else 0
-    return 0
 
 
 def largest_sample(path: str | Path) -> int:

@@ -180,7 +180,7 @@ CASES = [
     Case("mtx_two_genomes", _folder(_FEATURES, lambda raw: raw.replace(b"\tTP53\t", b"\tGRCh38_TP53\t").replace(b"\tIL6\t", b"\tmm10_IL6\t")), ("several genomes: GRCh38, mm10",)),
     Case("mtx_link_outside", _symlink_out, ("barcodes.tsv.gz", "link", "out of the folder")),
     Case("mtx_no_sample", _sheet(sample_column="sample"), ("no column 'sample'", "`sample`")),
-    Case("mtx_layer", _sheet(sample="s1", layer="counts"), ("only .h5ad files have layers",)),
+    Case("mtx_layer", _sheet(sample="s1", layer="counts"), ("only AnnData (h5ad, h5mu, zarr) has layers",)),
     Case("mtx_orientation", _sheet(sample="s1", orientation="long"), ("only tables have one",)),
     Case("h5_truncated", _h5_truncated, ("f.h5 is truncated",)),
     Case("h5_no_barcodes", _h5(_without("matrix/barcodes")), ("f.h5", "10x")),

@@ -8,13 +8,21 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.bad_inputs import cases_10x, cases_h5ad, cases_sheets, cases_signatures, cases_tables
+from tests.bad_inputs import (
+    cases_10x,
+    cases_h5ad,
+    cases_sheets,
+    cases_signatures,
+    cases_stores,
+    cases_tables,
+)
 from tests.bad_inputs.study import Case, write_good
 
 __all__ = ["BAD", "make"]
 
 BAD: list[Case] = [
     *cases_h5ad.CASES,
+    *cases_stores.CASES,
     *cases_10x.CASES,
     *cases_tables.CASES,
     *cases_sheets.CASES,
