@@ -58,6 +58,10 @@ SignaturesFile = Annotated[
 ]
 PanelFile = Annotated[Path | None, typer.Option("--panel", help="Panel file.")]
 CalibrationFile = Annotated[Path | None, typer.Option("--calibration", help="Baselines and cuts.")]
+PlanFile = Annotated[
+    Path | None, typer.Option("--plan", help="What a programme is learnt from together.")
+]
+ProgrammeFile = Annotated[Path | None, typer.Option("--programme", help="Learnt weights (.npz).")]
 BurdenFile = Annotated[Path | None, typer.Option("--burden", help="Burden table.")]
 TrendFile = Annotated[Path | None, typer.Option("--trend", help="Trend table.")]
 MatrixFiles = Annotated[
@@ -442,6 +446,150 @@ def calibrate(
 
 
 @app.command()
+def programme_plan(
+    datasets: Datasets,
+    *,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    samples: SamplesSheet = _SAMPLES,
+    matrix: MatrixFiles = None,
+    facts: FactsFiles = None,
+    qc: QcFiles = None,
+    compartments: CompartmentsFiles = None,
+    output: Output = None,
+    results: Results = _RESULTS,
+) -> None:
+    """Which data sets a senescent programme is learnt from together, and by which samples."""
+    from senoscore import run as stages
+
+    files = _each(
+        datasets,
+        results,
+        {"matrix": matrix, "facts": facts, "qc": qc, "compartments": compartments},
+    )
+    out = output or Layout(results).programme_plan
+    stages.programme_plan(files, samples, _settings(settings, config), out=out)
+
+
+@app.command()
+def programme_sums(
+    *,
+    dataset: Dataset,
+    part: Annotated[int, typer.Option("--part", min=0, help="Which piece, from 0.")] = 0,
+    of: Of = 1,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    samples: SamplesSheet = _SAMPLES,
+    matrix: MatrixFile = None,
+    qc: QcFile = None,
+    compartments: CompartmentsFile = None,
+    plan: PlanFile = None,
+    output: Output = None,
+    results: Results = _RESULTS,
+) -> None:
+    """First pass over the cells of a data set: sums that a programme is learnt from."""
+    from senoscore import run as stages
+
+    layout = Layout(results)
+    files = _one(dataset, results, {"matrix": matrix, "qc": qc, "compartments": compartments})
+    stages.programme_sums(
+        files, samples, _settings(settings, config), plan=plan or layout.programme_plan,
+        out=output or layout.programme_sums(dataset, part=part, of=of), part=part, of=of,
+    )  # fmt: skip
+
+
+@app.command()
+def programme(
+    datasets: Datasets,
+    *,
+    plan: PlanFile = None,
+    sums: Annotated[
+        list[Path] | None, typer.Option("--sums", help="Sums of every data set and piece.")
+    ] = None,
+    output: Output = None,
+    table: Annotated[Path | None, typer.Option(help="Table of the weights to write.")] = None,
+    results: Results = _RESULTS,
+) -> None:
+    """Learn the senescent programme of the run."""
+    from senoscore import run as stages
+
+    layout = Layout(results)
+    stages.programme(
+        _each(datasets, results, {}), plan=plan or layout.programme_plan,
+        sums=sums or [layout.programme_sums(name) for name in datasets],
+        out=output or layout.programme, table_out=table or layout.summary("programme"),
+    )  # fmt: skip
+
+
+@app.command()
+def programme_score(
+    *,
+    dataset: Dataset,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    samples: SamplesSheet = _SAMPLES,
+    matrix: MatrixFile = None,
+    qc: QcFile = None,
+    compartments: CompartmentsFile = None,
+    plan: PlanFile = None,
+    programme: ProgrammeFile = None,
+    output: Output = None,
+    results: Results = _RESULTS,
+) -> None:
+    """Second pass: score the cells of a data set by weights that never saw their sample."""
+    from senoscore import run as stages
+
+    layout = Layout(results)
+    files = _one(
+        dataset,
+        results,
+        {"matrix": matrix, "qc": qc, "compartments": compartments, "programme_scores": output},
+    )
+    stages.programme_score(
+        files, samples, _settings(settings, config), plan=plan or layout.programme_plan,
+        programme=programme or layout.programme, out=files["programme_scores"],
+    )  # fmt: skip
+
+
+@app.command()
+def programme_call(
+    datasets: Datasets,
+    *,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    plan: PlanFile = None,
+    programme: ProgrammeFile = None,
+    scores: Annotated[
+        list[Path] | None,
+        typer.Option("--scores", help="Scores by the programme, of each data set."),
+    ] = None,
+    output: Annotated[
+        list[Path] | None, typer.Option("--output", help="File to write, for each data set.")
+    ] = None,
+    engines: Annotated[
+        Path | None, typer.Option(help="Table of what calls each compartment, to write.")
+    ] = None,
+    prevalence: Annotated[
+        Path | None, typer.Option(help="Table of the senescent shares, to write.")
+    ] = None,
+    results: Results = _RESULTS,
+) -> None:
+    """Judge the cells of all data sets against the control cells of the run."""
+    from senoscore import run as stages
+
+    layout = Layout(results)
+    files = _each(datasets, results, {"programme_scores": scores, "programme_calls": output})
+    stages.programme_call(
+        files, _settings(settings, config), plan=plan or layout.programme_plan,
+        programme=programme or layout.programme,
+        scores=[of["programme_scores"] for of in files],
+        out=[of["programme_calls"] for of in files],
+        engines_out=engines or layout.summary("engines"),
+        prevalence_out=prevalence or layout.summary("prevalence"),
+    )  # fmt: skip
+
+
+@app.command()
 def call(
     *,
     dataset: Dataset,
@@ -454,19 +602,26 @@ def call(
     compartments: CompartmentsFile = None,
     scores: ScoresFile = None,
     calibration: CalibrationFile = None,
+    learnt: Annotated[
+        Path | None,
+        typer.Option(help="What the learnt programme says (none: where call.engine is panel)."),
+    ] = None,
     output: Output = None,
     results: Results = _RESULTS,
 ) -> None:
     """State, index, false discovery rate and evidence of every cell."""
     from senoscore import run as stages
 
+    chosen = _settings(settings, config)
+    if learnt is None and chosen["call"]["engine"] != "panel":
+        learnt = Layout(results).programme_calls(dataset)
     files = _one(
         dataset,
         results,
         {"facts": facts, "qc": qc, "compartments": compartments, "scores": scores, "calls": output},
     )
     stages.call(
-        files, samples, _settings(settings, config), panel=panel,
+        files, samples, chosen, panel=panel, learnt=learnt,
         calibration=calibration or Layout(results).calibration, out=files["calls"],
     )  # fmt: skip
 

@@ -158,7 +158,7 @@ def test_every_rule_has_docstring_log_benchmark_and_command(rule: str) -> None:
     assert block.lstrip().startswith('"""')
     assert re.search(rf'"logs/{rule}[./]', block)
     assert re.search(rf'"logs/benchmarks/{rule}[./]', block)
-    assert f"senoscore {rule}" in block
+    assert f"senoscore {rule.replace('_', '-')}" in block
     assert "retries" not in block
 
 

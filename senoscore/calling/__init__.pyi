@@ -2,7 +2,52 @@ from .calibrate import calibrate as calibrate
 from .calibration import Calibration as Calibration
 from .call import call as call
 from .call import explain as explain
+from .engine import Learnt as Learnt
+from .engine import Scored as Scored
+from .engine import add_up as add_up
+from .engine import choose as choose
+from .engine import judge_cells as judge_cells
+from .engine import programme_table as programme_table
+from .engine import score_cells as score_cells
 from .panel import Panel as Panel
 from .panel import load_panel as load_panel
+from .programme import ProgrammeStats as ProgrammeStats
+from .programme import learn as learn
+from .staged import Family as Family
+from .staged import add_sums as add_sums
+from .staged import apply_learnt as apply_learnt
+from .staged import families as families
+from .staged import locate as locate
+from .staged import read_families as read_families
+from .staged import read_programme as read_programme
+from .staged import write_families as write_families
+from .staged import write_programme as write_programme
+from .staged import write_sums as write_sums
 
-__all__ = ["Calibration", "Panel", "calibrate", "call", "explain", "load_panel"]
+__all__ = [
+    "Calibration",
+    "Family",
+    "Learnt",
+    "Panel",
+    "ProgrammeStats",
+    "Scored",
+    "add_sums",
+    "add_up",
+    "apply_learnt",
+    "calibrate",
+    "call",
+    "choose",
+    "explain",
+    "families",
+    "judge_cells",
+    "learn",
+    "load_panel",
+    "locate",
+    "programme_table",
+    "read_families",
+    "read_programme",
+    "score_cells",
+    "write_families",
+    "write_programme",
+    "write_sums",
+]

@@ -26,6 +26,11 @@ from .prepare import dataset_row as dataset_row
 from .prepare import init as init
 from .prepare import signatures as signatures
 from .prepare import simulate as simulate
+from .programme import programme as programme
+from .programme import programme_call as programme_call
+from .programme import programme_plan as programme_plan
+from .programme import programme_score as programme_score
+from .programme import programme_sums as programme_sums
 from .summary import burden as burden
 from .summary import confounders as confounders
 from .summary import export as export
@@ -53,6 +58,11 @@ __all__ = [
     "init",
     "load_config",
     "power",
+    "programme",
+    "programme_call",
+    "programme_plan",
+    "programme_score",
+    "programme_sums",
     "pseudobulk",
     "qc",
     "read",

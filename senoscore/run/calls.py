@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from senoscore import names as k
-from senoscore.io import track, write_parquet, write_tsv
+from senoscore.errors import InputError
+from senoscore.io import read_parquet, track, write_parquet, write_tsv
 from senoscore.run.log import logged
 from senoscore.run.tables import cell_table, facts, panel_method, panel_of, refuse_copied_samples
 
@@ -61,23 +62,34 @@ def call(
     *,
     panel: Path | None,
     calibration: Path,
+    learnt: Path | None = None,
     out: Path,
 ) -> None:
-    """Write state, index, FDR and evidence of every cell of a dataset."""
-    from senoscore.calling import Calibration
+    """Write state, index, FDR and evidence of every cell of a dataset.
+
+    ``learnt``: what the learnt programme says of the cells; None: the panel calls alone.
+    """
+    from senoscore.calling import Calibration, apply_learnt
     from senoscore.calling import call as run
     from senoscore.study import read_samples
 
     rules = panel_of(panel, config)
     cells = _panel_cells(data, read_samples(samples), rules, config)
+    fitted = Calibration.read(calibration)
     calls = run(
         cells,
-        Calibration.read(calibration),
+        fitted,
         fdr=config["call"]["fdr"],
         min_days_stable=config["call"]["min_days_stable"],
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     assert isinstance(calls, pd.DataFrame)
+    if learnt is not None:
+        judged = read_parquet(learnt)
+        if not judged[k.CELL].equals(cells[k.CELL]):
+            msg = f"dataset {data.name}: the learnt calls and qc are not of the same cells"
+            raise InputError(msg, fix="delete results/programme and run again")
+        apply_learnt(calls, judged, cells, fitted)
     write_parquet(calls, out)
     log.info("%s", calls[k.STATE].value_counts().to_dict())
 

@@ -20,7 +20,17 @@ if TYPE_CHECKING:
 __all__ = ["DatasetFiles", "FileKind", "Layout"]
 
 FileKind: TypeAlias = Literal[
-    "matrix", "facts", "genes", "qc", "qc_samples", "compartments", "scores", "coverage", "calls"
+    "matrix",
+    "facts",
+    "genes",
+    "qc",
+    "qc_samples",
+    "compartments",
+    "scores",
+    "coverage",
+    "calls",
+    "programme_scores",
+    "programme_calls",
 ]
 
 SUMMARIES: Final = (
@@ -146,6 +156,29 @@ class Layout:
     def calibration_rates(self) -> Path:
         """Call rate of each control sample, left out of its own calibration."""
         return self.results / "calibration_rates.tsv"
+
+    @property
+    def programme_plan(self) -> Path:
+        """What is learnt from together: data sets, genes, samples in folds."""
+        return self.results / "programme" / "plan.json"
+
+    def programme_sums(self, dataset: str, *, part: int | str = 0, of: int | str = 1) -> Path:
+        """Sums over a piece of a data set, that a programme is learnt from."""
+        name = f"{_checked(dataset)}.sums"
+        return self.results / "programme" / name / f"{part}_of_{of}.npz"
+
+    @property
+    def programme(self) -> Path:
+        """The learnt weights, as the later stages read them."""
+        return self.results / "programme" / "programme.npz"
+
+    def programme_scores(self, dataset: str) -> Path:
+        """One row a cell: its score by weights that never saw its sample."""
+        return self.results / "programme" / f"{_checked(dataset)}.scores.parquet"
+
+    def programme_calls(self, dataset: str) -> Path:
+        """One row a cell: score, p, q, and whether the programme calls it."""
+        return self.results / "programme" / f"{_checked(dataset)}.calls.parquet"
 
     def calls(self, dataset: str) -> Path:
         """One row a cell: state, index, FDR, evidence."""

@@ -61,14 +61,20 @@ def panel_method(data: DatasetFiles, panel: Panel, config: Mapping[str, Any]) ->
 
 
 def cell_table(
-    data: DatasetFiles, samples: pd.DataFrame, *, scores: Sequence[str] = ()
+    data: DatasetFiles, samples: pd.DataFrame, *, scores: Sequence[str] | None = ()
 ) -> pd.DataFrame:
-    """Cells of a dataset with quality, compartment, design and those of the scores that it has."""
+    """Cells of a dataset with quality, compartment, design and those of the scores that it has.
+
+    The file of scores is not read where they are None.
+    """
     quality = read_parquet(data["qc"])
     where = read_parquet(data["compartments"], columns=[k.CELL, k.COMPARTMENT, k.CONFIDENCE])
-    path = data["scores"]
-    there = set(parquet_columns(path))
-    values = read_parquet(path, columns=[k.CELL, *(name for name in scores if name in there)])
+    if scores is None:
+        values = quality[[k.CELL]]
+    else:
+        there = set(parquet_columns(data["scores"]))
+        named = [k.CELL, *(name for name in scores if name in there)]
+        values = read_parquet(data["scores"], columns=named)
     for other, name in ((where, "compartments"), (values, "scores")):
         if not other[k.CELL].equals(quality[k.CELL]):
             msg = f"dataset {data.name}: qc and {name} are not of the same cells"

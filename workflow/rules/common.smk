@@ -175,6 +175,23 @@ def shards(wildcards):
     return expand(piece, part=range(of))
 
 
+def sums_of_all():
+    """Sums of every data set, piece by piece."""
+    return [
+        f"results/programme/{name}.sums/{part}_of_{of}.npz"
+        for name, of in SHARDS.items()
+        for part in range(of)
+    ]
+
+
+LEARNS = config["call"]["engine"] != "panel"
+LEARNED_TABLES = (
+    expand("results/summary/{name}.tsv", name=["programme", "engines", "prevalence"])
+    if LEARNS
+    else []
+)
+
+
 def panel_file():
     """The panel's file: a change in it re-runs signatures and scores, and what follows on them."""
     return given(str(find_panel(config["call"]["panel"])))

@@ -1,0 +1,407 @@
+"""The learnt call in stages: what one data set gives, what all of them give, and files between.
+
+Data sets of one organism, assay and kind of values are learnt from together (:class:`Family`):
+nuclei are no baseline of cells. A stage reads one data set, or what the stages before it wrote;
+numbers are kept in .npz without pickle, words in JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final
+from zipfile import BadZipFile
+
+import numpy as np
+import pandas as pd
+
+from senoscore import names as k
+from senoscore.calling.call import _overrule
+from senoscore.calling.engine import Assigned, Learnt, assign, choose
+from senoscore.calling.evidence import control_mask, days_of, is_profile, kept
+from senoscore.calling.programme import Features, Plan, Programme, ProgrammeStats
+from senoscore.errors import DesignError, InputError
+from senoscore.io import atomic_path, remake
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from senoscore.calling.calibration import Calibration
+
+__all__ = [
+    "Family",
+    "Judged",
+    "add_sums",
+    "apply_learnt",
+    "families",
+    "judged",
+    "locate",
+    "read_families",
+    "read_programme",
+    "write_families",
+    "write_programme",
+    "write_sums",
+]
+
+_KINDS: Final = ("organism", "assay", "values")
+_VALUES: Final = (k.COUNTS, k.LOGNORM)
+LEARNED: Final = "learned"
+PANEL: Final = "panel"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Who takes part, each of shape (n_cells,).
+
+    Attributes
+    ----------
+    treated
+        Cells of irradiated samples.
+    judged
+        Kept cells with a compartment, controls or late enough for stable senescence.
+    group
+        Dose and day, ``control`` for controls.
+    subject
+        Animal or patient; the sample where none is stated.
+    """
+
+    treated: NDArray[np.bool_]
+    judged: NDArray[np.bool_]
+    group: NDArray[np.object_]
+    subject: NDArray[np.object_]
+
+
+def judged(table: pd.DataFrame, control: Mapping[str, str], min_days: float) -> Judged:
+    """Find the controls and the cells late enough for stable senescence.
+
+    Parameters
+    ----------
+    table
+        Cells with sample, compartment, the columns of ``control``, day, dose and ``keep``.
+    control
+        Column and value that name the control samples.
+    min_days
+        Day after irradiation from which senescence can be claimed.
+    """
+    own = control_mask(table, control)
+    day = days_of(table, own)
+    rooms = table[k.COMPARTMENT].astype(str)
+    late = own | (day >= min_days) | np.isnan(day)
+    use = kept(table) & late & (rooms != k.UNASSIGNED).to_numpy() & ~is_profile(table)
+    dose = table[k.DOSE].astype(str).to_numpy() if k.DOSE in table else np.full(len(table), "")
+    group = np.array([f"{d}|{g:g}" for d, g in zip(dose, day, strict=True)], dtype=object)
+    group[own] = k.CONTROL
+    sample = table[k.SAMPLE].astype(str).to_numpy(dtype=object)
+    if k.SUBJECT not in table:
+        return Judged(~own, use, group, sample)
+    said = table[k.SUBJECT].astype("string").fillna("").str.strip().to_numpy(dtype=object)
+    return Judged(~own, use, group, np.where(said == "", sample, said))
+
+
+@dataclass(frozen=True)
+class Family:
+    """Data sets that are learnt from together.
+
+    Attributes
+    ----------
+    organism, assay, values
+        What they have in common.
+    datasets
+        Their names, sorted.
+    compartments
+        Every compartment of their cells, sorted.
+    genes
+        Symbols that all of them have, sorted.
+    plan
+        Samples in folds; None: the family is left to the panel.
+    refused
+        Compartments that are left to the panel, and why.
+    reason
+        Why the family is.
+    """
+
+    organism: str
+    assay: str
+    values: str
+    datasets: tuple[str, ...]
+    compartments: tuple[str, ...]
+    genes: tuple[str, ...]
+    plan: Plan | None
+    refused: Mapping[str, str]
+    reason: str = ""
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """Organism, assay and kind of values."""
+        return {name: getattr(self, name) for name in _KINDS}
+
+
+def families(
+    facts: Mapping[str, Mapping[str, Any]],
+    cells: Mapping[str, pd.DataFrame],
+    genes: Mapping[str, Sequence[str]],
+    *,
+    control: Mapping[str, str],
+    min_days: float,
+    must: bool = False,
+) -> list[Family]:
+    """Sort data sets into families and their samples into folds.
+
+    Parameters
+    ----------
+    facts, cells, genes
+        By data set: organism, assay and values; the table of :func:`judged`; symbols.
+    control, min_days
+        As in :func:`judged`.
+    must
+        Refuse a run of which nothing can be learnt, in place of leaving it to the panel.
+
+    Raises
+    ------
+    DesignError
+        ``must``, and no family can be learnt from.
+    """
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name in sorted(facts):
+        key = tuple(str(facts[name][kind]) for kind in _KINDS)
+        groups.setdefault(key, []).append(name)
+    found = []
+    for (organism, assay, values), names in sorted(groups.items()):
+        table = pd.concat([cells[name].assign(assay=assay) for name in names], ignore_index=True)
+        rooms = tuple(sorted(set(table[k.COMPARTMENT].astype(str)) - {k.UNASSIGNED}))
+        common = tuple(sorted(set.intersection(*(set(map(str, genes[name])) for name in names))))
+        plan, refused, reason = None, {}, ""
+        try:
+            if values not in _VALUES:
+                msg = f"values are {values}: counts or log-normalised values are needed"
+                raise InputError(msg)
+            choose(common, organism)
+            who = _assigned(table, judged(table, control, min_days))
+            plan, refused = who.plan, dict(who.refused)
+        except (DesignError, InputError) as error:
+            reason = str(error.args[0] if error.args else error).split("\n")[0]
+        found.append(
+            Family(
+                organism, assay, values, tuple(names), rooms, common if plan else (), plan,
+                refused, reason,
+            )
+        )  # fmt: skip
+    if must and all(family.plan is None for family in found):
+        msg = f"no programme can be learnt from this run: {found[0].reason}"
+        raise DesignError(msg, fix="set call.engine to auto or panel, or add samples")
+    return found
+
+
+def _assigned(table: pd.DataFrame, who: Judged) -> Assigned:
+    return assign(
+        table[k.SAMPLE].astype(str).to_numpy(dtype=object),
+        table[k.COMPARTMENT].astype(str).to_numpy(dtype=object),
+        treated=who.treated, judged=who.judged, group=who.group,
+        subject=who.subject,
+    )  # fmt: skip
+
+
+def locate(
+    table: pd.DataFrame, family: Family, control: Mapping[str, str], min_days: float
+) -> Assigned:
+    """Find the places of the cells of one data set in the plan of its family."""
+    assert family.plan is not None
+    who = judged(table.assign(assay=family.assay), control, min_days)
+    plan = family.plan
+    sample = pd.Index(plan.samples).get_indexer(pd.Index(table[k.SAMPLE].astype(str)))
+    room = pd.Index(plan.compartments).get_indexer(pd.Index(table[k.COMPARTMENT].astype(str)))
+    return Assigned(plan, np.where(who.judged, sample, -1), np.asarray(room, dtype=np.int64))
+
+
+def apply_learnt(
+    calls: pd.DataFrame, learnt: pd.DataFrame, table: pd.DataFrame, calibration: Calibration
+) -> None:
+    """Let the learnt programme say which cells of a table are senescent.
+
+    Parameters
+    ----------
+    calls
+        What :func:`senoscore.call` gave for ``table``; states, reasons and FDR are changed, and
+        ``senescence_p`` and ``senescence_score`` put in.
+    learnt
+        ``cells`` of :func:`~senoscore.calling.engine.judge_cells`, in the same order.
+    table, calibration
+        As given to :func:`senoscore.call`.
+    """
+    cells = learnt.set_axis(calls.index)
+    _overrule(calls, Learnt(cells, pd.DataFrame(), pd.DataFrame(), ""), table, calibration)
+    calls[k.P] = learnt["p"].to_numpy(np.float32)
+    calls[k.PROGRAMME_SCORE] = learnt["score"].to_numpy(np.float32)
+
+
+def write_families(found: Iterable[Family], path: Path) -> None:
+    """Write families as JSON."""
+    content = [
+        {f.name: getattr(family, f.name) for f in fields(Family)}
+        | {"plan": None if family.plan is None else _plain(family.plan)}
+        for family in found
+    ]
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, ensure_ascii=False) + "\n", "utf-8")
+
+
+def read_families(path: Path) -> list[Family]:
+    """Read what :func:`write_families` wrote.
+
+    Raises
+    ------
+    InputError
+        The file is not there, or damaged.
+    """
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        return [_family(entry) for entry in content]
+    except OSError as error:
+        msg = f"{path} cannot be read ({error.strerror})"
+        raise InputError(msg, fix=remake(path)) from error
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _family(entry: dict[str, Any]) -> Family:
+    plan = None if entry["plan"] is None else _plan(entry["plan"])
+    lists = {name: tuple(entry[name]) for name in ("datasets", "compartments", "genes")}
+    return Family(**{**entry, **lists, "plan": plan})
+
+
+def _plain(plan: Plan) -> dict[str, Any]:
+    """A plan in lists."""
+    values = {f.name: getattr(plan, f.name) for f in fields(Plan)}
+    return {n: v.tolist() if isinstance(v, np.ndarray) else v for n, v in values.items()}
+
+
+def _plan(entry: dict[str, Any]) -> Plan:
+    texts = ("samples", "compartments")
+    made: dict[str, Any] = {name: tuple(entry[name]) for name in texts}
+    for name, value in entry.items():
+        if name not in texts and value is not None:
+            made[name] = np.array(value, dtype=bool if name == "treated" else np.int64)
+    return Plan(**made)
+
+
+def write_sums(stats: ProgrammeStats | None, path: Path) -> None:
+    """Write sums; of the cross-products the upper halves of those that have cells.
+
+    Nothing (None) is written as a file without arrays.
+    """
+    arrays: dict[str, Any] = {}
+    if stats is not None:
+        upper = np.triu_indices(stats.cross.shape[-1])
+        plan, (s, c) = stats.plan, np.nonzero(stats.n)
+        keys = np.column_stack([plan.fold[s], plan.treated[s].astype(np.int64), c])
+        there = np.unique(keys, axis=0)
+        cross = np.array([stats.cross[tuple(at)][upper] for at in there])
+        arrays = {"n": stats.n, "total": stats.total, "seen": stats.seen, "at": there,
+                  "cross": cross}  # fmt: skip
+    _save(path, arrays)
+
+
+def add_sums(stats: ProgrammeStats, path: Path) -> None:
+    """Add what :func:`write_sums` wrote to other sums of the same plan.
+
+    Raises
+    ------
+    InputError
+        The file is not there, damaged, or of another plan.
+    """
+    arrays = _load(path)
+    try:
+        for name in ("n", "total", "seen"):
+            own = getattr(stats, name)
+            own += arrays[name].reshape(own.shape)
+        upper = np.triu_indices(stats.cross.shape[-1])
+        for at, values in zip(arrays["at"], arrays["cross"], strict=True):
+            half = np.zeros(stats.cross.shape[-2:])
+            half[upper] = values
+            stats.cross[tuple(at)] += half + np.triu(half, 1).T
+    except (KeyError, ValueError, IndexError) as error:
+        raise _unreadable(path, error) from error
+
+
+_TEXTS: Final = ("parts", "source")
+
+
+def write_programme(found: Mapping[str, Programme], path: Path) -> None:
+    """Write the programmes of a run, by the number of their family in the plan."""
+    arrays: dict[str, Any] = {}
+    words: dict[str, Any] = {}
+    for number, programme in found.items():
+        own, features = words.setdefault(number, {}), programme.features
+        for f in fields(Programme):
+            value = getattr(programme, f.name)
+            if isinstance(value, np.ndarray):
+                arrays[f"{number}/{f.name}"] = value
+            elif f.name in _TEXTS:
+                own[f.name] = list(value)
+        own["genes"] = [str(gene) for gene in features.genes]
+        own["covariates"], own["kinds"] = list(features.covariates), list(features.kinds)
+        arrays[f"{number}/sign"], arrays[f"{number}/lists"] = features.sign, features.prior
+        for kind, of in features.kinds.items():
+            arrays[f"{number}/kind/{kind}"] = of
+    arrays["words"] = np.array(json.dumps(words, ensure_ascii=False, sort_keys=True))
+    _save(path, arrays)
+
+
+def read_programme(path: Path, found: Sequence[Family]) -> dict[str, Programme]:
+    """Read what :func:`write_programme` wrote.
+
+    Raises
+    ------
+    InputError
+        The file is not there, or damaged.
+    """
+    arrays = _load(path)
+    try:
+        return {
+            number: _programme(number, own, arrays, found[int(number)])
+            for number, own in json.loads(str(arrays["words"])).items()
+        }
+    except (KeyError, ValueError, TypeError, IndexError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _programme(
+    number: str, own: dict[str, Any], arrays: Mapping[str, Any], family: Family
+) -> Programme:
+    assert family.plan is not None
+    features = Features(
+        np.array(own["genes"], dtype=object),
+        arrays[f"{number}/sign"],
+        {kind: arrays[f"{number}/kind/{kind}"] for kind in own["kinds"]},
+        arrays[f"{number}/lists"],
+        tuple(own["covariates"]),
+    )
+    made: dict[str, Any] = {name: tuple(own[name]) for name in _TEXTS}
+    for f in fields(Programme):
+        if f"{number}/{f.name}" in arrays:
+            made[f.name] = arrays[f"{number}/{f.name}"]
+    return Programme(features=features, plan=family.plan, **made)
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    msg = f"{path} is damaged or of another run ({' '.join(str(error).split())[:120]})"
+    return InputError(msg, fix=remake(path))
+
+
+def _save(path: Path, arrays: Mapping[str, Any]) -> None:
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def _load(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except OSError as error:
+        msg = f"{path} cannot be read ({error.strerror or error})"
+        raise InputError(msg, fix=remake(path)) from error
+    except (ValueError, EOFError, KeyError, BadZipFile) as error:
+        raise _unreadable(path, error) from error

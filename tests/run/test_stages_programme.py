@@ -1,0 +1,161 @@
+"""The learnt call data set by data set is the learnt call of all cells at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import senoscore as sen
+from senoscore import run as stages
+from senoscore.calling.engine import learn_and_call
+from senoscore.errors import DesignError, InputError
+from senoscore.io import write_facts, write_parquet
+from senoscore.run import Layout, validate_config
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import anndata as ad
+
+    from senoscore.run import FileKind
+
+NAMES = ("second", "first")
+KINDS: list[FileKind] = ["matrix", "facts", "qc", "compartments"]
+
+
+def sheet(animals: int = 4) -> pd.DataFrame:
+    rows = [
+        {
+            "sample": f"{arm}{i}", "subject": f"{arm}{i}", "treatment": arm,
+            "dose_gy": 8.0 * (arm == "irradiated"), "time_post_rt": 28, "time_unit": "d",
+            "n_fractions": 1, "modality": "photon", "batch": "b1", "tissue": "brain",
+            "alpha_beta": 3.0,
+        }
+        for arm in ("control", "irradiated")
+        for i in range(animals)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture(scope="module")
+def tissue() -> ad.AnnData:
+    adata = sen.simulate(sheet(), seed=11, cells_per_sample=300, burden=1.5, acute=1.5)
+    adata.obs["compartment"] = adata.obs["true_compartment"].astype(str)
+    adata.obs["keep"] = ~(adata.obs["is_doublet"] | adata.obs["is_poor"]).to_numpy()
+    return adata
+
+
+def write_study(adata: ad.AnnData, folder: Path, **facts: str) -> Layout:
+    """Two data sets, each with samples of both arms, as the stages before leave them."""
+    layout = Layout(folder / "results")
+    number = adata.obs["sample"].str[-1].astype(int)
+    for name, own in zip(NAMES, (number > 0, number == 0), strict=True):
+        part = adata[own.to_numpy()].copy()
+        files = layout.of(name, KINDS)
+        for path in files.paths.values():
+            path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_h5ad(files["matrix"])
+        write_facts(
+            {"organism": "human", "assay": "sc", "values": "counts"} | facts, files["facts"]
+        )
+        head = {"cell": part.obs_names.astype(str), "sample": part.obs["sample"].astype(str)}
+        quality = pd.DataFrame({**head, "keep": part.obs["keep"], "n_counts": 1.0})
+        write_parquet(quality.reset_index(drop=True), files["qc"])
+        rooms = pd.DataFrame({**head, "compartment": part.obs["compartment"]})
+        rooms["compartment_confidence"] = 1.0
+        write_parquet(rooms.reset_index(drop=True), files["compartments"])
+    sheet().to_csv(folder / "samples.tsv", sep="\t", index=False)
+    return layout
+
+
+def called(layout: Layout, names: tuple[str, ...], pieces: int = 1, engine: str = "auto") -> Any:
+    """Every stage, on data sets in this order and sums in so many pieces; all cells."""
+    samples = layout.results.parent / "samples.tsv"
+    config = validate_config({"call": {"engine": engine}}, source="test")
+    files = [layout.of(name, KINDS) for name in names]
+    plan, weights = layout.programme_plan, layout.programme
+    stages.programme_plan(files, samples, config, out=plan)
+    sums = []
+    for data in files:
+        for part in range(pieces):
+            sums.append(layout.programme_sums(data.name, part=part, of=pieces))
+            stages.programme_sums(
+                data, samples, config, plan=plan, out=sums[-1], part=part, of=pieces
+            )
+    table = layout.summary("programme")
+    stages.programme(files, plan=plan, sums=sums, out=weights, table_out=table)
+    for data in files:
+        out = layout.programme_scores(data.name)
+        stages.programme_score(data, samples, config, plan=plan, programme=weights, out=out)
+    stages.programme_call(
+        files, config, plan=plan, programme=weights,
+        scores=[layout.programme_scores(name) for name in names],
+        out=[layout.programme_calls(name) for name in names],
+        engines_out=layout.summary("engines"), prevalence_out=layout.summary("prevalence"),
+    )  # fmt: skip
+    parts = [pd.read_parquet(layout.programme_calls(name)) for name in sorted(names)]
+    return pd.concat(parts).set_index("cell")
+
+
+def test_data_set_by_data_set_is_the_notebook(tissue: ad.AnnData, tmp_path: Path) -> None:
+    layout = write_study(tissue, tmp_path)
+    found = called(layout, NAMES)
+    again = called(layout, tuple(reversed(NAMES)))
+    pd.testing.assert_frame_equal(again, found, check_exact=True)
+    control = (tissue.obs["treatment"].astype(str) == "control").to_numpy()
+    group = np.where(control, "control", "8.0|28").astype(object)
+    keep = tissue.obs["keep"].to_numpy(bool)
+    whole = learn_and_call(tissue, treated=~control, judged=keep, group=group)
+    assert whole.cells["called"].sum() > 30
+    expected = whole.cells.loc[found.index]
+    assert (found["called"] == expected["called"]).all()
+    for name in ("score", "p", "p_kinds", "q"):
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-5, err_msg=name)
+    programme = pd.read_csv(layout.summary("programme"), sep="\t")
+    both = programme.merge(whole.programme, on=["compartment", "gene"])
+    assert len(both) == len(whole.programme) == len(programme)
+    np.testing.assert_allclose(both["weight_x"], both["weight_y"], atol=1e-5)
+    shares = pd.read_csv(layout.summary("prevalence"), sep="\t")
+    assert set(shares["sample"]) <= set(sheet()["sample"])
+    engines = pd.read_csv(layout.summary("engines"), sep="\t").set_index("compartment")["engine"]
+    assert engines[whole.prevalence["compartment"].unique()].eq("learned").all()
+
+
+def test_pieces_give_the_same_calls(tissue: ad.AnnData, tmp_path: Path) -> None:
+    layout = write_study(tissue, tmp_path)
+    whole, pieces = called(layout, NAMES), called(layout, NAMES, pieces=3)
+    assert (whole["called"] == pieces["called"]).all()
+    np.testing.assert_allclose(whole["score"], pieces["score"], atol=1e-6)
+
+
+def test_what_cannot_be_learnt_is_left_to_the_panel(tissue: ad.AnnData, tmp_path: Path) -> None:
+    layout = write_study(tissue, tmp_path, values="linear")
+    found = called(layout, NAMES)
+    assert not found["called"].any()
+    engines = pd.read_csv(layout.summary("engines"), sep="\t")
+    assert engines["engine"].eq("panel").all()
+    assert engines["reason"].str.contains("values are linear").all()
+    with pytest.raises(DesignError, match="no programme can be learnt"):
+        called(layout, NAMES, engine="learned")
+
+
+def test_damaged_files_between_the_stages_are_named(tissue: ad.AnnData, tmp_path: Path) -> None:
+    layout = write_study(tissue, tmp_path)
+    called(layout, NAMES)
+    files = [layout.of(name, KINDS) for name in NAMES]
+    sums = [layout.programme_sums(name) for name in NAMES]
+    sums[0].write_bytes(sums[0].read_bytes()[:500])
+    with pytest.raises(InputError, match=r"0_of_1\.npz is damaged"):
+        stages.programme(
+            files, plan=layout.programme_plan, sums=sums, out=layout.programme,
+            table_out=layout.summary("programme"),
+        )  # fmt: skip
+    layout.programme_plan.write_text("[{}]")
+    with pytest.raises(InputError, match=r"plan\.json is damaged"):
+        stages.programme(
+            files, plan=layout.programme_plan, sums=sums, out=layout.programme,
+            table_out=layout.summary("programme"),
+        )  # fmt: skip
