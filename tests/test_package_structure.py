@@ -221,8 +221,12 @@ TWINS = {
 }  # fmt: skip
 """What each verb of the command line is in a notebook. ``sen.report`` and ``sen.ingest`` are rooms;
 a notebook reads with ``read`` what a run ingests, and takes with ``attach`` what it exports."""
-OF_FILES = {"init", "check", "survey", "shard", "gather", "run", "demo", "doctor"}
-"""Verbs of a folder, of pieces of a file, or of this machine: nothing that a notebook has."""
+OF_FILES = {
+    "init", "check", "survey", "shard", "gather", "run", "demo", "doctor",
+    "programme", "programme-plan", "programme-sums", "programme-score", "programme-call",
+}  # fmt: skip
+"""Verbs of a folder, of pieces of a file or of a call, or of this machine: nothing that a notebook
+has apart."""
 BESIDE = {
     "escape": "window", "explain": "call", "plasma": "window", "targets": "window",
     "group_means": "crosstalk", "read_plasma": "window", "phases": "window", "genes": "signatures",

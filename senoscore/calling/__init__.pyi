@@ -2,6 +2,7 @@ from .calibrate import calibrate as calibrate
 from .calibration import Calibration as Calibration
 from .call import call as call
 from .call import explain as explain
+from .engine import Assigned as Assigned
 from .engine import Learnt as Learnt
 from .engine import Scored as Scored
 from .engine import add_up as add_up
@@ -25,6 +26,7 @@ from .staged import write_programme as write_programme
 from .staged import write_sums as write_sums
 
 __all__ = [
+    "Assigned",
     "Calibration",
     "Family",
     "Learnt",

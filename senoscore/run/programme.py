@@ -230,8 +230,7 @@ def programme_call(
 
     ``scores`` and ``out`` are in the order of ``datasets``.
     """
-    from senoscore.calling import judge_cells, read_families, read_programme
-    from senoscore.calling.engine import Assigned
+    from senoscore.calling import Assigned, judge_cells, read_families, read_programme
 
     found = read_families(plan)
     learnt = read_programme(programme, found)
