@@ -244,34 +244,27 @@ def _doublets(adata: ad.AnnData, rows: NDArray[np.int64], *, seed: int) -> tuple
     """Scores and calls of one sample's good cells, or NaN, none, and why."""
     if len(rows) < _MIN_CELLS_DOUBLETS:
         return np.nan, False, f"doublets not looked for: {len(rows)} cells, 200 are needed"
-    import scanpy as sc
     from threadpoolctl import threadpool_limits
+
+    from senoscore.cells.doublets import scrublet
 
     # About 0.8 % of multiplets per 1,000 cells loaded is what droplet methods give.
     expected = min(0.2, max(0.02, 8e-6 * len(rows)))
     part = _cells(adata, rows)
     # Scrublet draws pairs by position: cells are put in an order that is their own, so that
     # the same cells give the same doublets in whatever order a file has them.
-    order = _order_of_content(part.X)
+    order = _order_of_content(part)
     place = np.argsort(order)
-    part = part[order].copy()
     # One thread: a sum shared out among more has other last bits, and so has every score.
     with warnings.catch_warnings(), threadpool_limits(limits=1):
         warnings.simplefilter("ignore")
-        # Exact neighbours whatever the size: from 2,731 cells on scrublet would take approximate
-        # ones, and scanpy 1.11 fails on what PyNNDescent 0.7 returns.
-        sc.pp.scrublet(
-            part,
-            expected_doublet_rate=expected,
-            n_prin_comps=15,
-            use_approx_neighbors=False,
-            random_state=seed,
-            verbose=False,
-        )
-    score = part.obs["doublet_score"].to_numpy(dtype=float)[place]
-    if "predicted_doublet" not in part.obs:
+        score, called = scrublet(part[order], expected=expected, seed=seed)
+    score = score[place]
+    if np.isnan(score).all():
+        return score, False, "doublets not looked for: too few genes vary to compare cells by"
+    if called is None:
         return score, False, "doublets: scrublet found no threshold, none dropped"
-    called = part.obs["predicted_doublet"].to_numpy(dtype=bool)[place]
+    called = called[place]
     if called.mean() > _MAX_DOUBLET_RATIO * expected:
         said = (
             f"doublets: scrublet called {called.mean():.0%} where {expected:.0%} are expected; "
@@ -296,7 +289,7 @@ def _order_of_content(X: sparse.csr_matrix) -> NDArray[np.intp]:
     return np.argsort(np.array(digests), kind="stable")
 
 
-def _cells(adata: ad.AnnData, rows: NDArray[np.int64]) -> ad.AnnData:
+def _cells(adata: ad.AnnData, rows: NDArray[np.int64]) -> sparse.csr_matrix:
     """Some cells (ascending rows) in memory, as float32; only the stretch that has them is read."""
     wanted = np.zeros(adata.n_obs, dtype=bool)
     wanted[rows] = True
@@ -304,8 +297,7 @@ def _cells(adata: ad.AnnData, rows: NDArray[np.int64]) -> ad.AnnData:
         block.to_csr()[wanted[block.start : block.stop]].astype(np.float32)
         for block in iter_blocks(adata, rows=slice(int(rows[0]), int(rows[-1]) + 1))
     ]
-    var = pd.DataFrame(index=adata.var_names)
-    return type(adata)(sparse.vstack(parts, format="csr"), var=var)
+    return sparse.vstack(parts, format="csr")
 
 
 def _verdict(

@@ -110,11 +110,13 @@ class SampleDigests:
         """Hand on blocks of consecutive rows, and take them into account."""
         for block in blocks:
             stored = block.data != 0
-            rows = np.repeat(np.arange(block.stop - block.start), np.diff(block.indptr))[stored]
             values = block.data[stored].astype(np.float64).view(np.uint64)
             one = _mixed(self._genes[block.indices[stored]] ^ _mixed(values))
-            cells = np.zeros(block.stop - block.start, dtype=np.uint64)
-            np.add.at(cells, rows, one)  # sums of integers wrap, and are the same in any order
+            # Sums of integers wrap: what a cell adds to the sum of all before it is its own.
+            before = np.zeros(one.size + 1, dtype=np.uint64)
+            np.cumsum(one, out=before[1:])
+            ends = np.concatenate([[0], np.cumsum(stored)])[block.indptr - block.indptr[0]]
+            cells = before[ends[1:]] - before[ends[:-1]]
             cells[cells != 0] = _mixed(cells[cells != 0])
             np.add.at(self._sums, self._codes[block.start : block.stop], cells)
             yield block

@@ -199,22 +199,25 @@ def _estimates(trend: pd.DataFrame | None, arm: Arm, axes: Sequence[str]) -> pd.
 
 def _of_means(table: pd.DataFrame, arm: Arm, axes: Sequence[str], control: str) -> pd.DataFrame:
     """Differences of the means of samples, with the controls that the contrasts would take."""
-    readable = table[~table["status"].isin(["few_cells", "absent"])]
+    readable = table[~table["status"].isin(["few_cells", "absent"])].reset_index(drop=True)
+    # Numbers once for all groups: there are hundreds of them, of a few samples each.
+    numbers = np.column_stack([tidy.column(readable, _PREFIX + axis) for axis in axes])
+    known = ~np.isnan(numbers)
     out = []
     for name, own in readable.groupby(k.COMPARTMENT, sort=False, observed=True):
         is_control = tidy.is_control(own, control)
         controls, treated = own[is_control], own[~is_control & arm.rows(own)]
         for days, at in treated.groupby(k.DAYS, dropna=False, observed=True):
-            matched: dict[bytes, pd.DataFrame] = {}  # by which controls have a value: mostly all
-            for axis in axes:
-                values = tidy.column(at, _PREFIX + axis).dropna()
-                known = tidy.column(controls, _PREFIX + axis).notna()
-                same = known.to_numpy().tobytes()
-                if same not in matched:
-                    matched[same] = matched_controls(controls[known], float(str(days)))
-                base = tidy.column(matched[same], _PREFIX + axis)
-                if values.empty:
+            matched: dict[bytes, pd.Index] = {}  # by which controls have a value: mostly all
+            for column, axis in enumerate(axes):
+                values = numbers[at.index, column][known[at.index, column]]
+                if not values.size:
                     continue
+                there = known[controls.index, column]
+                same = there.tobytes()
+                if same not in matched:
+                    matched[same] = matched_controls(controls[there], float(str(days))).index
+                base = numbers[matched[same], column]
                 out.append(
                     {
                         k.COMPARTMENT: str(name),
@@ -222,7 +225,7 @@ def _of_means(table: pd.DataFrame, arm: Arm, axes: Sequence[str], control: str) 
                         "axis": axis,
                         "time": tidy.day_label(days),
                         "days": days,
-                        "difference": values.mean() - base.mean(),
+                        "difference": values.mean() - (base.mean() if base.size else np.nan),
                         "n": len(values),
                         "n_control": len(base),
                         "q": np.nan,

@@ -1,0 +1,157 @@
+"""Scrublet (Wolock, Lopez & Klein 2019, doi:10.1016/j.cels.2018.11.005) on sparse counts.
+
+Pairs of cells are added up; a cell among whose nearest neighbours are many such pairs is likely a
+doublet. The steps, their order and their constants are those of ``scanpy.pp.scrublet`` with exact
+neighbours, whose scores a test compares. Scanpy turns the cells and twice as many pairs into dense
+matrices and back, which took most of the time; here a z-score is a scale and a centre that the
+decomposition takes into account, and nothing is dense but the components.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy import sparse
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["scrublet"]
+
+_PAIRS_PER_CELL: Final = 2.0
+_COMPONENTS: Final = 15
+_MIN_CELLS, _MIN_GENES = 3, 3
+_BINS: Final = 20
+_MEANS: Final = (0.0125, 3.0)  # natural log of 1 + mean normalised counts
+_MIN_DISPERSION: Final = 0.5
+
+
+def scrublet(
+    counts: sparse.csr_matrix, *, expected: float, seed: int = 0
+) -> tuple[Floats, NDArray[np.bool_] | None]:
+    """Score the cells of one sample, and call those above the dip between the two modes.
+
+    Parameters
+    ----------
+    counts
+        Counts of the cells, shape (n_cells, n_genes).
+    expected
+        Share of doublets that is expected, between 0 and 1.
+    seed
+        Of the pairs that are drawn. They are drawn by position: the order of the cells matters.
+
+    Returns
+    -------
+    score
+        Shape (n_cells,), 0 to 1; NaN for a cell of fewer than 3 genes.
+    called
+        Shape (n_cells,); None where the scores of the pairs have no two modes, or where no gene
+        varies enough to compare cells by.
+    """
+    seen = np.asarray((counts > 0).sum(axis=0)).ravel()
+    counts = counts[:, seen >= _MIN_CELLS]
+    fine = np.asarray((counts > 0).sum(axis=1)).ravel() >= _MIN_GENES
+    score = np.full(len(fine), np.nan)
+    counts = counts[fine].astype(np.float64)
+    varying = _varying(counts)
+    if min(counts.shape[0], int(varying.sum())) <= _COMPONENTS:
+        return score, None
+    counts = counts[:, varying]
+    pairs = _pairs(counts, seed)
+    cells, pairs = _embedded(_scaled(counts), _scaled(pairs), seed)
+    of_cells, of_pairs = _likelihood(cells, pairs, expected)
+    score[fine] = of_cells
+    cut = _dip(of_pairs)
+    return score, None if cut is None else score > cut
+
+
+def _varying(counts: sparse.csr_matrix) -> NDArray[np.bool_]:
+    """Genes whose dispersion stands out among genes of like mean (Satija 2015, as in Seurat)."""
+    total = np.asarray(counts.sum(axis=1)).ravel()
+    normal = _times(counts, np.median(total[total > 0]) / np.where(total > 0, total, 1.0))
+    mean, variance = _moments(normal)
+    mean[mean == 0] = 1e-12
+    with np.errstate(divide="ignore"):
+        dispersion = np.log(np.where(variance > 0, variance / mean, np.nan))
+    mean = np.log1p(mean)
+    table = pd.DataFrame({"dispersion": dispersion, "bin": pd.cut(mean, _BINS)})
+    by_bin = table.groupby("bin", observed=True)["dispersion"]
+    centre, spread = by_bin.transform("mean"), by_bin.transform("std")
+    alone = spread.isna()  # one gene in its bin: it stands out by 1
+    centre, spread = centre.mask(alone, 0.0), spread.mask(alone, centre)
+    above = ((table["dispersion"] - centre) / spread).fillna(0.0).to_numpy()
+    low, high = _MEANS
+    return np.asarray((mean > low) & (mean < high) & (above > _MIN_DISPERSION))
+
+
+def _pairs(counts: sparse.csr_matrix, seed: int) -> sparse.csr_matrix:
+    """Add up cells that are drawn at random, no pair twice."""
+    from sklearn.utils.random import sample_without_replacement
+
+    n = counts.shape[0]
+    drawn = sample_without_replacement(n * n, int(n * _PAIRS_PER_CELL), random_state=seed)
+    return counts[drawn // n] + counts[drawn % n]
+
+
+def _scaled(counts: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Bring every cell to a million counts over the genes that are looked at."""
+    total = np.asarray(counts.sum(axis=1)).ravel()
+    return _times(counts, 1e6 / np.where(total > 0, total, 1e6))
+
+
+def _times(counts: sparse.csr_matrix, factor: Floats) -> sparse.csr_matrix:
+    out = counts.copy()
+    out.data *= np.repeat(factor, np.diff(out.indptr))
+    return out
+
+
+def _moments(values: sparse.csr_matrix) -> tuple[Floats, Floats]:
+    """Mean and variance (n - 1) of every column."""
+    n = values.shape[0]
+    mean = np.asarray(values.sum(axis=0)).ravel() / n
+    stored = np.bincount(values.indices, minlength=values.shape[1])
+    beside = (values.data - mean[values.indices]) ** 2
+    squares = np.bincount(values.indices, beside, minlength=values.shape[1])
+    return mean, (squares + (n - stored) * mean**2) / (n - 1)
+
+
+def _embedded(
+    cells: sparse.csr_matrix, pairs: sparse.csr_matrix, seed: int
+) -> tuple[Floats, Floats]:
+    """Principal components of the z-scored cells, and the pairs in them."""
+    from sklearn.decomposition import PCA
+
+    scale = 1 / np.sqrt(_moments(cells)[1])
+    for part in (cells, pairs):
+        part.data *= scale[part.indices]
+    found = PCA(n_components=_COMPONENTS, svd_solver="arpack", random_state=seed).fit(cells)
+    away = found.mean_ @ found.components_.T
+    return cells @ found.components_.T - away, pairs @ found.components_.T - away
+
+
+def _likelihood(cells: Floats, pairs: Floats, rate: float) -> tuple[Floats, Floats]:
+    """Bayesian likelihood of being a doublet, from the share of pairs among the neighbours."""
+    from sklearn.neighbors import NearestNeighbors
+
+    n, ratio = len(cells), len(pairs) / len(cells)
+    k = round(round(0.5 * np.sqrt(n)) * (1 + ratio))
+    every = np.vstack([cells, pairs])
+    # A pair is no neighbour of its own; k - 1 others are looked at, as in scanpy.
+    near: Any = NearestNeighbors(n_neighbors=k - 1, algorithm="brute").fit(every)
+    share = ((near.kneighbors(return_distance=False) >= n).sum(axis=1) + 1.0) / (k + 2)
+    score = share * rate / ratio / (1 - rate - share * (1 - rate - rate / ratio))
+    return score[:n], score[n:]
+
+
+def _dip(score: Floats) -> float | None:
+    """Score between the modes of single and of double pairs, or None."""
+    from skimage.filters import threshold_minimum
+
+    try:
+        return float(threshold_minimum(score))
+    except (RuntimeError, ValueError):  # one mode, or one value
+        return None
