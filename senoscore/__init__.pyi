@@ -36,6 +36,8 @@ from .inference import sensitivity as sensitivity
 from .inference import spread_of as spread_of
 from .inference import tissue_burden as tissue_burden
 from .inference import trend as trend
+from .questions import outcome as outcome
+from .questions import read_outcome as read_outcome
 from .report import render as render
 from .run import attach as attach
 from .run import read as read
@@ -71,6 +73,7 @@ __all__ = [
     "list_signatures",
     "load_panel",
     "methods",
+    "outcome",
     "phases",
     "pl",
     "plasma",
@@ -79,6 +82,7 @@ __all__ = [
     "pseudobulk_scores",
     "qc",
     "read",
+    "read_outcome",
     "read_plasma",
     "readouts",
     "render",

@@ -882,6 +882,26 @@ def crosstalk(
 
 
 @app.command()
+def outcome(
+    *,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    samples: SamplesSheet = _SAMPLES,
+    burden: BurdenFile = None,
+    output: Output = None,
+    results: Results = _RESULTS,
+) -> None:
+    """Burden, SASP and index at a landmark against what happens later: recurrence, survival."""
+    from senoscore import run as stages
+
+    table = Layout(results).summary
+    stages.outcome(
+        samples, _settings(settings, config), burden=burden or table("burden"),
+        out=output or table("outcome"),
+    )  # fmt: skip
+
+
+@app.command()
 def families(
     *,
     settings: Settings = None,
@@ -890,17 +910,21 @@ def families(
     contrasts: Annotated[Path | None, typer.Option(help="Contrasts of the window.")] = None,
     targets: Annotated[Path | None, typer.Option(help="Table of targets.")] = None,
     crosstalk: Annotated[Path | None, typer.Option(help="Table of crosstalk.")] = None,
+    table: Annotated[
+        list[Path] | None, typer.Option(help="Each further table of tests, such as outcome.tsv.")
+    ] = None,
     output: Output = None,
     results: Results = _RESULTS,
 ) -> None:
     """List every family of tests of the run: what was adjusted together."""
     from senoscore import run as stages
 
-    table = Layout(results).summary
+    own = Layout(results).summary
     stages.families(
-        _settings(settings, config), trend=trend or table("trend"),
-        contrasts=contrasts or table("window_contrasts"), targets=targets or table("targets"),
-        crosstalk=crosstalk or table("crosstalk"), out=output or table("families"),
+        _settings(settings, config), trend=trend or own("trend"),
+        contrasts=contrasts or own("window_contrasts"), targets=targets or own("targets"),
+        crosstalk=crosstalk or own("crosstalk"), further=table or [],
+        out=output or own("families"),
     )  # fmt: skip
 
 

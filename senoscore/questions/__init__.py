@@ -1,4 +1,4 @@
-"""Questions of a study: arm against arm, drugs, regions, and what the answers say in words."""
+"""Questions of a study: arms, drugs and regions in words; outcome and what stands beside it."""
 
 import lazy_loader
 

@@ -8,11 +8,15 @@ from .asked import tost as tost
 from .efficacy import efficacy as efficacy
 from .efficacy import load_words as load_words
 from .efficacy import side_by_side as side_by_side
+from .outcome import OUTCOME_COLUMNS as OUTCOME_COLUMNS
+from .outcome import outcome as outcome
+from .outcome import read_outcome as read_outcome
 from .regions import REGION_QUESTIONS as REGION_QUESTIONS
 from .regions import asks_of_regions as asks_of_regions
 from .regions import regions as regions
 
 __all__ = [
+    "OUTCOME_COLUMNS",
     "QUESTIONS",
     "REGION_QUESTIONS",
     "SHARE",
@@ -23,6 +27,8 @@ __all__ = [
     "detectable",
     "efficacy",
     "load_words",
+    "outcome",
+    "read_outcome",
     "regions",
     "side_by_side",
     "tost",

@@ -54,6 +54,8 @@ _ONE: Final[dict[str, str]] = {
     )
 } | {"rates": "calibration_rates"}  # fmt: skip
 """Tables that the page knows, and the name of the file of each, without its ending."""
+_ASKED_FOR: Final = ("outcome",)
+"""Likewise, of runs that were given what they rest on; elsewhere nobody misses them."""
 _MANY: Final[dict[str, str]] = {
     "coverage": "scores/*.coverage.tsv",
     "qc": "cells/*.qc_samples.tsv",
@@ -205,7 +207,7 @@ def load(
         return Run(dict(source), {name: _absent(name) for name in every if name not in source})
     tables: dict[str, pd.DataFrame] = {}
     files: dict[str, str] = {}
-    for name, stem in _ONE.items():
+    for name, stem in _named().items():
         if stem in source.tables:
             tables[name] = _read(source.tables[stem])
             files[name] = source.shown(source.tables[stem])
@@ -219,7 +221,7 @@ def load(
         tables[kind] = pd.concat(parts, ignore_index=True)
         name, path = next(iter(given.items()))
         files[kind] = source.shown(path.with_name(path.name.replace(name, "*", 1)))
-    known = set(_ONE.values())
+    known = set(_named().values())
     further = {
         name: _read(path) for name, path in sorted(source.tables.items()) if name not in known
     }
@@ -227,6 +229,10 @@ def load(
     files |= {shown: files[n] for n in _SHOWN_AS if n in files for shown in _SHOWN_AS[n]}
     missing = {name: _absent(name) for name in every if name not in tables}
     return Run(tables, missing, made_with, further, files)
+
+
+def _named() -> dict[str, str]:
+    return _ONE | {name: name for name in _ASKED_FOR}
 
 
 def _absent(name: str) -> str:

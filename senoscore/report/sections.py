@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from senoscore.plotting import theme
-from senoscore.report import biology, inputs, results
+from senoscore.report import biology, inputs, measured, results
 from senoscore.report.parts import Options, Section
 from senoscore.report.tables import view
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["sections"]
 
-_BUILDERS: Final[tuple[Callable[[Run, Options], Section], ...]] = (
+_BUILDERS: Final[tuple[Callable[[Run, Options], Section | None], ...]] = (
     results.burden,
     results.states,
     results.sasp,
@@ -26,6 +26,7 @@ _BUILDERS: Final[tuple[Callable[[Run, Options], Section], ...]] = (
     biology.window,
     biology.crosstalk,
     biology.plasma,
+    measured.outcome,
     inputs.design,
     inputs.qc,
     inputs.genes,
@@ -38,8 +39,8 @@ _BUILDERS: Final[tuple[Callable[[Run, Options], Section], ...]] = (
 
 
 def sections(run: Run, options: Options) -> list[Section]:
-    """Build every section; each says so where its table is missing."""
-    built = [build(run, options) for build in _BUILDERS]
+    """Build every section; each says so where its table is missing, or has nothing to say."""
+    built = [section for build in _BUILDERS if (section := build(run, options)) is not None]
     further = _further(run)
     return [*built[:-1], further, built[-1]] if further.items else built
 

@@ -286,6 +286,11 @@ LEADS: Final[dict[str, str]] = {
         "detection (LOD) stand as LOD/√2 and are marked; an analyte with more than half of its "
         "values below it has no ratio."
     ),
+    "outcome": (
+        "Does the burden at the landmark go with what came later? Irradiated subjects only, each "
+        "by its last sample until the landmark; those whose event or follow-up was over by then "
+        "are left out and counted. An association is no effect, and no forecast for one patient."
+    ),
     "design": (
         "How many samples stand behind each combination. The sample is the unit; cells are "
         "never replicates."

@@ -17,6 +17,7 @@ from .launch import add_run_verbs as add_run_verbs
 from .layout import DatasetFiles as DatasetFiles
 from .layout import FileKind as FileKind
 from .layout import Layout as Layout
+from .measured import outcome as outcome
 from .notebook import attach as attach
 from .notebook import read as read
 from .page import report as report
@@ -57,6 +58,7 @@ __all__ = [
     "ingest",
     "init",
     "load_config",
+    "outcome",
     "power",
     "programme",
     "programme_call",

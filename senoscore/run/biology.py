@@ -168,6 +168,7 @@ def families(
     targets: Path,
     crosstalk: Path,
     out: Path,
+    further: Sequence[Path] = (),
 ) -> None:
     """Write what was adjusted together in the whole run: the families of every table of tests."""
     from senoscore.inference import families as counted
@@ -175,7 +176,7 @@ def families(
     parts = []
     for name, path in (
         ("trend", trend), ("window_contrasts", contrasts), ("targets", targets),
-        ("crosstalk", crosstalk),
+        ("crosstalk", crosstalk), *((path.stem, path) for path in further),
     ):  # fmt: skip
         table = read_tsv(path)
         if name == "window_contrasts":  # beside its own, it repeats those of the trend

@@ -81,6 +81,7 @@ def validate_config(content: Mapping[str, Any], *, source: str) -> dict[str, Any
     if errors:
         raise _explained(errors[0], source)
     _check_phases(filled["phases"], source)
+    _check_outcome(filled["outcome"], source)
     return filled
 
 
@@ -151,3 +152,10 @@ def _check_phases(phases: Mapping[str, Any], source: str) -> None:
     if len(cuts) != wanted or sorted(set(cuts)) != cuts:
         msg = f"{source}: phases.cuts_days is {cuts}; scheme {phases['scheme']!r} needs {wanted}"
         raise ConfigError(msg, fix="give that many days, ascending")
+
+
+def _check_outcome(outcome: Mapping[str, Any], source: str) -> None:
+    if outcome["table"] and outcome["landmark_days"] is None:
+        msg = f"{source}: outcome.table is given and outcome.landmark_days is not"
+        fix = "give the day after irradiation at which the burden is known; only later events count"
+        raise ConfigError(msg, fix=fix)

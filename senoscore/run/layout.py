@@ -36,9 +36,9 @@ FileKind: TypeAlias = Literal[
 SUMMARIES: Final = (
     "burden", "burden_tissue", "trend", "readouts", "sensitivity", "label_check", "confounders",
     "substates", "window", "window_phases", "window_contrasts", "targets", "escape", "plasma",
-    "crosstalk", "families", "pseudobulk_scores", "de", "enrichment",
+    "crosstalk", "families", "outcome", "pseudobulk_scores", "de", "enrichment",
 )  # fmt: skip
-"""Tables of samples; the last three only where pseudobulk profiles are asked for."""
+"""Tables of samples; some only where the config asks for them or names their file."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}|\{dataset\}")
 """As in the datasets sheet; or the wildcard of the rules."""

@@ -43,6 +43,7 @@ from .phases import time_zero_messages as time_zero_messages
 from .sheets import check_sheets as check_sheets
 from .sheets import describe_design as describe_design
 from .sheets import dose_messages as dose_messages
+from .sheets import raw_sheet as raw_sheet
 from .sheets import read_datasets as read_datasets
 from .sheets import read_samples as read_samples
 
@@ -77,6 +78,7 @@ __all__ = [
     "placed",
     "plain",
     "prepared",
+    "raw_sheet",
     "read_datasets",
     "read_samples",
     "refuse_lookalikes",

@@ -26,6 +26,7 @@ __all__ = [
     "check_sheets",
     "describe_design",
     "dose_messages",
+    "raw_sheet",
     "read_datasets",
     "read_samples",
     "samples_of",
@@ -139,7 +140,7 @@ def _check_drugs(table: pd.DataFrame, path: str | Path) -> None:
 
 def _read_sheet(path: str | Path, name: str, key: str) -> pd.DataFrame:
     rules = schema(name)
-    raw = _raw_sheet(path)
+    raw = raw_sheet(path)
     _check_columns(raw, rules, path)
     for column, rule in rules["properties"].items():
         if column not in raw and not rule.get("optional"):
@@ -174,7 +175,29 @@ def _raise_together(wrong: list[SheetError]) -> None:
     raise SheetError(msg)
 
 
-def _raw_sheet(path: str | Path) -> pd.DataFrame:
+_MAKE_SHEET: Final = "make it with `senoscore init FILE`, or see config/README.md"
+
+
+def raw_sheet(path: str | Path, *, if_absent: str = _MAKE_SHEET) -> pd.DataFrame:
+    """Read a tab-separated file of texts; empty lines and lines that begin with # are left out.
+
+    Parameters
+    ----------
+    path
+        UTF-8, with a header.
+    if_absent
+        How a file that is not there can be had, for the message.
+
+    Returns
+    -------
+    One column a field of the header, every value a text without blanks around it. Row ``i`` is
+    row ``i + 2`` of the file in messages.
+
+    Raises
+    ------
+    SheetError
+        No such file, no UTF-8 text, no tabs, rows of another width than the header, no rows.
+    """
     if Path(path).exists() and not Path(path).is_file():  # a pipe would never end
         msg = f"{path} cannot be read (it is no file)"
         raise SheetError(msg, fix="give a tab-separated text file")
@@ -182,9 +205,7 @@ def _raw_sheet(path: str | Path) -> pd.DataFrame:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except FileNotFoundError as error:
         msg = f"{path} is not there"
-        raise SheetError(
-            msg, fix="make it with `senoscore init FILE`, or see config/README.md"
-        ) from error
+        raise SheetError(msg, fix=if_absent) from error
     except UnicodeDecodeError as error:
         msg = f"{path} is no UTF-8 text (byte {error.start})"
         raise SheetError(msg, fix="save it as UTF-8, tab-separated") from error

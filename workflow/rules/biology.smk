@@ -119,6 +119,7 @@ rule families:
         contrasts="results/summary/window_contrasts.tsv",
         targets="results/summary/targets.tsv",
         crosstalk="results/summary/crosstalk.tsv",
+        table=measured(),
     output:
         "results/summary/families.tsv",
     log:
@@ -129,6 +130,7 @@ rule families:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
+        further=options("table"),
         settings=settings("trend.fdr"),
         version=SENOSCORE_VERSION,
     shell:
@@ -138,6 +140,7 @@ rule families:
             --contrasts {input.contrasts:q} \
             --targets {input.targets:q} \
             --crosstalk {input.crosstalk:q} \
+            {params.further:q} \
             --settings {params.settings:q} \
             --output {output:q} \
             &> {log:q}

@@ -197,5 +197,11 @@ def panel_file():
     return given(str(find_panel(config["call"]["panel"])))
 
 
+def measured():
+    """Tables of what was measured beside the matrix: those of which the config names a file."""
+    named = {"outcome": config["outcome"]["table"]}
+    return [f"results/summary/{name}.tsv" for name, file in named.items() if file]
+
+
 SAMPLES = given(config["samples"])
 PANEL = panel_file()

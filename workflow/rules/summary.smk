@@ -269,6 +269,7 @@ rule report:
             if config["report"]["pseudobulk"]
             else []
         ),
+        table=measured(),
         samples=SAMPLES,
         sheet=given(config["datasets"]),
         sources=all_files(),  # for their checksums
@@ -289,6 +290,7 @@ rule report:
         pseudobulk=lambda wildcards, input: [
             word for file in input.pseudobulk for word in ("--table", file)
         ],
+        further=options("table"),
         settings=settings(*config),
         version=SENOSCORE_VERSION,
     shell:
@@ -315,6 +317,7 @@ rule report:
             --table {input.crosstalk:q} \
             --table {input.families:q} \
             {params.pseudobulk:q} \
+            {params.further:q} \
             --samples {input.samples:q} \
             --sheet {input.sheet:q} \
             --settings {params.settings:q} \

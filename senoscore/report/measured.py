@@ -1,0 +1,71 @@
+"""Sections on what was measured of the subjects beside the matrix; none where nothing was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from senoscore import names as k
+from senoscore.plotting import theme, tidy
+from senoscore.report.parts import Item, Notes, Options, Section
+from senoscore.report.tables import view
+from senoscore.report.words import LEADS, lower
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from senoscore.report.load import Run
+
+
+__all__ = ["outcome"]
+
+_OUTCOME: Final = [
+    "endpoint", k.COMPARTMENT, "measure", "contrast", "landmark_days", "n_subjects", "n_events",
+    "n_competing", "estimate", "ci_lo", "ci_hi", "unit", "p", "q", "status", "reason", "note",
+]  # fmt: skip
+
+
+def outcome(run: Run, options: Options) -> Section | None:
+    """Burden, SASP and index at the landmark against what came later."""
+    table = run.get("outcome")
+    if table is None:
+        return None
+    lines = [_said(str(name), of, options) for name, of in table.groupby("endpoint", observed=True)]
+    items: list[Item] = [
+        Notes(tuple(lines)),
+        view(table, "outcome", title="Associations with outcome", columns=_OUTCOME),
+    ]
+    return Section("outcome", "Outcome", LEADS["outcome"], tuple(items))
+
+
+def _said(endpoint: str, of: pd.DataFrame, options: Options) -> str:
+    """One sentence or three on an endpoint: what was asked, what holds, what could not be asked."""
+    tested = of[of["status"] == "tested"]
+    days = tidy.day_label(float(of["landmark_days"].iloc[0]))
+    head = f"{theme.pretty(endpoint)}, landmark {days}: "
+    lacking = of[of["status"] != "tested"]
+    # The most frequent reason; the table has every one.
+    why = "" if lacking.empty else str(lacking["reason"].value_counts().index[0])
+    if tested.empty:
+        return f"{head}not tested ({why})."
+    held = tested[tested["q"] <= options.alpha].sort_values("p", kind="stable")
+    text = f"{head}{len(held)} of {len(tested)} associations hold at q ≤ {options.alpha:g}."
+    for row in tidy.rows(held.head(3)):
+        text += f" {_numbers(row)}."
+    if held.empty:
+        first = next(iter(tidy.rows(tested.sort_values("p", kind="stable").head(1))))
+        text += f" The clearest: {_numbers(first)}."
+    return text + (f" {len(lacking)} were not tested (mostly: {why})." if why else "")
+
+
+def _numbers(row: Any) -> str:
+    name = lower(theme.pretty(str(row.compartment)))
+    what = lower(theme.pretty(str(row.measure)))
+    value = {n: tidy.number(getattr(row, n)) for n in ("estimate", "ci_lo", "ci_hi")}
+    n = f"n = {row.n_subjects:g}"
+    events = row.n_events
+    n += f", {events:g} events" if events == events else ""
+    return (
+        f"{what} of {name}, {row.contrast}: {row.unit} "
+        f"{value['estimate']} ({value['ci_lo']} to {value['ci_hi']}), {n}, "
+        f"q {tidy.p_value(row.q)}"
+    )

@@ -1,0 +1,59 @@
+"""What was measured of the subjects beside the matrix: outcome."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from senoscore import names as k
+from senoscore.errors import ConfigError
+from senoscore.io import read_tsv, write_tsv
+from senoscore.run.log import logged
+from senoscore.run.summary import TEXT_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import pandas as pd
+
+
+__all__ = ["check_measured", "outcome"]
+
+log = logging.getLogger(__name__)
+
+_FLOATS: Final = "%.8g"
+
+
+def check_measured(config: Mapping[str, Any], samples: pd.DataFrame) -> list[str]:
+    """Read the tables that the config names before any work; say what is in them."""
+    from senoscore.questions import read_outcome
+
+    lines = []
+    if config["outcome"]["table"]:
+        table = read_outcome(config["outcome"]["table"], samples)
+        n = table["endpoint"].nunique(), table[k.SUBJECT].nunique()
+        lines.append(f"outcome: {n[0]} endpoints of {n[1]} subjects")
+    return lines
+
+
+@logged
+def outcome(samples: Path, config: Mapping[str, Any], *, burden: Path, out: Path) -> None:
+    """Write the association of burden, SASP and index at the landmark with outcomes after it."""
+    from senoscore.questions import outcome as run
+    from senoscore.questions import read_outcome
+    from senoscore.study import read_samples
+
+    options, tests = config["outcome"], config["trend"]
+    if not options["table"]:
+        msg = "the config names no table of outcomes (outcome.table)"
+        raise ConfigError(msg, fix="name it, and outcome.landmark_days")
+    table = run(
+        read_tsv(burden, dtype=TEXT_COLUMNS),
+        read_outcome(options["table"], read_samples(samples)),
+        landmark_days=options["landmark_days"], min_events=options["min_events"],
+        control=config["control_treatment"], alpha=tests["alpha"], transform=tests["transform"],
+    )  # fmt: skip
+    if table.empty:
+        log.warning("no irradiated subject of the burden table has an outcome")
+    write_tsv(table, out, float_format=_FLOATS)

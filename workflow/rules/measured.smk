@@ -1,0 +1,33 @@
+# What was measured of the subjects beside the matrix. A rule runs only where the config names its
+# table.
+
+
+rule outcome:
+    """Burden, SASP and index at the landmark against outcomes after it."""
+    input:
+        burden="results/summary/burden.tsv",
+        samples=SAMPLES,
+        table=[given(f) for f in [config["outcome"]["table"]] if f],
+    output:
+        "results/summary/outcome.tsv",
+    log:
+        "logs/outcome.log",
+    benchmark:
+        "logs/benchmarks/outcome.tsv"
+    resources:
+        mem_mb=lambda wildcards, attempt: 1500 * attempt,
+        runtime=lambda wildcards, attempt: 20 * attempt,
+    params:
+        settings=settings(
+            "outcome", "trend.alpha", "trend.transform", "control_treatment"
+        ),
+        version=SENOSCORE_VERSION,
+    shell:
+        r"""
+        senoscore outcome \
+            --burden {input.burden:q} \
+            --samples {input.samples:q} \
+            --settings {params.settings:q} \
+            --output {output:q} \
+            &> {log:q}
+        """
