@@ -13,7 +13,16 @@ from senoscore import names as k
 from senoscore.errors import ConfigError, InputError, SheetError
 from senoscore.inference import bh
 from senoscore.questions.association import Association, firth_cox, rank_association
-from senoscore.study import ARM, TRANSFORM, prepared, raw_sheet, takes, wanted_measures
+from senoscore.study import (
+    ARM,
+    DAYS_PER_UNIT,
+    TRANSFORM,
+    prepared,
+    raw_sheet,
+    takes,
+    unirradiated,
+    wanted_measures,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,8 +35,8 @@ _NEEDED: Final = (k.SUBJECT, "endpoint", "kind", "time_days")
 _SURVIVAL: Final = "time-to-event"
 KINDS: Final = (_SURVIVAL, "grade", "value")
 _COMPETING: Final = 2
-_PER_COVARIATE: Final = 5
-"""Events that each further covariate (an arm) takes, beside the floor."""
+_PER_ARM: Final = 2
+"""Events that each further arm, a covariate, takes beside the floor."""
 
 OUTCOME_COLUMNS: Final = (
     "family", "question", "endpoint", "kind", k.COMPARTMENT, "measure", "contrast", "landmark_days",
@@ -48,8 +57,9 @@ def read_outcome(path: str | Path, samples: pd.DataFrame) -> pd.DataFrame:
     path
         TSV, one row a subject and endpoint: subject, endpoint, kind (``time-to-event``, ``grade``
         or ``value``), time_days (days after irradiation: of the event or of the end of
-        follow-up; of the measurement), ``event`` (time-to-event: 0 censored, 1 the event, 2 a
-        competing event) and ``value`` (grade, value).
+        follow-up; of the measurement) or time and time_unit (h, d, w, mo), ``event``
+        (time-to-event: 0 censored, 1 the event, 2 a competing event) and ``value`` (grade,
+        value).
     samples
         Samples sheet: its subjects (or samples, where a sample is its own subject) are known.
 
@@ -64,6 +74,8 @@ def read_outcome(path: str | Path, samples: pd.DataFrame) -> pd.DataFrame:
         has two kinds, a number is none, an event is not 0, 1 or 2.
     """
     raw = raw_sheet(path, if_absent=f"columns: {', '.join(_NEEDED)}, event, value")
+    if {"time", "time_unit"} <= set(raw) and "time_days" not in raw:
+        raw["time_days"] = _in_days(raw, path)
     missing = [name for name in _NEEDED if name not in raw]
     if missing:
         msg = f"{path} has no column {missing[0]!r}"
@@ -87,6 +99,18 @@ def read_outcome(path: str | Path, samples: pd.DataFrame) -> pd.DataFrame:
         if len(kinds) > 1:
             msg = f"{path}: endpoint {name!r} is {kinds[0]} in one row and {kinds[1]} in another"
             raise SheetError(msg, fix="give an endpoint one kind")
+    return out
+
+
+def _in_days(raw: pd.DataFrame, path: str | Path) -> list[str]:
+    """Times with units as days, which are read and checked as any others."""
+    out = []
+    for number, (time, unit) in enumerate(zip(raw["time"], raw["time_unit"], strict=True), 2):
+        where = f"{path}, row {number}"
+        if unit not in DAYS_PER_UNIT:
+            msg = f"{where}: time_unit is {unit!r}"
+            raise SheetError(msg, fix=f"one of: {', '.join(DAYS_PER_UNIT)}")
+        out.append(str(_number(time, "time", where) * DAYS_PER_UNIT[unit]))
     return out
 
 
@@ -170,7 +194,7 @@ def outcome(
     alpha
         1 - confidence of the intervals.
     min_events
-        Events below which a time to event is not modelled; each arm but the first takes 5 more.
+        Events below which a time to event is not modelled; each arm but the first takes 2 more.
     transform
         Scale of the fractions (matters for hazard ratios, not for ranks).
     measures
@@ -219,7 +243,8 @@ def outcome(
     if measures is None:
         wanted = [name for name in wanted if _by_default(name)]
     asked = _Asked(float(landmark_days), alpha, min_events)
-    treated = table[(table[k.TREATMENT] != control) & (table[k.COMPARTMENT] != k.UNASSIGNED)]
+    irradiated = ~unirradiated(table, control)
+    treated = table[irradiated & (table[k.COMPARTMENT] != k.UNASSIGNED)]
     mine = outcomes.assign(arm=outcomes[k.SUBJECT].map(_arms(treated, asked.landmark)))
     mine = mine[mine["arm"].notna()]  # unirradiated subjects have none
     rows: list[dict[str, Any]] = []
@@ -350,7 +375,7 @@ def _time_row(there: pd.DataFrame, measure: str, asked: _Asked) -> dict[str, Any
     arms = pd.factorize(there["arm"])[0]
     n_arms = len(set(arms))
     unit = "hazard ratio of one SD" + (" within arms" if n_arms > 1 else "")
-    needed = asked.min_events + _PER_COVARIATE * max(0, n_arms - 1)
+    needed = asked.min_events + _PER_ARM * max(0, n_arms - 1)
     if counted["n_events"] < needed:
         reason = f"too few events: {counted['n_events']}, it takes {needed}"
         return counted | _numbers(Association(reason=reason), unit, few=True)

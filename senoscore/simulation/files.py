@@ -128,7 +128,8 @@ def _write_followup(folder: Path, samples: pd.DataFrame, truth: pd.DataFrame, *,
     where = folder.as_posix()
     lines = [
         "# Drugs after radiotherapy, simulated. Keys left out have their defaults.",
-        *(f"{key}: {where}/{key}.tsv" for key in ("datasets", "samples", "plasma", "outcome")),
+        *(f"{key}: {where}/{key}.tsv" for key in ("datasets", "samples", "plasma")),
+        f"outcome: {{table: {where}/outcome.tsv, landmark_days: {samples[k.TIME].max():g}}}",
     ]
     with atomic_path(folder / "config.yaml") as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -145,6 +145,38 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert found["value"].iloc[2] == 2
 
 
+def test_times_may_have_a_unit(tmp_path: Path) -> None:
+    head = "subject\tendpoint\tkind\ttime\ttime_unit\tevent\n"
+    path = written(tmp_path, "p1 rec time-to-event 4 w 1", head=head)
+    assert read_outcome(path, SAMPLES)["time_days"].tolist() == [28.0]
+    with pytest.raises(SheetError, match="time_unit is 'year'"):
+        read_outcome(written(tmp_path, "p1 rec time-to-event 1 year 1", head=head), SAMPLES)
+
+
+def test_the_simulated_study_has_an_outcome_that_is_read_and_found(tmp_path: Path) -> None:
+    from senoscore.simulation.followup import outcome_of
+    from senoscore.simulation.tissue import design_of_drugs
+
+    samples = design_of_drugs(replicates=8).assign(treatment_is="")
+    share = np.linspace(0.05, 0.5, len(samples))
+    truth = pd.concat(
+        pd.DataFrame(
+            {"sample": samples["sample"], "compartment": name, "senescent_fraction": share}
+        )
+        for name in ("tumour", "fibroblast")
+    )
+    outcome_of(samples, truth, seed=1).to_csv(tmp_path / "outcome.tsv", sep="\t", index=False)
+    read = read_outcome(tmp_path / "outcome.tsv", samples)
+    table = samples.assign(
+        days_post_rt=28.0, compartment="tumour", n_assessable=400,
+        n_positive=np.round(400 * share), status="ok",
+    )  # fmt: skip
+    found = asked(table, read)
+    within = found[(found["endpoint"] == "local_recurrence") & found["status"].eq("tested")]
+    assert (within["estimate"] > 1).any()
+    assert found[found["contrast"].str.contains("sham|control")].empty
+
+
 @pytest.mark.parametrize(
     ("rows", "word"),
     [

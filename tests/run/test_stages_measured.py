@@ -1,0 +1,87 @@
+"""What stands beside the matrix: read before any work, written by its stage, shown by the page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from senoscore.errors import ConfigError, SheetError
+from senoscore.io.tables import read_tsv, write_tsv
+from senoscore.report.load import Run
+from senoscore.report.measured import outcome as section
+from senoscore.report.parts import Notes, Options
+from senoscore.run.config import validate_config
+from senoscore.run.measured import check_measured, outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+N = 12
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    names = [f"p{i}" for i in range(N)]
+    sheet = pd.DataFrame({"sample": names, "treatment": "irradiated", "time_post_rt": 28})
+    write_tsv(sheet.assign(time_unit="d", dose_gy=10), tmp_path / "samples.tsv")
+    burden = sheet.assign(
+        subject="", compartment="tumour", dose_gy=10.0, days_post_rt=28.0, n_assessable=100,
+        n_positive=np.arange(N) * 3, status="ok",
+    )  # fmt: skip
+    write_tsv(burden, tmp_path / "burden.tsv")
+    outcomes = pd.DataFrame(
+        {"subject": names, "endpoint": "recurrence", "kind": "time-to-event",
+         "time_days": 100 - np.arange(N), "event": 1}
+    )  # fmt: skip
+    write_tsv(outcomes, tmp_path / "outcome.tsv")
+    return tmp_path
+
+
+def config(folder: Path) -> dict[str, object]:
+    own = {"table": str(folder / "outcome.tsv"), "landmark_days": 28}
+    return validate_config({"outcome": own}, source="test")
+
+
+def test_the_stage_writes_what_the_page_says(folder: Path) -> None:
+    out = folder / "associations.tsv"
+    outcome(folder / "samples.tsv", config(folder), burden=folder / "burden.tsv", out=out)
+    table = read_tsv(out)
+    row = table[table["measure"] == "fraction_senescent"].iloc[0]
+    assert row["status"] == "tested"
+    assert row["estimate"] > 1
+    shown = section(Run({"outcome": table}, {}), Options())
+    assert shown is not None
+    assert isinstance(shown.items[0], Notes)
+    assert "1 of 1 associations hold at q ≤ 0.05" in shown.items[0].lines[0]
+    assert "12 events" in shown.items[0].lines[0]
+
+
+def test_a_run_without_outcomes_has_no_such_section() -> None:
+    assert section(Run({}, {}), Options()) is None
+
+
+def test_tables_are_read_before_any_work(folder: Path) -> None:
+    from senoscore.study import read_samples
+
+    samples = read_samples(folder / "samples.tsv")
+    assert check_measured(config(folder), samples) == ["outcome: 1 endpoints of 12 subjects"]
+    path = folder / "outcome.tsv"
+    path.write_text(path.read_text().replace("p3\t", "p99\t"))
+    with pytest.raises(SheetError, match="row 5: subject 'p99' is not in the samples sheet"):
+        check_measured(config(folder), samples)
+
+
+def test_a_table_needs_a_landmark() -> None:
+    with pytest.raises(ConfigError, match="landmark_days is not"):
+        validate_config({"outcome": {"table": "outcome.tsv"}}, source="test")
+
+
+def test_without_a_table_the_stage_says_what_it_takes(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"outcome\.table"):
+        outcome(
+            folder / "samples.tsv", validate_config({}, source="test"),
+            burden=folder / "burden.tsv", out=folder / "x.tsv",
+        )  # fmt: skip
