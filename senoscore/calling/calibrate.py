@@ -55,6 +55,9 @@ _GRID: Final = np.round(np.arange(8.0, 0.45, -0.05), 2)
 _SINGLE_ALPHA: Final = 0.01
 _NULL_CUT: Final = 3.0
 _MIN_BULK: Final = 3
+_MOST_FITS: Final = 20
+"""Fits without a sample in each compartment; above, a few samples share one without them all."""
+
 _BULK_DF: Final = 4
 
 
@@ -79,7 +82,8 @@ def calibrate(
     of them, and the index a weighted mean of axes. One z cut, shared by all axes, is the lowest
     for which the composite rule of the panel holds in at most ``alpha`` of the control cells,
     each control sample being judged by baselines fitted without it (leave-one-control-sample-out;
-    samples weigh by their cells, up to the median sample). With fewer than
+    with more than 20 of them, without every twentieth, it among them; samples weigh by their cells,
+    up to the median sample). With fewer than
     ``min_control_samples`` samples the rate is at most 0.01, in the same cells if there is one
     sample. Where every sample is one row (bulk, array) the cut is also at least the t quantile.
     A compartment of fewer than 200 control cells draws its scales to the median over compartments
@@ -271,8 +275,7 @@ class _Controls:
         levels = {"": self.fit(every, across)}
         # Two bulk samples cannot spare one: a scale needs two.
         if n_samples > (2 if self.bulk else 1):
-            for i, sample in enumerate(self.names.tolist()):
-                levels[sample] = self.fit(np.arange(n_samples) != i, across)
+            levels |= self._without(across)
         mode = "bulk" if self.bulk else "cells"
         if n < needed:
             return CompartmentCalibration(
@@ -317,12 +320,26 @@ class _Controls:
             depth_range=self._depths(),
         )
 
+    def _without(self, across: Floats | None) -> dict[str, Levels]:
+        """Levels for each sample, fitted without it.
+
+        One fit reads all cells. So that many samples do not make that a square, from 21 on every
+        twentieth in the order of their names is left out together.
+        """
+        numbers = np.arange(len(self.names))
+        fits = [self.fit(numbers % _MOST_FITS != group, across) for group in numbers[:_MOST_FITS]]
+        return {s: fits[i % _MOST_FITS] for i, s in enumerate(self.names.tolist())}
+
+    def _cells_of(self, i: int) -> slice:
+        """Where the cells of a sample are: they are in the order of the samples."""
+        return slice(*np.searchsorted(self.codes, [i, i + 1]))
+
     def _left_out(self, levels: Mapping[str, Levels]) -> dict[str, tuple[Floats, Floats]]:
         """Axis z and index of the cells of each sample, by baselines fitted without it."""
         read = {}
         for i, sample in enumerate(self.names.tolist()):
             own = levels.get(sample, levels[""])
-            mine = self.codes == i
+            mine = self._cells_of(i)
             read[sample] = self.reader.read(self.scores[mine], own, self.depth[mine])
         return read
 
@@ -371,5 +388,5 @@ class _Controls:
         """Lowest and highest median log count of a control sample; NaN where unknown."""
         if self.bulk or not np.isfinite(self.depth).all():
             return np.nan, np.nan
-        middle = [np.median(self.depth[self.codes == i]) for i in range(len(self.names))]
+        middle = [np.median(self.depth[self._cells_of(i)]) for i in range(len(self.names))]
         return float(min(middle)), float(max(middle))

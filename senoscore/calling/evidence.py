@@ -27,7 +27,7 @@ from senoscore.errors import DesignError, InputError
 from senoscore.study import refuse_unknown_control
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from anndata import AnnData
     from numpy.typing import NDArray
@@ -435,10 +435,9 @@ def _judge_compartment(
 ) -> None:
     """Read the cells ``rows``, each control cell by the baseline without its sample."""
     label = np.where(np.isin(samples, [s for s in own.levels if s]), samples, "")
-    for left_out in np.unique(label):
-        part = label == left_out
+    for left_out, part in _by_name(label):
         found.z[rows[part]], found.index[rows[part]] = reader.read(
-            scores[part], own.levels[str(left_out)], depth[part]
+            scores[part], own.levels[left_out], depth[part]
         )
     if not own.assessable:
         found.reason[rows] = own.note
@@ -449,11 +448,19 @@ def _judge_compartment(
     found.positive[rows] = positive = reader.positive(found.z[rows], own.z_cut)
     if own.mode != "null":
         found.p[rows[able]] = 1.0
-        for sample in np.unique(samples[positive]):
+        for sample, part in _by_name(samples[positive]):
             others = {s: v for s, v in own.null.items() if s != sample} or own.null
-            mine = rows[positive & (samples == sample)]
+            mine = rows[positive][part]
             found.p[mine] = control_p(found.index[mine], others, own.n_assessable)
     found.parts.append((rows, reader, own))
+
+
+def _by_name(names: np.ndarray[Any, Any]) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
+    """Each name and where it is, ascending, without a look at all cells for each."""
+    found, codes = np.unique(names, return_inverse=True)
+    order = np.argsort(codes, kind="stable")
+    parts = np.split(order, np.searchsorted(codes[order], np.arange(1, len(found))))
+    yield from zip(found.tolist(), parts, strict=False)  # no name: one empty part
 
 
 def compartments_of(table: pd.DataFrame) -> np.ndarray[Any, Any]:

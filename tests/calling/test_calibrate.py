@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -282,3 +283,29 @@ def test_index_of_control_cells_does_not_follow_depth(name: str, tmp_path: Path)
     pd.testing.assert_frame_equal(result, call(cells, made))
     levelled = result["senescence_index"]
     assert abs(levelled.corr(pd.Series(depth), method="spearman")) < 0.1
+
+
+@pytest.mark.parametrize("n_samples", [20, 45])
+def test_each_control_sample_is_left_out_in_at_most_twenty_fits(
+    n_samples: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to 20 samples each alone, to the bit; above with the twentieth ones after it."""
+    from senoscore.calling.evidence import fit_levels
+
+    used: list[tuple[np.ndarray, object]] = []
+
+    def spied(*args: object, **options: object) -> object:
+        levels = fit_levels(*args, **options)  # type: ignore[arg-type]
+        used.append((np.asarray(args[3]).copy(), levels))
+        return levels
+
+    monkeypatch.setattr(sys.modules[calibrate.__module__], "fit_levels", spied)
+    table = controls(np.random.default_rng(1), n_samples=n_samples, n=12)
+    own = calibrate(table, min_control_cells=100).by_compartment["fibroblast"]
+    assert len(used) == 1 + 1 + 20  # the scale over compartments, all samples, and without some
+    for i, sample in enumerate(sorted(table["sample"].unique())):
+        use, levels = used[2 + i % 20]
+        assert own.levels[sample] is levels
+        np.testing.assert_array_equal(np.flatnonzero(~use) % 20, i % 20)
+        assert not use[i]
+    assert all(use.sum() >= n_samples - -(-n_samples // 20) for use, _ in used)
