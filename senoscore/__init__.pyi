@@ -36,8 +36,12 @@ from .inference import sensitivity as sensitivity
 from .inference import spread_of as spread_of
 from .inference import tissue_burden as tissue_burden
 from .inference import trend as trend
+from .questions import arms as arms
+from .questions import efficacy as efficacy
 from .questions import outcome as outcome
 from .questions import read_outcome as read_outcome
+from .questions import regions as regions
+from .questions import side_by_side as side_by_side
 from .report import render as render
 from .run import attach as attach
 from .run import read as read
@@ -54,6 +58,7 @@ __all__ = [
     "Signature",
     "SignatureSet",
     "__version__",
+    "arms",
     "attach",
     "burden",
     "calibrate",
@@ -62,6 +67,7 @@ __all__ = [
     "confounders",
     "crosstalk",
     "differential",
+    "efficacy",
     "enrichment",
     "errors",
     "escape",
@@ -85,9 +91,11 @@ __all__ = [
     "read_outcome",
     "read_plasma",
     "readouts",
+    "regions",
     "render",
     "score",
     "sensitivity",
+    "side_by_side",
     "signatures",
     "simulate",
     "spread_of",

@@ -929,6 +929,49 @@ def families(
 
 
 @app.command()
+def arms(
+    *,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    burden: BurdenFile = None,
+    output: Output = None,
+    efficacy: Annotated[Path | None, typer.Option(help="Table of words to write.")] = None,
+    sides: Annotated[
+        Path | None, typer.Option(help="Table of tumour beside normal tissue to write.")
+    ] = None,
+    results: Results = _RESULTS,
+) -> None:
+    """Arms against each other: drugs, radiation x drug, modalities; and words for drugs."""
+    from senoscore import run as stages
+
+    table = Layout(results).summary
+    stages.arms(
+        _settings(settings, config), burden=burden or table("burden"),
+        out=output or table("arms"), efficacy_out=efficacy or table("efficacy"),
+        sides_out=sides or table("efficacy_sides"),
+    )  # fmt: skip
+
+
+@app.command()
+def regions(
+    *,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    burden: BurdenFile = None,
+    output: Output = None,
+    results: Results = _RESULTS,
+) -> None:
+    """Regions of the same subjects against each other."""
+    from senoscore import run as stages
+
+    table = Layout(results).summary
+    stages.regions(
+        _settings(settings, config), burden=burden or table("burden"),
+        out=output or table("regions"),
+    )  # fmt: skip
+
+
+@app.command()
 def export(
     datasets: Datasets,
     *,

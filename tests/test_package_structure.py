@@ -218,7 +218,7 @@ TWINS = {
     "pseudobulk": "pseudobulk", "qc": "qc",
     "report": "render", "score": "score", "signatures": "signatures", "simulate": "simulate",
     "substates": "substate_shares", "trend": "trend", "window": "window",
-    "ingest": "read", "export": "attach", "power": "power",
+    "arms": "arms", "regions": "regions", "ingest": "read", "export": "attach", "power": "power",
 }  # fmt: skip
 """What each verb of the command line is in a notebook. ``sen.report`` and ``sen.ingest`` are rooms;
 a notebook reads with ``read`` what a run ingests, and takes with ``attach`` what it exports."""
@@ -229,6 +229,7 @@ OF_FILES = {
 """Verbs of a folder, of pieces of a file or of a call, or of this machine: nothing that a notebook
 has apart."""
 BESIDE = {
+    "efficacy": "arms", "side_by_side": "arms",
     "escape": "window", "explain": "call", "plasma": "window", "targets": "window",
     "group_means": "crosstalk", "read_plasma": "window", "phases": "window", "genes": "signatures",
     "differential": "pseudobulk", "enrichment": "pseudobulk", "pseudobulk_scores": "pseudobulk",

@@ -1,5 +1,7 @@
 from . import theme as theme
 from . import tidy as tidy
+from .answers import answers as answers
+from .answers import answers_table as answers_table
 from .arms import Arm as Arm
 from .arms import arms as arms
 from .arms import main_arm as main_arm
@@ -53,6 +55,8 @@ __all__ = [
     "WINDOW_COLOURS",
     "Arm",
     "Layout",
+    "answers",
+    "answers_table",
     "arms",
     "axes_of",
     "calibration",

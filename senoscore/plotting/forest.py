@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import altair as alt
 
 
-__all__ = ["forest", "forest_table"]
+__all__ = ["draw_forest", "forest", "forest_table"]
 
 _UNITS: Final = {
     "log odds": "log odds ratio",
@@ -50,9 +50,27 @@ def forest(
     InputError
         No contrast of this measure and question has an estimate.
     """
+    table = forest_table(trend, measure=measure, question=question, alpha=alpha)
+    return draw_forest(table, compartments=compartments, alpha=alpha, layout=layout)
+
+
+def draw_forest(
+    table: pd.DataFrame,
+    *,
+    compartments: Sequence[str] | None = None,
+    alpha: float,
+    layout: theme.Layout,
+    sides: str = "irradiated / control subjects",
+) -> alt.Chart:
+    """Draw a table of :func:`forest_table`, one panel a compartment.
+
+    Parameters
+    ----------
+    sides
+        What the two numbers beside an estimate count.
+    """
     import altair as alt
 
-    table = forest_table(trend, measure=measure, question=question, alpha=alpha)
     names = list(compartments or theme.known_first(table[k.COMPARTMENT], theme.COMPARTMENT_COLOURS))
     order = list(table.sort_values([k.DAYS, k.DOSE, "contrast"])["label"].drop_duplicates())
     bounds = table[["estimate", "ci_lo", "ci_hi"]].to_numpy(dtype=float)
@@ -71,7 +89,7 @@ def forest(
     ]
     chart = alt.concat(*panels, columns=3 if wide else 1)
     left = min(170, 6 * max(map(len, table["label"])))
-    signs = _signs(table, alpha)
+    signs = _signs(table, alpha, sides)
     width = 1100 if wide else _narrow(order) + left + 90
     return explained(chart, signs, width=width, left=left).configure(**theme.config())
 
@@ -226,7 +244,7 @@ def _forest_panel(
     )
 
 
-def _signs(table: pd.DataFrame, alpha: float) -> list[Sign]:
+def _signs(table: pd.DataFrame, alpha: float, sides: str) -> list[Sign]:
     ink, grey = theme.INK_SOFT, theme.CONTROL_INK
     signs = []
     if table["q"].notna().any():
@@ -237,7 +255,7 @@ def _signs(table: pd.DataFrame, alpha: float) -> list[Sign]:
         signs.append(Sign(f"q > {alpha:g}", "circle", stroke=ink, size=64, width=1.8))
     if table["q"].isna().any():
         signs.append(Sign("not tested", "circle", stroke=grey, size=64, width=1.8))
-    return [*signs, Sign("n: irradiated / control subjects")]
+    return [*signs, Sign(f"n: {sides}")]
 
 
 def _forest_text(row: Any) -> str:

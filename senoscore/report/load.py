@@ -226,6 +226,7 @@ def load(
         name: _read(path) for name, path in sorted(source.tables.items()) if name not in known
     }
     files |= {f"summary_{name}": source.shown(source.tables[name]) for name in further}
+    files |= {name: source.shown(source.tables[name]) for name in further}
     files |= {shown: files[n] for n in _SHOWN_AS if n in files for shown in _SHOWN_AS[n]}
     missing = {name: _absent(name) for name in every if name not in tables}
     return Run(tables, missing, made_with, further, files)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from senoscore.plotting import theme
-from senoscore.report import biology, inputs, measured, results
+from senoscore.report import biology, inputs, measured, questions, results
 from senoscore.report.parts import Options, Section
 from senoscore.report.tables import view
 
@@ -23,6 +23,8 @@ _BUILDERS: Final[tuple[Callable[[Run, Options], Section | None], ...]] = (
     results.sasp,
     results.axes,
     results.contrasts,
+    questions.arms,
+    questions.regions,
     biology.window,
     biology.crosstalk,
     biology.plasma,
@@ -49,6 +51,6 @@ def _further(run: Run) -> Section:
     items = tuple(
         view(t, f"summary_{n}", title=theme.pretty(n))
         for n, t in run.further.items()
-        if not t.empty
+        if not t.empty and n not in questions.TABLES
     )
     return Section("further", "Further tables", "Other summaries of this run.", items)

@@ -32,6 +32,10 @@ from .programme import programme_call as programme_call
 from .programme import programme_plan as programme_plan
 from .programme import programme_score as programme_score
 from .programme import programme_sums as programme_sums
+from .questions import arms as arms
+from .questions import asked as asked
+from .questions import check_questions as check_questions
+from .questions import regions as regions
 from .summary import burden as burden
 from .summary import confounders as confounders
 from .summary import export as export
@@ -43,11 +47,14 @@ __all__ = [
     "FileKind",
     "Layout",
     "add_run_verbs",
+    "arms",
+    "asked",
     "attach",
     "burden",
     "calibrate",
     "call",
     "check",
+    "check_questions",
     "compartments",
     "confounders",
     "crosstalk",
@@ -68,6 +75,7 @@ __all__ = [
     "pseudobulk",
     "qc",
     "read",
+    "regions",
     "report",
     "score",
     "shard",

@@ -36,9 +36,10 @@ FileKind: TypeAlias = Literal[
 SUMMARIES: Final = (
     "burden", "burden_tissue", "trend", "readouts", "sensitivity", "label_check", "confounders",
     "substates", "window", "window_phases", "window_contrasts", "targets", "escape", "plasma",
-    "crosstalk", "families", "outcome", "pseudobulk_scores", "de", "enrichment",
+    "crosstalk", "families", "outcome", "arms", "efficacy", "efficacy_sides", "regions",
+    "pseudobulk_scores", "de", "enrichment",
 )  # fmt: skip
-"""Tables of samples; some only where the config asks for them or names their file."""
+"""Tables of samples; some only where the config or the samples sheet asks for them."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}|\{dataset\}")
 """As in the datasets sheet; or the wildcard of the rules."""

@@ -18,6 +18,7 @@ from senoscore.io import write_tsv
 from senoscore.run.biology import check_settings
 from senoscore.run.log import logged
 from senoscore.run.measured import check_measured
+from senoscore.run.questions import check_questions
 from senoscore.run.tables import SEX_SIGNATURES
 
 if TYPE_CHECKING:
@@ -249,6 +250,7 @@ def check(config_path: Path) -> list[str]:
     lines += [f"note: {message}" for message in drug_messages(samples, control=control)]
     lines += check_settings(config, samples)
     lines += check_measured(config, samples)
+    lines += check_questions(config, samples)
     lines.append(f"{len(resolved)} signatures, panel {config['call']['panel']!r}: ok")
     lines += _no_control(samples, control)
     return lines

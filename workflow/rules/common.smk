@@ -10,6 +10,8 @@ from senoscore import __version__ as SENOSCORE_VERSION
 from senoscore.inference.trend import NAMES, check_formula
 from senoscore.io.yaml import load_config_file
 from senoscore.run.config import validate_config
+from senoscore.run.questions import asked, check_questions
+from senoscore.study.drugs import design_extras
 from senoscore.study.sheets import check_sheets, read_datasets, read_samples
 from senoscore.io.atomic import TEMPORARY_PREFIX
 from senoscore.ingest.formats import source_files
@@ -31,7 +33,10 @@ DATASETS = read_datasets(config["datasets"]).set_index("dataset", drop=False)
 check_sheets(DATASETS, read_samples(config["samples"]))
 # Found out here, not by the last job but three of a long run.
 if config["trend"]["formula"] is not None:
-    check_formula(config["trend"]["formula"], NAMES)
+    check_formula(
+        config["trend"]["formula"],
+        [*NAMES, *design_extras(read_samples(config["samples"]))],
+    )
 
 
 # Pieces that each dataset is scored in. Only time hangs on it: results are the same bits.

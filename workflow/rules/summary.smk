@@ -269,7 +269,7 @@ rule report:
             if config["report"]["pseudobulk"]
             else []
         ),
-        table=measured(),
+        table=[*measured(), *expand("results/summary/{table}.tsv", table=QUESTIONS)],
         samples=SAMPLES,
         sheet=given(config["datasets"]),
         sources=all_files(),  # for their checksums

@@ -1,0 +1,115 @@
+"""Sections on arms and drugs, and on regions: there only where a run asked for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from senoscore import names as k
+from senoscore import plotting as pl
+from senoscore.plotting import theme, tidy
+from senoscore.questions import QUESTIONS, REGION_QUESTIONS
+from senoscore.report.charts import figure
+from senoscore.report.parts import Item, Notes, Options, Section
+from senoscore.report.tables import view
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import altair as alt
+    import pandas as pd
+
+    from senoscore.report.load import Run
+
+
+__all__ = ["TABLES", "arms", "regions"]
+
+TABLES: Final = ("arms", "efficacy", "efficacy_sides", "regions")
+"""Tables that these sections show."""
+_MEASURES: Final = ("fraction_senescent", "index_mean")
+_WORDS: Final = [
+    k.COMPARTMENT, "stratum", k.TREATMENT, "against", k.DOSE, k.DAYS, "n_treated", "n_control",
+    "word", "means", "burden", "burden_estimate", "burden_ci_lo", "burden_ci_hi", "burden_q",
+    "burden_detectable", "sasp", "sasp_falls", "sasp_rises", "note",
+]  # fmt: skip
+_ARMS_LEAD: Final = (
+    "Arms against each other at the same time, with animals or patients as the unit. A word rests "
+    "on tests with adjusted p-values; that an effect is not shown is no proof that there is none, "
+    "and no change is claimed without a margin for it (config key “efficacy.margin”)."
+)
+_REGIONS_LEAD: Final = (
+    "Regions of the same animals or patients, each its own control. Subjects with one region only "
+    "are left out and named."
+)
+
+
+def _table(run: Run, name: str) -> pd.DataFrame | None:
+    """A table of a run folder, or one given by name; None where there is none or it is empty."""
+    table = run.further.get(name)
+    return run.get(name) if table is None or table.empty else table
+
+
+def arms(run: Run, options: Options) -> Section | None:
+    """Drugs in words, tumour and normal tissue side by side, and every contrast."""
+    items: list[Item] = []
+    sides, words, table = (_table(run, name) for name in ("efficacy_sides", "efficacy", "arms"))
+    if words is not None:
+        items.append(Notes(tuple(_said(words))))
+    if sides is not None:
+        items.append(view(sides, "efficacy_sides", title="Tumour and normal tissue side by side"))
+    if words is not None:
+        title = "What each drug did after radiation, in words"
+        items.append(view(words, "efficacy", title=title, columns=_WORDS))
+    if table is not None:
+        items += _forests(table, QUESTIONS, options)
+        items.append(view(table, "arms", title="Arm against arm: every contrast"))
+    return Section("arms", "Arms and drugs", _ARMS_LEAD, tuple(items)) if items else None
+
+
+def regions(run: Run, options: Options) -> Section | None:
+    """Pairs of regions, against treatment, and dose within subjects."""
+    table = _table(run, "regions")
+    if table is None:
+        return None
+    items = _forests(table, REGION_QUESTIONS, options)
+    whole = view(table, "regions", title="Regions within subjects: every contrast")
+    return Section("regions", "Regions", _REGIONS_LEAD, (*items, whole))
+
+
+def _said(words: pd.DataFrame) -> list[str]:
+    """One sentence an arm and compartment."""
+    lines = []
+    for row in tidy.rows(words):
+        where = theme.pretty(str(row.compartment))
+        day = f", day {row.days_post_rt:g}" if row.days_post_rt == row.days_post_rt else ""
+        line = f"{where}, {row.treatment} against {row.against}{day}: {row.means}"
+        shown = f" ({row.evidence})" if str(row.evidence) not in ("", "nan") else ""
+        lines.append(f"{line}{shown}.")
+    return lines
+
+
+def _forests(table: pd.DataFrame, asked: Mapping[str, str], options: Options) -> list[Item]:
+    """A forest of the burden for every question that has an estimate."""
+    items: list[Item] = []
+    for question, title in asked.items():
+        own = table[(table["question"] == question) & table["estimate"].notna()]
+        there = [name for name in _MEASURES if (own["measure"] == name).any()]
+        if there:
+            items.append(_forest(table, question, there[0], title, options))
+    return items
+
+
+def _forest(table: pd.DataFrame, question: str, measure: str, title: str, options: Options) -> Item:
+    def draw(layout: theme.Layout) -> alt.Chart:
+        return pl.answers(
+            table, question=question, measure=measure, alpha=options.alpha, layout=layout
+        )
+
+    def numbers() -> pd.DataFrame:
+        return pl.answers_table(table, question=question, measure=measure, alpha=options.alpha)
+
+    return figure(
+        f"answers_{question}", draw, numbers, title=title,
+        caption=f"{theme.pretty(measure)}, with 95 % intervals.",
+        alt_text=lambda rows: f"Forest of {len(rows)} contrasts. {title}",
+        folder=options.figures,
+    )  # fmt: skip

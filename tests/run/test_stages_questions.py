@@ -1,0 +1,129 @@
+"""Questions of a study as stages: from a burden table on disk to the page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from senoscore.errors import ConfigError
+from senoscore.io import read_tsv, write_tsv
+from senoscore.report import render
+from senoscore.run import arms, asked, check_questions, regions, validate_config
+from senoscore.study import read_samples
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ARMS = {("sham", ""): 5, ("sham", "x"): 5, ("rt", ""): 40, ("rt", "x"): 15}
+
+
+def burden() -> pd.DataFrame:
+    """Four animals in each of four arms, each with two regions and two compartments."""
+    rng = np.random.default_rng(1)
+    return pd.DataFrame(
+        [
+            {
+                "dataset": "d", "sample": f"{word}{drug}{i}{region}", "subject": f"{word}{drug}{i}",
+                "treatment": f"{word} + {drug}" if drug else word, "treatment_given": word,
+                "drug": drug, "drug_dose": "50" if drug else "", "dose_gy": 8.0 * (word == "rt"),
+                "n_fractions": 1.0, "modality": "", "days_post_rt": 14.0, "batch": "",
+                "region": region, "assay": "sc", "organism": "mouse", "compartment": where,
+                "n_cells": 200, "n_assessable": 200, "n_positive": n + int(rng.integers(0, 8)),
+                "share": 0.5 + 0.01 * i, "index_mean": rng.normal(),
+                "mean:z:sasp_interleukin": rng.normal() + n / 10, "fraction": n / 200,
+                "status": "ok", "note": "",
+            }
+            for (word, drug), n in ARMS.items()
+            for i in range(4)
+            for region in ("core", "contralateral")
+            for where in ("tumour", "astrocyte")
+        ]
+    )  # fmt: skip
+
+
+def config(**more: Any) -> dict[str, Any]:
+    return validate_config({"control_treatment": "sham", **more}, source="test")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    folder = tmp_path / "results" / "summary"
+    folder.mkdir(parents=True)
+    write_tsv(burden(), folder / "burden.tsv")
+    arms(
+        config(), burden=folder / "burden.tsv", out=folder / "arms.tsv",
+        efficacy_out=folder / "efficacy.tsv", sides_out=folder / "efficacy_sides.tsv",
+    )  # fmt: skip
+    regions(config(), burden=folder / "burden.tsv", out=folder / "regions.tsv")
+    return tmp_path / "results"
+
+
+def test_a_burden_table_as_read_answers(run: Path) -> None:
+    found = read_tsv(run / "summary" / "arms.tsv")
+    assert set(found["question"]) == {
+        "drug_in_irradiated", "drug_in_unirradiated", "radiation_x_drug",
+    }  # fmt: skip
+    words = read_tsv(run / "summary" / "efficacy.tsv")
+    assert words.set_index("compartment")["burden"].to_dict() == {
+        "tumour": "falls", "astrocyte": "falls",
+    }  # fmt: skip
+    sides = read_tsv(run / "summary" / "efficacy_sides.tsv")
+    assert sides.set_index("stratum")["word"].to_dict() == {
+        "core": "lower_in_both", "contralateral": "lower_in_both",
+    }  # fmt: skip
+    pairs = read_tsv(run / "summary" / "regions.tsv")
+    assert set(pairs["question"]) == {"region_pair", "region_x_treatment"}
+
+
+def test_the_page_has_a_section_for_each(run: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    render(run, page, samples=burden().drop_duplicates("sample"))
+    text = page.read_text(encoding="utf-8")
+    for word in ("Arms and drugs", "Tumour and normal tissue side by side", "Regions", "no proof"):
+        assert word in text
+    assert "fewer senescent cells" in text
+    assert 'id="answers_drug_in_irradiated' in text or "answers_drug_in_irradiated" in text
+
+
+def test_a_study_that_does_not_ask_has_no_such_section(run: Path, tmp_path: Path) -> None:
+    for name in ("arms", "efficacy", "efficacy_sides", "regions"):
+        (run / "summary" / f"{name}.tsv").unlink()
+    page = tmp_path / "page.html"
+    render(run, page, samples=burden().drop_duplicates("sample"))
+    text = page.read_text(encoding="utf-8")
+    assert "Arms and drugs" not in text
+    assert "“arms”" not in text
+
+
+SHEET = "sample\tsubject\ttreatment\tdose_gy\tregion\tdrug\n"
+
+
+def sheet(tmp_path: Path, rows: str) -> pd.DataFrame:
+    path = tmp_path / "samples.tsv"
+    path.write_text(SHEET + rows, encoding="utf-8")
+    return read_samples(path)
+
+
+def test_only_what_the_sheet_asks_is_run(tmp_path: Path) -> None:
+    plain = sheet(tmp_path, "a\tm1\tsham\t0\t\t\nb\tm2\trt\t8\t\t\n")
+    assert asked(plain, config()) == []
+    pair = {"x": {"arm": "rt", "against": "sham"}}
+    assert asked(plain, config(contrasts=pair)) == ["arms", "efficacy", "efficacy_sides"]
+    two = sheet(tmp_path, "a\tm1\trt\t8\tcore\t\nb\tm1\trt\t8\tmargin\t\n")
+    assert asked(two, config()) == ["regions"]
+    drug = sheet(tmp_path, "a\tm1\tsham\t0\t\t\nb\tm2\trt\t8\t\tx\n")
+    assert "arms" in asked(drug, config())
+    assert "arms are compared" in check_questions(config(), drug)[0]
+
+
+def test_bad_settings_are_refused_before_work(tmp_path: Path) -> None:
+    table = sheet(tmp_path, "a\tm1\tsham\t0\t\t\nb\tm2\trt\t8\t\t\n")
+    with pytest.raises(ConfigError, match="no sample is 'rtt'"):
+        check_questions(config(contrasts={"x": {"arm": "rtt", "against": "sham"}}), table)
+    with pytest.raises(ConfigError, match=r"larger than efficacy\.relevant"):
+        check_questions(config(efficacy={"margin": 0.2, "relevant": 0.1}), table)
+    with pytest.raises(ConfigError, match=r"efficacy\.margin"):
+        config(efficacy={"margin": -1})
