@@ -10,17 +10,21 @@ import logging
 import sys
 import time
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import anndata as ad
 import numpy as np
 import pandas as pd
-from plant import contrasts, effects, genes_of, of_sets, plant, prior, thinned
+from plant import contrasts, effects, of_sets, plant, prior, thinned
 from scipy import sparse
 from study import CACHE, REALDATA, Size, auroc, tissue, two_arms
 
-import senoscore as sen
-from senoscore.calling.learned import call_cells
-from senoscore.calling.programme import Features, ProgrammeStats, learn, plan_folds
+from senoscore.calling.bounds import wrong_at_most
+from senoscore.calling.engine import add_up, assign, choose, judge_cells, score_cells
+from senoscore.calling.pooled_null import fdr as bh
+from senoscore.calling.programme import learn
+from senoscore.errors import DesignError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,28 +33,6 @@ warnings.filterwarnings("ignore")
 logging.disable(logging.CRITICAL)
 
 CYCLE = ("proliferation", "fischer_dream", "g1s", "g2m")
-UP = [
-    "senmayo",
-    "corescence",
-    "fridman",
-    "casella_core",
-    "hernandez_segura_core",
-    "sennet_recommended",
-    "reactome_cellular_senescence",
-    "reactome_sasp",
-    "tang_p53_senescence",
-    "fischer_p53_direct",
-    "p53_targets",
-    "cdki",
-    "lysosome",
-    "sasp_secreted",
-    "chromatin_nuclear",
-    "ddr",
-    "antiapoptotic_scap",
-    "nfkb_targets",
-    "tgfb_fibrosis",
-    "nrf2_ros",
-]
 ARREST = (
     "p53_targets",
     "cdki",
@@ -68,49 +50,6 @@ INFLAMED = (
     "nfkb_targets",
     "interferon_response",
 )
-NUISANCE = {
-    "interferon": ("interferon_response", "reactome_ifn_ab"),
-    "quiescence": ("quiescence", "graham_quiescence"),
-    "immediate_early": (),
-    "hypoxia": ("hypoxia",),
-}
-IEG = [
-    "FOS",
-    "FOSB",
-    "FOSL1",
-    "FOSL2",
-    "JUN",
-    "JUNB",
-    "JUND",
-    "EGR1",
-    "EGR2",
-    "EGR3",
-    "IER2",
-    "IER3",
-    "IER5",
-    "ATF3",
-    "NR4A1",
-    "NR4A2",
-    "NR4A3",
-    "DUSP1",
-    "DUSP2",
-    "KLF2",
-    "KLF4",
-    "KLF6",
-    "ZFP36",
-    "BTG1",
-    "BTG2",
-    "SOCS3",
-    "MYC",
-    "HSPA1A",
-    "HSPA1B",
-    "HSPA8",
-    "DNAJB1",
-    "DNAJA1",
-    "HSPH1",
-    "HSP90AA1",
-    "HSPB1",
-]
 
 
 class Data:
@@ -129,117 +68,63 @@ class Data:
         return new
 
 
-_LISTED: dict[str, float] = {}
-
-
-def listed() -> dict[str, float]:
-    if not _LISTED:
-        for name in (*UP, *CYCLE):
-            s = sen.signatures(name)[name]
-            for g in s.up:
-                _LISTED.setdefault(g, -1.0 if name in CYCLE else 1.0)
-            for g in s.down:
-                _LISTED.setdefault(g, -1.0)
-    return _LISTED
-
-
-def columns(genes, leave_study=None):
-    cycle = genes_of(*CYCLE)
-    nuisance = {
-        n: set(genes_of(*s)) | (set(IEG) if n == "immediate_early" else set())
-        for n, s in NUISANCE.items()
-    }
-    nuisance_genes = set().union(*nuisance.values())
-    sign = np.array([listed().get(g, 0.0) for g in genes])
-    out = np.isin(genes, list((cycle | nuisance_genes) - {"CDKN1A"}))
-    use = np.flatnonzero((sign != 0) & ~out)
-    arrest = np.isin(genes[use], list(genes_of(*ARREST)))
-    p = prior(leave_study).reindex(genes[use]).fillna(0).to_numpy()
-    p = np.where(p * sign[use] > 0, p, 0)
-    features = Features(
-        genes[use],
-        sign[use],
-        {"arrest": arrest, "other": ~arrest},
-        p,
-        ("depth", "depth2", "cycle", *nuisance),
-    )
-    cols = [np.flatnonzero(np.isin(genes, list(cycle)))] + [
-        np.flatnonzero(np.isin(genes, list(v))) for v in nuisance.values()
-    ]
-    return use, cols, features
-
-
-def run(d: Data, leave_study=None, how=None, **call) -> dict[str, Any]:
+def run(d: Data, leave_study=None, how=None) -> dict[str, Any]:
+    """The call of the package, its published effects made anew without one study."""
     t0 = time.process_time()
-    use, cols, features = columns(d.genes, leave_study)
-    total = np.asarray(d.counts.sum(1)).ravel()
-    x = sparse.diags(1e4 / np.maximum(total, 1)) @ d.counts
-    x.data = np.log1p(x.data)
-    x = sparse.csc_matrix(x)
-    depth = np.log(np.maximum(total, 1))
-    cov = np.column_stack(
-        [
-            depth - 8,
-            (depth - 8) ** 2,
-            *[np.asarray(x[:, c].mean(1)).ravel() if len(c) else 0 * depth for c in cols],
-        ]
+    adata = ad.AnnData(d.counts, var=pd.DataFrame(index=d.genes.astype(str)))
+    who = assign(
+        d.sample.astype(str).astype(object),
+        d.compartment.astype(str).astype(object),
+        treated=d.treated,
+        judged=np.ones(len(d.treated), bool),
     )
-    values = sparse.csr_matrix(x[:, use])
-    samples, si = np.unique(d.sample.astype(str), return_inverse=True)
-    comps, ci = np.unique(d.compartment.astype(str), return_inverse=True)
-    treated = np.array([d.treated[si == i][0] for i in range(len(samples))])
-    plan = plan_folds(list(samples), treated, list(comps))
-    stats = ProgrammeStats(plan, len(use), cov.shape[1])
-    stats.accumulate(values, cov, si, ci)
-    t1 = time.process_time()
-    programme = learn(stats, features, how)
-    t2 = time.process_time()
-    scores = programme.score(values, cov, si, ci)
-    calls = call_cells(
-        scores, programme.parts, si, ci, d.treated, depth, nuisance=cov[:, 3:], **call
-    )
-    t3 = time.process_time()
+    columns = choose(d.genes.astype(str), "human")
+    if leave_study is not None:
+        features = columns.features
+        known = prior(leave_study).reindex(features.genes).fillna(0).to_numpy()
+        known = np.where(known * features.sign > 0, known, 0)
+        columns = replace(columns, features=replace(features, prior=known))
+    programme = learn(add_up(adata, columns, who, kind="counts"), columns.features, how)
+    scored = score_cells(adata, columns, programme, who, kind="counts")
+    cells, amounts, note = judge_cells(scored, programme, who, fdr=0.1)
     return {
-        "programme": programme,
-        "scores": scores,
-        "calls": calls,
-        "depth": depth,
-        "times": (t1 - t0, t2 - t1, t3 - t2),
+        "cells": cells,
+        "amounts": amounts,
+        "note": note,
+        "scores": scored.scores,
+        "seconds": time.process_time() - t0,
     }
 
 
 def summary(d: Data, r: dict[str, Any]) -> dict[str, Any]:
-    T, truth, c = d.treated, d.truth, r["calls"]
+    T, truth, c = d.treated, d.truth, r["cells"]
     total = r["scores"][:, 0]
     areas = [
         auroc(truth[m], total[m])
         for k in np.unique(d.compartment)
         if (m := T & (d.compartment == k) & np.isfinite(total)).any()
     ]
-    row = {
+    called = (c["called"] & ~c["deep"]).to_numpy()
+    p = c["p"].to_numpy()
+    first = T & (bh(p, T) <= 0.1)
+    return {
         "auroc": np.nanmean(areas) if truth.any() else np.nan,
         "n": int(T.sum()),
         "true": truth[T].mean(),
-        "called": int(c.called[T].sum()),
-        "wrong": int((c.called & ~truth & T).sum()),
-        "found": c.called[truth & T].mean() if (truth & T).any() else np.nan,
-    }
-    from senoscore.calling.pooled_null import fdr as bh
-
-    first = T & (bh(c.p[:, 0], T) <= 0.1)
-    row |= {
+        "called": int(called.sum()),
+        "wrong": int((called & ~truth).sum()),
+        "bound": wrong_at_most(p, called, T, np.unique(d.sample, return_inverse=True)[1]),
+        "found": called[truth & T].mean() if (truth & T).any() else np.nan,
+        "deep": int((c["called"] & c["deep"]).sum()),
         "t_called": int(first.sum()),
         "t_wrong": int((first & ~truth).sum()),
         "t_found": first[truth & T].mean() if (truth & T).any() else np.nan,
     }
-    return row
 
 
 def base(seed: int, *, n: int = 4, cells: int = 400) -> Data:
     path = CACHE / f"tissue-{seed}-{n}-{cells}.h5ad"
     if path.exists():
-        import anndata as ad
-
         a = ad.read_h5ad(path)
     else:
         a = tissue(seed, Size(1, cells, 1), two_arms(n=n), burden=0.0, acute=0.0)
@@ -372,7 +257,6 @@ DECOYS = (
 
 
 def pbmc(how: str) -> Data:
-    import anndata as ad
 
     a = ad.read_h5ad(REALDATA / "null_pbmc_ifnb" / "pbmc_ifnb_ctrl_stim.h5ad")
     T = a.obs.iloc[:, 0].astype(str).str.contains("stim", case=False).to_numpy()
@@ -395,7 +279,6 @@ def pbmc(how: str) -> Data:
 
 
 def ngp() -> Data:
-    import anndata as ad
 
     a = ad.read_h5ad(REALDATA / "ngp_nutlin_p53" / "ngp_nutlin_83cells.h5ad")
     T = a.obs["treatment"].astype(str).str.contains("nutlin", case=False).to_numpy()
@@ -410,7 +293,6 @@ def ngp() -> Data:
 
 
 def pc9(*, split: bool = False) -> Data:
-    import anndata as ad
 
     a = ad.read_h5ad(REALDATA / "pc9_erlotinib_dropseq" / "pc9_erlotinib.h5ad")
     col = next(c for c in a.obs if a.obs[c].astype(str).str.contains("erlotinib", case=False).any())
@@ -429,7 +311,6 @@ def pc9(*, split: bool = False) -> Data:
 
 
 def immune(seed=0, n=3) -> Data:
-    import anndata as ad
 
     a = ad.read_h5ad(REALDATA / "celltypist_immune_cells_sc" / "counts.h5ad")
     rng = np.random.default_rng(seed)
@@ -537,13 +418,13 @@ def main() -> None:
     which, wanted = sys.argv[1], set(sys.argv[2:])
     rows = []
     for name, d, study in scenarios(which, wanted):
-        r = run(d, study)
-        row = (
-            {"scenario": name.split("|")[0], "name": name.split("|")[1][:24]}
-            | summary(d, r)
-            | {"s": round(sum(r["times"]), 1)}
-        )
-        rows.append(row)
+        row = {"scenario": name.split("|")[0], "name": name.split("|")[1][:24]}
+        try:
+            r = run(d, study)
+        except DesignError as error:
+            rows.append(row | {"n": int(d.treated.sum()), "called": 0, "refused": error.message})
+            continue
+        rows.append(row | summary(d, r) | {"s": round(r["seconds"], 1)})
     t = pd.DataFrame(rows)
     print(t.round(3).to_string())
     agg = t.groupby("scenario", sort=False).agg(

@@ -1,7 +1,6 @@
 from .calibrate import calibrate as calibrate
 from .calibration import Calibration as Calibration
 from .call import call as call
-from .call import explain as explain
 from .engine import Assigned as Assigned
 from .engine import Learnt as Learnt
 from .engine import Scored as Scored
@@ -10,6 +9,7 @@ from .engine import choose as choose
 from .engine import judge_cells as judge_cells
 from .engine import programme_table as programme_table
 from .engine import score_cells as score_cells
+from .explain import explain as explain
 from .panel import Panel as Panel
 from .panel import load_panel as load_panel
 from .programme import ProgrammeStats as ProgrammeStats

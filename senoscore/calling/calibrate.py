@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from senoscore import names as k
+from senoscore.calling.auto import attempt, to_arrays
 from senoscore.calling.baseline import borrows_scale
 from senoscore.calling.calibration import Calibration, CompartmentCalibration
 from senoscore.calling.evidence import (
@@ -29,7 +30,7 @@ from senoscore.calling.evidence import (
     tests_of,
 )
 from senoscore.calling.panel import load_panel
-from senoscore.calling.store import remember
+from senoscore.calling.store import remember, remember_programme
 from senoscore.cells import known_as, nearest
 from senoscore.errors import ConfigError
 from senoscore.study import control_of
@@ -71,6 +72,7 @@ def calibrate(
     min_control_cells: int = 100,
     min_control_samples: int = 2,
     method: str | None = None,
+    learn: bool = True,
 ) -> Calibration:
     """Learn from unirradiated cells, compartment by compartment, what is unremarkable.
 
@@ -110,6 +112,9 @@ def calibrate(
         Control samples below which the cut is stricter and flagged.
     method
         Scoring method; default the panel's.
+    learn
+        Also learn the programme of the study from an AnnData, where values and replicates allow
+        (see :func:`senoscore.call`); it is kept with the calibration.
 
     Returns
     -------
@@ -143,7 +148,24 @@ def calibrate(
     )
     if not isinstance(data, pd.DataFrame):
         remember(data, made, compartment)
+        if learn:
+            _keep_programme(data, made, compartment)
     return made
+
+
+def _keep_programme(adata: AnnData, made: Calibration, compartment: str) -> None:
+    """Learn the programme of the study where that can be done, and keep it."""
+    found = attempt(
+        adata,
+        cell_table(adata, made.panel, method=made.method, compartment=compartment),
+        control=made.control,
+        min_days=made.panel.min_days_stable,
+        method=made.method,
+    )
+    if found.programme is None:
+        log.info("no programme learnt: %s", found.error)
+        return
+    remember_programme(adata, to_arrays(found))
 
 
 def fit(

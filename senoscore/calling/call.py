@@ -10,24 +10,22 @@ import numpy as np
 import pandas as pd
 
 from senoscore import names as k
+from senoscore.calling.auto import LEARNED, PANEL, attempt, find, used_engines
 from senoscore.calling.calibrate import fit
 from senoscore.calling.conditions import axes_of, holds
-from senoscore.calling.engine import learn_and_call
 from senoscore.calling.evidence import (
     cell_table,
     compartments_of,
     control_mask,
     days_of,
-    is_profile,
     judge,
-    kept,
     log_depth,
     tests_of,
 )
 from senoscore.calling.false_discovery import Tests, q_values
 from senoscore.calling.panel import NOT_ASSESSABLE, STATES, load_panel
-from senoscore.calling.store import recall, stored_column
-from senoscore.errors import ConfigError, InputError
+from senoscore.calling.store import recall, stored_column, stored_programme
+from senoscore.errors import ConfigError
 from senoscore.study import control_of
 
 if TYPE_CHECKING:
@@ -44,11 +42,11 @@ if TYPE_CHECKING:
     Floats = np.ndarray[Any, np.dtype[np.float64]]
     Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
-__all__ = ["Judged", "call", "decide", "explain", "unlike_controls"]
+__all__ = ["Judged", "call", "decide", "unlike_controls"]
 
 log = logging.getLogger(__name__)
 
-_ENGINES: Final = ("panel", "learned")
+_ENGINES: Final = ("auto", "panel", "learned")
 _SENESCENT: Final = STATES.index("senescent")
 _CANDIDATE: Final = STATES.index("senescent_candidate")
 _ACUTE: Final = STATES.index("acute_damage_response")
@@ -189,130 +187,6 @@ def _joined(flags: Bools, names: list[str]) -> np.ndarray[Any, Any]:
     return np.asarray(texts[inverse.ravel()])
 
 
-def explain(
-    data: AnnData | pd.DataFrame,
-    cell: str,
-    *,
-    panel: str | Path | Mapping[str, Any] | Panel = "default",
-) -> pd.DataFrame:
-    """Show why a cell has its state.
-
-    Parameters
-    ----------
-    data
-        What :func:`senoscore.call` returned or wrote to. A table may have score columns
-        (``<method>:<signature>``, ``<method>_p:<signature>``) beside the calls.
-    cell
-        Cell id.
-    panel
-        The panel it was called with.
-
-    Returns
-    -------
-    One row an axis: ``axis``, ``title``, ``z``, ``cut`` (the calibrated cut; NaN if the table
-    came from a file), ``direction`` (up, down, "" between, or ``not assessable``), ``decided``
-    (the axis decided the state), ``weight`` (in the index), ``signatures``, and of these
-    signatures ``score`` (mean, each with its sign), ``null_p`` (the largest, against matched gene
-    sets), ``coverage`` (the lowest share of genes found); NaN where ``data`` does not hold them.
-    ``attrs`` hold the cell's state, index, FDR and reason.
-
-    Raises
-    ------
-    InputError
-        The cell is not there or has not been called, or was called with other axes.
-    """
-    rules = load_panel(panel)
-    row, z, cut, scores = _row(data, str(cell), rules)
-    if set(z) != set(rules.axis_names):
-        other = sorted(set(z) ^ set(rules.axis_names))[0]
-        msg = f"the calls were not made with panel {rules.name!r}: axis {other!r} is in one only"
-        raise InputError(msg, fix="give panel= the panel of the call")
-    decided = set(str(row["axes_up"]).split(";"))
-    low = rules.thresholds.get("down", -cut)
-    value = np.array([z[name] for name in rules.axis_names], dtype=np.float64)
-    direction = np.select(
-        [np.isnan(value), value > cut, value < low], ["not assessable", "up", "down"], default=""
-    )
-    table = pd.DataFrame(
-        {
-            "axis": rules.axis_names,
-            "title": [axis.title for axis in rules.axes],
-            "z": value,
-            "cut": cut,
-            "direction": direction,
-            "decided": [name in decided for name in rules.axis_names],
-            "weight": [axis.signed_weight for axis in rules.axes],
-            "signatures": [" ".join(p.signature for p in axis.parts) for axis in rules.axes],
-        }
-    )
-    for column, (values, of) in scores.items():
-        table[column] = [
-            of([p.sign * values[p.signature] if column == "score" else values[p.signature]
-                for p in axis.parts if p.signature in values] or [np.nan])
-            for axis in rules.axes
-        ]  # fmt: skip
-    table.attrs = {key: row[key] for key in (k.STATE, k.INDEX, k.FDR, k.REASON)}
-    return table
-
-
-def _row(
-    data: AnnData | pd.DataFrame, cell: str, panel: Panel
-) -> tuple[dict[str, Any], dict[str, float], float, dict[str, Any]]:
-    """The cell's calls, its z by axis, its cut, and what is known of its scores."""
-    prefix = f"z{k.SEP}"
-    if isinstance(data, pd.DataFrame):
-        if k.STATE not in data:
-            raise InputError("this table has no calls", fix="use what sen.call returned")
-        found = data[data[k.CELL].astype(str) == cell]
-        if len(found) != 1:
-            msg = f"{len(found)} cells are named {cell!r}, expected one"
-            raise InputError(msg, fix="take an id from the column 'cell'")
-        row = {str(key): v for key, v in found.iloc[0].items()}
-        z = {key.removeprefix(prefix): float(v) for key, v in row.items() if key.startswith(prefix)}
-        cut = data.attrs.get("z_cut", {}).get(row[k.COMPARTMENT], np.nan)
-        return row, z, float(cut), _scores(row, panel.method, {})
-    if k.OBSM_EVIDENCE not in data.obsm:
-        raise InputError("this AnnData has no calls", fix="run sen.call on it first")
-    if cell not in data.obs_names:
-        msg = f"no cell {cell!r}"
-        raise InputError(msg, fix="take an id from adata.obs_names")
-    at = int(data.obs_names.get_loc(cell))
-    row = {str(key): v for key, v in data.obs.iloc[at].items()}
-    row["axes_up"] = row["senescence_axes_up"]
-    row[k.REASON] = row[f"senescence_{k.REASON}"]
-    entry = data.uns[k.UNS]
-    method = str(entry["call"]["method"])
-    for suffix in ("", "_p"):
-        key = k.OBSM_SCORE.format(method=method) + suffix
-        if isinstance(data.obsm.get(key), pd.DataFrame):
-            own = data.obsm[key].iloc[at].add_prefix(f"{method}{suffix}{k.SEP}")
-            row |= {str(key): v for key, v in own.items()}
-    coverage = entry.get("coverage")
-    known = {}
-    if coverage is not None:
-        lowest = coverage.groupby("signature", observed=True)["fraction"].min()
-        known = {str(key): float(v) for key, v in lowest.items()}
-    z = {str(key): float(v) for key, v in data.obsm[k.OBSM_EVIDENCE].iloc[at].items()}
-    cut = entry["call"]["z_cut"].get(str(row.get(k.COMPARTMENT)), np.nan)
-    return row, z, float(cut), _scores(row, method, known)
-
-
-def _scores(row: dict[str, Any], method: str, coverage: dict[str, float]) -> dict[str, Any]:
-    """By signature, and how those of an axis are summarised."""
-    own, null = f"{method}{k.SEP}", f"{method}_p{k.SEP}"
-    return {
-        "score": (
-            {key.removeprefix(own): v for key, v in row.items() if key.startswith(own)},
-            np.mean,
-        ),
-        "null_p": (
-            {key.removeprefix(null): v for key, v in row.items() if key.startswith(null)},
-            max,
-        ),
-        "coverage": (coverage, min),
-    }
-
-
 def call(
     data: AnnData | pd.DataFrame,
     calibration: Calibration | None = None,
@@ -323,14 +197,16 @@ def call(
     fdr: float = 0.1,
     min_days_stable: float | None = None,
     alpha: float | None = None,
-    engine: str = "panel",
+    engine: str = "auto",
     copy: bool = False,
 ) -> pd.DataFrame | AnnData | None:
     """Give every cell a state, an index and a false discovery rate.
 
-    With ``engine="learned"`` the senescent cells are found by a programme that is learnt in the
-    study itself (docs/call.md): it finds far more where three or more animals an arm are there,
-    and is less sure to leave quiescent cells alone. The states are the panel's all the same.
+    Of an AnnData with counts (or log-normalised values) the senescent cells are found by a
+    programme that is learnt in the study itself (docs/call.md), in every compartment where three
+    control and three irradiated subjects (``subject``; without it samples) have cells. Elsewhere
+    the panel alone decides. ``obs["senescence_engine"]`` says which, cell by cell, and
+    ``uns["senoscore"]["engines"]`` why. The other states are the panel's in any case.
 
     The first rule of the panel that holds gives the state. Whatever the panel says, ``senescent``
     also needs a false discovery rate of at most ``fdr``, a day after irradiation that is known,
@@ -359,7 +235,8 @@ def call(
         Days after irradiation before which the pattern is an acute damage response; default
         the panel's.
     engine
-        ``panel``, or ``learned`` for an AnnData with counts or log-normalised values.
+        ``auto`` (as above), ``panel`` (the panel alone), or ``learned``: as ``auto``, and an
+        error where nothing can be learnt. A table is called by the panel.
     copy
         Leave the AnnData as it is and return a new one.
 
@@ -372,10 +249,13 @@ def call(
     (what decided), ``reason``. For an AnnData None (or the copy), with the state, index, FDR and
     the other columns in ``obs``, z values in ``obsm["senescence_evidence"]``, the parameters
     in ``uns["senoscore"]["call"]`` and colours for scanpy in
-    ``uns["senescence_state_colors"]``. With ``engine="learned"`` also ``obs["senescence_p"]`` and
-    ``obs["senescence_score"]``, and in ``uns["senoscore"]`` the tables ``programme`` (compartment,
-    gene, kind, weight, shift, covariance, prior, stability, source) and ``prevalence`` (sample,
-    compartment, n_cells, prevalence with a 95 % interval, shifted).
+    ``uns["senescence_state_colors"]``. Where a programme was learnt also ``obs["senescence_p"]``
+    (against all control cells of the run) and ``obs["senescence_score"]`` (control SDs), NaN
+    where the panel decided, and in ``uns["senoscore"]`` the tables ``programme`` (compartment,
+    gene, kind, weight, shift, covariance, prior, control mean and SD, stability, source),
+    ``prevalence`` (sample, compartment, n_cells, prevalence with a 95 % interval, shifted) and
+    ``engines`` (compartment, engine, reason, n_senescent, wrong_at_most: a 95 % bound on the
+    wrong ones among the senescent cells, NaN for the panel).
 
     Raises
     ------
@@ -421,13 +301,20 @@ def call(
     if isinstance(data, pd.DataFrame):
         return result
     target = data.copy() if copy else data
-    learnt = None
-    if engine == "learned":
-        learnt = _learn(target, table, calibration, compartment, fdr=fdr, min_days=days)
-        _overrule(result, learnt, table, calibration)
+    if engine != PANEL:
+        learnt, engines, cells = _overruled(
+            target, result, table, calibration, fdr=fdr, min_days=days, must=engine == LEARNED
+        )
     _write(target, result, calibration, fdr=fdr, min_days=days)
-    target.uns[k.UNS]["call"]["engine"] = engine
-    if learnt is not None:
+    target.uns[k.UNS]["call"] |= {"engine": engine, "compartment": compartment}
+    if engine == PANEL:
+        _forget(target)
+        return target if copy else None
+    target.uns[k.UNS]["engines"] = engines
+    target.obs["senescence_engine"] = pd.Categorical(cells, categories=[LEARNED, PANEL])
+    if learnt is None:
+        _forget(target, but="engines")
+    else:
         target.obs["senescence_p"] = learnt.cells["p"].to_numpy(np.float32)
         target.obs["senescence_score"] = learnt.cells["score"].to_numpy(np.float32)
         target.uns[k.UNS] |= {"programme": learnt.programme, "prevalence": learnt.prevalence}
@@ -437,37 +324,57 @@ def call(
     return target if copy else None
 
 
-def _learn(
+def _forget(adata: AnnData, *, but: str = "") -> None:
+    """Take away what an earlier call by a learnt programme left."""
+    columns = ["senescence_p", "senescence_score", *([] if but else ["senescence_engine"])]
+    for column in adata.obs.columns.intersection(columns):
+        del adata.obs[column]
+    for key in sorted({"programme", "prevalence", "engines"} - {but}):
+        adata.uns[k.UNS].pop(key, None)
+
+
+def _overruled(
     adata: AnnData,
+    result: pd.DataFrame,
     table: pd.DataFrame,
     calibration: Calibration,
-    compartment: str,
     *,
     fdr: float,
     min_days: float,
-) -> Learnt:
-    """Learn from controls and from cells late enough for stable senescence."""
-    control = control_mask(table, calibration.control)
-    day = days_of(table, control)
-    rooms = table[k.COMPARTMENT].astype(str)
-    late = control | (day >= min_days) | np.isnan(day)
-    judged = kept(table) & late & (rooms != k.UNASSIGNED).to_numpy() & ~is_profile(table)
-    dose = table[k.DOSE].astype(str).to_numpy() if k.DOSE in table else np.full(len(table), "")
-    group = np.array([f"{d}|{g:g}" for d, g in zip(dose, day, strict=True)], dtype=object)
-    group[control] = k.CONTROL
-    return learn_and_call(
-        adata, treated=~control, judged=judged, compartment=compartment, group=group,
-        subject=_subjects(table), fdr=fdr,
+    must: bool,
+) -> tuple[Learnt | None, pd.DataFrame, np.ndarray[Any, Any]]:
+    """Call by a learnt programme where one can be learnt, into ``result``.
+
+    Returns
+    -------
+    What was found (None: nothing was learnt), who called each compartment, and each cell.
+    """
+    found = attempt(
+        adata, table, control=calibration.control, min_days=min_days, method=calibration.method,
+        known=stored_programme(adata),
     )  # fmt: skip
+    if must and found.error is not None:
+        raise found.error
+    learnt = None
+    by = np.full(len(table), PANEL, dtype=object)
+    if found.programme is not None:
+        learnt = find(adata, found, fdr=fdr)
+        _overrule(result, learnt, table, calibration)
+        by[np.isfinite(learnt.cells["p"].to_numpy())] = LEARNED
+    engines = used_engines(table, found, learnt, result[k.STATE].astype(str).to_numpy(object))
+    _say(engines)
+    return learnt, engines, by
 
 
-def _subjects(table: pd.DataFrame) -> np.ndarray[Any, Any]:
-    """Animal or patient of each cell: its sample where no subject is stated. Shape (n_cells,)."""
-    sample = table[k.SAMPLE].astype(str).to_numpy(dtype=object)
-    if k.SUBJECT not in table:
-        return sample
-    said = table[k.SUBJECT].astype("string").fillna("").str.strip().to_numpy(dtype=object)
-    return np.where(said == "", sample, said)
+def _say(engines: pd.DataFrame) -> None:
+    """Say which compartments were called by what."""
+    own = engines[engines[k.COMPARTMENT] != "all"]
+    learned = own.loc[own["engine"] == LEARNED, k.COMPARTMENT].tolist()
+    others = own[own["engine"] == PANEL]
+    parts = [f"called by a programme learnt in this study: {', '.join(learned)}"] if learned else []
+    for reason, rooms in others.groupby("reason", sort=False, observed=True)[k.COMPARTMENT]:
+        parts.append(f"called by the panel alone: {', '.join(rooms)} ({reason})")
+    log.log(logging.WARNING if len(others) else logging.INFO, "%s", "; ".join(parts))
 
 
 def _overrule(

@@ -52,6 +52,7 @@ __all__ = [
     "Scored",
     "add_up",
     "assign",
+    "blocks_of",
     "choose",
     "judge_cells",
     "learn_and_call",
@@ -84,8 +85,8 @@ class Learnt:
         or shallower than every control sample); NaN and False where a cell was not judged.
     programme
         One row a compartment and gene with a weight: ``weight`` and ``shift`` (control SDs),
-        ``covariance`` (excess within irradiated samples), ``prior`` (published lists that name
-        the gene), ``stability`` (correlation of the weights between folds), ``source``.
+        ``covariance`` (excess within irradiated samples), ``prior`` (published effect of DNA
+        damage), ``stability`` (correlation of the weights between folds), ``source``.
     prevalence
         One row a sample and compartment: ``n_cells``, ``prevalence``, ``prevalence_lo``,
         ``prevalence_hi`` (95 %), ``shifted`` (the whole sample moved: not a mixture).
@@ -226,16 +227,15 @@ def choose(names: Sequence[str], organism: str, *, only: Sequence[str] | None = 
     arrest = {name: _genes_of(list(of)) for name, of in rules["kinds"].items()}
     kinds = {name: np.isin(chosen, list(of)) for name, of in arrest.items()}
     kinds["other"] = ~np.any(list(kinds.values()), axis=0)
-    named = np.array([up[g] + down[g] for g in chosen], dtype=float)
+    known = pd.read_csv(resource("programme_effects.tsv"), sep="\t", comment="#", index_col="gene")
+    effect = known["effect"].reindex(chosen).fillna(0.0).to_numpy(np.float64)
     groups = [cycle, *nuisances.values()]
-    features = Features(
-        chosen, sign[use], kinds, sign[use] * named, ("depth", "depth2", "cycle", *nuisances)
-    )
+    features = Features(chosen, sign[use], kinds, effect, ("depth", "depth2", "cycle", *nuisances))
     places = tuple(np.flatnonzero(np.isin(genes, list(of))) for of in groups)
     return Columns(features, use, places, within)
 
 
-def _blocks(
+def blocks_of(
     source: AnnData | Path, read: Columns, kind: str, layer: str | None, size: int,
     rows: slice | None = None,
 ) -> Iterator[tuple[slice, sparse.csr_matrix, Floats, Floats]]:  # fmt: skip
@@ -431,7 +431,7 @@ def add_up(
     """
     n_covariates = len(columns.groups) + 2
     stats = ProgrammeStats(who.plan, len(columns.use), n_covariates)
-    for at, values, covariates, _ in _blocks(source, columns, kind, layer, block_size, rows):
+    for at, values, covariates, _ in blocks_of(source, columns, kind, layer, block_size, rows):
         stats.accumulate(values, covariates, who.sample[at], who.compartment[at])
     return stats
 
@@ -453,7 +453,7 @@ def score_cells(
         np.zeros(n),
         np.zeros((n, len(columns.groups) - 1)),
     )
-    for at, values, covariates, depth in _blocks(source, columns, kind, layer, block_size):
+    for at, values, covariates, depth in blocks_of(source, columns, kind, layer, block_size):
         out.scores[at] = programme.score(values, covariates, who.sample[at], who.compartment[at])
         out.depth[at] = depth
         out.nuisance[at] = covariates[:, 3:]  # after depth, its square and the cell cycle
@@ -485,6 +485,7 @@ def judge_cells(
     calls = call_cells(
         scored.scores[at], programme.parts, own, room, arms, scored.depth[at], fdr=fdr,
         required=tuple(_rules()["required"]), nuisance=scored.nuisance[at],
+        identity=programme.identity,
     )  # fmt: skip
     total = programme.parts.index("total")
     cells = pd.DataFrame({name: np.full(n, np.nan) for name in ("score", "p", "p_kinds", "q")})
@@ -507,7 +508,8 @@ def judge_cells(
             "shifted": amounts.shift,
         }
     )
-    return cells, table, note_of(programme, calls.like)
+    whole = sorted({plan.compartments[c] for c in room[calls.moved]})
+    return cells, table, note_of(programme, calls.like, whole)
 
 
 def _unlike_controls(depth: Floats, sample: Ints, compartment: Ints, treated: Bools) -> Bools:
@@ -542,6 +544,8 @@ def programme_table(programme: Programme) -> pd.DataFrame:
                     "shift": programme.shift[c, has],
                     "covariance": programme.excess[c, has],
                     "prior": programme.prior[c, has],
+                    "control_mean": programme.mean[c, has],
+                    "control_sd": programme.sd[c, has],
                     "stability": programme.stability[c],
                     "source": programme.source[c],
                 }
@@ -554,7 +558,9 @@ def _by_size(column: pd.Series) -> pd.Series:
     return column.abs() if pd.api.types.is_numeric_dtype(column) else column
 
 
-def note_of(programme: Programme, like: tuple[tuple[int, int], ...]) -> str:
+def note_of(
+    programme: Programme, like: tuple[tuple[int, int], ...], whole: Sequence[str] = ()
+) -> str:
     """Say where nothing was learnt, and what was learnt that is like a nuisance."""
     plan, nuisances = programme.plan, programme.features.covariates[3:]
     none = [
@@ -569,4 +575,9 @@ def note_of(programme: Programme, like: tuple[tuple[int, int], ...]) -> str:
         what = nuisances[number].replace("_", " ")
         where = "the run" if compartment < 0 else plan.compartments[compartment]
         notes.append(f"what was learnt in {where} is like {what}: no cell of it is called")
+    if whole:
+        notes.append(
+            f"whole samples of {', '.join(whole)} moved far along the programme: their cells are "
+            "compared with the level of the controls"
+        )
     return "; ".join(notes)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["nested", "partial_conjunction", "wrong_at_most"]
+__all__ = ["nested", "partial_conjunction"]
 
 _SECOND: Final = 2.0
 
@@ -73,31 +73,3 @@ def nested(
     q = np.where(passed, np.fmax(first, second / _SECOND), first)
     q = np.where(passed & np.isnan(second), np.nan, q)
     return passed & (second <= _SECOND * level), q
-
-
-def wrong_at_most(
-    p: Floats, called: Bools, among: Bools, n_null: int, *, confidence: float = 0.95
-) -> int:
-    """Upper bound on the wrong ones among called cells, for any choice of them.
-
-    Simes bound after the fact (Goeman and Solari 2011 Stat Sci 26:584; Blanchard, Neuvial,
-    Roquain 2020 Ann Stat 48:1281): for every cut t, at most ``n_null_cells t / alpha`` null p lie
-    at or below it.
-
-    Parameters
-    ----------
-    p
-        p-values, shape (n_cells,).
-    called, among
-        The chosen cells and the family, shape (n_cells,).
-    n_null
-        Most cells of the family that can be null (its size is always valid).
-    """
-    chosen = np.sort(p[called & among & np.isfinite(p)])
-    if len(chosen) == 0:
-        return 0
-    k = np.arange(1, len(chosen) + 1)
-    alpha = 1 - confidence
-    # with j null p allowed at or below chosen[k], the others of the call lie above: len - k + j
-    allowed = np.floor(chosen * n_null / alpha)
-    return min(len(chosen), int((len(chosen) - k + allowed).min()))

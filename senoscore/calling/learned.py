@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from senoscore.calling.kinds import nested, partial_conjunction
-from senoscore.calling.pooled_null import align, depth_free, empirical_p, heavy_tails
+from senoscore.calling.pooled_null import (
+    align,
+    depth_free,
+    empirical_p,
+    heavy_tails,
+    moved_far,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +33,8 @@ _ALIKE: Final = 0.6
 """Set between what planted damage programmes (at most .57) and planted interferon and quiescence
 (.68 and more) show, on the contrasts that validation/plant.py sets aside for tuning."""
 _FEW: Final = 10
+_IDENTITY: Final = 0.2
+"""Set on the contrasts for tuning: cultures of 70 % have .27 and more, decoys at most .17."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,7 @@ def call_cells(
     required: Sequence[str] = ("arrest",),
     at_least: int = 1,
     nuisance: Floats | None = None,
+    identity: Floats | None = None,
 ) -> Calls:
     """Call senescent cells among the treated.
 
@@ -105,6 +114,11 @@ def call_cells(
         any unit. A cell that is further from the controls along one of them than it is along the
         programme, in the units of ``aligned``, is explained by it and not called. The nuisance
         is not laid on the level of its sample: a treatment may well have moved every cell.
+    identity
+        Cosine between what moved in each compartment and what published damage moves, shape
+        (n_compartments,). Whole samples that moved far (cultures, where nearly all cells become
+        senescent) are compared with the controls' level only where it is at least 0.2; elsewhere,
+        and without it, every sample is laid on its own lower middle.
     """
     parts = tuple(parts)
     control = ~np.asarray(treated, dtype=bool)
@@ -113,23 +127,29 @@ def call_cells(
     free = np.column_stack(
         [depth_free(scores[:, j], depth, compartment, control) for j in range(len(parts))]
     )
+    total = parts.index("total")
+    need = [parts.index(k) for k in required]
+    rest = [j for j in range(len(parts)) if j != total and j not in need]
+    beside = [
+        _against_controls(depth_free(level, depth, compartment, control), compartment, control)
+        for level in (() if nuisance is None else nuisance.T)
+    ]
     moved = np.zeros(len(sample), dtype=bool)
+    if identity is not None:
+        for j in rest if at_least else [total]:
+            moved |= moved_far(free[:, [total, *need, j]], sample, compartment, control)
+        moved &= identity[compartment] >= _IDENTITY
     tails: set[int] = set()
     for j in range(len(parts)):
         aligned[:, j], _ = align(free[:, j], sample, compartment, control, moved=moved)
         own = heavy_tails(aligned[:, j], compartment, control)
         tails |= own
         p[:, j] = empirical_p(aligned[:, j], compartment, control, own)
-    total = parts.index("total")
-    need = [parts.index(k) for k in required]
-    rest = [j for j in range(len(parts)) if j != total and j not in need]
     conjunction = partial_conjunction(p, need, others=rest, at_least=at_least)
     called, q = nested(p[:, total], conjunction, ~control, level=fdr)
-    beside = [
-        _against_controls(depth_free(level, depth, compartment, control), compartment, control)
-        for level in (() if nuisance is None else nuisance.T)
-    ]
-    explained, like = _explained(called, aligned[:, total], beside, compartment, ~control)
+    explained, like = _explained(
+        called, aligned[:, total], beside, compartment, ~control, moved=moved
+    )
     return Calls(
         parts, aligned, p, conjunction, q, called & ~explained, moved, tuple(sorted(tails)),
         explained, like,
@@ -137,23 +157,36 @@ def call_cells(
 
 
 def _explained(
-    called: Bools, along: Floats, beside: Sequence[Floats], compartment: Ints, treated: Bools
+    called: Bools,
+    along: Floats,
+    beside: Sequence[Floats],
+    compartment: Ints,
+    treated: Bools,
+    *,
+    moved: Bools | None = None,
 ) -> tuple[Bools, tuple[tuple[int, int], ...]]:
     """Cells that a nuisance explains, and (nuisance, compartment or -1 for the run) at large.
 
     One by one: the cell is further along the nuisance than along the programme. A compartment:
     its median irradiated cell has left the controls along the nuisance, so that what was learnt
-    there cannot be told from it. The run: called cells differ from the others along the nuisance
-    nearly as they do along the programme.
+    there cannot be told from it; where the compartment moved as a whole, it must have moved
+    further along the nuisance than ``_ALIKE`` of its way along the programme. The run: called cells
+    differ from the others along the nuisance nearly as they do along the programme.
     """
+    moved = np.zeros(len(called), dtype=bool) if moved is None else moved
     explained = np.zeros(len(called), dtype=bool)
     like: list[tuple[int, int]] = []
-    rest = treated & ~called & np.isfinite(along)
+    rest = treated & ~called & ~moved & np.isfinite(along)
+    if moved.any() and rest.sum() < _FEW:  # all moved: what they left is the controls
+        rest = ~treated & np.isfinite(along)
     for j, level in enumerate(beside):
         explained |= called & (level > along)
         for c in np.unique(compartment[called]):
             own = treated & (compartment == c) & np.isfinite(level)
-            if np.median(level[own]) > _LEFT:
+            least = _LEFT
+            if moved[own].any():
+                least = max(_LEFT, _ALIKE * float(np.nanmedian(along[own])))
+            if np.median(level[own]) > least:
                 explained |= called & (compartment == c)
                 like.append((j, int(c)))
         if called.sum() >= _FEW and rest.any():

@@ -3,9 +3,11 @@
 Each sample and compartment is first laid on the lower middle of its cells, which is not senescent
 as long as fewer than about six in ten are; so that a shift of all cells is no senescence. With a
 senescent share, the lower middle of the others stands at a lower quantile of all; the two are
-solved for together. Then a compartment is divided by the upper spread of its controls, and all
-control cells of the run are one null. A compartment whose controls have a heavier tail than the
-pool is judged by its own.
+solved for together. Where a whole sample moved far (:func:`moved_far`: cultures, of which nearly
+all cells become senescent), its cells are compared with the controls' level instead, raised by
+what control samples differ. Then a compartment is divided by the upper spread of its controls,
+and all control cells of the run are one null. A compartment whose controls have a heavier tail
+than the pool is judged by its own.
 """
 
 from __future__ import annotations
@@ -22,11 +24,21 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["align", "depth_free", "empirical_p", "fdr", "heavy_tails", "storey_share"]
+__all__ = [
+    "align",
+    "depth_free",
+    "empirical_p",
+    "fdr",
+    "heavy_tails",
+    "moved_far",
+    "storey_share",
+]
 
 LOWER_MIDDLE: Final = 0.35
 STOREY_QUANTILE: Final = 0.75
 _QUANTILE_NOISE: Final = 1.7  # variance of that quantile of n normal values, times n
+_FAR_TOTAL: Final = 0.9
+_FAR_KIND: Final = 0.75
 _BETWEEN: Final = 0.01  # variance between samples expected beforehand, two samples' worth
 
 
@@ -101,7 +113,8 @@ def align(
     control
         Which cells are controls, shape (n_cells,).
     moved
-        Cells of samples that moved as a whole: these are laid on the controls' level instead.
+        Cells of samples that moved as a whole: these are laid on the controls' level instead,
+        and above it by the upper limit of a new control sample (95 %, t).
 
     Returns
     -------
@@ -132,8 +145,13 @@ def align(
                 level[i[0]] = float(np.quantile(score[i], aim)) - rest
             spread = float(np.std(null))
             for arm in (True, False):
-                _shrink(level, [i for i in groups if control[i[0]] == arm], spread)
-        base = float(np.mean([level[i[0]] for i in groups if control[i[0]]]))
+                members = [i for i in groups if control[i[0]] == arm]
+                if moved is not None:
+                    members = [i for i in members if not moved[i[0]]]
+                _shrink(level, members, spread)
+        own_levels = np.array([float(np.quantile(score[i], LOWER_MIDDLE)) for i in groups
+                               if control[i[0]]])  # fmt: skip
+        base = float(np.mean(own_levels)) + _limit(own_levels)
         for i in groups:
             at = base if moved is not None and moved[i[0]] else level[i[0]]
             x[i], offset[i] = score[i] - at, at
@@ -141,6 +159,56 @@ def align(
         middle, upper = np.quantile(null, [0.5, 0.9])
         x[mine] = (x[mine] - middle) / max(upper - middle, 1e-9)
     return x, offset
+
+
+def _limit(levels: Floats) -> float:
+    """How far above the mean of these control samples another one may lie (95 %)."""
+    n = len(levels)
+    if n < 2:
+        return float("inf")
+    return float(stats.t.ppf(0.95, n - 1) * np.std(levels, ddof=1) * np.sqrt(1 + 1 / n))
+
+
+def moved_far(
+    scores: Floats, sample: Ints, compartment: Ints, control: Bools, *, min_cells: int = 8
+) -> Bools:
+    """Tell which samples moved as a whole in every one of some scores.
+
+    The median cell of the sample is compared with the controls of the compartment: it must lie
+    beyond their 90 % quantile in the first score, and beyond their 75 % quantile in the others, by
+    more than control samples differ among themselves (the 95 % limit of a new one). A small shift
+    of all cells (stress, batch) does not reach that.
+
+    Parameters
+    ----------
+    scores
+        Total and kinds that must all have moved, shape (n_cells, n_scores).
+    sample, compartment
+        Codes, shape (n_cells,).
+    control
+        Which cells are controls, shape (n_cells,).
+
+    Returns
+    -------
+    Cells of such samples, shape (n_cells,).
+    """
+    out = np.zeros(len(sample), dtype=bool)
+    fine = np.isfinite(scores).all(axis=1)
+    for c in np.unique(compartment):
+        mine = fine & (compartment == c)
+        null = scores[mine & control]
+        groups = {s: np.flatnonzero(mine & (sample == s)) for s in np.unique(sample[mine])}
+        own = [i for i in groups.values() if len(i) >= min_cells and control[i[0]]]
+        if len(own) < 2:
+            continue
+        middle = np.array([np.median(scores[i], axis=0) for i in own])
+        share = [_FAR_TOTAL] + [_FAR_KIND] * (scores.shape[1] - 1)
+        cut = [np.quantile(x, q) for x, q in zip(null.T, share, strict=True)]
+        beyond = np.array(cut) + np.array([_limit(m) for m in middle.T])
+        for i in groups.values():
+            if len(i) >= min_cells and not control[i[0]]:
+                out[i] = bool((np.median(scores[i], axis=0) > beyond).all())
+    return out
 
 
 def _shrink(level: dict[int, float], groups: list[Ints], spread: float) -> None:

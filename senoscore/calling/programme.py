@@ -310,7 +310,7 @@ class Learning:
     min_cells: int = 8
     min_detected: float = 0.02
     ridge: float = 0.5
-    prior_precision: float = 0.15
+    prior_precision: float = 1.0
     threshold: float = 0.75
     prior_df: float = 4.0
     rounds: int = 4
@@ -333,6 +333,9 @@ class Programme:
         Mean correlation of a compartment's weights between folds, shape (n_compartments,).
     source
         Per compartment: ``learned``, ``shared``, ``prior`` or ``none``.
+    mean, sd
+        Of the log-normalised values of control cells, shape (n_compartments, n_genes): what a
+        weight is in units of.
     """
 
     features: Features
@@ -346,6 +349,15 @@ class Programme:
     stability: Floats
     reliability: Floats
     source: tuple[str, ...]
+    mean: Floats
+    sd: Floats
+
+    @property
+    def identity(self) -> Floats:
+        """Cosine of what moved and what published damage moves, shape (n_compartments,)."""
+        return np.array(
+            [float(_unit(a) @ _unit(b)) for a, b in zip(self.shift, self.prior, strict=True)]
+        )
 
     def score(
         self, values: sparse.csr_matrix, covariates: Floats, sample: Ints, compartment: Ints
@@ -615,6 +627,7 @@ def learn(stats: ProgrammeStats, features: Features, how: Learning | None = None
     coefficients = np.full((plan.n_folds, k, len(parts), width), np.nan)
     folds = np.full((plan.n_folds, k, g), np.nan)
     weight, shift, excess, prior = (np.zeros((k, g)) for _ in range(4))
+    mean, sd = np.zeros((k, g)), np.ones((k, g))
     for f in [*range(plan.n_folds), -1]:
         keep = plan.fold != f
         views = {c: v for c in range(k) if (v := _view(stats, features, c, keep, how)) is not None}
@@ -625,6 +638,7 @@ def learn(stats: ProgrammeStats, features: Features, how: Learning | None = None
             if f < 0:
                 weight[c], shift[c], prior[c] = total, views[c].shift, views[c].prior
                 excess[c] = views[c].excess @ _unit(total)
+                mean[c], sd[c] = views[c].mean, views[c].sd
             else:
                 coefficients[f, c], folds[f, c] = rows, total
     stability = np.array([_agreement(folds[:, c]) for c in range(k)])
@@ -634,7 +648,7 @@ def learn(stats: ProgrammeStats, features: Features, how: Learning | None = None
     )
     return Programme(
         features, plan, parts, coefficients, weight, shift, excess, prior, stability,
-        np.full(k, np.nan), source,
+        np.full(k, np.nan), source, mean, sd,
     )  # fmt: skip
 
 

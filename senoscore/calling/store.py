@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-__all__ = ["recall", "remember", "stored_column"]
+__all__ = ["recall", "remember", "remember_programme", "stored_column", "stored_programme"]
 
 _KEY: Final = "calibration"
 _WORDS: Final = {
@@ -39,6 +39,18 @@ def remember(adata: AnnData, calibration: Calibration, compartment: str) -> None
         "n_cells": int(adata.n_obs),
     }
     adata.uns[k.UNS] = entry
+
+
+def remember_programme(adata: AnnData, arrays: dict[str, Any]) -> None:
+    """Keep what was learnt beside the calibration."""
+    adata.uns[k.UNS][_KEY]["programme"] = arrays
+
+
+def stored_programme(adata: AnnData) -> dict[str, Any] | None:
+    """What was learnt when the calibration kept there was made; None if nothing was."""
+    entry = dict(adata.uns.get(k.UNS, {})).get(_KEY, {})
+    found: dict[str, Any] | None = dict(entry).get("programme")
+    return found
 
 
 def stored_column(adata: AnnData) -> str | None:

@@ -14,7 +14,8 @@ from scipy import stats
 from senoscore import plotting as pl
 from senoscore.calling.calibrate import calibrate
 from senoscore.calling.calibration import Calibration
-from senoscore.calling.call import call, explain
+from senoscore.calling.call import call
+from senoscore.calling.explain import explain
 from senoscore.calling.false_discovery import control_p, q_values
 from senoscore.calling.panel import load_panel
 from senoscore.errors import ConfigError, InputError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from senoscore.calling.kinds import nested, partial_conjunction, wrong_at_most
+from senoscore.calling.kinds import nested, partial_conjunction
 from senoscore.calling.pooled_null import empirical_p, fdr
 
 
@@ -40,10 +40,3 @@ def test_bh_and_empirical_p():
     control = np.array([True, True, True, True, False])
     got = empirical_p(x, np.zeros(5, int), control, set())
     assert got[4] == pytest.approx(3 / 5)
-
-
-def test_bound_after_the_fact():
-    p = np.array([1e-6] * 30 + [0.5] * 10)
-    called = np.ones(40, bool)
-    assert wrong_at_most(p, called, called, 1000) == 10
-    assert wrong_at_most(np.full(5, 0.5), np.ones(5, bool), np.ones(5, bool), 5) == 5

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import senoscore as sen
+from senoscore.calling import load_panel
 from senoscore.calling.engine import _unlike_controls, assign, learn_and_call
 from senoscore.calling.learned import _explained
 from senoscore.errors import ConfigError, DesignError, InputError
@@ -86,11 +87,29 @@ def test_too_few_genes_are_refused() -> None:
         learnt(_tissue(4, 1.5)[:, :40].copy())
 
 
-def test_call_takes_the_learnt_cells_under_the_panels_ceilings(tmp_path: Any) -> None:
+@cache
+def _scored() -> ad.AnnData:
     adata = _tissue(4, 1.5).copy()
-    sen.score(adata, sen.signatures("all"))
+    sen.score(adata, sen.signatures(*load_panel("default").signatures))
+    return adata
+
+
+@cache
+def _called() -> ad.AnnData:
+    adata = _scored().copy()
     sen.calibrate(adata)
-    panel = sen.call(adata, copy=True)
+    sen.call(adata)
+    return adata
+
+
+def test_call_takes_the_learnt_cells_under_the_panels_ceilings(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adata = _scored().copy()
+    sen.calibrate(adata)
+    panel = sen.call(adata, engine="panel", copy=True)
+    assert "senescence_engine" not in panel.obs
+    assert "engines" not in panel.uns["senoscore"]
     sen.call(adata, engine="learned")
     state = adata.obs["senescence_state"].astype(str)
     assert (state == "senescent").sum() > (panel.obs["senescence_state"] == "senescent").sum()
@@ -100,12 +119,85 @@ def test_call_takes_the_learnt_cells_under_the_panels_ceilings(tmp_path: Any) ->
     entry = adata.uns["senoscore"]
     assert entry["call"]["engine"] == "learned"
     assert set(entry["prevalence"]["sample"]) == set(adata.obs["sample"])
+    engines = entry["engines"].set_index("compartment")
+    assert (engines["engine"] == "learned").all()
+    assert engines.loc["all", "n_senescent"] == (state == "senescent").sum()
+    true = adata.obs["true_state"].astype(str).isin(["senescent", "escaped"])
+    wrong = ((state == "senescent") & ~true).sum()
+    assert wrong <= engines.loc["all", "wrong_at_most"] < engines.loc["all", "n_senescent"]
+    assert set(adata.obs["senescence_engine"]) == {"learned"}
     adata.write_h5ad(tmp_path / "a.h5ad")
     read = ad.read_h5ad(tmp_path / "a.h5ad")
     assert read.uns["senoscore"]["programme"]["weight"].abs().max() > 0
-    before = adata.obs["senescence_state"].astype(str)
-    sen.call(read, engine="learned")
-    assert (read.obs["senescence_state"].astype(str) == before).all()
+    # what calibrate learnt is in the file, and is used: without a pass over the cells to learn
+    with monkeypatch.context() as patched:
+        patched.setattr("senoscore.calling.auto.add_up", None)
+        sen.call(read)
+    pd.testing.assert_frame_equal(
+        read.obs.filter(like="senescence").astype(str),
+        adata.obs.filter(like="senescence").astype(str),
+    )
+    sen.call(read, engine="panel")
+    assert "senescence_p" not in read.obs
+    pd.testing.assert_series_equal(
+        read.obs["senescence_fdr"], panel.obs["senescence_fdr"], check_index_type=False
+    )
+    assert (read.obs["senescence_state"].astype(str) == panel.obs["senescence_state"]).all()
+
+
+def test_genes_that_made_a_cell_are_named() -> None:
+    adata = _called()
+    cell = adata.obs_names[(adata.obs["senescence_state"] == "senescent").to_numpy()][0]
+    genes = sen.explain(adata, cell, by="gene")
+    assert genes["contribution"].is_monotonic_decreasing
+    np.testing.assert_allclose(genes["contribution"], genes["weight"] * genes["z"])
+    x = np.asarray(adata[cell].X.todense()).ravel()
+    first = genes.iloc[0]
+    level = np.log1p(1e4 * x[adata.var_names.get_loc(first["gene"])] / x.sum())
+    assert first["level"] == pytest.approx(level)
+    assert genes.attrs["senescence_state"] == "senescent"
+    # the sum follows the score: cells called are far above those that are not
+    rest = adata.obs_names[(adata.obs["treatment"] == "control").to_numpy()][:20]
+    others = [sen.explain(adata, c, by="gene")["contribution"].sum() for c in rest]
+    assert genes["contribution"].sum() > np.median(others) + 2
+    with pytest.raises(ConfigError, match="'axis' or 'gene'"):
+        sen.explain(adata, cell, by="cell")
+    panel = sen.call(adata, engine="panel", copy=True)
+    with pytest.raises(InputError, match="no programme was learnt"):
+        sen.explain(panel, cell, by="gene")
+
+
+def test_where_nothing_can_be_learnt_the_panel_calls_and_it_is_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    adata = _called()
+    few = adata[~adata.obs["sample"].isin(["control2", "control3"]).to_numpy()].copy()
+    sen.calibrate(few)
+    panel = sen.call(few, engine="panel", copy=True)
+    sen.call(few)
+    assert (few.obs["senescence_state"].astype(str) == panel.obs["senescence_state"]).all()
+    assert set(few.obs["senescence_engine"]) == {"panel"}
+    engines = few.uns["senoscore"]["engines"]
+    assert engines["reason"].str.contains("2 control subjects").all()
+    assert "called by the panel alone" in caplog.text
+    with pytest.raises(DesignError, match="2 control subjects"):
+        sen.call(few, engine="learned")
+
+
+def test_a_compartment_without_replicates_is_called_by_the_panel_beside_the_others() -> None:
+    adata = _called()
+    few = (adata.obs["compartment"] == "fibroblast") & adata.obs["sample"].isin(
+        ["irradiated2", "irradiated3"]
+    )
+    mixed = adata[~few.to_numpy()].copy()
+    sen.calibrate(mixed)
+    sen.call(mixed)
+    engines = mixed.uns["senoscore"]["engines"].set_index("compartment")
+    assert engines.loc["fibroblast", "engine"] == "panel"
+    assert np.isnan(engines.loc["fibroblast", "wrong_at_most"])
+    assert (engines["engine"] == "learned").sum() > 1
+    own = mixed.obs["compartment"] == "fibroblast"
+    assert (mixed.obs["senescence_engine"] == np.where(own, "panel", "learned")).all()
 
 
 def test_a_table_cannot_be_learnt_from() -> None:
