@@ -315,8 +315,8 @@ def call(
     if learnt is None:
         _forget(target, but="engines")
     else:
-        target.obs["senescence_p"] = learnt.cells["p"].to_numpy(np.float32)
-        target.obs["senescence_score"] = learnt.cells["score"].to_numpy(np.float32)
+        target.obs[k.P] = learnt.cells["p"].to_numpy(np.float32)
+        target.obs[k.PROGRAMME_SCORE] = learnt.cells["score"].to_numpy(np.float32)
         target.uns[k.UNS] |= {"programme": learnt.programme, "prevalence": learnt.prevalence}
         target.uns[k.UNS]["call"]["note"] = learnt.note
         if learnt.note:
@@ -326,7 +326,7 @@ def call(
 
 def _forget(adata: AnnData, *, but: str = "") -> None:
     """Take away what an earlier call by a learnt programme left."""
-    columns = ["senescence_p", "senescence_score", *([] if but else ["senescence_engine"])]
+    columns = [k.P, k.PROGRAMME_SCORE, *([] if but else ["senescence_engine"])]
     for column in adata.obs.columns.intersection(columns):
         del adata.obs[column]
     for key in sorted({"programme", "prevalence", "engines"} - {but}):

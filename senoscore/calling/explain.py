@@ -198,6 +198,6 @@ def _genes(data: AnnData | pd.DataFrame, cell: str) -> pd.DataFrame:
     table = table.sort_values(["contribution", "gene"], ascending=[False, True], kind="stable")
     table = table.reset_index(drop=True)
     of = {k.STATE: k.STATE, k.INDEX: k.INDEX, k.FDR: k.FDR, k.REASON: f"senescence_{k.REASON}"}
-    of["senescence_score"] = "senescence_score"
+    of[k.PROGRAMME_SCORE] = k.PROGRAMME_SCORE
     table.attrs = {key: data.obs[column].iloc[at] for key, column in of.items()}
     return table
