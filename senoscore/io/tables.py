@@ -6,6 +6,7 @@ TSV lives in :mod:`senoscore.io.tables`, for what is written below this layer.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,6 +43,7 @@ EXACT_FLOATS: Final[dict[str, Any]] = (
 """For ``pandas.read_csv``, which is exact by itself from 3.1 on."""
 
 _FORMULA: Final = r"^'*[=+\-@\t]"
+_CHANGED: Final = re.compile(rf"[\0\r]|{_FORMULA}")
 _NUMBER: Final = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 
 
@@ -59,15 +61,18 @@ def guard_formulas(column: pd.Series) -> pd.Series:
     -------
     The column, of the same length and index.
     """
-    is_text = column.map(lambda value: isinstance(value, str)).astype(bool)
-    if not is_text.any():
+    values = column.astype(object)
+    texts = {value for value in values.array if isinstance(value, str)}
+    if not texts:
         return column
-    text = column[is_text].astype(object).str.replace("\0", "\ufffd", regex=False)
+    if not any(map(_CHANGED.search, texts)):  # the rule: looked at once for each text
+        return values
+    is_text = values.map(lambda value: isinstance(value, str)).astype(bool)
+    text = values[is_text].str.replace("\0", "\ufffd", regex=False)
     text = text.str.replace("\r\n?", "\n", regex=True)
     risky = text.str.contains(_FORMULA, regex=True) & ~text.str.contains(_NUMBER, regex=True)
-    out = column.astype(object)
-    out[is_text] = text.where(~risky, "'" + text)
-    return out
+    values[is_text] = text.where(~risky, "'" + text)
+    return values
 
 
 def write_tsv(table: pd.DataFrame, path: str | Path, *, float_format: str | None = None) -> None:

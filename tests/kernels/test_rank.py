@@ -210,3 +210,27 @@ def test_ucell_of_the_r_package():
         )  # fmt: skip
         expected = [reference.ucell_r(x, np.array(genes), n_missing, 25) for x in X]
         np.testing.assert_allclose(run(plan, X)[:, 0, 0], expected, rtol=0, atol=1e-12)
+
+
+def test_one_more_undetected_gene_moves_scores_as_their_definitions_say() -> None:
+    """Zeros share UCell's last ranks, and AUCell's limit is a share of all genes."""
+    rng = np.random.default_rng(3)
+    X = rng.poisson(rng.lognormal(-2.2, 1.6, 8_000), (6, 8_000))
+    X[:3] *= rng.random((3, 8_000)) < 0.2  # shallow: fewer than 1,500 genes above zero
+    more = np.hstack([X, np.zeros((6, 1), X.dtype)])
+    sets = [rng.choice(8_000, 60, replace=False).tolist() for _ in range(10)]
+
+    def moved(method: str, **options: object) -> np.ndarray:
+        one, other = (
+            run(plan_of(sets, table.shape[1], [method], **options), table) for table in (X, more)
+        )
+        return np.abs(one - other).max(axis=(1, 2))
+
+    ucell = moved("ucell")
+    assert ((ucell[:3] > 0) & (ucell[:3] < 5e-5)).all()  # zeros are among the first 1,500
+    assert (ucell[3:] == 0).all()  # they are not
+    n_listed = np.array([len(s) for s in sets])
+    assert (moved("ucell", ucell_rule="pyucell", n_listed=n_listed) == 0).all()
+    aucell = moved("aucell")  # the limit was 400 genes and is 401
+    assert (aucell > 0).all()
+    assert (aucell < 1 / 400).all()
