@@ -9,12 +9,12 @@ not depend on the order of the genes. A contribution :math:`f(d_g)` is replaced 
 all orders of the genes tied with :math:`g`; zeros, stored or not, are one such group. A score is
 thus a function of one cell and of :math:`N`, and nothing else.
 
-**One more gene** that no cell expresses is one more zero, and by these definitions moves a score a
-little. UCell: where a cell has fewer than :math:`M` genes above zero, the zeros share the ranks up
-to :math:`M`, and one more of them leaves less to each (with 8,000 genes at most 1.6e-5 was found; in
-pyucell's rule, which puts every zero at :math:`M`, nothing moves). AUCell: :math:`L` is a share of
-:math:`N`, as published, and goes on by one rank with every twentieth gene (at most 2.3e-3 was
-found). Scores of data sets are compared on the same list of genes.
+**One more gene** that no cell expresses is one more zero, and by these definitions moves a score
+a little. UCell: where a cell has fewer than :math:`M` genes above zero, the zeros share the
+ranks up to :math:`M`, and one more of them leaves less to each (with 8,000 genes at most 1.6e-5
+was found; in pyucell's rule, which puts every zero at :math:`M`, nothing moves). AUCell:
+:math:`L` is a share of :math:`N`, as published, and goes on by one rank with every twentieth
+gene (at most 2.3e-3 was found). Scores of data sets are compared on the same list of genes.
 
 **UCell** (Andreatta & Carmona 2021, doi:10.1016/j.csbj.2021.06.043), largest rank
 :math:`M = \min(1500, N)`:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from senoscore.kernels.census import look_at
 from senoscore.kernels.jasmine import jasmine_parts
 from senoscore.kernels.mean import add_detected, add_gene_moments, add_gene_sums, row_sums
 from senoscore.kernels.rank import RANK_METHODS, plan_ranks, score_ranks
@@ -31,4 +32,5 @@ def warm_rank() -> None:
     plan = plan_ranks(RANK_METHODS, np.array([0, 1]), np.array([0]), 3)
     indptr, indices = np.array([0, 2]), np.array([0, 1], np.int32)
     for dtype, counts in ((np.int32, True), (np.float32, True), (np.float32, False)):
+        look_at(indptr, indices, np.array([1, 2], dtype), 2, limit=1e6)
         score_ranks(plan, indptr, indices, np.array([1, 2], dtype), counts=counts)
