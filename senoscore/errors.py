@@ -10,6 +10,7 @@ __all__ = [
     "DesignError",
     "InputError",
     "MethodError",
+    "MissingExtraError",
     "SenoscoreError",
     "SheetError",
     "SignatureError",
@@ -51,6 +52,14 @@ class SignatureError(SenoscoreError):
 
 class MethodError(SenoscoreError):
     """A scoring method is unknown or does not fit the input."""
+
+
+class MissingExtraError(SenoscoreError, ImportError):
+    """A library is not installed that only this use needs; ``fix`` names the extra to install."""
+
+    def __init__(self, message: str, *, fix: str | None = None, name: str | None = None) -> None:
+        super().__init__(message, fix=fix)
+        self.name = name
 
 
 class DesignError(SenoscoreError):

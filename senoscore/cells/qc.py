@@ -15,7 +15,7 @@ from scipy import sparse
 from senoscore import names as k
 from senoscore.cells.facts import gene_symbols, values_of
 from senoscore.errors import InputError
-from senoscore.io import iter_blocks, track
+from senoscore.io import iter_blocks, need_extra, track
 
 if TYPE_CHECKING:
     import anndata as ad
@@ -158,6 +158,10 @@ def quality(
         cells["pct_mt"] = np.nan
     if assay in ("bulk", "array") or values != k.COUNTS:
         return _skipped(cells, assay=assay, values=values)
+    if doublets == "auto":
+        what = "qc looks for doublets (doublets='off' does without)"
+        for module in ("sklearn", "skimage"):
+            need_extra(module, extra="doublets", what=what)
     failed = pd.DataFrame(data=False, index=cells.index, columns=list(REASONS))
     rows = []
     by_sample = cells.groupby(k.SAMPLE, sort=True, observed=True)

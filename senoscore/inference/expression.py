@@ -13,6 +13,7 @@ import pandas as pd
 from senoscore import names as k
 from senoscore.inference.ask import arm_name
 from senoscore.inference.models import estimable
+from senoscore.io import from_extra
 from senoscore.study import (
     ARM,
     control_word,
@@ -213,7 +214,7 @@ DE_COLUMNS: Final = (
 GENE_COLUMNS: Final = (*_HEAD, "gene", "base_mean", "log2_fc", "lfc_se", "statistic", "p", "q")
 _MIN_COUNTS: Final = 10
 _TOP: Final = 15
-_ABSENT: Final = "pydeseq2 is not installed"
+_ABSENT: Final = "pydeseq2 is not installed (pip install 'senoscore[pseudobulk]')"
 
 
 @dataclass(frozen=True)
@@ -414,7 +415,7 @@ def _tested(
     ranks: pd.Series, sets: Mapping[str, Sequence[str]], *, min_size: int, permutations: int,
     seed: int,
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
-    import gseapy
+    gseapy = from_extra("gseapy", extra="pseudobulk", what="enrichment")
 
     there = {name: [g for g in own if g in ranks.index] for name, own in sets.items()}
     tested = {name: own for name, own in there.items() if len(own) >= min_size}

@@ -13,6 +13,8 @@ from .canonical import read_facts as read_facts
 from .canonical import stored_facts as stored_facts
 from .canonical import write_canonical_stream as write_canonical_stream
 from .canonical import write_facts as write_facts
+from .extras import from_extra as from_extra
+from .extras import need_extra as need_extra
 from .hdf5 import H5_ERRORS as H5_ERRORS
 from .hdf5 import Matrix as Matrix
 from .hdf5 import check_parts as check_parts
@@ -62,6 +64,7 @@ __all__ = [
     "damaged",
     "describe",
     "find_layer",
+    "from_extra",
     "guard_formulas",
     "is_array",
     "is_group",
@@ -70,6 +73,7 @@ __all__ = [
     "load_config_file",
     "load_yaml",
     "memory_blocks",
+    "need_extra",
     "odd_path",
     "open_h5",
     "parquet_columns",

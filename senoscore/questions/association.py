@@ -152,6 +152,7 @@ def firth_cox(
     ----------
     Heinze & Schemper 2001, Biometrics 57:114; Firth 1993, Biometrika 80:27.
     """
+    need_extra("firthmodels", extra="outcome", what="Firth's Cox model of an outcome")
     from firthmodels import FirthCoxPH
     from numpy.linalg import LinAlgError
 

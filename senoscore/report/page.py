@@ -18,7 +18,7 @@ import pandas as pd
 
 from senoscore import __version__
 from senoscore import names as k
-from senoscore.io import atomic_path, write_tsv
+from senoscore.io import atomic_path, need_extra, write_tsv
 from senoscore.plotting import theme, tidy
 from senoscore.report.answers import UNKNOWN, Answer, answers
 from senoscore.report.headline import sentences
@@ -124,6 +124,7 @@ def _dig(config: Mapping[str, Any], *path: str) -> Any:
 
 
 def _page(run: Run, options: Options, title: str, used: pd.DataFrame | None) -> str:
+    need_extra("jinja2", extra="report", what="the report")
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Finding", "examine"]
 
 _OLDEST: Final = (3, 11)
+_RUN_EXTRAS: Final = ("", "workflow", "report", "pseudobulk", "doublets", "outcome")
 _LEAST_MEMORY_GB: Final = 4.0
 """The demo needs about 2 GB a job and runs two; much less and jobs are killed."""
 _LEAST_DISK_GB: Final = 2.0
@@ -98,7 +99,11 @@ def _packages() -> Iterator[Finding]:
     found = []
     for line in asked:
         requirement = Requirement(line)
-        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+        marker = requirement.marker
+        # A run needs what the extra `workflow` brings, and that names other extras of our own.
+        if requirement.name == "senoscore" or (
+            marker and not any(marker.evaluate({"extra": extra}) for extra in _RUN_EXTRAS)
+        ):
             continue
         try:
             version = metadata.version(requirement.name)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from senoscore.errors import ConfigError
-from senoscore.io import atomic_path, workflow_file
+from senoscore.io import atomic_path, need_extra, workflow_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,6 +62,7 @@ def snakemake_command(words: Sequence[str], *, slurm: bool = False) -> list[str]
     if asked.snakefile is not None:
         msg = "`senoscore run` runs its own workflow, but another --snakefile is given"
         raise ConfigError(msg, fix="leave it out, or start that workflow with `snakemake`")
+    need_extra("snakemake", extra="workflow", what="`senoscore run`")
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(workflow_file("Snakefile"))]
     if asked.workflow_profile is None:
         name = "slurm" if slurm else "default"

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from senoscore.errors import MethodError
+from senoscore.io import from_extra
 from senoscore.kernels import lognormalise_rows
 from senoscore.scoring.reference import normalisation
 
@@ -78,7 +79,7 @@ def gsva(
     empty = pd.DataFrame(index=expression.index, columns=list(sets), dtype="float64")
     if not usable:
         return empty
-    import gseapy  # heavy, and needed by this one method only
+    gseapy = from_extra("gseapy", extra="pseudobulk", what="method gsva")
 
     result = gseapy.gsva(
         data=expression.T.astype("float64"),

@@ -118,6 +118,6 @@ def test_confounders_read_an_object_of_cells(burden: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(sen.confounders(adata, burden), sen.confounders(own, burden))
 
 
-def test_substates_are_counted_in_a_table() -> None:
-    with pytest.raises(InputError, match=r"make it with sen\.compartments"):
-        sen.substate_shares(object_of_cells(), pd.DataFrame())  # type: ignore[arg-type]
+def test_substates_are_counted_where_they_were_looked_for() -> None:
+    with pytest.raises(InputError, match=r"run sen\.compartments\(adata\) first"):
+        sen.substate_shares(object_of_cells())

@@ -6,6 +6,9 @@ import shlex
 import sys
 from pathlib import Path
 
+from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
+
 from senoscore import __version__ as SENOSCORE_VERSION
 from senoscore.inference.trend import NAMES, check_formula
 from senoscore.io.yaml import load_config_file
@@ -18,8 +21,17 @@ from senoscore.ingest.formats import source_files
 from senoscore.scoring.pieces import count_cells, count_shards, largest_sample
 from senoscore.calling.panel import find_panel
 
-# Commands come from the environment that Snakemake itself runs in, activated or not.
-shell.prefix(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; ')
+# Commands come from the environment that Snakemake itself runs in, activated or not; or from the
+# image, where that environment is out of sight.
+if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
+    if not Path("senoscore.sif").exists():
+        raise WorkflowError(
+            "senoscore.sif is not there — build it in the checkout with `apptainer build "
+            "senoscore.sif workflow/envs/senoscore.def` and put it where the workflow runs, or "
+            "leave out --sdm apptainer"
+        )
+else:
+    shell.prefix(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; ')
 
 # Snakemake's own reader lets the last of two equal keys win. What it has read is read again, with
 # care, unless another workflow that uses this one answers for the config.
