@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from scipy import stats
 
+from senoscore.io import need_extra
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
