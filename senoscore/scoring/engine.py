@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from senoscore import names as k
 from senoscore.errors import InputError, MethodError, SignatureError
 from senoscore.genesets import (
     ORGANISMS,
@@ -25,39 +23,25 @@ from senoscore.genesets import (
 )
 from senoscore.genesets import signatures as collect_signatures
 from senoscore.io import Block
-from senoscore.kernels import (
-    RANK_METHODS,
-    OrdinalPlan,
-    RankPlan,
-    plan_decoupler,
-    plan_gseapy,
-    plan_ranks,
-    score_ordinal,
-    score_ranks,
-)
-from senoscore.scoring.gsva import gsva_parts
-from senoscore.scoring.jasmine import JasmineLimits, JasmineSets, jasmine_components
-from senoscore.scoring.linear import LinearScore, linear_score, linear_sums, stack
+from senoscore.scoring.method import Data
 from senoscore.scoring.methods import METHODS, check_methods, parse_exact
 from senoscore.scoring.null import MatchedSets, matched_sets
 from senoscore.scoring.reference import Reference, gene_reference, genes_detected, normalisation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from senoscore.scoring.inputs import Matrix
-    from senoscore.scoring.linear import Linear
-    from senoscore.scoring.methods import Exact
+    from senoscore.scoring.method import Scorer
 
 
 __all__ = ["Engine", "Run", "cpus", "prepare"]
 
 _NULL_BYTES: Final = 64 << 20  # scores of random sets held at a time
 _EQUAL: Final = 1e-12  # scores this near each other differ by rounding only
-_LINEAR: Final[tuple[Linear, ...]] = ("seurat", "score_genes", "ans", "zscore", "wmean")
 
 
 @dataclass(frozen=True)
@@ -67,19 +51,8 @@ class Engine:
     sigs: SignatureSet
     index: SignatureIndex
     methods: tuple[str, ...]
-    values: str
     n_null: int
-    n_threads: int
-    ranks: RankPlan | None = None
-    exact_ranks: RankPlan | None = None
-    ordinal: Mapping[str, OrdinalPlan] = field(default_factory=dict)
-    linear: LinearScore | None = None
-    """All mean-based methods side by side: one pass over the cells."""
-    linear_methods: tuple[str, ...] = ()
-    jasmine: JasmineSets | None = None
-    limits: JasmineLimits | None = None
-    look: Callable[[Block, int, int], None] | None = None
-    """Looks at rows of a block that nobody has looked at before."""
+    scorers: tuple[Scorer, ...]
 
     def columns(self, block: Block) -> dict[str, dict[str, NDArray[np.floating]]]:
         """Score one block.
@@ -120,38 +93,8 @@ class Engine:
     def sets(self, block: Block) -> dict[str, NDArray[np.float64]]:
         """Scores of the parts, then of their random sets: per method, (n_rows, n_sets)."""
         out: dict[str, NDArray[np.float64]] = {}
-        rows: tuple[Any, ...] = (block.indptr, block.indices, block.data)
-        options: dict[str, Any] = {
-            "counts": self.values == k.COUNTS,
-            "n_threads": self.n_threads,
-            "first_row": block.start,
-        }
-        before = None if self.look is None else partial(self.look, block)
-        for plan in (self.ranks, self.exact_ranks):
-            if plan is not None:
-                scores = score_ranks(plan, *rows, **options, checked=True, before=before)
-                out |= {method: scores[:, i] for i, method in enumerate(plan.methods)}
-        for method, ordinal in self.ordinal.items():
-            out[method] = score_ordinal(ordinal, *rows, **options)
-        if self.linear is not None:
-            sums = linear_sums(
-                block,  # type: ignore[arg-type]  # a NamedTuple
-                self.linear,
-                normalise=normalisation(self.values),
-                n_threads=self.n_threads,
-            )
-            out |= zip(
-                self.linear_methods,
-                np.split(sums, len(self.linear_methods), axis=1),
-                strict=True,
-            )
-        if self.jasmine is not None and self.limits is not None:
-            components = jasmine_components(
-                block,  # type: ignore[arg-type]
-                self.jasmine,
-                n_threads=self.n_threads,
-            )
-            out["jasmine"] = self.limits.scale(components)
+        for scorer in self.scorers:
+            out |= scorer(block)
         return out
 
 
@@ -224,124 +167,28 @@ def _with_random(index: SignatureIndex, null: MatchedSets | None) -> SignatureIn
     )
 
 
-def prepare(
-    sigs: SignatureSet,
-    index: SignatureIndex,
-    methods: tuple[str, ...],
-    exact: Mapping[str, Exact],
-    *,
-    values: str,
-    n_vars: int,
-    n_missing: int,
-    blocks: Callable[[], Iterable[Block]],
-    reference: Reference | None,
-    n_detected: NDArray[np.int64] | None,
-    null: MatchedSets | None,
-    seed: int,
-    n_threads: int,
-    limits_file: Path | None = None,
-    look: Callable[[Block, int, int], None] | None = None,
-) -> Engine:
+def prepare(sigs: SignatureSet, methods: tuple[str, ...], data: Data) -> Engine:
     """Make the engine of a data set.
-
-    Parameters
-    ----------
-    n_missing
-        Different genes of the signatures that the matrix lacks.
-    blocks
-        All cells, for JASMINE's limits.
-    reference
-        First pass over all cells; None if no method needs it.
-    n_detected
-        Cells that express each gene, for the exact AUCell.
-    null
-        Random sets of each part; None for none.
-    seed
-        Of drawn control genes.
-    limits_file
-        File of JASMINE's limits: read if it is there, else made.
-    look
-        As in :class:`Engine`; for rank scores only.
 
     Raises
     ------
     InputError
-        ``limits_file`` is of other sets.
+        A file of the first pass is of other sets.
     MethodError
         Random sets are asked for a method that cannot score them.
     """
-    if null is not None:
+    if data.null is not None:
         unfit = [name for name in methods if not METHODS[name].null]
         if unfit:
             msg = f"no null calibration for {', '.join(unfit)}"
             there = ", ".join(name for name, method in METHODS.items() if method.null)
             raise MethodError(msg, fix=f"leave null at 0, or use of {there}")
-    sets = _with_random(index, null)
-    neutral = [m for m in methods if m in RANK_METHODS and m not in exact]
-    lists = (sets.indptr, sets.gene_idx, n_vars)
-    ordinal = {}
-    if "aucell" in exact:
-        assert n_detected is not None
-        ordinal["aucell"] = plan_decoupler(*lists, n_detected > 0)
-    if "ssgsea" in exact:
-        ordinal["ssgsea"] = plan_gseapy(*lists)
-    linear: dict[str, LinearScore] = {
-        method: linear_score(
-            method, index if null is None else sets, n_vars=n_vars, reference=reference, seed=seed,
-            by_position=method in exact,
-        )
-        for method in _LINEAR
-        if method in methods
-    }  # fmt: skip
-    jasmine = JasmineSets.of(index, n_vars=n_vars) if "jasmine" in methods else None
-    return Engine(
-        sigs,
-        index,
-        methods,
-        values,
-        0 if null is None else null.n_sets,
-        n_threads,
-        ranks=plan_ranks(neutral, *lists) if neutral else None,
-        exact_ranks=_exact_ucell(sets, n_vars, n_missing, exact.get("ucell")),
-        ordinal=ordinal,
-        linear=stack(linear) if linear else None,
-        linear_methods=tuple(linear),
-        jasmine=jasmine,
-        limits=None if jasmine is None else _jasmine_limits(blocks, jasmine, limits_file),
-        look=look,
-    )
-
-
-def _exact_ucell(
-    sets: SignatureIndex, n_vars: int, n_missing: int, twin: Exact | None
-) -> RankPlan | None:
-    if twin is None:
-        return None
-    return plan_ranks(
-        ["ucell"],
-        sets.indptr,
-        sets.gene_idx,
-        n_vars,
-        n_listed=sets.n_listed,
-        ucell_rule=twin.name,
-        extra_zeros=n_missing if twin.name == "ucell-r" else 0,
-    )
-
-
-def _jasmine_limits(
-    blocks: Callable[[], Iterable[Block]], sets: JasmineSets, file: Path | None
-) -> JasmineLimits:
-    """Smallest and largest components over all cells: a pass of its own, or its file."""
-    if file is not None and file.exists():
-        return JasmineLimits.load(file, sets)
-    limits: JasmineLimits | None = None
-    for block in blocks():
-        here = JasmineLimits.of(jasmine_components(block, sets))  # type: ignore[arg-type]
-        limits = here if limits is None else limits.merge(here)
-    assert limits is not None
-    if file is not None:
-        limits.save(file, sets)
-    return limits
+    together: dict[Any, list[str]] = {}
+    for name in methods:
+        together.setdefault(METHODS[name].plan, []).append(name)
+    scorers = tuple(plan(tuple(names), data) for plan, names in together.items())
+    n_null = 0 if data.null is None else data.null.n_sets
+    return Engine(sigs, data.parts, methods, n_null, scorers)
 
 
 logger = logging.getLogger(__name__)
@@ -382,21 +229,16 @@ class Run:
         if failed:
             logger.warning("%s: too few genes found for %s: NaN", matrix.where, ", ".join(failed))
         logger.info("%s: values are %s (%s)", matrix.where, matrix.values, matrix.values_from)
-        means = null > 0 or any(
-            METHODS[name].needs_controls and name != "jasmine" for name in self.methods
-        )
-        detected = any(twin.name == "decoupler" for twin in self.exact.values())
+        means = null > 0 or any(METHODS[name].needs_means for name in self.methods)
+        detected = any(twin.needs_detected for twin in self.exact.values())
         # A file serves other calls too; in memory, only what this call needs is collected.
         whole = means or (detected and reference is not None)
         first_pass = self._reference(reference) if whole else None
         self.n_detected = self._detected(first_pass) if detected else None
-        limits = None if reference is None else reference.with_suffix(".jasmine.npz")
         chosen = null > 0 and null_for is not None
-        block_wise = tuple(name for name in self.methods if name != "gsva")
-        self.gsva = gsva_parts(matrix, index, self.n_threads) if "gsva" in self.methods else None
         self.engine = self._engine(
-            self.sigs, index, block_wise, first_pass,
-            with_null=null > 0 and not chosen, limits=limits,
+            self.sigs, index, self.methods, first_pass,
+            with_null=null > 0 and not chosen, file=reference,
         )  # fmt: skip
         self.null_engines: list[Engine] = []
         self.n_without_z = dict.fromkeys(self.methods, 0)
@@ -416,29 +258,28 @@ class Run:
         reference: Reference | None,
         *,
         with_null: bool,
-        limits: Path | None = None,
+        file: Path | None = None,
     ) -> Engine:
         drawn = None
         if with_null and reference is not None:
             drawn = matched_sets(index, reference.mean, reference.var_names, self.null, self.seed)
         missing = {gene for genes in self.coverage["missing"] for gene in genes.split()}
-        return prepare(
-            sigs,
-            index,
-            methods,
-            {name: twin for name, twin in self.exact.items() if name in methods},
-            values=self.matrix.values,
-            n_vars=self.matrix.n_vars,
+        data = Data(
+            matrix=self.matrix,
+            parts=index,
+            sets=_with_random(index, drawn),
+            null=drawn,
+            exact={name: twin for name, twin in self.exact.items() if name in methods},
             n_missing=len(missing),
-            blocks=lambda: self.matrix.blocks(self.block_size, None),
             reference=reference,
             n_detected=self.n_detected,
-            null=drawn,
             seed=self.seed,
             n_threads=self.n_threads,
-            limits_file=limits,
+            blocks=lambda: self.matrix.blocks(self.block_size, None),
+            first_pass=file,
             look=self.matrix.look_at_rows if self.matrix.unseen else None,
         )
+        return prepare(sigs, methods, data)
 
     def _reference(self, path: Path | None) -> Reference:
         """Moments of the genes over all cells, from a file if it is there."""
@@ -457,7 +298,7 @@ class Run:
             self.matrix.blocks(self.block_size, None),  # type: ignore[arg-type]  # a NamedTuple
             list(names),
             normalise=normalise,
-            means_only=path is None and "zscore" not in self.methods,
+            means_only=path is None and not any(METHODS[name].needs_sd for name in self.methods),
         )
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -478,8 +319,6 @@ class Run:
         self.n_without_z = dict.fromkeys(self.methods, 0)
         for block in self.matrix.blocks(self.block_size, rows):
             scores = self.engine.columns(block)
-            if self.gsva is not None:
-                scores["gsva"] = combine(self.gsva[block.start : block.stop], self.sigs)
             for engine in self.null_engines:
                 against = engine.columns(block)
                 scores |= {key: table for key, table in against.items() if key not in scores}

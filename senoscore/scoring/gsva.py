@@ -10,6 +10,7 @@ import pandas as pd
 from senoscore.errors import MethodError
 from senoscore.io import from_extra
 from senoscore.kernels import lognormalise_rows
+from senoscore.scoring.method import ANY_VALUES, LOGGED, Method
 from senoscore.scoring.reference import normalisation
 
 if TYPE_CHECKING:
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 
     from senoscore.genesets import SignatureIndex
     from senoscore.scoring.inputs import Matrix
+    from senoscore.scoring.method import Data, Scorer
 
 
-__all__ = ["gsva", "gsva_parts"]
+__all__ = ["GSVA", "gsva", "gsva_parts"]
 
 MIN_SAMPLES = 2
 """The kernel estimate of a gene needs other samples to compare with."""
@@ -139,3 +141,15 @@ def gsva_parts(matrix: Matrix, index: SignatureIndex, n_threads: int) -> NDArray
     }
     scores = gsva(expression, sets, n_threads=n_threads)
     return scores.reindex(columns=list(index.names)).to_numpy(dtype=np.float64)
+
+
+def _plan(_names: tuple[str, ...], data: Data) -> Scorer:
+    """Score all samples at once, since each depends on the others, and hand out their rows."""
+    scores = gsva_parts(data.matrix, data.parts, data.n_threads)
+    return lambda block: {"gsva": scores[block.start : block.stop]}
+
+
+GSVA: Final = Method(
+    "gsva", "GSVA", -1.0, 1.0, ANY_VALUES, LOGGED, "by gseapy", "all cells",
+    needs_controls=False, null=False, doi="10.1186/1471-2105-14-7", plan=_plan,
+)  # fmt: skip

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
 from senoscore.errors import InputError
 from senoscore.kernels import jasmine_parts, run_rows
+from senoscore.scoring.method import ANY_VALUES, Method
 from senoscore.scoring.reference import load_npz, save_npz
 
 if TYPE_CHECKING:
     import os
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from senoscore.genesets import SignatureIndex
+    from senoscore.scoring.method import Data, Scorer
     from senoscore.scoring.reference import Block
 
 
-__all__ = ["JasmineLimits", "JasmineSets", "jasmine_components"]
+__all__ = ["JASMINE", "JasmineLimits", "JasmineSets", "jasmine_components"]
 
 _KIND = "senoscore jasmine limits 1"
 
@@ -172,3 +175,34 @@ class JasmineLimits:
         centred = components - self.low[:, None, :]
         scaled = np.where(span > 0, centred / np.where(span > 0, span, 1.0), 0.0 * centred)
         return scaled.mean(axis=0)
+
+
+def _plan(_names: tuple[str, ...], data: Data) -> Scorer:
+    """Find the limits of the components over all cells, or read them beside the first pass."""
+    sets = JasmineSets.of(data.parts, n_vars=data.matrix.n_vars)
+    file = None if data.first_pass is None else data.first_pass.with_suffix(".jasmine.npz")
+    limits = _limits(data, sets, file)
+
+    def score(block: Any) -> dict[str, NDArray[np.float64]]:
+        return {"jasmine": limits.scale(jasmine_components(block, sets, n_threads=data.n_threads))}
+
+    return score
+
+
+def _limits(data: Data, sets: JasmineSets, file: Path | None) -> JasmineLimits:
+    if file is not None and file.exists():
+        return JasmineLimits.load(file, sets)
+    limits: JasmineLimits | None = None
+    for block in data.blocks():
+        here = JasmineLimits.of(jasmine_components(block, sets))  # type: ignore[arg-type]
+        limits = here if limits is None else limits.merge(here)
+    assert limits is not None
+    if file is not None:
+        limits.save(file, sets)
+    return limits
+
+
+JASMINE: Final = Method(
+    "jasmine", "JASMINE", 0.0, 1.0, ANY_VALUES, "none", "mean ranks of expressed genes",
+    "all cells", needs_controls=True, null=False, doi="10.7554/eLife.71994", plan=_plan,
+)  # fmt: skip

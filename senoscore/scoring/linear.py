@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -12,6 +12,7 @@ from scipy import sparse
 from senoscore.errors import MethodError
 from senoscore.kernels import mean
 from senoscore.scoring.controls import ControlGenes, ans_controls, scanpy_controls, seurat_controls
+from senoscore.scoring.method import ANY_VALUES, LOGGED, Exact, Method
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,10 +20,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from senoscore.genesets import SignatureIndex
+    from senoscore.scoring.method import Data, Scorer
     from senoscore.scoring.reference import Block, Reference
 
 
-__all__ = ["Linear", "LinearScore", "choose_controls", "linear_score", "linear_sums", "stack"]
+__all__ = [
+    "ANS",
+    "SCORE_GENES",
+    "SEURAT",
+    "WMEAN",
+    "ZSCORE",
+    "Linear",
+    "LinearScore",
+    "choose_controls",
+    "linear_score",
+    "linear_sums",
+    "stack",
+]
 
 Linear = Literal["wmean", "zscore", "score_genes", "seurat", "ans"]
 
@@ -303,3 +317,59 @@ def linear_sums(
     out[:, counted] -= controls[:, : counted.size] * score.scale[counted]
     out += score.offset
     return out
+
+
+def _plan(names: tuple[str, ...], data: Data) -> Scorer:
+    """Put the weights of all methods side by side: one pass over the cells."""
+    from senoscore.scoring.reference import normalisation
+
+    wanted = [name for name in _ORDER if name in names]
+    index = data.parts if data.null is None else data.sets
+    stacked = stack(
+        {
+            name: linear_score(
+                name, index, n_vars=data.matrix.n_vars, reference=data.reference, seed=data.seed,
+                by_position=name in data.exact,
+            )
+            for name in wanted
+        }
+    )  # fmt: skip
+    normalise, n_threads = normalisation(data.matrix.values), data.n_threads
+
+    def score(block: Any) -> dict[str, NDArray[np.float64]]:
+        sums = linear_sums(block, stacked, normalise=normalise, n_threads=n_threads)
+        return dict(zip(wanted, np.split(sums, len(wanted), axis=1), strict=True))
+
+    return score
+
+
+_ORDER: Final[tuple[Linear, ...]] = ("seurat", "score_genes", "ans", "zscore", "wmean")
+_INF: Final = float("inf")
+
+SEURAT: Final = Method(
+    "seurat", "AddModuleScore", -_INF, _INF, ANY_VALUES, LOGGED, "none", "all cells",
+    needs_controls=True, null=False, doi="10.1126/science.aad0501", plan=_plan, needs_means=True,
+)  # fmt: skip
+SCORE_GENES: Final = Method(
+    "score_genes", "scanpy score_genes", -_INF, _INF, ANY_VALUES, LOGGED, "none", "all cells",
+    needs_controls=True, null=False, doi="10.1186/s13059-017-1382-0", plan=_plan, needs_means=True,
+    exact=(
+        Exact(
+            "scanpy", "1.x", 1e-12,
+            "the same draw of control genes, by position: it depends on their order",
+        ),
+    ),
+)  # fmt: skip
+ANS: Final = Method(
+    "ans", "Adjusted neighbourhood scoring", -_INF, _INF, ANY_VALUES, LOGGED, "none", "all cells",
+    needs_controls=True, null=False, doi="10.1101/gr.280926.125", plan=_plan, needs_means=True,
+)  # fmt: skip
+ZSCORE: Final = Method(
+    "zscore", "Mean z-score", -_INF, _INF, ANY_VALUES, LOGGED, "none", "all cells",
+    needs_controls=True, null=True, doi="10.1371/journal.pcbi.1000217", plan=_plan,
+    needs_means=True, needs_sd=True,
+)  # fmt: skip
+WMEAN: Final = Method(
+    "wmean", "Weighted mean", -_INF, _INF, ANY_VALUES, LOGGED, "none", "one cell",
+    needs_controls=False, null=True, doi="10.1093/bioadv/vbac016", plan=_plan,
+)  # fmt: skip

@@ -1,14 +1,17 @@
-"""Which scores there are, and what must be known of each before it is used."""
+"""Which scores there are: the list of methods, and what may be asked of each."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
-from senoscore import names as k
 from senoscore.errors import MethodError
+from senoscore.scoring.gsva import GSVA
+from senoscore.scoring.jasmine import JASMINE
+from senoscore.scoring.linear import ANS, SCORE_GENES, SEURAT, WMEAN, ZSCORE
+from senoscore.scoring.method import Exact, Method
+from senoscore.scoring.ranks import AUCELL, SINGSCORE, SSGSEA, UCELL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,160 +21,20 @@ if TYPE_CHECKING:
 
 __all__ = ["METHODS", "Exact", "Method", "check_methods", "methods", "parse_exact"]
 
-_ANY: Final = (k.COUNTS, k.LOGNORM, k.LINEAR)
-_LOGGED: Final = "counts and linear values become log1p of counts per 10,000"
-
-
-@dataclass(frozen=True)
-class Exact:
-    """An implementation whose very numbers can be asked for.
-
-    Attributes
-    ----------
-    name
-        Package, as in ``exact="name==versions"``.
-    versions
-        Versions whose definition this is; ``x`` stands for any number.
-    tolerance
-        Largest difference to its numbers, as tested.
-    note
-        What the definition does that the default does not.
-    """
-
-    name: str
-    versions: str
-    tolerance: float
-    note: str
-
-    def __str__(self) -> str:
-        """Write as the argument ``exact`` is written."""
-        return f"{self.name}=={self.versions}" if self.versions else self.name
-
-
-@dataclass(frozen=True)
-class Method:
-    """A score and its properties.
-
-    Attributes
-    ----------
-    name
-        As in ``score(..., methods=name)`` and in the column names.
-    title
-        As in the literature.
-    low, high
-        Range of the score of one gene list.
-    values
-        Kinds of values it accepts.
-    transform
-        What is done to them on the way.
-    ties
-        How equal values are treated.
-    depends_on
-        ``one cell``, or ``all cells`` if adding cells can change the score of others.
-    needs_controls
-        Whether control genes or gene moments of the whole data set are needed first.
-    null
-        Whether matched random sets can be scored along (``null=R``).
-    doi
-        Where it was published.
-    exact
-        Implementations whose numbers can be reproduced.
-    """
-
-    name: str
-    title: str
-    low: float
-    high: float
-    values: tuple[str, ...]
-    transform: str
-    ties: str
-    depends_on: str
-    needs_controls: bool
-    null: bool
-    doi: str
-    exact: tuple[Exact, ...] = ()
-
-
-_INF: Final = float("inf")
-_NEUTRAL: Final = "mean over all orders of tied genes; zeros are one tie"
-
 METHODS: Final[Mapping[str, Method]] = {
-    "ucell": Method(
-        "ucell", "UCell", 0.0, 1.0, _ANY, "none", _NEUTRAL, "one cell",
-        needs_controls=False, null=True, doi="10.1016/j.csbj.2021.06.043",
-        exact=(
-            Exact(
-                "pyucell", "0.8.0", 1e-6,
-                "stored values only are ranked; mean ranks above the limit count as the limit; "
-                "missing genes rank last",
-            ),
-            Exact(
-                "ucell-r", "", 1e-12,
-                "mean ranks of all genes, capped; missing genes are zeros (R package 2.8 to 2.14)",
-            ),
-        ),
-    ),
-    "aucell": Method(
-        "aucell", "AUCell", 0.0, 1.0, _ANY, "none", _NEUTRAL, "one cell",
-        needs_controls=False, null=True, doi="10.1038/nmeth.4463",
-        exact=(
-            Exact(
-                "decoupler", "2.x", 1e-12,
-                "ties in the order of one fixed shuffle; the universe is the genes that any cell "
-                "expresses, so it depends on all cells; empty cells are NaN",
-            ),
-        ),
-    ),
-    "ssgsea": Method(
-        "ssgsea", "ssGSEA", -1.0, 1.0, _ANY, "none", _NEUTRAL, "one cell",
-        needs_controls=False, null=True, doi="10.1038/nature08460",
-        exact=(
-            Exact(
-                "gseapy", "1.3.x", 1e-9,
-                "ties in order of position, last gene first; not divided by the number of genes",
-            ),
-        ),
-    ),
-    "singscore": Method(
-        "singscore", "singscore", -0.5, 0.5, _ANY, "none", _NEUTRAL, "one cell",
-        needs_controls=False, null=True, doi="10.1186/s12859-018-2435-4",
-    ),
-    "seurat": Method(
-        "seurat", "AddModuleScore", -_INF, _INF, _ANY, _LOGGED, "none", "all cells",
-        needs_controls=True, null=False, doi="10.1126/science.aad0501",
-    ),
-    "score_genes": Method(
-        "score_genes", "scanpy score_genes", -_INF, _INF, _ANY, _LOGGED, "none", "all cells",
-        needs_controls=True, null=False, doi="10.1186/s13059-017-1382-0",
-        exact=(
-            Exact(
-                "scanpy", "1.x", 1e-12,
-                "the same draw of control genes, by position: it depends on their order",
-            ),
-        ),
-    ),
-    "ans": Method(
-        "ans", "Adjusted neighbourhood scoring", -_INF, _INF, _ANY, _LOGGED, "none", "all cells",
-        needs_controls=True, null=False, doi="10.1101/gr.280926.125",
-    ),
-    "jasmine": Method(
-        "jasmine", "JASMINE", 0.0, 1.0, _ANY, "none", "mean ranks of expressed genes",
-        "all cells", needs_controls=True, null=False, doi="10.7554/eLife.71994",
-    ),
-    "zscore": Method(
-        "zscore", "Mean z-score", -_INF, _INF, _ANY, _LOGGED, "none", "all cells",
-        needs_controls=True, null=True, doi="10.1371/journal.pcbi.1000217",
-    ),
-    "wmean": Method(
-        "wmean", "Weighted mean", -_INF, _INF, _ANY, _LOGGED, "none", "one cell",
-        needs_controls=False, null=True, doi="10.1093/bioadv/vbac016",
-    ),
-    "gsva": Method(
-        "gsva", "GSVA", -1.0, 1.0, _ANY, _LOGGED, "by gseapy", "all cells",
-        needs_controls=False, null=False, doi="10.1186/1471-2105-14-7",
-    ),
+    method.name: method
+    for method in (
+        UCELL, AUCELL, SSGSEA, SINGSCORE,
+        SEURAT, SCORE_GENES, ANS, JASMINE, ZSCORE, WMEAN,
+        GSVA,
+    )
 }  # fmt: skip
 """All methods by name."""
+
+_LISTED: Final = (
+    "title", "low", "high", "values", "transform", "ties", "depends_on", "needs_controls", "null",
+    "doi",
+)  # fmt: skip
 
 
 def methods() -> pd.DataFrame:
@@ -187,15 +50,12 @@ def methods() -> pd.DataFrame:
 
     rows = []
     for method in METHODS.values():
-        row = asdict(method)
-        row["method"] = row.pop("name")
+        row = {"method": method.name, **{name: getattr(method, name) for name in _LISTED}}
         row["values"] = ", ".join(method.values)
         row["exact"] = ", ".join(map(str, method.exact))
         row["tolerance"] = ", ".join(f"{twin.tolerance:g}" for twin in method.exact)
         rows.append(row)
-    first = ["method", "title"]
-    table = pd.DataFrame(rows)
-    return table[first + [name for name in table.columns if name not in first]]
+    return pd.DataFrame(rows)
 
 
 def check_methods(names: str | Iterable[str]) -> tuple[str, ...]:

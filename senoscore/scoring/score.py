@@ -11,10 +11,9 @@ import pandas as pd
 from senoscore import names as k
 from senoscore.errors import InputError
 from senoscore.io import atomic_path, track
-from senoscore.kernels import RANK_METHODS
 from senoscore.scoring.engine import Run, cpus
 from senoscore.scoring.inputs import NotPlainError, from_anndata, from_file, from_frame
-from senoscore.scoring.methods import check_methods
+from senoscore.scoring.methods import METHODS, check_methods
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -124,7 +123,7 @@ def score(
         matrix = from_frame(data, threads)
     else:
         # Rank scores need to know nothing of other cells: one pass over the memory is enough.
-        alone = exact is None and null == 0 and set(methods) <= set(RANK_METHODS)
+        alone = exact is None and null == 0 and all(METHODS[name].looks for name in methods)
         matrix = from_anndata(data, layer, threads, while_scoring=alone)
     call = (matrix, signatures, methods, exact, gate, null, seed, block_size, n_threads)
     try:

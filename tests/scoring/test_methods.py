@@ -1,8 +1,16 @@
 from __future__ import annotations
 
+import dataclasses
+import re
+from pathlib import Path
+
+import pandas as pd
 import pytest
 
+import senoscore as sen
+import senoscore.scoring
 from senoscore.errors import MethodError
+from senoscore.genesets import Gate
 from senoscore.kernels.rank import RANK_METHODS
 from senoscore.scoring.methods import METHODS, check_methods, methods, parse_exact
 
@@ -62,3 +70,29 @@ def test_exact_per_method_must_name_a_method_asked_for():
     with pytest.raises(MethodError, match="aucell, which is not among"):
         parse_exact({"aucell": "decoupler"}, ("ucell",))
     assert parse_exact(None, ("ucell",)) == {}
+
+
+def test_the_engine_knows_no_method_by_name() -> None:
+    room = Path(senoscore.scoring.__file__).parent
+    for name in ("engine", "score", "method", "inputs", "null"):
+        text = (room / f"{name}.py").read_text(encoding="utf-8")
+        code = re.sub(r'""".*?"""', "", text, flags=re.S)
+        named = [method for method in METHODS if f'"{method}"' in code]
+        assert named == (["ucell"] if name == "score" else []), "only a default may name one"
+
+
+def test_a_method_needs_one_object(monkeypatch) -> None:
+    """One that nobody has heard of is scored, gated, listed and refused random sets."""
+
+    def plan(names, data):
+        genes = data.parts.gene_idx[: data.parts.indptr[1]]
+        return lambda block: {names[0]: block.to_csr()[:, genes].max(axis=1).toarray() * 1.0}
+
+    largest = dataclasses.replace(METHODS["gsva"], name="largest", plan=plan)
+    monkeypatch.setitem(METHODS, "largest", largest)
+    table = pd.DataFrame([[1, 7, 2], [3, 0, 9]], columns=["TP53", "CDKN1A", "MKI67"])
+    gate = Gate(min_genes=1)
+    scores = sen.score(table, {"arrest": ["TP53", "CDKN1A"]}, methods="largest", gate=gate)
+    assert scores["largest:arrest"].tolist() == [7.0, 3.0]
+    with pytest.raises(MethodError, match="no null calibration for largest"):
+        sen.score(table, {"arrest": ["TP53"]}, methods="largest", gate=gate, null=2)
