@@ -642,6 +642,10 @@ def burden(
     calls: CallsFiles = None,
     output: Output = None,
     tissue: Annotated[Path | None, typer.Option(help="Table of whole tissue to write.")] = None,
+    rates: Annotated[Path | None, typer.Option(help="Call rates of the control samples.")] = None,
+    prevalence: Annotated[
+        Path | None, typer.Option(help="Senescent shares by the learnt call.")
+    ] = None,
     results: Results = _RESULTS,
 ) -> None:
     """One row per sample and compartment."""
@@ -656,9 +660,12 @@ def burden(
             "coverage": coverage, "calls": calls,
         },
     )  # fmt: skip
+    chosen = _settings(settings, config)
+    if prevalence is None and chosen["call"]["engine"] != "panel":
+        prevalence = layout.summary("prevalence")
     stages.burden(
-        files, samples, _settings(settings, config), panel=panel,
-        out=output or layout.summary("burden"),
+        files, samples, chosen, panel=panel, rates=rates or layout.calibration_rates,
+        prevalence=prevalence, out=output or layout.summary("burden"),
         tissue_out=tissue or layout.summary("burden_tissue"),
     )  # fmt: skip
 

@@ -36,7 +36,7 @@ INDEX: Final = "senescence_index"
 FDR: Final = "senescence_fdr"
 P: Final = "senescence_p"
 PROGRAMME_SCORE: Final = "senescence_score"
-ENGINE: Final = "engine"
+ENGINE: Final = "senescence_engine"
 SIGNATURE: Final = "signature"
 DEPTH: Final = ("n_counts", "total_counts")
 """Counts of a cell: senoscore's name, and scanpy's."""

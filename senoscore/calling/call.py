@@ -391,7 +391,7 @@ def _overrule(
     """
     states = result[k.STATE].astype(str).to_numpy(dtype=object)
     reason = result[k.REASON].to_numpy(dtype=object).copy()
-    called = learnt.cells["called"].to_numpy(dtype=bool)
+    called = learnt.cells["passes"].to_numpy(dtype=bool)  # by the same cuts in controls
     seen = np.isfinite(learnt.cells["p"].to_numpy())
     control = control_mask(table, calibration.control)
     day = days_of(table, control)

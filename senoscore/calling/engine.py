@@ -81,7 +81,8 @@ class Learnt:
     cells
         One row a cell, in the order of the AnnData: ``score`` (control SDs, against the lower
         middle of its sample), ``p`` (against the control cells of the run), ``p_kinds`` (arrest
-        and another kind), ``q``, ``called``, ``deep`` (its sample is more than 1.5 times deeper
+        and another kind), ``q``, ``called``, ``passes`` (called, or a control cell that the
+        same cuts let pass), ``deep`` (its sample is more than 1.5 times deeper
         or shallower than every control sample); NaN and False where a cell was not judged.
     programme
         One row a compartment and gene with a weight: ``weight`` and ``shift`` (control SDs),
@@ -496,6 +497,7 @@ def judge_cells(
     cells.iloc[at, 3] = calls.q
     cells.iloc[at, 4] = calls.called
     cells.iloc[at, 5] = _unlike_controls(scored.depth[at], own, room, arms)
+    cells["passes"] = _passes(cells)
     amounts = prevalence(calls.aligned[:, total], own, room, arms, subject=plan.subjects[own])
     table = pd.DataFrame(
         {
@@ -510,6 +512,21 @@ def judge_cells(
     )
     whole = sorted({plan.compartments[c] for c in room[calls.moved]})
     return cells, table, note_of(programme, calls.like, whole)
+
+
+def _passes(cells: pd.DataFrame) -> Bools:
+    """Called cells and the control cells that the same cuts let pass: what shares are counted by.
+
+    The called cells are those below a cut of either p; control cells are in no family of tests.
+    """
+    called = cells["called"].to_numpy(dtype=bool)
+    if not called.any():
+        return called
+    out = called | cells["q"].isna().to_numpy()
+    for name in ("p", "p_kinds"):
+        value = cells[name].to_numpy()
+        out &= value <= value[called].max()
+    return np.asarray(out)
 
 
 def _unlike_controls(depth: Floats, sample: Ints, compartment: Ints, treated: Bools) -> Bools:

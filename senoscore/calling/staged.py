@@ -225,7 +225,7 @@ def apply_learnt(
     ----------
     calls
         What :func:`senoscore.call` gave for ``table``; states, reasons and FDR are changed, and
-        ``senescence_p`` and ``senescence_score`` put in.
+        ``senescence_p``, ``senescence_score`` and ``senescence_engine`` put in.
     learnt
         ``cells`` of :func:`~senoscore.calling.engine.judge_cells`, in the same order.
     table, calibration
@@ -235,6 +235,8 @@ def apply_learnt(
     _overrule(calls, Learnt(cells, pd.DataFrame(), pd.DataFrame(), ""), table, calibration)
     calls[k.P] = learnt["p"].to_numpy(np.float32)
     calls[k.PROGRAMME_SCORE] = learnt["score"].to_numpy(np.float32)
+    seen = np.isfinite(learnt["p"].to_numpy())
+    calls[k.ENGINE] = pd.Categorical(np.where(seen, LEARNED, PANEL), categories=[LEARNED, PANEL])
 
 
 def write_families(found: Iterable[Family], path: Path) -> None:

@@ -50,6 +50,7 @@ STATES: Final = (
 """States a cell can have, in the order of their columns."""
 
 POSITIVE: Final = "panel_positive"
+_LEARNED: Final = "learned"
 _COVARIATES: Final = {
     "n_counts": "median_counts",
     "n_genes": "median_genes",
@@ -62,6 +63,8 @@ _DESIGN: Final = (
 _NUMBERS: Final = (k.DOSE, "n_fractions", "bed_gy", "eqd2_gy", k.DAYS)
 _FACTS: Final = (k.DATASET, "assay", "organism")
 _PROFILES: Final = ("bulk", "array")
+_LOWER: Final = "excess is a lower bound on prevalence"
+_MISSES: Final = "cells called at the stated false discovery rate: what is missed comes on top"
 _ALIKE: Final = [k.COMPARTMENT, *KINDS]
 """Rows that may share a control: nuclei are no baseline of cells, mice none of patients."""
 
@@ -75,6 +78,8 @@ def burden(
     control: str = k.CONTROL,
     min_cells: int = 30,
     min_days_stable: float = 7.0,
+    prevalence: pd.DataFrame | None = None,
+    rates: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Summarise cells to one row per sample and compartment.
 
@@ -102,19 +107,31 @@ def burden(
     min_days_stable
         Days after irradiation before which the pattern is an acute damage response (status
         ``acute``).
+    prevalence
+        Estimated senescent shares (sample, compartment, prevalence, prevalence_lo,
+        prevalence_hi, shifted); None takes those that :func:`senoscore.call` left in an AnnData.
+    rates
+        ``.rates`` of the calibration: how often control cells fulfil rules; None leaves
+        ``control_escaped`` and ``control_acute`` empty.
 
     Returns
     -------
     Every sample x every compartment seen anywhere: facts and design, ``n_cells`` (kept),
     ``n_assessable``, ``n_<state>``, ``n_positive``: cells that fulfil the panel's composite rule,
-    whatever the clock and the per-cell FDR say (``n_senescent`` are those that FDR lets one point
-    at). ``fraction`` = n_positive / n_assessable (0..1) with ``fraction_lo`` and ``fraction_hi``
+    whatever the clock and the per-cell FDR say. ``engine``: what finds the senescent cells of the
+    compartment, ``learned`` or ``panel``. ``n_called``: the cells of state ``senescent`` where a
+    programme was learnt (in controls those that the same cuts let pass), else, and before
+    ``min_days_stable``, n_positive. ``fraction`` = n_called / n_assessable (0..1) with
+    ``fraction_lo`` and ``fraction_hi``
     (95 % Wilson interval over the cells of this sample only: it says nothing of other animals),
-    ``control_fraction`` (mean over control subjects, the rule's own error rate: those of the same
-    day where there are two, else all; of the same region where each irradiated region has some,
-    as :func:`senoscore.trend` compares), ``excess`` (fraction - control_fraction, a lower bound on
-    the share of cells that irradiation changed,
-    because the cut has a miss rate), ``share`` (of the kept cells of the sample, or region),
+    ``control_fraction`` (mean over control subjects, the error rate of the same measure: those of
+    the same day where there are two, else all; of the same region where each irradiated region has
+    some, as :func:`senoscore.trend` compares), ``excess`` (fraction - control_fraction, a lower
+    bound on the share of cells that irradiation changed, because the cut has a miss rate),
+    ``prevalence`` with its 95 % interval and ``shifted`` (share estimated without naming cells),
+    ``rule_fraction``, ``rule_control_fraction`` and ``rule_excess`` (the same three by the panel's
+    rule), ``control_escaped`` and ``control_acute`` (how often control cells would be of those
+    states), ``share`` (of the kept cells of the sample, or region),
     medians of depth, ``index_mean``, ``mean:<column>``, ``status`` and ``note``. Status is ok,
     acute (before ``min_days_stable``: not senescence yet), no_time (irradiated, and nobody knows
     when: never called senescent), few_cells, absent, no_control (no fraction either),
@@ -130,10 +147,14 @@ def burden(
     """
     control = control_word(control)
     cells = data if isinstance(data, pd.DataFrame) else cells_of(data)
+    if prevalence is None and not isinstance(data, pd.DataFrame):
+        prevalence = data.uns.get(k.UNS, {}).get("prevalence")
     cells = cells.reset_index(drop=True)
     _check(cells, (sample, compartment, k.STATE, k.INDEX))
     extras = design_extras(cells)
-    cells = plain(cells, (*_DESIGN, *extras, *_FACTS, "region", k.STATE, k.KEEP, POSITIVE))
+    cells = plain(
+        cells, (*_DESIGN, *extras, *_FACTS, "region", k.STATE, k.KEEP, POSITIVE, k.ENGINE)
+    )
     if cells[sample].isna().any():
         msg = f"{int(cells[sample].isna().sum())} cells have no sample (column {sample!r})"
         raise InputError(msg, fix="give each cell a sample, or leave those cells out")
@@ -162,7 +183,8 @@ def burden(
     total = table.groupby(unit, observed=True)["n_cells"].transform("sum")
     table["share"] = table["n_cells"] / total.where(total > 0)
     is_profile = _profiles(cells, table)
-    _fractions(table, is_profile, control=control, min_cells=min_cells)
+    _fractions(table, is_profile, control=control, min_cells=min_cells, stable=min_days_stable)
+    _amounts(table, unit, prevalence, rates)
     _status(table, is_profile, control=control, min_cells=min_cells, stable=min_days_stable)
     return _ordered(table)
 
@@ -292,7 +314,13 @@ def _counts(kept: pd.DataFrame, by: list[pd.Series]) -> pd.DataFrame:
         positive = _flags(kept[POSITIVE])
     else:
         positive = kept[k.STATE].astype(str).isin(["senescent", "senescent_candidate"])
-    table["n_positive"] = positive.groupby(by, observed=True).sum()
+    counted = positive.groupby(by, observed=True).sum()
+    table["n_positive"] = counted.reindex(table.index, fill_value=0)
+    by_programme = pd.Series(data=False, index=kept.index)
+    if k.ENGINE in kept:
+        by_programme = kept[k.ENGINE].astype(str).eq(_LEARNED)
+    counted = by_programme.groupby(by, observed=True).sum()
+    table["n_by_programme"] = counted.reindex(table.index, fill_value=0)
     return table
 
 
@@ -316,29 +344,74 @@ def _means(kept: pd.DataFrame, by: list[pd.Series]) -> pd.DataFrame:
     return pd.DataFrame(columns).set_axis(groups.size().index)
 
 
-def _fractions(table: pd.DataFrame, is_profile: pd.Series, *, control: str, min_cells: int) -> None:
+def _fractions(
+    table: pd.DataFrame, is_profile: pd.Series, *, control: str, min_cells: int, stable: float
+) -> None:
+    """Share of called cells and of those that fulfil the panel's rule, each against its controls.
+
+    Called are the cells of state senescent where a programme was learnt in the compartment, those
+    that fulfil the rule elsewhere and before day ``stable``.
+    """
+    by_programme = table.pop("n_by_programme") > 0
+    same = [table[name] for name in _ALIKE]
+    grouped = by_programme.groupby(same, dropna=False, observed=True)
+    learned = grouped.transform("any").astype(bool)
+    early = (table[k.TREATMENT] != control) & (table[k.DAYS] < stable)
+    table["engine"] = np.where(learned, _LEARNED, "panel")
+    called = table["n_senescent"].where(learned, table["n_positive"])
     enough = (table["n_assessable"] >= min_cells) & ~is_profile
     n = table["n_assessable"].where(enough).to_numpy(dtype=float)
-    positive = table["n_positive"].to_numpy(dtype=float)
-    table["fraction"] = positive / n
-    table[["fraction_lo", "fraction_hi"]] = wilson(positive, n)
-    table["control_fraction"] = _control_fraction(table, control)
+    table["rule_fraction"] = table["n_positive"].to_numpy(dtype=float) / n
+    table["rule_control_fraction"] = _control_fraction(table, control, "rule_fraction")
+    table["rule_excess"] = table["rule_fraction"] - table["rule_control_fraction"]
+    table["fraction"] = called.to_numpy(dtype=float) / n
+    own = _control_fraction(table, control, "fraction")
+    table["control_fraction"] = own.where(~early, table["rule_control_fraction"])
+    table["n_called"] = called.where(~early, table["n_positive"]).astype(np.int64)
+    counted = table["n_called"].to_numpy(dtype=float)
+    table["fraction"] = counted / n
+    table[["fraction_lo", "fraction_hi"]] = wilson(counted, n)
     table["excess"] = table["fraction"] - table["control_fraction"]
 
 
-def _control_fraction(table: pd.DataFrame, control: str) -> pd.Series:
-    """Mean over the control subjects that each row is compared with."""
+def _amounts(
+    table: pd.DataFrame,
+    unit: list[str],
+    prevalence: pd.DataFrame | None,
+    rates: pd.DataFrame | None,
+) -> None:
+    """Put the estimated prevalence in, and how often controls would be of the unrated states."""
+    names = ["prevalence", "prevalence_lo", "prevalence_hi", "shifted"]
+    table[names[:-1]], table["shifted"] = np.nan, ""
+    if prevalence is not None and len(prevalence) and unit == [k.SAMPLE]:
+        by = [k.SAMPLE, k.COMPARTMENT]
+        own = prevalence.assign(**{name: prevalence[name].astype(str) for name in by})
+        found = own.set_index(by)[names].reindex(pd.MultiIndex.from_frame(table[by]))
+        known = found["prevalence"].notna().to_numpy()
+        for name in names[:-1]:
+            table[name] = found[name].to_numpy(dtype=float)
+        moved = found["shifted"].astype(str).str.lower().eq("true").to_numpy()
+        table["shifted"] = np.where(known, np.where(moved, "true", "false"), "")
+    for name, rate in (("control_escaped", "rate_escaped"), ("control_acute", "rate_acute")):
+        table[name] = np.nan
+        if rates is not None and rate in rates:
+            mean = rates.groupby(k.COMPARTMENT, observed=True)[rate].mean()
+            table[name] = table[k.COMPARTMENT].map(mean).astype(float)
+
+
+def _control_fraction(table: pd.DataFrame, control: str, measure: str) -> pd.Series:
+    """Mean of a fraction over the control subjects that each row is compared with."""
     own = table[k.SUBJECT].astype(object).where(table[k.SUBJECT].notna(), "").astype(str)
     named = table.assign(**{k.SUBJECT: own.where(own != "", table[k.SAMPLE])})
     out = pd.Series(np.nan, index=table.index)
     for _, whole in named.groupby(_ALIKE, observed=True):
         regions = whole["region"] if regions_apart(whole, control=control) else whole[k.COMPARTMENT]
         for _, of in whole.groupby(regions, observed=True):
-            controls = of[(of[k.TREATMENT] == control) & of["fraction"].notna()]
+            controls = of[(of[k.TREATMENT] == control) & of[measure].notna()]
             for days, rows in of.groupby(k.DAYS, dropna=False, observed=True):
                 base, _ = controls_at(controls, float(str(days)))
                 subjects = base.groupby([k.SUBJECT, k.DAYS], dropna=False, observed=True)[
-                    "fraction"
+                    measure
                 ].mean()
                 out[rows.index] = subjects.mean()
     return out
@@ -375,7 +448,9 @@ def _status(
     conditions = [rule[0].to_numpy(dtype=bool) for rule in rules]
     notes = [pd.Series(rule[2], index=table.index).to_numpy(dtype=object) for rule in rules]
     table["status"] = np.select(conditions, [rule[1] for rule in rules], default="ok")
-    table["note"] = np.select(conditions, notes, default="excess is a lower bound on prevalence")
+    table["note"] = np.select(conditions, notes, default=_LOWER)
+    called = (table["status"] == "ok") & (table["engine"] == _LEARNED)
+    table.loc[called, "note"] = _MISSES
     alone = table["status"].isin(["ok", "acute"]) & table["control_fraction"].isna()
     table.loc[alone, "note"] = f"no control sample has {min_cells} assessable cells: no excess"
     alone = table[k.COMPARTMENT].isin(without_controls(table, control=control))
@@ -383,7 +458,8 @@ def _status(
         # The same column, another unit: without a word the two would be compared.
         table.loc[alone & (table["n_cells"] > 0), "note"] += f"; mean:z:* are in {MATCHED_SETS}"
     # A rule without its controls has a cut of its own making: what it counts is no fraction.
-    table.loc[table["status"] == "no_control", ["fraction", "fraction_lo", "fraction_hi"]] = np.nan
+    own = ["fraction", "fraction_lo", "fraction_hi", "rule_fraction"]
+    table.loc[table["status"] == "no_control", own] = np.nan
 
 
 def _why_no_control(table: pd.DataFrame, is_control: pd.Series, control: str) -> pd.Series:
@@ -400,8 +476,11 @@ def _ordered(table: pd.DataFrame) -> pd.DataFrame:
     extras = design_extras(table)
     front = [k.DATASET, k.SAMPLE, *_DESIGN, *extras, *_FACTS[1:], k.COMPARTMENT]
     front += ["n_cells", "n_assessable"]
-    front += [f"n_{state}" for state in STATES] + ["n_positive"]
-    front += ["fraction", "fraction_lo", "fraction_hi", "control_fraction", "excess", "share"]
+    front += [f"n_{state}" for state in STATES] + ["n_positive", "n_called", "engine"]
+    front += ["fraction", "fraction_lo", "fraction_hi", "control_fraction", "excess"]
+    front += ["prevalence", "prevalence_lo", "prevalence_hi", "shifted"]
+    front += ["rule_fraction", "rule_control_fraction", "rule_excess"]
+    front += ["control_escaped", "control_acute", "share"]
     rest = [name for name in table if name not in (*front, "status", "note")]
     return table[[*front, *rest, "status", "note"]].reset_index(drop=True)
 
@@ -471,9 +550,10 @@ def tissue_burden(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataF
 
 def _standardised(of: pd.DataFrame, weights: pd.Series) -> dict[str, Any]:
     n = int(of["n_assessable"].sum())
+    counted = "n_called" if "n_called" in of else "n_positive"
     row: dict[str, Any] = {
         "n_assessable": n,
-        "fraction_crude": float(of["n_positive"].sum()) / n if n else np.nan,
+        "fraction_crude": float(of[counted].sum()) / n if n else np.nan,
         "weights": ", ".join(f"{name} {value:.3f}" for name, value in weights.items()),
     }
     if of["status"].eq("profile").any():

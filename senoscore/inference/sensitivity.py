@@ -63,7 +63,7 @@ def sensitivity(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataFra
 
 def _rows(own: pd.DataFrame, control: str) -> Iterator[dict[str, Any]]:
     counts = own.groupby([k.SUBJECT, *_STATE], dropna=False, observed=True)[
-        ["n_positive", "n_assessable"]
+        ["n_called", "n_assessable"]
     ].sum()
     table = counts.reset_index()
     controls = table[table[k.TREATMENT] == control]
@@ -73,7 +73,7 @@ def _rows(own: pd.DataFrame, control: str) -> Iterator[dict[str, Any]]:
         both = pd.concat([of, base], ignore_index=True)
         n = (len(of), len(both) - len(of))
         arm = (np.arange(len(both)) < len(of)).astype(float)
-        data = (both["n_positive"].to_numpy(float), both["n_assessable"].to_numpy(float), arm)
+        data = (both["n_called"].to_numpy(float), both["n_assessable"].to_numpy(float), arm)
         row: dict[str, Any] = dict(zip(_STATE, key, strict=True))
         row |= {"n_treated": n[0], "n_control": n[1]}
         repeated = bool(both[k.SUBJECT].duplicated().any())

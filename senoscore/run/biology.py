@@ -218,8 +218,12 @@ def _expression(
             continue
         quality = read_parquet(data["qc"], columns=[k.CELL, k.SAMPLE, k.KEEP])
         calls = read_parquet(
-            data["calls"], columns=[k.CELL, k.COMPARTMENT, k.STATE, "panel_positive"]
-        )
+            data["calls"],
+            columns=[
+                k.CELL, k.COMPARTMENT, k.STATE, "panel_positive",
+                *({k.ENGINE} & set(parquet_columns(data["calls"]))),
+            ],
+        )  # fmt: skip
         if not calls[k.CELL].equals(quality[k.CELL]):
             msg = f"dataset {data.name}: qc and calls are not of the same cells"
             raise InputError(msg, fix="delete results/calls and run again")

@@ -40,7 +40,7 @@ PROGRAMME_COLUMNS: Final = (
     "organism", "assay", k.COMPARTMENT, "gene", "kind", "weight", "shift", "covariance", "prior",
     "stability", "source",
 )  # fmt: skip
-ENGINE_COLUMNS: Final = ("organism", "assay", k.COMPARTMENT, k.ENGINE, "reason", "note")
+ENGINE_COLUMNS: Final = ("organism", "assay", k.COMPARTMENT, "engine", "reason", "note")
 PREVALENCE_COLUMNS: Final = (
     k.SAMPLE, k.COMPARTMENT, "n_judged", "prevalence", "prevalence_lo", "prevalence_hi", "shifted",
 )  # fmt: skip
@@ -273,7 +273,7 @@ def programme_call(
 def _none(part: pd.DataFrame) -> pd.DataFrame:
     """Cells that no programme judged."""
     empty = dict.fromkeys(("score", "p", "p_kinds", "q"), np.nan)
-    return part[[k.CELL]].assign(**empty, called=False, deep=False)
+    return part[[k.CELL]].assign(**empty, called=False, passes=False, deep=False)
 
 
 def _engines(family: Family, seen: set[str], why: str, note: str) -> list[dict[str, str]]:
@@ -287,7 +287,7 @@ def _engines(family: Family, seen: set[str], why: str, note: str) -> list[dict[s
                 "organism": family.organism,
                 "assay": family.assay,
                 k.COMPARTMENT: name,
-                k.ENGINE: "learned" if learned else "panel",
+                "engine": "learned" if learned else "panel",
                 "reason": "" if learned else reason,
                 "note": note,
             }

@@ -68,10 +68,16 @@ def burden(
     config: Mapping[str, Any],
     *,
     panel: Path | None,
+    rates: Path | None = None,
+    prevalence: Path | None = None,
     out: Path,
     tissue_out: Path,
 ) -> None:
-    """Write one row per sample and compartment."""
+    """Write one row per sample and compartment.
+
+    ``rates``: of the calibration; ``prevalence``: of the learnt call. None leaves those columns
+    empty.
+    """
     from senoscore.inference import burden as run
     from senoscore.inference import tissue_burden
     from senoscore.study import read_samples
@@ -83,6 +89,8 @@ def burden(
         samples=sheet[sheet[k.SAMPLE].isin(set(cells[k.SAMPLE]))],
         control=config["control_treatment"],
         min_days_stable=config["call"]["min_days_stable"],
+        rates=None if rates is None else read_tsv(rates, dtype=TEXT_COLUMNS),
+        prevalence=None if prevalence is None else read_tsv(prevalence, dtype=TEXT_COLUMNS),
         **config["burden"],
     )
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -117,8 +125,9 @@ def _called(
 
 def _judged(calls: Path) -> list[str]:
     """Columns of the calls that samples are summed up by; not the texts, which are most of it."""
-    z = [name for name in parquet_columns(calls) if name.startswith(f"z{k.SEP}")]
-    return [*z, k.STATE, k.INDEX, "panel_positive"]
+    there = parquet_columns(calls)
+    z = [name for name in there if name.startswith(f"z{k.SEP}")]
+    return [*z, k.STATE, k.INDEX, "panel_positive", *({k.ENGINE} & set(there))]
 
 
 @logged

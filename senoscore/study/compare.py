@@ -199,8 +199,10 @@ def check_days(table: pd.DataFrame, *, control: str) -> None:
 
 
 FRACTIONS: Final = {"fraction_senescent": "ok", "fraction_acute": "acute"}
-"""Status of the treated samples each is of: both count cells that fulfil the panel's rule, after
-and before the day from which the pattern can be senescence. Controls are in both."""
+"""Status of the treated samples each is of: after and before the day from which the pattern can be
+senescence. The first counts called cells (``n_called``), the second those that fulfil the panel's
+rule (``n_positive``). Controls are in both."""
+_COUNTED: Final = {"fraction_senescent": "n_called", "fraction_acute": "n_positive"}
 MATCHED_SETS: Final = "SD of matched gene sets"
 """Unit of an axis where no control cell of the compartment is there to standardise it by."""
 TRANSFORM: Final = "arcsine"
@@ -319,12 +321,14 @@ def prepared(burden: pd.DataFrame, transform: str = TRANSFORM, *, control: str) 
     alike = [table[name] for name in (k.COMPARTMENT, *KINDS)]
     median = table["n_assessable"].where(counted).groupby(alike, observed=True).transform("median")
     half = 0.5 / median.to_numpy(dtype=float)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        raw = table["n_positive"].to_numpy(dtype=float) / n
-        logit = np.log((raw + half) / (1 - raw + half))
-    scaled = logit if transform == "logit" else np.arcsin(np.sqrt(raw))
+    if "n_called" not in table:
+        table["n_called"] = table["n_positive"]
     is_control = bare & counted  # with a drug too: what is not irradiated has no phase
     for name, status in FRACTIONS.items():
+        with np.errstate(invalid="ignore", divide="ignore"):
+            raw = table[_COUNTED[name]].to_numpy(dtype=float) / n
+            logit = np.log((raw + half) / (1 - raw + half))
+        scaled = logit if transform == "logit" else np.arcsin(np.sqrt(raw))
         usable = table["status"].eq(status) | is_control
         if table["status"].eq(status)[~is_control].any():
             table[f"raw:{name}"] = np.where(usable, raw, np.nan)

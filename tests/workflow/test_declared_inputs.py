@@ -70,7 +70,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def ask_for_pseudobulk(folder: Path) -> None:
-    config = {**CONFIG, "report": {"pseudobulk": True}}
+    config = {**CONFIG, "report": {"pseudobulk": True}, "call": {"engine": "auto"}}
     (folder / "config" / "config.yaml").write_text(yaml.safe_dump(config))
 
 

@@ -13,6 +13,8 @@ rule burden:
         facts=each("results/matrix/{dataset}.json"),
         coverage=each("results/scores/{dataset}.coverage.tsv"),
         compartments=each("results/cells/{dataset}.compartments.parquet"),
+        rates="results/calibration_rates.tsv",
+        prevalence=["results/summary/prevalence.tsv"] if LEARNS else [],
         samples=SAMPLES,
         panel=PANEL,
     output:
@@ -28,12 +30,15 @@ rule burden:
     params:
         datasets=list(DATASETS.index),
         files=options("facts", "qc", "compartments", "scores", "coverage", "calls"),
+        prevalence=options("prevalence"),
         settings=settings("burden", "call", "score", "control_treatment"),
         version=SENOSCORE_VERSION,
     shell:
         r"""
         senoscore burden \
             {params.files:q} \
+            {params.prevalence:q} \
+            --rates {input.rates:q} \
             --panel {input.panel:q} \
             --samples {input.samples:q} \
             --settings {params.settings:q} \
