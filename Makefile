@@ -9,10 +9,11 @@ SMK    := $(BIN)/snakemake --cores $(CORES)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUTF8 := 1
 
-.PHONY: help demo docs test test-pythons test-slurm test-faults test-hostile lint format bench validate audit pins clean
+.PHONY: help demo docs test test-browser test-pythons test-slurm test-faults test-hostile lint format bench validate audit pins clean
 help:
 	@echo "make demo    simulate an irradiated tissue and run the whole workflow on it"
 	@echo "make test    run the tests"
+	@echo "make test-browser  the report in a real browser (needs Chromium)"
 	@echo "make test-pythons  the tests on Python $(PYTHONS), those that are on the PATH or in pyenv"
 	@echo "make lint    ruff, snakefmt, snakemake --lint, mypy"
 	@echo "make test-slurm    through a private SLURM, bit for bit as without (root, Debian)"
@@ -34,6 +35,10 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml $(VENV)/.run
 	$(PYTHON) workflow/setup_venv.py $(VENV) requirements/dev.txt
 	touch $@
 
+$(VENV)/.browser: requirements/browser.txt $(VENV)/.dev
+	$(PYTHON) workflow/setup_venv.py $(VENV) requirements/browser.txt
+	touch $@
+
 demo: $(VENV)/.run
 	$(BIN)/senoscore simulate --out demo --seed 1 --if-missing
 	$(SMK)
@@ -41,6 +46,10 @@ demo: $(VENV)/.run
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# Chromium of the system, or the file that CHROMIUM names; skipped with the reason where there is none.
+test-browser: $(VENV)/.browser
+	$(BIN)/python -m pytest -n 0 tests/report/test_browser.py
 
 # An environment for each interpreter, beside the others; one that is not there is an error at the
 # end, so that nothing passes for tested.
@@ -85,7 +94,7 @@ audit:
 	$(PYTHON) -m venv $(VENV)/audit
 	$(VENV)/audit/bin/python -m pip install -q pip-audit==2.10.1
 	$(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes \
-	    -r requirements/run.txt -r requirements/dev.txt
+	    -r requirements/run.txt -r requirements/dev.txt -r requirements/browser.txt
 
 pins:
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -93,6 +102,9 @@ pins:
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate --extra dev -c requirements/run.txt pyproject.toml \
 	    -o requirements/dev.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header --no-annotate --extra browser -c requirements/dev.txt pyproject.toml \
+	    -o requirements/browser.txt
 
 clean:
 	rm -rf demo .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -20,7 +20,7 @@ def unpinned(text: str) -> list[str]:
     return [line for line in lines if line.strip() and not PIN.fullmatch(line.strip())]
 
 
-@pytest.mark.parametrize("name", ["run.txt", "dev.txt"])
+@pytest.mark.parametrize("name", ["run.txt", "dev.txt", "browser.txt"])
 def test_every_line_has_a_version_and_a_hash_and_no_address(name: str) -> None:
     text = (FOLDER / name).read_text()
     assert unpinned(text) == []

@@ -103,7 +103,7 @@ def _panel(own: pd.DataFrame, phases: list[str], left: int) -> Any:
         height=23 * len(pairs),
         title=alt.TitleParams(
             str(own["direction"].iloc[0]),
-            color=theme.compartment_colour(str(own["sender"].iloc[0])),
+            color=theme.title_colour(str(own["sender"].iloc[0])),
             subtitle=f"up to {int(own['n'].max())} subjects",
         ),
     )

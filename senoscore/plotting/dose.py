@@ -110,7 +110,7 @@ def dose_response(
                 title=alt.TitleParams(
                     theme.heading(name),
                     subtitle=said,
-                    color=theme.compartment_colour(name),
+                    color=theme.title_colour(name),
                 ),
                 width=262 if wide else 276,
                 height=165,

@@ -240,7 +240,7 @@ def _forest_panel(
     return alt.layer(*layers).properties(
         width=width,
         height=24 * len(labels),
-        title=alt.TitleParams(theme.heading(name), color=colour),
+        title=alt.TitleParams(theme.heading(name), color=theme.title_colour(name)),
     )
 
 

@@ -260,7 +260,7 @@ def _heat_panels(table: pd.DataFrame, arm: Arm, alpha: float, layout: theme.Layo
             _panel(own, times, list(labels.values()), limit, labelled=first).properties(
                 width=(208 if first else 232) if wide else 190,
                 height=19 * len(axes),
-                title=alt.TitleParams(words, color=theme.compartment_colour(str(name))),
+                title=alt.TitleParams(words, color=theme.title_colour(str(name))),
             )
         )
     chart = alt.concat(*panels, columns=columns, spacing=18).resolve_scale(color="shared")

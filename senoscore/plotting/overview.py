@@ -59,7 +59,7 @@ def design_map(samples: pd.DataFrame, *, layout: theme.Layout = "wide") -> alt.C
                 alt.Color(
                     "n:Q",
                     scale=alt.Scale(
-                        domain=[0, max(4, int(table["n"].max()))], range=["#dbe7f3", "#2b6ca3"]
+                        domain=[0, max(4, int(table["n"].max()))], range=["#dbe7f3", "#8fb4d9"]
                     ),
                     legend=None,
                 ),
@@ -75,11 +75,7 @@ def design_map(samples: pd.DataFrame, *, layout: theme.Layout = "wide") -> alt.C
             x=x,
             y=y,
             text=alt.Text("n:Q"),
-            color=alt.condition(
-                f"datum.n > {max(4, int(table['n'].max())) * 0.55}",
-                alt.value("#fffffe"),
-                alt.value("#12263a"),
-            ),
+            color=alt.value("#12263a"),
         )
     )
     size = 64 if wide else max(26, min(40, 190 // len(times)))

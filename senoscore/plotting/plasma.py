@@ -86,7 +86,7 @@ def _panel(
     name = str(own["panel"].iloc[0])
     title = alt.TitleParams(
         name, subtitle="tissue" if tissue else str(own["said"].iloc[0]),
-        color=theme.compartment_colour(str(own["key"].iloc[0])) if tissue else theme.INK,
+        color=theme.title_colour(str(own["key"].iloc[0])) if tissue else theme.INK,
     )  # fmt: skip
     return alt.layer(base.mark_line(opacity=0.6, aria=False), dots).properties(
         width=width, height=height, title=title

@@ -88,7 +88,7 @@ def states(
             ).properties(
                 width=248 if wide else 286,
                 height=150,
-                title=alt.TitleParams(theme.heading(name), color=theme.compartment_colour(name)),
+                title=alt.TitleParams(theme.heading(name), color=theme.title_colour(name)),
             )
         )
     chart = alt.concat(*panels, columns=3 if wide else 1)

@@ -17,12 +17,15 @@ __all__ = [
     "Layout",
     "compartment_colour",
     "config",
+    "contrast",
     "dashes",
     "heading",
     "known_first",
     "pretty",
+    "readable",
     "shapes",
     "state_colour",
+    "title_colour",
 ]
 
 Layout: TypeAlias = Literal["wide", "narrow"]
@@ -54,7 +57,7 @@ INK_SOFT: Final = "#52606d"
 LINE: Final = "#d3d9e0"
 BAND: Final = "#f1f4f7"
 CONTROL_BAND: Final = "#c3ccd6"
-CONTROL_INK: Final = "#6b7785"
+CONTROL_INK: Final = "#65717e"
 PAPER: Final = "#ffffff"
 GOOD: Final = "#2f8f6b"
 BAD: Final = "#c2410c"
@@ -178,6 +181,54 @@ _WORDS = {
 def compartment_colour(name: str) -> str:
     """Return the fixed colour of a compartment; slate blue for one we do not know."""
     return COMPARTMENT_COLOURS.get(name, _FALLBACK)
+
+
+READABLE: Final = 4.5
+"""Contrast of text with what it stands on, WCAG 2.2, 1.4.3."""
+DARK_PAPER: Final = "#171b21"
+"""What figures stand on where the page is dark."""
+
+
+def title_colour(name: str, paper: str = PAPER) -> str:
+    """Return the colour of a compartment, as far darker or lighter as text on `paper` needs."""
+    return readable(compartment_colour(name), paper)
+
+
+def readable(colour: str, paper: str, ratio: float = READABLE) -> str:
+    """Return the colour nearest to `colour` on the way to black or white that can be read.
+
+    Parameters
+    ----------
+    colour, paper
+        As ``#rrggbb``.
+    ratio
+        Contrast that is wanted.
+
+    Examples
+    --------
+    >>> readable("#0072b2", "#ffffff"), contrast(readable("#a87a00", "#ffffff"), "#ffffff") >= 4.5
+    ('#0072b2', True)
+    """
+    end = 0 if contrast("#000000", paper) > contrast("#ffffff", paper) else 255
+    parts = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    for step in range(101):
+        mixed = (round(part + (end - part) * step / 100) for part in parts)
+        found = "#" + "".join(f"{part:02x}" for part in mixed)
+        if contrast(found, paper) >= ratio:
+            break
+    return found
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast of two colours ``#rrggbb``, 1 to 21 (WCAG 2.2, relative luminance of sRGB)."""
+    low, high = sorted(map(_luminance, (one, other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    shares = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in shares)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def state_colour(name: str) -> str:

@@ -410,7 +410,9 @@ def _panel(table: pd.DataFrame, name: str, held: pd.DataFrame, scales: Scales) -
     return alt.layer(*layers).properties(
         width=scales.width,
         height=scales.height,
-        title=alt.TitleParams(theme.heading(name), subtitle=subtitle, color=colour),
+        title=alt.TitleParams(
+            theme.heading(name), subtitle=subtitle, color=theme.title_colour(name)
+        ),
     )
 
 

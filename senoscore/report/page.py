@@ -21,6 +21,7 @@ from senoscore import names as k
 from senoscore.io import atomic_path, need_extra, write_tsv
 from senoscore.plotting import theme, tidy
 from senoscore.report.answers import UNKNOWN, Answer, answers
+from senoscore.report.cite import methods_text, references
 from senoscore.report.headline import sentences
 from senoscore.report.load import Run, RunFiles, jobs, load
 from senoscore.report.parts import Options, samples_of
@@ -163,6 +164,8 @@ def _page(run: Run, options: Options, title: str, used: pd.DataFrame | None) -> 
         stable=options.stable,
         sections=sections(run, options),
         provenance=bool(run.provenance),
+        methods_text=methods_text(run, control=options.control, alpha=options.alpha),
+        references=references(run),
         versions=view(versions, "versions", title="Versions and seeds"),
         inputs=view(pd.DataFrame(inputs), "inputs", title="Inputs") if inputs else None,
         jobs=None if used is None else view(used, "jobs", title="Jobs: time and memory of each"),
@@ -188,8 +191,21 @@ def _slug(name: str) -> str:
 
 
 def _swatch_css(found: Sequence[Answer]) -> str:
-    rules = {f".c-{_slug(a.compartment)}": theme.compartment_colour(a.compartment) for a in found}
-    return "\n" + "\n".join(f"{rule} {{ --c: {colour}; }}" for rule, colour in rules.items())
+    """Colours of the compartments: of the answers, and of the figures where the page is dark."""
+    rules = [
+        f".c-{_slug(a.compartment)} {{ --c: {theme.compartment_colour(a.compartment)}; }}"
+        for a in found
+    ]
+    dark = []
+    for name in (*theme.COMPARTMENT_COLOURS, "another"):
+        light = theme.title_colour(name, theme.DARK_PAPER)
+        for colour in dict.fromkeys([theme.compartment_colour(name), theme.title_colour(name)]):
+            dark += [
+                f'.plot {tag}[fill="{colour}"] {{ fill: {light}; }}' for tag in ("text", "path")
+            ]
+            dark.append(f'.plot [stroke="{colour}"] {{ stroke: {light}; }}')
+    dark_rules = "\n".join(dict.fromkeys(dark))
+    return "\n".join(["", *rules, f"@media (prefers-color-scheme: dark) {{\n{dark_rules}\n}}"])
 
 
 def _facts(run: Run, options: Options, found: Sequence[Answer]) -> list[str]:

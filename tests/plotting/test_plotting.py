@@ -37,6 +37,18 @@ def test_colours_are_seen_on_white_and_on_the_dark_page(colour: str) -> None:
     assert (ours + 0.05) / (luminance("#171b21") + 0.05) >= 2.5
 
 
+@pytest.mark.parametrize("name", [*theme.COMPARTMENT_COLOURS, "another"])
+def test_titles_are_read_on_white_and_on_dark(name: str) -> None:
+    for paper in (theme.PAPER, theme.DARK_PAPER):
+        ours, its = (luminance(c) + 0.05 for c in (theme.title_colour(name, paper), paper))
+        assert max(ours, its) / min(ours, its) >= 4.5
+        assert theme.contrast(theme.title_colour(name, paper), paper) == pytest.approx(
+            max(ours, its) / min(ours, its)
+        )
+    # What can be read already keeps its colour.
+    assert theme.title_colour("astrocyte") == theme.COMPARTMENT_COLOURS["astrocyte"]
+
+
 def test_colours_differ_between_compartments_and_between_states() -> None:
     for palette in (theme.COMPARTMENT_COLOURS, theme.STATE_COLOURS):
         assert len(set(palette.values())) == len(palette)
