@@ -37,6 +37,7 @@ from .inference import spread_of as spread_of
 from .inference import tissue_burden as tissue_burden
 from .inference import trend as trend
 from .questions import arms as arms
+from .questions import blood as blood
 from .questions import efficacy as efficacy
 from .questions import outcome as outcome
 from .questions import read_outcome as read_outcome
@@ -60,6 +61,7 @@ __all__ = [
     "__version__",
     "arms",
     "attach",
+    "blood",
     "burden",
     "calibrate",
     "call",

@@ -889,6 +889,35 @@ def crosstalk(
 
 
 @app.command()
+def blood(
+    *,
+    plasma: Annotated[
+        Path | None, typer.Option(help="Table of circulating factors; else the config's.")
+    ] = None,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    samples: SamplesSheet = _SAMPLES,
+    burden: BurdenFile = None,
+    output: Output = None,
+    results: Results = _RESULTS,
+) -> None:
+    """Circulating factors over time and between arms, beside the tissue where there is one.
+
+    Needs no matrix: with --plasma and --samples and without a config file, all else has its
+    default, and the burden table of --results is used only if it is there.
+    """
+    from senoscore import run as stages
+
+    table = Layout(results).summary
+    alone = plasma is not None and settings is None and not config.exists()
+    tissue = burden or (table("burden") if table("burden").is_file() else None)
+    stages.blood(
+        samples, _settings("{}" if alone else settings, config), plasma=plasma, burden=tissue,
+        out=output or table("blood"),
+    )  # fmt: skip
+
+
+@app.command()
 def outcome(
     *,
     settings: Settings = None,

@@ -212,9 +212,9 @@ def test_groups_are_those_that_are_there(path: Path) -> None:
 
 
 TWINS = {
-    "burden": "burden", "calibrate": "calibrate", "call": "call", "compartments": "compartments",
-    "confounders": "confounders", "crosstalk": "crosstalk", "families": "families",
-    "list": "list_signatures", "methods": "methods", "outcome": "outcome",
+    "blood": "blood", "burden": "burden", "calibrate": "calibrate", "call": "call",
+    "compartments": "compartments", "confounders": "confounders", "crosstalk": "crosstalk",
+    "families": "families", "list": "list_signatures", "methods": "methods", "outcome": "outcome",
     "pseudobulk": "pseudobulk", "qc": "qc",
     "report": "render", "score": "score", "signatures": "signatures", "simulate": "simulate",
     "substates": "substate_shares", "trend": "trend", "window": "window",

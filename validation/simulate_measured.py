@@ -11,8 +11,10 @@ import argparse
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.stats import norm
 
 from senoscore.questions.association import firth_cox, rank_association
+from senoscore.questions.censored import censored_contrast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +81,55 @@ def outcome(studies: int) -> None:
         line(n, arms, *ranks(n, arms, 0.0, studies), *ranks(n, arms, 0.7, studies))
 
 
-TABLES: dict[str, Callable[[int], None]] = {"outcome": outcome}
+def bounds(
+    follow: np.ndarray, base: np.ndarray | None, limit: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds of values below a limit, or of changes of them; pairs with both below are dropped."""
+    low = follow < limit
+    lo, hi = np.where(low, -np.inf, follow), np.where(low, limit, follow)
+    if base is None:
+        return lo, hi
+    base_low = base < limit
+    known = np.where(base_low, limit, base)
+    lo, hi = lo - known, np.where(base_low, np.inf, hi - known)
+    keep = ~(low & base_low)
+    return np.where(keep, lo, np.nan), np.where(keep, hi, np.nan)
+
+
+def censored(n: int, kind: str, effect: float, studies: int) -> tuple[float, float]:
+    """Share of studies that can be tested, and of those, p < 0.05 of the true effect.
+
+    The true effect is taken off the values before they are tested, so that this is also the
+    share of intervals that leave it out.
+    """
+    random = np.random.default_rng([SEED, n, len(kind), int(10 * effect)])
+    held = []
+    for _ in range(studies):
+        group = np.repeat([0.0, 1.0], n)
+        shift = effect * group if kind != "pairs" else effect * np.ones(n)
+        size = len(shift)
+        own = random.normal(size=size)
+        base = own + 0.6 * random.normal(size=size)
+        follow = own + 0.6 * random.normal(size=size) + shift
+        limit = float(norm.ppf(0.3) * np.hypot(1, 0.6))  # 30 % of values without effect below it
+        lo, hi = bounds(follow, None if kind == "values" else base, limit)
+        keep = np.isfinite(lo) | np.isfinite(hi)
+        lo, hi = (lo - shift)[keep], (hi - shift)[keep]
+        found = censored_contrast(lo, hi, None if kind == "pairs" else group[keep], interval=False)
+        held.append(found.p)
+    tested = np.isfinite(held)
+    return float(tested.mean()), float((np.array(held)[tested] < 0.05).mean())
+
+
+def blood(studies: int) -> None:
+    line("subjects an arm", "question", "tested", "p < 0.05, no effect", "interval misses 1.5")
+    for n in (3, 4, 5, 6, 8):
+        for kind in ("values", "pairs", "changes of two arms"):
+            tested, none = censored(n, kind, 0.0, studies)
+            line(n, kind, tested, none, censored(n, kind, 1.5, studies)[1])
+
+
+TABLES: dict[str, Callable[[int], None]] = {"outcome": outcome, "blood": blood}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)

@@ -22,6 +22,9 @@ PLASMA_COLUMNS: Final = (
     k.SUBJECT, k.DAYS, "time", "time_unit", "analyte", "value", "unit", "lod", "below_lod",
     "value_used", "baseline", "log2_ratio", "fraction_below_lod", "n_values", "status", "note",
 )  # fmt: skip
+_NPX: Final = "NPX"
+_OLINK: Final = {"Assay": "analyte", "NPX": "value", "LOD": "lod"}
+"""Columns of Olink's long table, and ours."""
 _MOSTLY: Final = 0.5
 """Share of values below the limit of detection above which an analyte has no level."""
 
@@ -33,7 +36,9 @@ def read_plasma(path: str | Path, samples: pd.DataFrame) -> pd.DataFrame:
     ----------
     path
         TSV: subject, time, time_unit (h, d, w, mo; 0 or less is before irradiation), analyte,
-        value, unit, and ``lod`` where known. A value may be ``<LOD`` or ``<0.5``.
+        value, unit, and ``lod`` where known. A value may be ``<LOD`` or ``<0.5``. Olink's long
+        table has ``Assay``, ``NPX`` and ``LOD`` in place of analyte, value and lod; a value of unit
+        NPX is a log2, and becomes 2^NPX here.
     samples
         Samples sheet: its subjects (or samples, where a sample is its own subject) are known.
 
@@ -54,9 +59,13 @@ def read_plasma(path: str | Path, samples: pd.DataFrame) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         msg = f"{path} cannot be read as a table: {' '.join(str(error).split())[:200]}"
         raise SheetError(msg, fix="give a tab-separated file with a header") from error
+    header = set(raw)
     if not isinstance(raw.index, pd.RangeIndex):  # pandas took a field too many for a name
         msg = f"{path} has rows with more fields than its header"
         raise SheetError(msg, fix="separate fields by one tab each, as many as the header has")
+    raw = raw.rename(columns={olink: own for olink, own in _OLINK.items() if own not in raw})
+    if "unit" not in raw and "value" in raw and "NPX" in header:
+        raw["unit"] = _NPX
     missing = [name for name in _NEEDED if name not in raw]
     if missing:
         msg = f"{path} has no column {missing[0]!r}"
@@ -69,6 +78,7 @@ def read_plasma(path: str | Path, samples: pd.DataFrame) -> pd.DataFrame:
     time = _numbers(table, "time", path)
     table[k.DAYS] = to_days(time, table["time_unit"])
     table = table.assign(time=time, value=value, lod=lod, below_lod=below)
+    table["unit"] = table["unit"].mask(table["unit"].str.upper() == _NPX, "2^NPX")
     twice = table.duplicated([k.SUBJECT, k.DAYS, "analyte"])
     if twice.any():
         row = table[twice].iloc[0]
@@ -125,6 +135,10 @@ def _values(
         msg = f"{path}, line {line + 2}: value is {text.iloc[line]!r} and lod is empty"
         raise SheetError(msg, fix="give the limit of detection of this analyte in lod")
     value = _numbers(table.assign(value=text.mask(less, "0")), "value", path)
+    is_log2 = table["unit"].str.upper() == _NPX
+    value, limit = (
+        number.where(~is_log2, np.exp2(number.where(is_log2, 0.0))) for number in (value, limit)
+    )
     if (value < 0).any():
         line = int(np.flatnonzero(value < 0)[0])
         msg = f"{path}, line {line + 2}: value is {text.iloc[line]!r}, below 0"

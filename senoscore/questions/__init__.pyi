@@ -5,6 +5,8 @@ from .arms import check_contrasts as check_contrasts
 from .asked import SHARE as SHARE
 from .asked import detectable as detectable
 from .asked import tost as tost
+from .blood import BLOOD_COLUMNS as BLOOD_COLUMNS
+from .blood import blood as blood
 from .efficacy import efficacy as efficacy
 from .efficacy import load_words as load_words
 from .efficacy import side_by_side as side_by_side
@@ -16,6 +18,7 @@ from .regions import asks_of_regions as asks_of_regions
 from .regions import regions as regions
 
 __all__ = [
+    "BLOOD_COLUMNS",
     "OUTCOME_COLUMNS",
     "QUESTIONS",
     "REGION_QUESTIONS",
@@ -23,6 +26,7 @@ __all__ = [
     "arms",
     "asks_of_arms",
     "asks_of_regions",
+    "blood",
     "check_contrasts",
     "detectable",
     "efficacy",

@@ -16,12 +16,52 @@ if TYPE_CHECKING:
     from senoscore.report.load import Run
 
 
-__all__ = ["outcome"]
+__all__ = ["blood", "outcome"]
 
 _OUTCOME: Final = [
     "endpoint", k.COMPARTMENT, "measure", "contrast", "landmark_days", "n_subjects", "n_events",
     "n_competing", "estimate", "ci_lo", "ci_hi", "unit", "p", "q", "status", "reason", "note",
 ]  # fmt: skip
+
+
+_BLOOD: Final = [
+    "question", "analyte", k.COMPARTMENT, "contrast", "n_control", "n_treated", "n_below_lod",
+    "n_values", "estimate", "ci_lo", "ci_hi", "unit", "p", "q", "method", "status", "reason",
+    "note",
+]  # fmt: skip
+_QUESTIONS: Final = {
+    "against_baseline": "Against the own baseline",
+    "against_control": "Against unirradiated controls",
+    "drug_against_none": "With a drug against without, same irradiation",
+    "beside_tissue": "Beside the tissue",
+}
+
+
+def blood(run: Run, options: Options) -> Section | None:
+    """Tests of circulating factors."""
+    table = run.get("blood")
+    if table is None:
+        return None
+    lines = []
+    for question, title in _QUESTIONS.items():
+        of = table[table["question"] == question]
+        if of.empty:
+            continue
+        tested = of[of["status"] == "tested"]
+        held = tested[tested["q"] <= options.alpha].sort_values("p", kind="stable")
+        text = f"{title}: {len(held)} of {len(tested)} hold at q ≤ {options.alpha:g}"
+        shown = [
+            f"{row.analyte}, {row.contrast} ({tidy.number(row.estimate)}, q {tidy.p_value(row.q)})"
+            for row in tidy.rows(held.head(3))
+        ]
+        text += ": " + "; ".join(shown) + "." if shown else "."
+        lacking = len(of) - len(tested)
+        lines.append(text + (f" {lacking} could not be tested." if lacking else ""))
+    items: list[Item] = [
+        Notes(tuple(lines)),
+        view(table, "blood", title="Tests of circulating factors", columns=_BLOOD),
+    ]
+    return Section("blood", "Blood", LEADS["blood"], tuple(items))
 
 
 def outcome(run: Run, options: Options) -> Section | None:

@@ -28,6 +28,7 @@ _BUILDERS: Final[tuple[Callable[[Run, Options], Section | None], ...]] = (
     biology.window,
     biology.crosstalk,
     biology.plasma,
+    measured.blood,
     measured.outcome,
     inputs.design,
     inputs.qc,

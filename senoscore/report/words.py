@@ -286,6 +286,11 @@ LEADS: Final[dict[str, str]] = {
         "detection (LOD) stand as LOD/√2 and are marked; an analyte with more than half of its "
         "values below it has no ratio."
     ),
+    "blood": (
+        "Log2 ratios of circulating factors: an arm against its own baseline, and arm against arm. "
+        "A value below the limit of detection enters as below it; no number stands in for it. "
+        "Blood comes from the whole body: a factor need not come from the irradiated tissue."
+    ),
     "outcome": (
         "Does the burden at the landmark go with what came later? Irradiated subjects only, each "
         "by its last sample until the landmark; those whose event or follow-up was over by then "

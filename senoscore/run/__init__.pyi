@@ -17,6 +17,7 @@ from .launch import add_run_verbs as add_run_verbs
 from .layout import DatasetFiles as DatasetFiles
 from .layout import FileKind as FileKind
 from .layout import Layout as Layout
+from .measured import blood as blood
 from .measured import outcome as outcome
 from .notebook import attach as attach
 from .notebook import read as read
@@ -50,6 +51,7 @@ __all__ = [
     "arms",
     "asked",
     "attach",
+    "blood",
     "burden",
     "calibrate",
     "call",

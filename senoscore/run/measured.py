@@ -1,4 +1,4 @@
-"""What was measured of the subjects beside the matrix: outcome."""
+"""What was measured of the subjects beside the matrix: blood and outcome."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = ["check_measured", "outcome"]
+__all__ = ["blood", "check_measured", "outcome"]
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,28 @@ def check_measured(config: Mapping[str, Any], samples: pd.DataFrame) -> list[str
         n = table["endpoint"].nunique(), table[k.SUBJECT].nunique()
         lines.append(f"outcome: {n[0]} endpoints of {n[1]} subjects")
     return lines
+
+
+@logged
+def blood(
+    samples: Path, config: Mapping[str, Any], *, plasma: Path | None, burden: Path | None, out: Path
+) -> None:
+    """Write the tests of circulating factors, beside the tissue where there is a burden table."""
+    from senoscore.biology import read_plasma
+    from senoscore.questions import blood as run
+    from senoscore.study import read_samples
+
+    file = plasma or config["plasma"]
+    if not file:
+        msg = "no table of circulating factors is given"
+        raise ConfigError(msg, fix="name it with --plasma, or in the config (plasma)")
+    sheet = read_samples(samples)
+    table = run(
+        read_plasma(file, sheet), sheet,
+        None if burden is None else read_tsv(burden, dtype=TEXT_COLUMNS),
+        control=config["control_treatment"], alpha=config["trend"]["alpha"],
+    )  # fmt: skip
+    write_tsv(table, out, float_format=_FLOATS)
 
 
 @logged

@@ -11,6 +11,7 @@ import pytest
 from senoscore.errors import ConfigError, SheetError
 from senoscore.io.tables import read_tsv, write_tsv
 from senoscore.report.load import Run
+from senoscore.report.measured import blood as blood_section
 from senoscore.report.measured import outcome as section
 from senoscore.report.parts import Notes, Options
 from senoscore.run.config import validate_config
@@ -85,3 +86,28 @@ def test_without_a_table_the_stage_says_what_it_takes(folder: Path) -> None:
             folder / "samples.tsv", validate_config({}, source="test"),
             burden=folder / "burden.tsv", out=folder / "x.tsv",
         )  # fmt: skip
+
+
+def test_a_study_of_blood_alone_needs_neither_matrix_nor_config(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from senoscore.cli import main
+
+    rows = [
+        {"subject": f"p{i}", "time": day, "time_unit": "d", "analyte": "IL6",
+         "value": 4 + i % 3 + 6 * (day > 0), "unit": "pg/mL", "lod": 1}
+        for i in range(N) for day in (-1, 7)
+    ]  # fmt: skip
+    write_tsv(pd.DataFrame(rows), folder / "plasma.tsv")
+    monkeypatch.chdir(folder)
+    words = ["blood", "--plasma", "plasma.tsv", "--samples", "samples.tsv", "--output", "b.tsv"]
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 0
+    table = read_tsv(folder / "b.tsv")
+    assert table["question"].tolist() == ["against_baseline"]
+    assert table["q"].iloc[0] < 0.001
+    page = blood_section(Run({"blood": table}, {}), Options())
+    assert page is not None
+    assert isinstance(page.items[0], Notes)
+    assert "Against the own baseline: 1 of 1 hold" in page.items[0].lines[0]

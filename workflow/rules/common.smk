@@ -216,7 +216,7 @@ def panel_file():
 
 def measured():
     """Tables of what was measured beside the matrix: those of which the config names a file."""
-    named = {"outcome": config["outcome"]["table"]}
+    named = {"blood": config["plasma"], "outcome": config["outcome"]["table"]}
     return [f"results/summary/{name}.tsv" for name, file in named.items() if file]
 
 

@@ -2,6 +2,36 @@
 # table.
 
 
+rule blood:
+    """Circulating factors over time, between arms, and beside the tissue of the same subjects."""
+    input:
+        burden="results/summary/burden.tsv",
+        samples=SAMPLES,
+        table=[given(config["plasma"])] if config["plasma"] else [],
+    output:
+        "results/summary/blood.tsv",
+    log:
+        "logs/blood.log",
+    benchmark:
+        "logs/benchmarks/blood.tsv"
+    resources:
+        mem_mb=lambda wildcards, attempt: 1500 * attempt,
+        runtime=lambda wildcards, attempt: 20 * attempt,
+    params:
+        settings=settings("trend.alpha", "control_treatment"),
+        version=SENOSCORE_VERSION,
+    shell:
+        r"""
+        senoscore blood \
+            --plasma {input.table:q} \
+            --burden {input.burden:q} \
+            --samples {input.samples:q} \
+            --settings {params.settings:q} \
+            --output {output:q} \
+            &> {log:q}
+        """
+
+
 rule outcome:
     """Burden, SASP and index at the landmark against outcomes after it."""
     input:
