@@ -95,9 +95,9 @@ def regions(
             said = dict(zip(KINDS, key, strict=True))
             stratum = ", ".join(str(said[name]) or "not given" for name in kinds)
             head = {k.COMPARTMENT: str(compartment), "stratum": stratum}
-            of = _subjects(of, control)
+            means = _means(_subjects(of, control), values.wanted)
             for measure in values.wanted:
-                found = _of_measure(of, measure, values, alpha)
+                found = _of_measure(means, measure, values, alpha)
                 rows += [head | {"measure": measure} | row for row in found]
     return answered(rows, values, more=_MORE)
 
@@ -132,16 +132,23 @@ def _ordered(names: set[str]) -> list[str]:
     return sorted(names, key=lambda name: (place.get(name.lower(), len(_ORDER)), name))
 
 
-def _of_measure(
-    table: pd.DataFrame, measure: str, values: Values, alpha: float
-) -> Iterator[dict[str, Any]]:
-    raw = table.get(f"raw:{measure}", pd.Series(np.nan, index=table.index))
-    own = table.assign(y=table[measure].astype(float), raw=raw.astype(float))
-    own = own[np.isfinite(own["y"])]
+def _means(table: pd.DataFrame, wanted: Sequence[str]) -> pd.DataFrame:
+    """One row an arm, day, subject and region: a second sample of a region is no second region."""
+    raw = [f"raw:{name}" for name in wanted if f"raw:{name}" in table]
+    names = [*wanted, *raw, k.DOSE]
     keys = ["_arm", k.DAYS, k.SUBJECT, "region"]
-    means = own.groupby(keys, dropna=False, sort=True, observed=True)[["y", "raw", k.DOSE]].mean()
-    means = means.reset_index()
-    for one, other in combinations(_ordered(set(table["region"])), 2):
+    own = table[[*keys, *names]].astype(dict.fromkeys(names, float))
+    return own.groupby(keys, dropna=False, sort=True, observed=True).mean().reset_index()
+
+
+def _of_measure(
+    every: pd.DataFrame, measure: str, values: Values, alpha: float
+) -> Iterator[dict[str, Any]]:
+    means = every[["_arm", k.DAYS, k.SUBJECT, "region", k.DOSE]].assign(
+        y=every[measure], raw=every.get(f"raw:{measure}", np.nan)
+    )
+    means = means[np.isfinite(means["y"])]
+    for one, other in combinations(_ordered(set(every["region"])), 2):
         yield from _pairs(means, one, other, values, alpha)
     for (arm, days), of in means.groupby(["_arm", k.DAYS], dropna=False, sort=True, observed=True):
         found = _slope(of, str(arm), float(str(days)), alpha)

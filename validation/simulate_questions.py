@@ -1,0 +1,211 @@
+"""How often questions of arms and regions err, and how often their intervals cover.
+
+Null and other studies with known truth; beta-binomial cells between animals, compared as arcsine.
+Every study of a line is a column of one table, so that a line takes seconds.
+
+    python validation/simulate_questions.py [arms] [regions] [equivalence] --studies 2000
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from senoscore import names as k
+from senoscore.questions import arms, regions, tost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+SEED = 20261129
+CELLS = 200
+ARMS = {
+    "control": {"treatment": "control", "drug": ""},
+    "control_drug": {"treatment": "control", "drug": "x"},
+    "rt": {"treatment": "irradiated", "drug": ""},
+    "rt_drug": {"treatment": "irradiated", "drug": "x"},
+    "flash": {"treatment": "irradiated", "drug": "", "modality": "flash"},
+}
+NULL = {"control": 0.05, "control_drug": 0.05, "rt": 0.3, "rt_drug": 0.3, "flash": 0.3}
+LOWER = NULL | {"rt_drug": 0.15}
+REGIONS = {"core": 10.0, "margin": 5.0, "contralateral": 0.5}
+
+
+def cells(
+    rng: np.random.Generator, share: NDArray[np.float64] | float, rho: float, shape: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """Fractions of CELLS cells, beta-binomial between animals."""
+    mean = np.broadcast_to(share, shape)
+    size = (1 - rho) / rho
+    return rng.binomial(CELLS, rng.beta(mean * size, (1 - mean) * size)) / CELLS
+
+
+def expected(share: float, rho: float) -> float:
+    """Mean of the arcsine of a fraction: what a contrast of arms is of."""
+    n = np.arange(CELLS + 1)
+    size = (1 - rho) / rho
+    weights = stats.betabinom.pmf(n, CELLS, share * size, (1 - share) * size)
+    return float(weights @ np.arcsin(np.sqrt(n / CELLS)))
+
+
+def burden(rows: list[dict[str, Any]], values: NDArray[np.float64]) -> pd.DataFrame:
+    """A burden table whose columns are studies; ``values`` has a row a sample."""
+    table = pd.DataFrame(rows).assign(
+        compartment="tumour", status="ok", n_assessable=CELLS, n_positive=0
+    )
+    columns = pd.DataFrame(values).add_prefix("mean:study:")
+    return pd.concat([table, columns], axis=1)
+
+
+def study_of_arms(
+    shares: Mapping[str, float], animals: Mapping[str, int], rho: float, studies: int,
+    rng: np.random.Generator,
+) -> tuple[list[dict[str, Any]], NDArray[np.float64]]:  # fmt: skip
+    """Samples and their fractions, shape (samples, studies)."""
+    rows, values = [], []
+    for name, facts in ARMS.items():
+        irradiated = facts["treatment"] == "irradiated"
+        for i in range(animals[name]):
+            rows.append(
+                {k.SAMPLE: f"{name}{i}", k.DAYS: 14.0, k.DOSE: 10.0 * irradiated,
+                 "modality": "photon" if irradiated else "", **facts}
+            )  # fmt: skip
+            values.append(cells(rng, shares[name], rho, (studies,)))
+    return rows, np.array(values)
+
+
+def lines_of_arms(studies: int) -> pd.DataFrame:
+    """Rates of p < 0.05 where nothing is there, coverage where a drug halves the burden."""
+    out = []
+    truth = {
+        "drug_in_irradiated": {"rt_drug": 1, "rt": -1},
+        "drug_in_unirradiated": {"control_drug": 1, "control": -1},
+        "radiation_x_drug": {"rt_drug": 1, "rt": -1, "control_drug": -1, "control": 1},
+        "modality_or_dose_rate": {"flash": 1, "rt": -1},
+    }
+    settings = [(dict.fromkeys(ARMS, n), rho) for n in (3, 4, 5, 6, 8) for rho in (0.02, 0.05)]
+    settings.append(({"control": 8, "control_drug": 3, "rt": 8, "rt_drug": 3, "flash": 5}, 0.05))
+    for number, (animals, rho) in enumerate(settings):
+        rng = np.random.default_rng(SEED + number)
+        n = sorted(set(animals.values()))
+        row: dict[str, Any] = {"animals an arm": "-".join(map(str, n)), "rho": rho}
+        for case, shares in (("null", NULL), ("lower", LOWER)):
+            rows, values = study_of_arms(shares, animals, rho, studies, rng)
+            found = arms(burden(rows, np.arcsin(np.sqrt(values))), measures=names(studies))
+            for question, weights in truth.items():
+                own = found[found["question"] == question]
+                true = sum(w * expected(shares[name], rho) for name, w in weights.items())
+                if case == "null":
+                    row[f"{question}: p < 0.05"] = float((own["p"] < 0.05).mean())
+                elif question in ("drug_in_irradiated", "radiation_x_drug"):
+                    covered = own["ci_lo"].le(true) & own["ci_hi"].ge(true)
+                    row[f"{question}: covers"] = float(covered.mean())
+                    row[f"{question}: power"] = float((own["p"] < 0.05).mean())
+        out.append(row)
+    return pd.DataFrame(out)
+
+
+def names(studies: int) -> list[str]:
+    """Measures of all studies."""
+    return [f"study:{i}" for i in range(studies)]
+
+
+def lines_of_regions(studies: int) -> pd.DataFrame:
+    """Subjects differ, regions do not (null); and a core with twice the share (coverage)."""
+    out = []
+    for number, n in enumerate((3, 4, 5, 6, 8)):
+        rng = np.random.default_rng(SEED + 100 + number)
+        row: dict[str, Any] = {"subjects an arm": n}
+        for case, core in (("null", 1.0), ("core", 2.0)):
+            rows, values = [], []
+            for arm, share in (("control", 0.05), ("irradiated", 0.2)):
+                for i in range(n):
+                    odds = share / (1 - share) * np.exp(rng.normal(0, 0.5, studies))
+                    own = odds / (1 + odds)
+                    for region, dose in REGIONS.items():
+                        rows.append(
+                            {k.SAMPLE: f"{arm}{i}{region}", k.SUBJECT: f"{arm}{i}",
+                             k.TREATMENT: arm, "region": region, k.DAYS: 14.0,
+                             k.DOSE: dose if arm == "irradiated" else 0.0}
+                        )  # fmt: skip
+                        raised = region == "core" and arm == "irradiated"
+                        there = np.minimum(own * (core if raised else 1.0), 0.95)
+                        values.append(cells(rng, there, 0.02, (studies,)))
+            found = regions(
+                burden(rows, np.arcsin(np.sqrt(np.array(values)))), measures=names(studies)
+            )
+            pair = found["region"].eq("core") & found["against_region"].eq("contralateral")
+            treated = found[k.TREATMENT].eq("irradiated")
+            for question, chosen in (
+                ("region_pair", pair & treated), ("region_x_treatment", pair & treated),
+                ("dose_within_subject", treated),
+            ):  # fmt: skip
+                own = found[found["question"].eq(question) & chosen]
+                rate = float((own["p"] < 0.05).mean())
+                if case == "null":
+                    row[f"{question}: p < 0.05"] = rate
+                else:
+                    true = float(own["estimate"].mean())
+                    covered = own["ci_lo"].le(true) & own["ci_hi"].ge(true)
+                    row[f"{question}: covers"] = float(covered.mean())
+                    row[f"{question}: power"] = rate
+        out.append(row)
+    return pd.DataFrame(out)
+
+
+def lines_of_equivalence(studies: int) -> pd.DataFrame:
+    """How often two one-sided tests claim that a burden stays, at the margin and well inside."""
+    out = []
+    for number, n in enumerate((3, 5, 8, 12)):
+        row: dict[str, Any] = {"animals an arm": n}
+        for what, share in (("at the margin", 0.2), ("no difference", 0.3)):
+            rng = np.random.default_rng(SEED + 200 + number)
+            shares = NULL | {"rt_drug": share}
+            rows, values = study_of_arms(shares, dict.fromkeys(ARMS, n), 0.02, studies, rng)
+            found = arms(burden(rows, values), measures=names(studies))
+            own = found[found["question"] == "drug_in_irradiated"]
+            claimed = [
+                tost(r.estimate, r.se, r.df, 0.1) <= 0.05
+                for r in own[["estimate", "se", "df"]].itertuples()
+            ]
+            row[f"{what}: claimed"] = float(np.mean(claimed))
+        out.append(row)
+    return pd.DataFrame(out)
+
+
+TABLES: Mapping[str, Callable[[int], pd.DataFrame]] = {
+    "arms": lines_of_arms, "regions": lines_of_regions, "equivalence": lines_of_equivalence,
+}  # fmt: skip
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A table of Markdown; rates with three decimals."""
+    shown = [
+        [f"{v:.3f}" if ":" in str(name) else f"{v}" for name, v in row.items()]
+        for row in table.to_dict("records")
+    ]
+    lines = [list(map(str, table.columns)), ["---"] * table.shape[1], *shown]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def main() -> None:
+    """Print the tables of docs/statistics.md."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tables", nargs="*", default=list(TABLES))
+    parser.add_argument("--studies", type=int, default=2000)
+    given = parser.parse_args()
+    for name in given.tables:
+        table = TABLES[name](given.studies)
+        sys.stdout.write(f"### {name}\n\n{markdown(table)}\n\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
