@@ -39,7 +39,9 @@ from .inference import trend as trend
 from .questions import arms as arms
 from .questions import blood as blood
 from .questions import efficacy as efficacy
+from .questions import external as external
 from .questions import outcome as outcome
+from .questions import read_external as read_external
 from .questions import read_outcome as read_outcome
 from .questions import regions as regions
 from .questions import side_by_side as side_by_side
@@ -74,6 +76,7 @@ __all__ = [
     "errors",
     "escape",
     "explain",
+    "external",
     "families",
     "genes",
     "group_means",
@@ -90,6 +93,7 @@ __all__ = [
     "pseudobulk_scores",
     "qc",
     "read",
+    "read_external",
     "read_outcome",
     "read_plasma",
     "readouts",

@@ -918,6 +918,26 @@ def blood(
 
 
 @app.command()
+def external(
+    *,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    samples: SamplesSheet = _SAMPLES,
+    burden: BurdenFile = None,
+    output: Output = None,
+    results: Results = _RESULTS,
+) -> None:
+    """Measurements from elsewhere (SA-b-gal, p16 staining) beside the burden of the samples."""
+    from senoscore import run as stages
+
+    table = Layout(results).summary
+    stages.external(
+        samples, _settings(settings, config), burden=burden or table("burden"),
+        out=output or table("external"),
+    )  # fmt: skip
+
+
+@app.command()
 def outcome(
     *,
     settings: Settings = None,

@@ -214,8 +214,8 @@ def test_groups_are_those_that_are_there(path: Path) -> None:
 TWINS = {
     "blood": "blood", "burden": "burden", "calibrate": "calibrate", "call": "call",
     "compartments": "compartments", "confounders": "confounders", "crosstalk": "crosstalk",
-    "families": "families", "list": "list_signatures", "methods": "methods", "outcome": "outcome",
-    "pseudobulk": "pseudobulk", "qc": "qc",
+    "external": "external", "families": "families", "list": "list_signatures", "methods": "methods",
+    "outcome": "outcome", "pseudobulk": "pseudobulk", "qc": "qc",
     "report": "render", "score": "score", "signatures": "signatures", "simulate": "simulate",
     "substates": "substate_shares", "trend": "trend", "window": "window",
     "arms": "arms", "regions": "regions", "ingest": "read", "export": "attach", "power": "power",
@@ -233,8 +233,8 @@ BESIDE = {
     "escape": "window", "explain": "call", "plasma": "window", "targets": "window",
     "group_means": "crosstalk", "read_plasma": "window", "phases": "window", "genes": "signatures",
     "differential": "pseudobulk", "enrichment": "pseudobulk", "pseudobulk_scores": "pseudobulk",
-    "read_outcome": "outcome", "readouts": "trend", "sensitivity": "trend",
-    "tissue_burden": "burden", "load_panel": "call",
+    "read_external": "external", "read_outcome": "outcome",
+    "readouts": "trend", "sensitivity": "trend", "tissue_burden": "burden", "load_panel": "call",
     "spread_of": "power",
 }  # fmt: skip
 """Public functions that are a part of a verb."""

@@ -10,6 +10,9 @@ from .blood import blood as blood
 from .efficacy import efficacy as efficacy
 from .efficacy import load_words as load_words
 from .efficacy import side_by_side as side_by_side
+from .external import EXTERNAL_COLUMNS as EXTERNAL_COLUMNS
+from .external import external as external
+from .external import read_external as read_external
 from .outcome import OUTCOME_COLUMNS as OUTCOME_COLUMNS
 from .outcome import outcome as outcome
 from .outcome import read_outcome as read_outcome
@@ -19,6 +22,7 @@ from .regions import regions as regions
 
 __all__ = [
     "BLOOD_COLUMNS",
+    "EXTERNAL_COLUMNS",
     "OUTCOME_COLUMNS",
     "QUESTIONS",
     "REGION_QUESTIONS",
@@ -30,8 +34,10 @@ __all__ = [
     "check_contrasts",
     "detectable",
     "efficacy",
+    "external",
     "load_words",
     "outcome",
+    "read_external",
     "read_outcome",
     "regions",
     "side_by_side",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from senoscore.report.load import Run
 
 
-__all__ = ["blood", "outcome"]
+__all__ = ["blood", "external", "outcome"]
 
 _OUTCOME: Final = [
     "endpoint", k.COMPARTMENT, "measure", "contrast", "landmark_days", "n_subjects", "n_events",
@@ -62,6 +62,29 @@ def blood(run: Run, options: Options) -> Section | None:
         view(table, "blood", title="Tests of circulating factors", columns=_BLOOD),
     ]
     return Section("blood", "Blood", LEADS["blood"], tuple(items))
+
+
+_EXTERNAL: Final = [
+    "question", k.COMPARTMENT, "measure", "n_samples", "n_subjects", "estimate", "ci_lo", "ci_hi",
+    "limit_lo", "limit_hi", "unit", "p", "q", "flag", "status", "reason", "note",
+]  # fmt: skip
+
+
+def external(run: Run, _options: Options) -> Section | None:
+    """Measurements from elsewhere beside the burden."""
+    table = run.get("external")
+    if table is None:
+        return None
+    flags = table["flag"].astype(object).where(table["flag"].notna(), "").astype(str)
+    lines = [
+        f"{row.measure} of {lower(theme.pretty(str(row.compartment)))}, "
+        f"{str(row.question).replace('_', ' ')}: {flag}."
+        for row, flag in zip(tidy.rows(table), flags, strict=True)
+        if flag
+    ]
+    notes = Notes(tuple(lines[:12] or ["No disagreement is flagged."]))
+    shown = view(table, "external", title="Measurements from elsewhere", columns=_EXTERNAL)
+    return Section("external", "Measured elsewhere", LEADS["external"], (notes, shown))
 
 
 def outcome(run: Run, options: Options) -> Section | None:

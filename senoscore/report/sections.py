@@ -29,6 +29,7 @@ _BUILDERS: Final[tuple[Callable[[Run, Options], Section | None], ...]] = (
     biology.crosstalk,
     biology.plasma,
     measured.blood,
+    measured.external,
     measured.outcome,
     inputs.design,
     inputs.qc,

@@ -291,6 +291,11 @@ LEADS: Final[dict[str, str]] = {
         "A value below the limit of detection enters as below it; no number stands in for it. "
         "Blood comes from the whole body: a factor need not come from the irradiated tissue."
     ),
+    "external": (
+        "What was measured elsewhere beside the burden of the same samples. Ranks over all samples "
+        "agree already if both rise after irradiation; within arms is the harder question. The "
+        "fraction is a lower bound, so a level below a stain is expected."
+    ),
     "outcome": (
         "Does the burden at the landmark go with what came later? Irradiated subjects only, each "
         "by its last sample until the landmark; those whose event or follow-up was over by then "

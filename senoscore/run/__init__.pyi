@@ -18,6 +18,7 @@ from .layout import DatasetFiles as DatasetFiles
 from .layout import FileKind as FileKind
 from .layout import Layout as Layout
 from .measured import blood as blood
+from .measured import external as external
 from .measured import outcome as outcome
 from .notebook import attach as attach
 from .notebook import read as read
@@ -62,6 +63,7 @@ __all__ = [
     "crosstalk",
     "dataset_row",
     "export",
+    "external",
     "families",
     "gather",
     "ingest",

@@ -36,7 +36,8 @@ FileKind: TypeAlias = Literal[
 SUMMARIES: Final = (
     "burden", "burden_tissue", "trend", "readouts", "sensitivity", "label_check", "confounders",
     "substates", "window", "window_phases", "window_contrasts", "targets", "escape", "plasma",
-    "crosstalk", "families", "blood", "outcome", "arms", "efficacy", "efficacy_sides", "regions",
+    "crosstalk", "families", "blood", "external", "outcome",
+    "arms", "efficacy", "efficacy_sides", "regions",
     "pseudobulk_scores", "de", "enrichment",
 )  # fmt: skip
 """Tables of samples; some only where the config or the samples sheet asks for them."""

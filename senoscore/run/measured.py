@@ -1,4 +1,4 @@
-"""What was measured of the subjects beside the matrix: blood and outcome."""
+"""What was measured of the subjects beside the matrix: blood, other measurements, outcome."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = ["blood", "check_measured", "outcome"]
+__all__ = ["blood", "check_measured", "external", "outcome"]
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +27,12 @@ _FLOATS: Final = "%.8g"
 
 def check_measured(config: Mapping[str, Any], samples: pd.DataFrame) -> list[str]:
     """Read the tables that the config names before any work; say what is in them."""
-    from senoscore.questions import read_outcome
+    from senoscore.questions import read_external, read_outcome
 
     lines = []
+    if config["external"]:
+        table = read_external(config["external"], samples)
+        lines.append(f"external: {table['measure'].nunique()} measures of {len(table)} values")
     if config["outcome"]["table"]:
         table = read_outcome(config["outcome"]["table"], samples)
         n = table["endpoint"].nunique(), table[k.SUBJECT].nunique()
@@ -54,6 +57,22 @@ def blood(
     table = run(
         read_plasma(file, sheet), sheet,
         None if burden is None else read_tsv(burden, dtype=TEXT_COLUMNS),
+        control=config["control_treatment"], alpha=config["trend"]["alpha"],
+    )  # fmt: skip
+    write_tsv(table, out, float_format=_FLOATS)
+
+
+@logged
+def external(samples: Path, config: Mapping[str, Any], *, burden: Path, out: Path) -> None:
+    """Write measurements from elsewhere beside the burden of the same samples."""
+    from senoscore.questions import external as run
+    from senoscore.questions import read_external
+    from senoscore.study import read_samples
+
+    sheet, file = read_samples(samples), config["external"]
+    table = run(
+        read_tsv(burden, dtype=TEXT_COLUMNS), sheet,
+        read_external(file, sheet) if file else None,
         control=config["control_treatment"], alpha=config["trend"]["alpha"],
     )  # fmt: skip
     write_tsv(table, out, float_format=_FLOATS)

@@ -31,7 +31,9 @@ if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
             "leave out --sdm apptainer"
         )
 else:
-    shell.prefix(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; ')
+    shell.prefix(
+        f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; '
+    )
 
 # Snakemake's own reader lets the last of two equal keys win. What it has read is read again, with
 # care, unless another workflow that uses this one answers for the config.
@@ -215,8 +217,13 @@ def panel_file():
 
 
 def measured():
-    """Tables of what was measured beside the matrix: those of which the config names a file."""
-    named = {"blood": config["plasma"], "outcome": config["outcome"]["table"]}
+    """Tables of what was measured beside the matrix: those of which config or sheet name something."""
+    columns = read_samples(config["samples"]).columns
+    named = {
+        "blood": config["plasma"],
+        "external": config["external"] or any(c.startswith("ext_") for c in columns),
+        "outcome": config["outcome"]["table"],
+    }
     return [f"results/summary/{name}.tsv" for name, file in named.items() if file]
 
 

@@ -32,6 +32,35 @@ rule blood:
         """
 
 
+rule external:
+    """Measurements from elsewhere beside the burden of the same samples."""
+    input:
+        burden="results/summary/burden.tsv",
+        samples=SAMPLES,
+        table=[given(f) for f in [config["external"]] if f],
+    output:
+        "results/summary/external.tsv",
+    log:
+        "logs/external.log",
+    benchmark:
+        "logs/benchmarks/external.tsv"
+    resources:
+        mem_mb=lambda wildcards, attempt: 1500 * attempt,
+        runtime=lambda wildcards, attempt: 20 * attempt,
+    params:
+        settings=settings("external", "trend.alpha", "control_treatment"),
+        version=SENOSCORE_VERSION,
+    shell:
+        r"""
+        senoscore external \
+            --burden {input.burden:q} \
+            --samples {input.samples:q} \
+            --settings {params.settings:q} \
+            --output {output:q} \
+            &> {log:q}
+        """
+
+
 rule outcome:
     """Burden, SASP and index at the landmark against outcomes after it."""
     input:
