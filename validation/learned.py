@@ -424,7 +424,8 @@ def main() -> None:
         except DesignError as error:
             rows.append(row | {"n": int(d.treated.sum()), "called": 0, "refused": error.message})
             continue
-        rows.append(row | summary(d, r) | {"s": round(r["seconds"], 1)})
+        rows.append(row | summary(d, r) | {"s": round(r["seconds"], 1), "note": r["note"][:60]})
+        print(rows[-1], flush=True)
     t = pd.DataFrame(rows)
     print(t.round(3).to_string())
     agg = t.groupby("scenario", sort=False).agg(
