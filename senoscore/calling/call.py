@@ -362,11 +362,11 @@ def _overruled(
         _overrule(result, learnt, table, calibration)
         by[np.isfinite(learnt.cells["p"].to_numpy())] = LEARNED
     engines = used_engines(table, found, learnt, result[k.STATE].astype(str).to_numpy(object))
-    _say(engines)
+    _say(engines, has_subject=k.SUBJECT in table)
     return learnt, engines, by
 
 
-def _say(engines: pd.DataFrame) -> None:
+def _say(engines: pd.DataFrame, *, has_subject: bool) -> None:
     """Say which compartments were called by what."""
     own = engines[engines[k.COMPARTMENT] != "all"]
     learned = own.loc[own["engine"] == LEARNED, k.COMPARTMENT].tolist()
@@ -374,7 +374,10 @@ def _say(engines: pd.DataFrame) -> None:
     parts = [f"called by a programme learnt in this study: {', '.join(learned)}"] if learned else []
     for reason, rooms in others.groupby("reason", sort=False, observed=True)[k.COMPARTMENT]:
         parts.append(f"called by the panel alone: {', '.join(rooms)} ({reason})")
-    log.log(logging.WARNING if len(others) else logging.INFO, "%s", "; ".join(parts))
+    if learned and not has_subject:
+        parts.append(f"no column {k.SUBJECT!r}: every sample is taken for an animal of its own")
+    warn = len(others) or not has_subject
+    log.log(logging.WARNING if warn else logging.INFO, "%s", "; ".join(parts))
 
 
 def _overrule(

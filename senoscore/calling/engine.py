@@ -511,7 +511,7 @@ def judge_cells(
         }
     )
     whole = sorted({plan.compartments[c] for c in room[calls.moved]})
-    return cells, table, note_of(programme, calls.like, whole)
+    return cells, table, note_of(programme, calls.like, whole, calls.few)
 
 
 def _passes(cells: pd.DataFrame) -> Bools:
@@ -576,7 +576,10 @@ def _by_size(column: pd.Series) -> pd.Series:
 
 
 def note_of(
-    programme: Programme, like: tuple[tuple[int, int], ...], whole: Sequence[str] = ()
+    programme: Programme,
+    like: tuple[tuple[int, int], ...],
+    whole: Sequence[str] = (),
+    few: int = 0,
 ) -> str:
     """Say where nothing was learnt, and what was learnt that is like a nuisance."""
     plan, nuisances = programme.plan, programme.features.covariates[3:]
@@ -592,6 +595,11 @@ def note_of(
         what = nuisances[number].replace("_", " ")
         where = "the run" if compartment < 0 else plan.compartments[compartment]
         notes.append(f"what was learnt in {where} is like {what}: no cell of it is called")
+    if few:
+        notes.append(
+            f"{few} cells of the run pass, too few to tell what was learnt from other programmes: "
+            "none is called"
+        )
     if whole:
         notes.append(
             f"whole samples of {', '.join(whole)} moved far along the programme: their cells are "

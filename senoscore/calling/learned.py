@@ -33,6 +33,7 @@ _ALIKE: Final = 0.6
 """Set between what planted damage programmes (at most .57) and planted interferon and quiescence
 (.68 and more) show, on the contrasts that validation/plant.py sets aside for tuning."""
 _FEW: Final = 10
+"""With fewer called cells a run cannot be compared with the nuisances, and calls nobody."""
 _IDENTITY: Final = 0.2
 """Set on the contrasts for tuning: cultures of 70 % have .27 and more, decoys at most .17."""
 
@@ -61,6 +62,8 @@ class Calls:
         Cells that would be called, were they not explained by a nuisance, shape (n_cells,).
     like
         What was learnt is like a nuisance: its number, and the compartment (-1: the whole run).
+    few
+        So few cells would be called that they cannot be compared with the nuisances: none is.
     """
 
     parts: tuple[str, ...]
@@ -73,6 +76,7 @@ class Calls:
     own_tail: tuple[int, ...]
     explained: Bools
     like: tuple[tuple[int, int], ...]
+    few: int = 0
 
 
 def call_cells(
@@ -150,10 +154,14 @@ def call_cells(
     explained, like = _explained(
         called, aligned[:, total], beside, compartment, ~control, moved=moved
     )
+    called &= ~explained
+    few = int(called.sum()) if nuisance is not None and called.sum() < _FEW else 0
+    if few:
+        explained |= called
+        called = np.zeros(len(called), dtype=bool)
     return Calls(
-        parts, aligned, p, conjunction, q, called & ~explained, moved, tuple(sorted(tails)),
-        explained, like,
-    )  # fmt: skip
+        parts, aligned, p, conjunction, q, called, moved, tuple(sorted(tails)), explained, like, few
+    )
 
 
 def _explained(

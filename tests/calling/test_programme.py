@@ -82,6 +82,29 @@ def test_planted_cells_are_called_and_others_are_not():
     assert share.share[irradiated].mean() == pytest.approx(truth[treated].mean(), abs=0.06)
 
 
+def test_a_handful_of_cells_is_not_called():
+    # five cells are beyond all controls; they are too few to be compared with a nuisance
+    rng = np.random.default_rng(5)
+    scores = rng.normal(size=(1200, 3))
+    treated = np.arange(1200) >= 600
+    sample = np.arange(1200) // 150
+    depth, code = rng.normal(8, 0.3, 1200), np.zeros(1200, dtype=int)
+    noise = rng.normal(size=(1200, 1))
+
+    def called(n):
+        x = scores.copy()
+        x[600 : 600 + 25 * n : 25] += 12
+        return call_cells(
+            x, ("total", "arrest", "other"), sample, code, treated, depth, fdr=0.2, nuisance=noise
+        )
+
+    few, many = called(6), called(20)
+    assert few.few == 6
+    assert not few.called.any()
+    assert many.few == 0
+    assert many.called.sum() >= 20
+
+
 def test_no_cell_is_called_where_nobody_moved():
     called = 0
     for seed in range(5):
