@@ -31,6 +31,7 @@ SECTIONS = {
     "disk": "on_disk",
     "million": "on_disk",
     "first_call": "on_disk",
+    "by_hand": "by_hand",
     "bias": "bias",
 }
 ROOT = Path(__file__).resolve().parents[1]
