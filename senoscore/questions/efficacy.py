@@ -28,6 +28,7 @@ _ADVICE: Final = "Research use, not medical advice."
 _BURDEN: Final = ("falls", "rises", "stays", "not_shown", "underpowered", "not_testable")
 _FACTS: Final[dict[str, tuple[str, ...]]] = {
     "burden": _BURDEN,
+    "arrest": (*_BURDEN, "mixed"),
     "sasp": (*_BURDEN, "mixed"),
     "tumour": ("lower", "higher", "open", "absent"),
     "normal": ("lower", "higher", "open", "absent"),
@@ -37,7 +38,8 @@ _QUESTION: Final = "drug_in_irradiated"
 EFFICACY_COLUMNS: Final = (
     k.COMPARTMENT, "stratum", "side", k.TREATMENT, "against", k.DRUG, *ARM[1:], k.DAYS,
     "n_treated", "n_control", "word", "means", "burden", "burden_measure", "burden_estimate",
-    "burden_ci_lo", "burden_ci_hi", "burden_q", "burden_p_stays", "burden_detectable", "sasp",
+    "burden_ci_lo", "burden_ci_hi", "burden_q", "burden_p_stays", "burden_detectable", "arrest",
+    "sasp",
     "sasp_falls", "sasp_rises", "n_sasp", "evidence", "note",
 )  # fmt: skip
 _KEYS: Final = [k.COMPARTMENT, "stratum", k.TREATMENT, "against", *ARM[1:], k.DAYS]
@@ -58,6 +60,7 @@ class Words:
     """Measures that the facts are of, and the rules of both tables."""
 
     burden: tuple[str, ...]
+    arrest: tuple[str, ...]
     sasp: tuple[str, ...]
     words: tuple[_Word, ...]
     together: tuple[_Word, ...]
@@ -90,15 +93,17 @@ def _read(path: Path) -> Words:
         msg = f"{path}: expected the sections {', '.join(sorted(sections))}"
         raise ConfigError(msg, fix="copy resources/efficacy.yaml and change it")
     measures = content["measures"]
-    known = isinstance(measures, dict) and set(measures) == {"burden", "sasp"}
+    known = isinstance(measures, dict) and set(measures) == {"burden", "arrest", "sasp"}
     if not known or not all(isinstance(own, list) and own for own in measures.values()):
-        msg = f"{path}, measures: expected lists under burden and sasp"
+        msg = f"{path}, measures: expected lists under burden, arrest and sasp"
         raise ConfigError(msg, fix="name columns of the burden table, or signatures")
+    facts = ("burden", "arrest", "sasp")
+    lists = {name: tuple(map(str, measures[name])) for name in facts}
     return Words(
-        tuple(map(str, measures["burden"])), tuple(map(str, measures["sasp"])),
-        _rules(path, "words", content["words"], ("burden", "sasp")),
-        _rules(path, "together", content["together"], ("tumour", "normal")),
-    )  # fmt: skip
+        **lists,
+        words=_rules(path, "words", content["words"], facts),
+        together=_rules(path, "together", content["together"], ("tumour", "normal")),
+    )
 
 
 def _rules(path: Path, section: str, entries: Any, facts: tuple[str, ...]) -> tuple[_Word, ...]:
@@ -162,7 +167,8 @@ def efficacy(
 
     Returns
     -------
-    One row a compartment, arm with a drug and time. ``word`` and what it ``means``; ``burden`` and
+    One row a compartment, arm with a drug and time. ``word`` and what it ``means``; ``burden``,
+    ``arrest`` (axes without secretion, which a drug that only silences the SASP leaves) and
     ``sasp`` are the verdicts it rests on: falls, rises, stays (equivalent by two one-sided tests),
     not_shown, underpowered, not_testable; ``mixed`` where secretory families disagree.
     ``burden_estimate`` and its 95 % interval, and ``burden_detectable``, the smallest change that
@@ -193,14 +199,17 @@ def efficacy(
         head["side"] = "tumour" if head[k.COMPARTMENT] in tumour else "normal"
         head[k.DRUG] = of[k.DRUG].iloc[0]
         burden = _burden(by, words, fdr=fdr, alpha=alpha, margin=margin, relevant=relevant)
+        arrest = _families(by, words.arrest, fdr=fdr, alpha=alpha, margin=None, relevant=None)
         sasp = _sasp(by, words, fdr=fdr, alpha=alpha, margin=sasp_margin, relevant=sasp_relevant)
-        facts = {"burden": burden["burden"], "sasp": sasp["sasp"]}
+        verdict = _together(list(arrest.values()))
+        facts = {"burden": burden["burden"], "arrest": verdict, "sasp": sasp["sasp"]}
         word = next(rule for rule in words.words if rule.holds(facts))
         note = "; ".join(filter(None, [burden.pop("_note"), sasp.pop("_note"), _ADVICE]))
         shown = "; ".join(filter(None, [burden.pop("_shown"), sasp.pop("_shown")]))
         rows.append(
             head | burden | sasp
-            | {"word": word.name, "means": word.means, "evidence": shown, "note": note}
+            | {"arrest": verdict, "word": word.name, "means": word.means, "evidence": shown,
+               "note": note}
         )  # fmt: skip
     return pd.DataFrame(rows, columns=list(EFFICACY_COLUMNS))
 
@@ -263,34 +272,43 @@ def _burden(
     }  # fmt: skip
 
 
-def _sasp(
-    by: Mapping[str, dict[str, Any]], words: Words, *, fdr: float, alpha: float,
-    margin: float | None, relevant: float,
-) -> dict[str, Any]:  # fmt: skip
+def _families(
+    by: Mapping[str, dict[str, Any]], scores: Sequence[str], *, fdr: float, alpha: float,
+    margin: float | None, relevant: float | None,
+) -> dict[str, str]:  # fmt: skip
+    """Verdict on the axis, or else the score, of each name that was tested."""
     chosen: dict[str, dict[str, Any]] = {}
-    for score in words.sasp:
+    for score in scores:
         names = [n for n in by if k.SEP in n and n.partition(k.SEP)[2] == score]
         axes = [name for name in names if name.startswith("z:")]
         for name in (axes or names)[:1]:
             chosen[name] = by[name]
-    tested = {name: row for name, row in chosen.items() if row["status"] == "tested"}
-    verdicts = {
+    return {
         name: _verdict(
             row, row["estimate"], row["se"], fdr=fdr, alpha=alpha,
             margin=margin if name.startswith("z:") else None,
             relevant=relevant if name.startswith("z:") else None,
         )[0]
-        for name, row in tested.items()
+        for name, row in chosen.items()
+        if row["status"] == "tested"
     }  # fmt: skip
+
+
+def _sasp(
+    by: Mapping[str, dict[str, Any]], words: Words, *, fdr: float, alpha: float,
+    margin: float | None, relevant: float,
+) -> dict[str, Any]:  # fmt: skip
+    verdicts = _families(
+        by, words.sasp, fdr=fdr, alpha=alpha, margin=margin, relevant=relevant
+    )  # fmt: skip
     falls, rises = ([n for n, v in verdicts.items() if v == way] for way in ("falls", "rises"))
     said = [
-        f"{name} {tested[name]['estimate']:+.2g}, q {tested[name]['q']:.2g}"
-        for name in (*falls, *rises)
+        f"{name} {by[name]['estimate']:+.2g}, q {by[name]['q']:.2g}" for name in (*falls, *rises)
     ]
     return {
         "sasp": _together(list(verdicts.values())), "sasp_falls": "+".join(falls),
-        "sasp_rises": "+".join(rises), "n_sasp": len(tested), "_shown": ", ".join(said),
-        "_note": "" if tested else "no secretory family could be tested",
+        "sasp_rises": "+".join(rises), "n_sasp": len(verdicts), "_shown": ", ".join(said),
+        "_note": "" if verdicts else "no secretory family could be tested",
     }  # fmt: skip
 
 

@@ -25,14 +25,20 @@ BASE: dict[str, Any] = {
 
 
 def arms(
-    burden: float, sasp: float, *, se: float = 0.02, sasp_se: float = 0.3, **more: Any
-) -> pd.DataFrame:
-    """A table of arms: burden as a fraction, one secretory axis in control SDs."""
+    burden: float, sasp: float, *, se: float = 0.02, sasp_se: float = 0.3,
+    arrest: float | None = None, **more: Any,
+) -> pd.DataFrame:  # fmt: skip
+    """A table of arms: burden as a fraction, one axis each of arrest and secretion in control SDs.
+
+    Arrest goes with the burden where nothing else is said.
+    """
     rows = [
         {"measure": "fraction_senescent", "estimate": burden * 2, "se": se * 2,
          "estimate_fraction": burden, "fraction_se": se},
         {"measure": "z:sasp_interleukin", "estimate": sasp, "se": sasp_se,
          "estimate_fraction": np.nan, "fraction_se": np.nan},
+        {"measure": "z:arrest_p53", "estimate": 10 * burden if arrest is None else arrest,
+         "se": 0.3, "estimate_fraction": np.nan, "fraction_se": np.nan},
     ]  # fmt: skip
     table = pd.DataFrame([BASE | row | more for row in rows]).reindex(columns=list(COLUMNS))
     table["q"] = 2 * stats.t.sf(np.abs(table["estimate"] / table["se"]), table["df"])
@@ -84,9 +90,20 @@ def test_detectable_is_the_effect_of_80_percent_power() -> None:
     assert power == pytest.approx(0.8, abs=0.01)
 
 
+@pytest.mark.parametrize("sasp", [0.0, -2.0])
+def test_fewer_calls_without_less_arrest_are_no_fewer_senescent_cells(sasp: float) -> None:
+    """A call asks for secretion too: a drug that silences it makes cells uncallable."""
+    row = efficacy(arms(-0.2, sasp, arrest=0.0)).iloc[0]
+    assert (row["burden"], row["arrest"], row["word"]) == ("falls", "not_shown", "fewer_called")
+    table = arms(-0.2, sasp)
+    without = table[table["measure"] != "z:arrest_p53"]
+    row = efficacy(without).iloc[0]
+    assert (row["arrest"], row["word"]) == ("not_testable", "fewer_called")
+
+
 def test_families_that_disagree_are_mixed() -> None:
     table = arms(0.0, -2.0)
-    other = table[table["measure"].str.startswith("z:")].assign(
+    other = table[table["measure"].str.startswith("z:sasp")].assign(
         measure="z:sasp_chemokine", estimate=2.0
     )
     row = efficacy(pd.concat([table, other], ignore_index=True)).iloc[0]
