@@ -13,7 +13,7 @@ from senoscore import names as k
 from senoscore.cells import gene_symbols, organism_of, values_of
 from senoscore.errors import InputError
 from senoscore.genesets import genes as gene_names
-from senoscore.io import iter_blocks
+from senoscore.io import flags, iter_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -113,7 +113,7 @@ def group_means(
     mapped = gene_names.orthologs(wanted, "human", organism)["target"]
     where = {str(name): i for i, name in enumerate(var_names)}
     found = [(g, where[t]) for g, t in zip(wanted, mapped, strict=True) if t in where]
-    keep = cells[k.KEEP].to_numpy(dtype=bool)
+    keep = flags(cells[k.KEEP]).to_numpy()
     groups = cells[BY].astype(str)
     number = np.full(len(cells), -1)
     number[keep] = groups[keep].groupby(BY, sort=True, observed=True).ngroup()
@@ -156,7 +156,7 @@ def _called(adata: AnnData) -> pd.DataFrame:
         fix = "run sen.score, sen.calibrate and sen.call first, or give cells="
         raise InputError(msg, fix=fix)
     own = adata.obs[needed].reset_index(drop=True)
-    keep = adata.obs[k.KEEP].to_numpy(dtype=bool) if k.KEEP in adata.obs else True
+    keep = flags(adata.obs[k.KEEP]).to_numpy() if k.KEEP in adata.obs else True
     return own.assign(kind=kinds_of(own), keep=keep)
 
 

@@ -24,6 +24,7 @@ from senoscore.calling.baseline import (
 from senoscore.calling.conditions import Evidence, holds
 from senoscore.calling.false_discovery import Tests, control_p
 from senoscore.errors import DesignError, InputError
+from senoscore.io import flags
 from senoscore.study import refuse_unknown_control
 
 if TYPE_CHECKING:
@@ -297,10 +298,25 @@ def log_depth(table: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Natural log of the counts of each cell, NaN where none are stated. Shape (cells,).
 
     Read from ``n_counts`` or, as scanpy names it, ``total_counts``.
+
+    Raises
+    ------
+    InputError
+        Some cells of a sample have a number and others have none: they cannot be compared at
+        equal depth, and to compare none of them so would change every cell.
     """
     for column in k.DEPTH:
         if column in table:
             counts = table[column].to_numpy(np.float64, na_value=np.nan)
+            gaps = pd.Series(np.isnan(counts)).groupby(table[k.SAMPLE].astype(str).to_numpy())
+            share = gaps.mean()
+            mixed = share[(share > 0) & (share < 1)]
+            if len(mixed):
+                name = str(mixed.index[0])
+                n = int(gaps.sum()[name])
+                msg = f"sample {name!r}: {n} of {gaps.size()[name]} cells have no {column}"
+                fix = f"give each cell its counts, or drop the column {column} and score again"
+                raise InputError(msg, fix=fix)
             return np.log(np.where(counts > 0, counts, np.nan))
     return np.full(len(table), np.nan)
 
@@ -363,7 +379,7 @@ def kept(table: pd.DataFrame) -> np.ndarray[Any, Any]:
     """Tell which cells passed quality control; all where nothing says so. Shape (cells,)."""
     if k.KEEP not in table:
         return np.ones(len(table), dtype=bool)
-    return np.asarray(table[k.KEEP].fillna(value=False).astype(bool))
+    return flags(table[k.KEEP]).to_numpy(dtype=bool)
 
 
 _MISSING: Final = ("", "NA", "NaN", "nan", "None", "<NA>")

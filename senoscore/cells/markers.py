@@ -13,7 +13,7 @@ from scipy import sparse
 from senoscore import names as k
 from senoscore.errors import InputError
 from senoscore.genesets import orthologs
-from senoscore.io import iter_blocks, resource
+from senoscore.io import flags, iter_blocks, resource
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -287,7 +287,7 @@ def substate_shares(
     table = read_substates(None) if table is None else table
     samples = cells[[k.DATASET, k.SAMPLE]].drop_duplicates()
     pairs = table[[k.COMPARTMENT, k.SUBSTATE]].drop_duplicates()
-    kept = cells[cells[k.KEEP].astype(bool)]
+    kept = cells[flags(cells[k.KEEP])]
     parts = []
     for compartment, substate in pairs.itertuples(index=False):
         own = kept[kept[k.COMPARTMENT] == compartment]
@@ -327,6 +327,6 @@ def _cells_of(adata: ad.AnnData) -> pd.DataFrame:
     cells = adata.obs[names].astype(object).reset_index(drop=True)
     own = adata.obs
     cells[k.DATASET] = own[k.DATASET].astype(str).to_numpy() if k.DATASET in own else ""
-    cells[k.KEEP] = own[k.KEEP].to_numpy(dtype=bool) if k.KEEP in own else True
+    cells[k.KEEP] = flags(own[k.KEEP]).to_numpy() if k.KEEP in own else True
     strengths = adata.obsm[k.OBSM_SUBSTATES].reset_index(drop=True)
     return pd.concat([cells, strengths.add_prefix(f"{k.SUBSTATE}{k.SEP}")], axis=1)

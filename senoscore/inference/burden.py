@@ -9,6 +9,7 @@ import pandas as pd
 
 from senoscore import names as k
 from senoscore.errors import InputError
+from senoscore.io import flags
 from senoscore.study import (
     KINDS,
     MATCHED_SETS,
@@ -172,7 +173,7 @@ def burden(
     designed(sheet)  # refuses what the models would refuse, while the samples are at hand
     kept = cells
     if k.KEEP in cells:
-        kept = cells[_flags(cells[k.KEEP])]
+        kept = cells[flags(cells[k.KEEP])]
     by = [kept[name] for name in (*unit, k.COMPARTMENT)]
     own = pd.DataFrame({k.COMPARTMENT: sorted(cells[k.COMPARTMENT].unique())})
     index = pd.MultiIndex.from_frame(sheet[unit].merge(own, how="cross"))
@@ -224,20 +225,6 @@ def _check(cells: pd.DataFrame, needed: Sequence[str]) -> None:
     if missing:
         msg = f"the cells have no column {', '.join(map(repr, missing))}"
         raise InputError(msg, fix="call the cells first (sen.call), and name the columns")
-
-
-def _flags(column: pd.Series) -> pd.Series:
-    """Truth values; a gap is false. Of text, any word but an empty one would be true."""
-    if pd.api.types.is_bool_dtype(column.dtype):
-        return column
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        return column.fillna(0).astype(bool)
-    words = column.astype(object).where(column.notna(), "false").astype(str).str.lower()
-    odd = words[~words.isin(["true", "false"])]
-    if len(odd):
-        msg = f"column {column.name!r} has {column[odd.index[0]]!r}, expected true or false"
-        raise InputError(msg, fix="make it a column of truth values")
-    return words.eq("true")
 
 
 def _unit(cells: pd.DataFrame) -> list[str]:
@@ -311,7 +298,7 @@ def _counts(kept: pd.DataFrame, by: list[pd.Series]) -> pd.DataFrame:
     table.insert(0, "n_cells", table.sum(axis=1))
     table.insert(1, "n_assessable", table["n_cells"] - table["n_not_assessable"])
     if POSITIVE in kept:
-        positive = _flags(kept[POSITIVE])
+        positive = flags(kept[POSITIVE])
     else:
         positive = kept[k.STATE].astype(str).isin(["senescent", "senescent_candidate"])
     counted = positive.groupby(by, observed=True).sum()

@@ -12,6 +12,7 @@ from senoscore import names as k
 from senoscore.errors import InputError
 from senoscore.inference.burden import cells_of
 from senoscore.inference.models import contrast, fit
+from senoscore.io import flags
 from senoscore.study import ARM, controls_at, plain, prepared, strata, takes
 
 if TYPE_CHECKING:
@@ -275,7 +276,7 @@ def confounders(
 def _in_controls(
     cells: pd.DataFrame, sheet: pd.DataFrame, control: str
 ) -> Iterator[dict[str, Any]]:
-    kept = cells[cells[k.KEEP].astype(bool)] if k.KEEP in cells else cells
+    kept = cells[flags(cells[k.KEEP])] if k.KEEP in cells else cells
     name = kept[k.SAMPLE].astype(str)
     own = kept[name.map(sheet[k.TREATMENT]).eq(control).to_numpy()]
     scores = [k.INDEX, *(str(c) for c in own if str(c).startswith("z:"))]

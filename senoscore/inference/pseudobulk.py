@@ -11,7 +11,7 @@ from scipy import sparse
 from senoscore import names as k
 from senoscore.errors import InputError
 from senoscore.genesets import Gate, align
-from senoscore.io import iter_blocks
+from senoscore.io import flags, iter_blocks
 from senoscore.scoring import score
 from senoscore.study import ARM, plain
 
@@ -111,7 +111,7 @@ def pseudobulk(
     names: list[pd.Index] = []
     for dataset, source in sources.items():
         own = cells[cells[k.DATASET].astype(str) == dataset]
-        kept = own[k.KEEP].astype(bool) if k.KEEP in own else own[k.SAMPLE].notna()
+        kept = flags(own[k.KEEP]) if k.KEEP in own else own[k.SAMPLE].notna()
         key = own[k.SAMPLE].astype(str) + "\t" + own[k.COMPARTMENT].astype(str)
         levels = sorted(key[kept].unique())
         codes = pd.Index(levels).get_indexer(key.where(kept, ""))

@@ -37,6 +37,7 @@ from .resources import resource as resource
 from .resources import schema as schema
 from .resources import workflow_file as workflow_file
 from .tables import EXACT_FLOATS as EXACT_FLOATS
+from .tables import flags as flags
 from .tables import guard_formulas as guard_formulas
 from .tables import parquet_columns as parquet_columns
 from .tables import parquet_options as parquet_options
@@ -64,6 +65,7 @@ __all__ = [
     "damaged",
     "describe",
     "find_layer",
+    "flags",
     "from_extra",
     "guard_formulas",
     "is_array",

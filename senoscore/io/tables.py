@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EXACT_FLOATS",
     "existing_file",
+    "flags",
     "guard_formulas",
     "lacking_columns",
     "one_line",
@@ -270,6 +271,32 @@ def read_parquet(path: str | Path, *, columns: Sequence[str] | None = None) -> p
     except (pa.ArrowException, OSError) as error:
         raise _no_parquet(where, error) from error
     return table if columns is None else table[list(columns)]
+
+
+def flags(column: pd.Series) -> pd.Series:
+    """Read truth values as people and files write them; a gap is false.
+
+    Parameters
+    ----------
+    column
+        Truth values (also nullable or categorical), numbers (0 is false) or the words true and
+        false. ``astype(bool)`` would take the word "False" for true.
+
+    Raises
+    ------
+    InputError
+        Another word.
+    """
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return column.fillna(value=False).astype(bool)
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return column.fillna(0).astype(bool)
+    words = column.astype(object).where(column.notna(), "false").astype(str).str.strip().str.lower()
+    odd = words[~words.isin(["true", "false"])]
+    if len(odd):
+        msg = f"column {column.name!r} has {odd.iloc[0]!r}, expected true or false"
+        raise InputError(msg, fix="make it a column of truth values")
+    return words.eq("true")
 
 
 def parquet_columns(path: str | Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,13 +20,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from anndata import AnnData
+    from numpy.typing import NDArray
 
     from senoscore.genesets import Gate
 
 
 __all__ = ["first_pass", "score", "score_file"]
 
+log = logging.getLogger(__name__)
+
 _BLOCK: Final = 4096
+_MIN_CELLS_DEPTH: Final = 50
+_MIN_RANGE_DEPTH: Final = 0.5
+"""Cells, and natural logs between the shallowest and the deepest, that a comparison needs."""
+
+_DEPTH_RATIO: Final = 1.6
+"""Sums of log1p of counts spread half as far as the counts; those of scaled cells not at all."""
 
 
 def score(
@@ -143,11 +153,34 @@ def score(
         )
     if matrix.is_counts and not set(k.DEPTH) & set(target.obs):
         target.obs[k.DEPTH[0]] = np.rint(matrix.totals()).astype(np.int64)
+    elif matrix.is_counts:
+        _compare_depth(target, matrix.totals())
     entry = dict(target.uns.get(k.UNS, {}))
     entry["score"] = {**entry.get("score", {}), **run.record(layer)}
     entry["coverage"] = run.coverage
     target.uns[k.UNS] = entry
     return target if copy else None
+
+
+def _compare_depth(adata: AnnData, total: NDArray[np.float64]) -> None:
+    """Warn where the depth that ``obs`` states is not that of the counts: of logs, or scaled.
+
+    On log scales the two spread about alike, also where genes were left out after the counting.
+    """
+    column = next(name for name in k.DEPTH if name in adata.obs)
+    stated = pd.to_numeric(adata.obs[column].astype(object), errors="coerce").to_numpy(np.float64)
+    use = np.isfinite(stated) & (stated > 0) & (total > 0)
+    x, y = np.log(total[use]), np.log(stated[use])
+    if len(x) < _MIN_CELLS_DEPTH or np.ptp(x) < _MIN_RANGE_DEPTH:
+        return
+    ratio = float(np.std(y) / np.std(x))
+    if not 1 / _DEPTH_RATIO <= ratio <= _DEPTH_RATIO:
+        log.warning(
+            "obs[%r] does not follow the counts that were scored (on log scales it spreads %.2f "
+            "times as far): calibration compares cells at this depth; if it was made from "
+            "normalised or log values, drop the column and score again",
+            column, ratio,
+        )  # fmt: skip
 
 
 def _obsm_key(key: str, methods: tuple[str, ...], key_added: str | None) -> str:
