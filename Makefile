@@ -9,7 +9,7 @@ SMK    := $(BIN)/snakemake --cores $(CORES)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUTF8 := 1
 
-.PHONY: help demo docs test test-browser test-pythons test-slurm test-faults test-hostile lint format bench validate audit pins clean
+.PHONY: help demo dist docs test test-browser test-pythons test-slurm test-faults test-hostile lint format bench validate audit pins clean
 help:
 	@echo "make demo    simulate an irradiated tissue and run the whole workflow on it"
 	@echo "make test    run the tests"
@@ -19,6 +19,7 @@ help:
 	@echo "make test-slurm    through a private SLURM, bit for bit as without (root, Debian)"
 	@echo "make test-faults   kill jobs, fill disks, skew clocks; then run again"
 	@echo "make test-hostile  bad and hostile input (part of make test)"
+	@echo "make dist    wheel and sdist, checked, installed in empty environments, demo run from there"
 	@echo "make docs    the documentation site, warnings are errors"
 	@echo "make bench   speed and memory against the peers, into docs/speed.md"
 	@echo "make validate  false calls, power, specificity, into docs/validation.md"
@@ -77,6 +78,10 @@ test-faults: $(VENV)/.dev
 
 test-hostile: $(VENV)/.dev
 	$(BIN)/python -m pytest $(PYTEST_ARGS) tests/bad_inputs tests/hostile
+
+# What strangers install: built, checked, installed in empty environments, run.
+dist:
+	$(PYTHON) workflow/check_dist.py
 
 docs: $(VENV)/.dev
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
