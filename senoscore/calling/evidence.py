@@ -308,7 +308,8 @@ def log_depth(table: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
     for column in k.DEPTH:
         if column in table:
             counts = table[column].to_numpy(np.float64, na_value=np.nan)
-            gaps = pd.Series(np.isnan(counts)).groupby(table[k.SAMPLE].astype(str).to_numpy())
+            names = table[k.SAMPLE].astype(str).to_numpy()
+            gaps = pd.Series(np.isnan(counts)).groupby(names, observed=True)
             share = gaps.mean()
             mixed = share[(share > 0) & (share < 1)]
             if len(mixed):
