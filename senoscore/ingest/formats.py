@@ -140,7 +140,8 @@ def open_source(
         max_bytes=max_bytes,
     )
     where = Path(path)
-    source = _reader(where, format, asked).open(where, asked)
+    open_with = _reader(where, format, asked).open
+    source = open_with(where, asked)
     _check_columns(source, columns)
     return source
 

@@ -15,6 +15,8 @@ from typing import Annotated, Any, Final, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from senoscore.io import atomic_path
+
 __all__ = ["Config", "config_schema", "readme_with_keys", "write"]
 
 PathText = Annotated[str, Field(json_schema_extra={"format": "path"})]
@@ -709,9 +711,12 @@ def schema_text() -> str:
 def write(root: Path) -> None:
     """Write the schema and the rows of the README of a checkout."""
     schema = root / "workflow" / "schemas" / "config.schema.yaml"
-    schema.write_text(schema_text(), encoding="utf-8")
+    with atomic_path(schema) as part:
+        part.write_text(schema_text(), encoding="utf-8")
     readme = root / "config" / "README.md"
-    readme.write_text(readme_with_keys(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    text = readme_with_keys(readme.read_text(encoding="utf-8"))
+    with atomic_path(readme) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
