@@ -193,6 +193,10 @@ def burden(
 def wilson(successes: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.float64]:
     """95 % Wilson interval of a fraction; NaN where n is 0. Shape (len, 2).
 
+    Own code, since ``statsmodels.stats.proportion.proportion_confint(method="wilson")`` warns of
+    every n of 0 and differs in the last bit (up to 3.3e-16 in 20,000 draws, statsmodels 0.15.0),
+    which would change tables of earlier runs for nothing.
+
     References
     ----------
     Wilson 1927, J Am Stat Assoc 22:209.

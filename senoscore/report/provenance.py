@@ -144,6 +144,11 @@ def _now() -> str:
 
 
 def _versions() -> dict[str, str]:
+    """Look up what is installed, not what is loaded.
+
+    ``session-info2`` lists the modules that this process has imported; numbers were made by the
+    processes of other stages, and the record shall not depend on which one writes it.
+    """
     found = {}
     for name in _PACKAGES:
         try:
