@@ -9,7 +9,6 @@ import pandas as pd
 
 from senoscore.errors import MethodError
 from senoscore.io import from_extra
-from senoscore.kernels import lognormalise_rows
 from senoscore.scoring.method import ANY_VALUES, LOGGED, Method
 from senoscore.scoring.reference import normalisation
 
@@ -122,6 +121,8 @@ def gsva_parts(matrix: Matrix, index: SignatureIndex, n_threads: int) -> NDArray
     if len(matrix.obs_names) > _MOST:
         msg = f"{matrix.where}: gsva on {len(matrix.obs_names):,} rows"
         raise MethodError(msg, fix=f"it is for pseudobulk and bulk (up to {_MOST:,}); use ssgsea")
+    from senoscore.kernels import lognormalise_rows
+
     normalise = normalisation(matrix.values)
     rows = []
     for block in matrix.blocks(_MOST, None):

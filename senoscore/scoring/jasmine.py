@@ -10,7 +10,6 @@ import numpy as np
 from scipy import sparse
 
 from senoscore.errors import InputError
-from senoscore.kernels import jasmine_parts, run_rows
 from senoscore.scoring.method import ANY_VALUES, Method
 from senoscore.scoring.reference import load_npz, save_npz
 
@@ -99,6 +98,8 @@ def jasmine_components(
     float64, shape (2, n_rows, n_parts). Final scores need the limits over all cells
     (:class:`JasmineLimits`).
     """
+    from senoscore.kernels import jasmine_parts, run_rows
+
     n_rows = len(block.indptr) - 1
     out = np.empty((2, n_rows, len(sets.set_size)))
     rows = (

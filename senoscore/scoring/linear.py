@@ -10,7 +10,6 @@ import numpy as np
 from scipy import sparse
 
 from senoscore.errors import MethodError
-from senoscore.kernels import mean
 from senoscore.scoring.controls import ControlGenes, ans_controls, scanpy_controls, seurat_controls
 from senoscore.scoring.method import ANY_VALUES, LOGGED, Exact, Method
 
@@ -300,6 +299,8 @@ def linear_sums(
     -------
     float64 scores, shape (n_rows, n_columns); the same bits in any block on any thread.
     """
+    from senoscore.kernels import mean  # numba takes a second; a list of methods needs none
+
     # One compiled kernel per type of data: pointers and indices come in one width.
     indptr = block.indptr.astype(np.int64, copy=False)
     rows = (indptr, block.indices.astype(np.int32, copy=False), block.data, float(normalise))

@@ -12,7 +12,6 @@ import numpy as np
 from senoscore import names as k
 from senoscore.errors import InputError, MethodError
 from senoscore.io import atomic_path
-from senoscore.kernels import TARGET_SUM, mean
 
 if TYPE_CHECKING:
     import os
@@ -165,6 +164,8 @@ def gene_reference(
     -------
     The reference; the same bits for any block size.
     """
+    from senoscore.kernels import mean
+
     names = np.asarray(var_names, dtype=np.str_)
     total, moments = np.zeros(len(names)), np.zeros((len(names), 2))
     n_detected = np.zeros(len(names), np.int64)
@@ -189,6 +190,8 @@ def genes_detected(blocks: Iterable[Block], n_vars: int) -> NDArray[np.int64]:
     -------
     As :attr:`Reference.n_detected`, shape (n_vars,).
     """
+    from senoscore.kernels import mean
+
     n_detected = np.zeros(n_vars, np.int64)
     for block in blocks:
         mean.add_detected(block.indices, block.data, n_detected)
@@ -197,4 +200,6 @@ def genes_detected(blocks: Iterable[Block], n_vars: int) -> NDArray[np.int64]:
 
 def normalisation(values: str) -> float:
     """Target total of the log-normalisation that mean-based methods need, 0 for none."""
+    from senoscore.kernels import TARGET_SUM
+
     return 0.0 if values == k.LOGNORM else TARGET_SUM
