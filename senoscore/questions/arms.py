@@ -448,15 +448,39 @@ def _answer(
     small = [_caveat(counts)] if min(counts) <= _ENOUGH else []
     row["note"] = "; ".join([*asked.notes, *small])
     lonely = "" if min(counts) >= _ENOUGH else ask.NO_REPLICATION
-    return row, partial(_numbers, table, answer, lonely, options.alpha)
+    return row, partial(_numbers, asked.sides, table, answer, lonely, options.alpha)
 
 
 def _caveat(counts: Sequence[int]) -> str:
     return f"{min(counts)} subject{'s' if min(counts) > 1 else ''} in a group"
 
 
+def _unpooled(
+    sides: Sequence[tuple[pd.DataFrame, float]], answer: ask.Answer, plain: Any, table: pd.DataFrame
+) -> tuple[float, float]:
+    """Standard error of plain fractions and its degrees of freedom, no variance pooled.
+
+    Small fractions vary less: pooled with unirradiated arms, the error of irradiated ones would be
+    too small. Beside subjects or a batch the pooled one is all there is.
+    """
+    if not answer.plain:
+        return plain.se, plain.df
+    groups = [table.loc[side.index, "raw"] for side, _ in sides]
+    parts = np.array([float(of.var(ddof=1)) / len(of) for of in groups])
+    total = float(parts.sum())
+    if total <= 0:
+        return np.nan, np.nan
+    spread = sum(part**2 / (len(of) - 1) for part, of in zip(parts, groups, strict=True))
+    return float(np.sqrt(total)), float(total**2 / spread)
+
+
 def _numbers(
-    table: pd.DataFrame, answer: ask.Answer, lonely: str, alpha: float, name: str
+    sides: Sequence[tuple[pd.DataFrame, float]],
+    table: pd.DataFrame,
+    answer: ask.Answer,
+    lonely: str,
+    alpha: float,
+    name: str,
 ) -> dict[str, Any]:
     own = table[name].to_numpy(dtype=float)
     found = answer.of(table[name])
@@ -465,5 +489,6 @@ def _numbers(
         plain = answer.of(table["raw"])
         if plain is not None:
             row["estimate_fraction"] = plain.estimate
-            row["fraction_se"] = plain.se if row["status"] == "tested" else np.nan
+            if row["status"] == "tested":
+                row["fraction_se"], row["fraction_df"] = _unpooled(sides, answer, plain, table)
     return row

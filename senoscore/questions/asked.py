@@ -46,7 +46,8 @@ __all__ = [
 COLUMNS: Final = (
     "family", "question", k.COMPARTMENT, "stratum", "measure", "contrast", k.TREATMENT, "against",
     k.DRUG, *ARM[1:], k.DAYS, "n_treated", "n_control", "estimate", "ci_lo", "ci_hi", "unit", "se",
-    "df", "statistic", "p", "q", "detectable", "estimate_fraction", "fraction_se", "design",
+    "df", "statistic", "p", "q", "detectable", "estimate_fraction", "fraction_se", "fraction_df",
+    "design",
     "method", "status", "reason", "note",
 )  # fmt: skip
 """Columns of a table of answers, as in the trend where the trend has them."""

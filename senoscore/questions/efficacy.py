@@ -215,13 +215,12 @@ def efficacy(
 
 
 def _verdict(
-    row: Mapping[str, Any], estimate: float, se: float, *, fdr: float, alpha: float,
+    row: Mapping[str, Any], estimate: float, se: float, df: float, *, fdr: float, alpha: float,
     margin: float | None, relevant: float | None,
 ) -> tuple[str, float, float]:  # fmt: skip
     """Verdict on one contrast; p of equivalence; the smallest effect it would have shown."""
     if row["status"] != "tested":
         return "not_testable", np.nan, np.nan
-    df = float(row["df"])
     shown = float(
         (stats.t.ppf(1 - alpha / 2, df) + stats.t.ppf(0.8, df)) * se if np.isfinite(se) else np.nan
     )
@@ -246,16 +245,15 @@ def _burden(
     name = (tested or there)[0]
     row = by[name]
     plain = np.isfinite(row["estimate_fraction"]) and np.isfinite(row["fraction_se"])
-    estimate, se = (row["estimate_fraction"], row["fraction_se"]) if plain else (
-        row["estimate"], row["se"]
-    )  # fmt: skip
+    names = (
+        ("estimate_fraction", "fraction_se", "fraction_df") if plain else ("estimate", "se", "df")
+    )
+    estimate, se, df = (row[name] for name in names)
     verdict, p_stays, shown = _verdict(
-        row, estimate, se, fdr=fdr, alpha=alpha, margin=margin if plain else None,
+        row, estimate, se, df, fdr=fdr, alpha=alpha, margin=margin if plain else None,
         relevant=relevant if plain else None,
     )  # fmt: skip
-    half = (
-        float(stats.t.ppf(1 - alpha / 2, row["df"])) * se if row["status"] == "tested" else np.nan
-    )
+    half = float(stats.t.ppf(1 - alpha / 2, df)) * se if row["status"] == "tested" else np.nan
     said = ""
     if row["status"] == "tested":
         unit = "" if plain else " (index)"
@@ -285,7 +283,7 @@ def _families(
             chosen[name] = by[name]
     return {
         name: _verdict(
-            row, row["estimate"], row["se"], fdr=fdr, alpha=alpha,
+            row, row["estimate"], row["se"], row["df"], fdr=fdr, alpha=alpha,
             margin=margin if name.startswith("z:") else None,
             relevant=relevant if name.startswith("z:") else None,
         )[0]

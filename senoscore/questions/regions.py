@@ -198,6 +198,7 @@ def _of_pairs(
         plain = _mean(both["raw"].to_numpy(dtype=float), alpha)
         numbers["estimate_fraction"] = plain["estimate"]
         numbers["fraction_se"] = plain.get("se", np.nan)
+        numbers["fraction_df"] = plain.get("df", np.nan)
     return numbers
 
 
@@ -256,6 +257,7 @@ def _between(
                 plain = welch(mine["raw"].to_numpy(float), base["raw"].to_numpy(float), alpha=alpha)
                 numbers["estimate_fraction"] = plain["estimate"]
                 numbers["fraction_se"] = plain.get("se", np.nan)
+                numbers["fraction_df"] = plain.get("df", np.nan)
             yield row | numbers
 
 

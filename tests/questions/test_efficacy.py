@@ -34,7 +34,7 @@ def arms(
     """
     rows = [
         {"measure": "fraction_senescent", "estimate": burden * 2, "se": se * 2,
-         "estimate_fraction": burden, "fraction_se": se},
+         "estimate_fraction": burden, "fraction_se": se, "fraction_df": 16.0},
         {"measure": "z:sasp_interleukin", "estimate": sasp, "se": sasp_se,
          "estimate_fraction": np.nan, "fraction_se": np.nan},
         {"measure": "z:arrest_p53", "estimate": 10 * burden if arrest is None else arrest,
