@@ -45,10 +45,12 @@ def column_meanings() -> dict[str, str]:
         The installation is broken.
     """
     lines = _shipped("docs", "columns.tsv").read_text(encoding="utf-8").splitlines()[1:]
-    out = {}
+    out: dict[str, str] = {}
     for line in lines:
         name, _, unit, meaning = line.split("\t")
-        out[name] = meaning + (f" (unit: {unit})" if unit else "")
+        said = meaning + (f" (unit: {unit})" if unit else "")
+        # A column that has a meaning in each of two tables has two rows.
+        out[name] = f"{out[name]} Or: {said}" if name in out else said
     return out
 
 

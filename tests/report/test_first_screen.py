@@ -115,7 +115,7 @@ def test_headings_are_explained_by_the_data_dictionary() -> None:
     path = Path(__file__).parents[2] / "docs" / "columns.tsv"
     with path.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
-    assert all(meaning(row["column"]).startswith(row["meaning"]) for row in rows)
+    assert all(row["meaning"] in meaning(row["column"]) for row in rows)
     assert meaning("z:sasp") == meaning("z:*") != ""
     assert meaning("dose_gy").endswith("(unit: Gy)")
     assert meaning("no such column") == ""
