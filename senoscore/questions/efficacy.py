@@ -325,6 +325,7 @@ def _together(verdicts: Sequence[str]) -> str:
     return "underpowered" if "underpowered" in there else "not_shown"
 
 
+@takes(check_control=False, table="sen.efficacy(sen.arms(burden))")
 def side_by_side(table: pd.DataFrame, *, rules: Path | None = None) -> pd.DataFrame:
     """Put tumour and normal tissue beside each other, for every arm with a drug and time.
 

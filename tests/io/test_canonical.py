@@ -20,7 +20,7 @@ GENES = [f"g{i}" for i in range(40)]
 
 @pytest.fixture
 def X():
-    X = sparse.random(90, 40, density=0.3, format="csr", rng=np.random.default_rng(1))
+    X = sparse.random(90, 40, density=0.3, format="csr", random_state=np.random.default_rng(1))
     X.data = np.ceil(X.data * 20)
     return X
 
