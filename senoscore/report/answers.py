@@ -13,6 +13,7 @@ from scipy import optimize, special, stats
 from senoscore import names as k
 from senoscore.errors import InputError
 from senoscore.plotting import Arm, arms, heatmap_table, main_arm, sasp_families, theme, tidy
+from senoscore.report.learnt import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -332,6 +333,8 @@ def _answer(name: str, table: pd.DataFrame, trend: pd.DataFrame | None, asked: _
     arm = _arm_of(row, table, treated, asked.control)
     verdict = _verdict(late, held)
     found = amount(row, treated, arm, half=half, alpha=asked.alpha)
+    what = counted(str(part["engine"].iloc[0])) if "engine" in part and not by_index else ""
+    told = f"{found.note}; {what}" if what else found.note
     several = len(arms(table, asked.control)) > 1
     since, since_note = _since(late, held, asked.alpha, several=several)
     since_note += f"; acute damage response {acute}" if acute else ""
@@ -344,7 +347,7 @@ def _answer(name: str, table: pd.DataFrame, trend: pd.DataFrame | None, asked: _
         animals_note += f"; an excess of {seen} or more would have been seen"
     points, line = curve(treated, highest(table, column, asked.control))
     return Answer(
-        name, theme.pretty(name), verdict, found.text, found.note, since, since_note,
+        name, theme.pretty(name), verdict, found.text, told, since, since_note,
         families, sasp_note, animals, animals_note, by_index, acute, seen, _groups(row), points,
         line,
     )  # fmt: skip

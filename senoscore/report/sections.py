@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from senoscore.plotting import theme
-from senoscore.report import biology, inputs, measured, questions, results
+from senoscore.report import biology, inputs, learnt, measured, questions, results
 from senoscore.report.parts import Options, Section
 from senoscore.report.tables import view
 
@@ -20,6 +20,7 @@ __all__ = ["sections"]
 _BUILDERS: Final[tuple[Callable[[Run, Options], Section | None], ...]] = (
     results.burden,
     results.states,
+    learnt.programme,
     results.sasp,
     results.axes,
     results.contrasts,
@@ -53,6 +54,6 @@ def _further(run: Run) -> Section:
     items = tuple(
         view(t, f"summary_{n}", title=theme.pretty(n))
         for n, t in run.further.items()
-        if not t.empty and n not in questions.TABLES
+        if not t.empty and n not in (*questions.TABLES, *learnt.TABLES)
     )
     return Section("further", "Further tables", "Other summaries of this run.", items)

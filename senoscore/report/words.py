@@ -249,9 +249,10 @@ LEADS: Final[dict[str, str]] = {
     ),
     "states": (
         "Each cell is in one state. Senescent: arrest and further evidence over a cut that is set "
-        "on unirradiated cells. Senescent candidate: the same evidence, but something that a claim "
-        "needs is missing, such as a known day. Acute damage response: arrest with a p53 response "
-        "too early to be called senescence."
+        "on unirradiated cells; where a programme was learnt, the state that the burden counts. "
+        "Senescent candidate: the same evidence, but something that a claim needs is missing, such "
+        "as a known day. Acute damage response: arrest with a p53 response too early to be called "
+        "senescence."
     ),
     "sasp": (
         "Do the cells express more of what senescent cells secrete? By family, over all cells of a "

@@ -36,7 +36,7 @@ FileKind: TypeAlias = Literal[
 SUMMARIES: Final = (
     "burden", "burden_tissue", "trend", "readouts", "sensitivity", "label_check", "confounders",
     "substates", "window", "window_phases", "window_contrasts", "targets", "escape", "plasma",
-    "crosstalk", "families", "blood", "external", "outcome",
+    "crosstalk", "families", "programme", "engines", "prevalence", "blood", "external", "outcome",
     "arms", "efficacy", "efficacy_sides", "regions",
     "pseudobulk_scores", "de", "enrichment",
 )  # fmt: skip

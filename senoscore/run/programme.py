@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 PROGRAMME_COLUMNS: Final = (
     "organism", "assay", k.COMPARTMENT, "gene", "kind", "weight", "shift", "covariance", "prior",
-    "stability", "source",
+    "control_mean", "control_sd", "stability", "source",
 )  # fmt: skip
 ENGINE_COLUMNS: Final = ("organism", "assay", k.COMPARTMENT, "engine", "reason", "note")
 PREVALENCE_COLUMNS: Final = (

@@ -266,6 +266,7 @@ rule report:
         plasma="results/summary/plasma.tsv",
         crosstalk="results/summary/crosstalk.tsv",
         families="results/summary/families.tsv",
+        learned=LEARNED_TABLES,
         pseudobulk=(
             expand(
                 "results/summary/{table}.tsv",
@@ -292,6 +293,9 @@ rule report:
     params:
         datasets=list(DATASETS.index),
         files=options("facts", "genes", "qc_samples", "coverage"),
+        learned=lambda wildcards, input: [
+            word for file in input.learned for word in ("--table", file)
+        ],
         pseudobulk=lambda wildcards, input: [
             word for file in input.pseudobulk for word in ("--table", file)
         ],
@@ -321,6 +325,7 @@ rule report:
             --table {input.plasma:q} \
             --table {input.crosstalk:q} \
             --table {input.families:q} \
+            {params.learned:q} \
             {params.pseudobulk:q} \
             {params.further:q} \
             --samples {input.samples:q} \

@@ -1,0 +1,117 @@
+"""The section on what was learnt: who finds senescent cells where, by which genes, how surely."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from senoscore import names as k
+from senoscore.plotting import theme
+from senoscore.report.parts import Item, Notes, Options, Section
+from senoscore.report.tables import view
+from senoscore.report.words import lower
+
+if TYPE_CHECKING:
+    from senoscore.report.load import Run
+
+
+__all__ = ["TABLES", "counted", "programme"]
+
+TABLES: Final = ("programme", "engines", "prevalence")
+"""Tables that this section shows."""
+_SHOWN: Final = 40
+_NAMED: Final = 12
+_BY: Final = ["organism", "assay", k.COMPARTMENT]
+_LEAD: Final = (
+    "Where three control and three irradiated animals or patients have cells of a compartment, "
+    "senescent cells are found by a programme learnt in this run: weights of genes that published "
+    "lists name, learnt without the samples that they judge. Agreement between held-out samples is "
+    "the mean cosine of the weights learnt without one fold and without another; agreement with "
+    "published lists is the cosine of what irradiation moved and what the lists expect (1: the "
+    "same, 0: unrelated)."
+)
+_COUNTS: Final = {
+    "learned": "cells called senescent",
+    "panel": "cells that fulfil the panel's rule, candidates too",
+}
+
+
+def counted(engine: str) -> str:
+    """What the burden of a compartment counts, by what finds its senescent cells."""
+    return _COUNTS.get(engine, "")
+
+
+def programme(run: Run, options: Options) -> Section | None:
+    """Which engine calls what, and the programme of each compartment; None where none was asked."""
+    del options
+    engines, genes, shares = (_table(run, n) for n in ("engines", "programme", "prevalence"))
+    if engines is None:
+        return None
+    items: list[Item] = [Notes(tuple(_said(engines)))]
+    if genes is not None:
+        items.append(view(_summary(genes), "programme_summary", title="Programme by compartment"))
+        top = genes[genes.groupby(_BY, observed=True).cumcount() < _SHOWN]
+        title = f"The {_SHOWN} heaviest genes of each compartment"
+        items.append(view(top, "programme", title=title))
+    if shares is not None:
+        title = "Estimated share of senescent cells, without naming cells"
+        items.append(view(shares, "prevalence", title=title))
+    return Section("programme", "Learnt programme", _LEAD, tuple(items))
+
+
+def _table(run: Run, name: str) -> pd.DataFrame | None:
+    """A table of a run folder, or one given by name; None where there is none or it is empty."""
+    table = run.further.get(name)
+    table = run.get(name) if table is None else table
+    return None if table is None or table.empty else table
+
+
+def _said(engines: pd.DataFrame) -> list[str]:
+    """Which compartments were called by what, and why not by the programme."""
+    table = engines.fillna("").astype(str)
+    learned = table["engine"] == "learned"
+    lines = []
+    if learned.any():
+        lines.append(
+            f"By a programme learnt in this run: {_names(table[learned])}. "
+            "The burden counts the cells called senescent."
+        )
+    for reason, rows in table[~learned].groupby("reason", sort=False, observed=True):
+        why = f" ({reason})" if reason else ""
+        lines.append(f"By the fixed lists of the panel alone: {_names(rows)}{why}.")
+    if (~learned).any():
+        lines.append(
+            "There the burden counts the cells that fulfil the panel's rule, candidates too."
+        )
+    notes = (note[:1].upper() + note[1:] for note in table["note"].unique() if note)
+    return [*lines, *(f"{note}." for note in notes)]
+
+
+def _names(rows: pd.DataFrame) -> str:
+    return ", ".join(dict.fromkeys(lower(theme.pretty(name)) for name in rows[k.COMPARTMENT]))
+
+
+def _summary(genes: pd.DataFrame) -> pd.DataFrame:
+    """One row a compartment: how many genes, the heaviest, and both agreements."""
+    rows = []
+    for key, own in genes.groupby(_BY, sort=True, observed=True):
+        heavy = own.assign(size=own["weight"].abs()).nlargest(_NAMED, "size")
+        named = [f"{r.gene}{'' if r.weight > 0 else ' (down)'}" for r in heavy.itertuples()]
+        rows.append(
+            dict(zip(_BY, key, strict=True))
+            | {
+                "n_genes": len(own),
+                "stability": float(own["stability"].iloc[0]),
+                "agreement": _cosine(own["shift"], own["prior"]),
+                "genes": ", ".join(named),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _cosine(one: pd.Series, other: pd.Series) -> float:
+    x, y = (values.to_numpy(dtype=float) for values in (one, other))
+    size = float(np.linalg.norm(x) * np.linalg.norm(y))
+    return float(x @ y) / size if size > 0 else float("nan")
