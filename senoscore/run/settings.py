@@ -240,7 +240,7 @@ class Call(Section):
     )
 
     engine: Literal["auto", "learned", "panel"] = Field(
-        default="panel",
+        default="auto",
         description=(
             "What finds senescent cells; learned is a programme learnt in the run, "
             "panel are the fixed lists, auto is learned where counts and three control "

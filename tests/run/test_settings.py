@@ -24,7 +24,6 @@ VERBS = {
 OTHER = {
     ("score", "methods"): "a notebook asks for one method at a time",
     ("call", "panel"): "the panel of the calibration, which is the shipped one by default",
-    ("call", "engine"): "the workflow keeps the panel, a notebook takes what the data allow",
     ("call", "min_days_stable"): "that of the panel",
     ("crosstalk", "directions"): "words in the config, a table in the function",
     ("window", "min_cells"): "of targets; in `window` it is that of the burden",
