@@ -58,7 +58,7 @@ def rules() -> set[str]:
 
 
 OF_PIECES = {"survey", "shard", "gather"}
-ONLY_WHERE_ASKED = {"arms", "regions", "blood", "outcome"}
+ONLY_WHERE_ASKED = {"arms", "regions", "blood", "external", "outcome"}
 """Rules that the samples sheet, or a table that the config names, brings into a run."""
 
 
