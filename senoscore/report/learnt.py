@@ -79,7 +79,7 @@ def _said(engines: pd.DataFrame) -> list[str]:
             "The burden counts the cells called senescent."
         )
     for reason, rows in table[~learned].groupby("reason", sort=False, observed=True):
-        why = f" ({reason})" if reason else ""
+        why = f" ({reason!s})" if reason else ""
         lines.append(f"By the fixed lists of the panel alone: {_names(rows)}{why}.")
     if (~learned).any():
         lines.append(
@@ -98,7 +98,12 @@ def _summary(genes: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for key, own in genes.groupby(_BY, sort=True, observed=True):
         heavy = own.assign(size=own["weight"].abs()).nlargest(_NAMED, "size")
-        named = [f"{r.gene}{'' if r.weight > 0 else ' (down)'}" for r in heavy.itertuples()]
+        named = [
+            f"{gene}{'' if weight > 0 else ' (down)'}"
+            for gene, weight in zip(
+                heavy["gene"].astype(str), heavy["weight"].to_numpy(dtype=float), strict=True
+            )
+        ]
         rows.append(
             dict(zip(_BY, key, strict=True))
             | {

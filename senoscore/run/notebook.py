@@ -89,7 +89,7 @@ def read(
         adata, beside = _opened(where), where.parent
     else:
         reader, row = find_format(where), {"path": str(where), "assay": assay}
-        kept = list(reader.obs(where, MAX_BYTES)[0]) if reader.obs else []
+        kept = [str(name) for name in reader.obs(where, MAX_BYTES)[0]] if reader.obs else []
         if sample in kept:
             row["sample_column"] = sample
         kept = [name for name in kept if name not in (k.SAMPLE, "cell")]
