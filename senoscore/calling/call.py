@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     Floats = np.ndarray[Any, np.dtype[np.float64]]
     Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
-__all__ = ["Judged", "call", "decide", "unlike_controls"]
+__all__ = ["Judged", "call", "decide", "overrule", "unlike_controls"]
 
 log = logging.getLogger(__name__)
 
@@ -359,7 +359,7 @@ def _overruled(
     by = np.full(len(table), PANEL, dtype=object)
     if found.programme is not None:
         learnt = find(adata, found, fdr=fdr)
-        _overrule(result, learnt, table, calibration)
+        overrule(result, learnt, table, calibration)
         by[np.isfinite(learnt.cells["p"].to_numpy())] = LEARNED
     engines = used_engines(table, found, learnt, result[k.STATE].astype(str).to_numpy(object))
     _say(engines, has_subject=k.SUBJECT in table)
@@ -380,7 +380,7 @@ def _say(engines: pd.DataFrame, *, has_subject: bool) -> None:
     log.log(logging.WARNING if warn else logging.INFO, "%s", "; ".join(parts))
 
 
-def _overrule(
+def overrule(
     result: pd.DataFrame,
     learnt: Learnt,
     table: pd.DataFrame,

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from senoscore import names as k
-from senoscore.calling.call import _overrule
+from senoscore.calling.call import overrule
 from senoscore.calling.engine import Assigned, Learnt, assign, choose
 from senoscore.calling.evidence import control_mask, days_of, is_profile, kept
 from senoscore.calling.programme import Features, Plan, Programme, ProgrammeStats
@@ -232,7 +232,7 @@ def apply_learnt(
         As given to :func:`senoscore.call`.
     """
     cells = learnt.set_axis(calls.index)
-    _overrule(calls, Learnt(cells, pd.DataFrame(), pd.DataFrame(), ""), table, calibration)
+    overrule(calls, Learnt(cells, pd.DataFrame(), pd.DataFrame(), ""), table, calibration)
     calls[k.P] = learnt["p"].to_numpy(np.float32)
     calls[k.PROGRAMME_SCORE] = learnt["score"].to_numpy(np.float32)
     seen = np.isfinite(learnt["p"].to_numpy())
