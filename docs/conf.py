@@ -42,9 +42,10 @@ nb_execution_timeout = 300
 suppress_warnings = ["mystnb.unknown_mime_type"]
 
 
-def _without_links_out_of_the_docs(_app: Any, _name: str, source: list[str]) -> None:
+def _without_links_out_of_the_docs(_app: Any, name: str, source: list[str]) -> None:
     """Leave the words of links to files of the repository that are no pages."""
-    source[0] = re.sub(r"\[([^\]]+)\]\(\.\./[^)]*\)", r"\1", source[0])
+    out = re.escape("../" * (1 + name.count("/")))
+    source[0] = re.sub(rf"\[([^\[\]]+)\]\({out}[^)]*\)", r"\1", source[0])
 
 
 def _rows(table: list[list[str]], head: list[str]) -> str:

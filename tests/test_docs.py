@@ -1,0 +1,54 @@
+"""The pages of the documentation, as far as can be seen without building them."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted([*DOCS.glob("*.md"), *DOCS.glob("tutorials/*.ipynb")])
+TEXTS = [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "config" / "README.md"]
+
+
+def as_sphinx_reads(path: Path) -> str:
+    spec = importlib.util.spec_from_file_location("conf", DOCS / "conf.py")
+    assert spec is not None
+    assert spec.loader is not None
+    conf = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(conf)
+    source = [path.read_text(encoding="utf-8")]
+    name = path.relative_to(DOCS).with_suffix("").as_posix()
+    conf._without_links_out_of_the_docs(None, name, source)
+    return source[0]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_links_out_of_the_docs_go_and_the_others_stay(path: Path) -> None:
+    text = as_sphinx_reads(path)
+    if path.suffix == ".ipynb":
+        json.loads(text)
+    for link in re.findall(r"\]\(([^)#\s]+)", text):
+        if "://" not in link:
+            assert DOCS in (path.parent / link).resolve().parents, link
+    of_pages = re.findall(r"\]\((?:\.\./)?[a-z_]+\.md", path.read_text(encoding="utf-8"))
+    inside = [link for link in of_pages if (path.parent / link[2:]).resolve().parent == DOCS]
+    assert all(link in text for link in inside)
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_what_a_page_links_to_is_there(path: Path) -> None:
+    for link in re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8")):
+        if "://" not in link and not link.startswith("mailto:"):
+            assert (path.parent / link).exists(), link
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (DOCS / "index.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^[a-z_/0-9]+$", index, flags=re.M))
+    pages = {path.relative_to(DOCS).with_suffix("").as_posix() for path in PAGES} - {"index"}
+    assert pages <= listed
