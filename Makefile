@@ -60,7 +60,7 @@ test-pythons:
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --no-format-shell --check workflow
+	$(BIN)/snakefmt --check workflow
 	$(BIN)/mypy
 	$(BIN)/senoscore simulate --out demo --seed 1 --if-missing
 	$(BIN)/snakemake --lint
@@ -68,7 +68,7 @@ lint: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/snakefmt --no-format-shell workflow
+	$(BIN)/snakefmt workflow
 
 test-slurm: $(VENV)/.dev
 	PYTHON=$(BIN)/python tests/slurm/run.sh
