@@ -50,6 +50,28 @@ COUNTS: Final = "counts"
 LOGNORM: Final = "lognorm"
 LINEAR: Final = "linear"
 
+PROFILES: Final = ("bulk", "array")
+"""Assays whose rows are whole samples and not cells."""
+
+TESTED: Final = "tested"
+NOT_TESTABLE: Final = "not_testable"
+NOT_ESTIMABLE: Final = "not_estimable"
+ANSWERS: Final = (TESTED, NOT_TESTABLE, NOT_ESTIMABLE)
+"""``status`` of a question: a p; an effect alone; neither (the ``reason`` stands beside)."""
+
+NOT_ASSESSABLE: Final = "not_assessable"
+STATES: Final = (
+    "senescent",
+    "senescent_candidate",
+    "acute_damage_response",
+    "quiescent",
+    "cycling",
+    "escaped",
+    "other",
+    NOT_ASSESSABLE,
+)
+"""Every state of a cell, in the order of tables and figures."""
+
 SEP: Final = ":"
 """Between method and signature in a score column of a table: ``ucell:senmayo``."""
 

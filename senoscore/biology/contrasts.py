@@ -172,7 +172,7 @@ def by_key(
         mine = contrasts[contrasts[FACT] == fact]
         if not measure.of:
             mine = mine[mine[k.COMPARTMENT] == compartment]
-        there = set(mine["measure"][mine["status"] != "not_estimable"]) or set(mine["measure"])
+        there = set(mine["measure"][mine["status"] != k.NOT_ESTIMABLE]) or set(mine["measure"])
         first = [name for name in measure.columns if name in there][:1]
         if first:
             mine = mine[mine["measure"] == first[0]]
@@ -263,7 +263,7 @@ def verdict(row: pd.Series | None, *, fdr: float, min_excess: float = 0.0) -> st
     """
     if row is None:
         return "absent"
-    if row["status"] != "tested":
+    if row["status"] != k.TESTED:
         return str(row["status"])
     if not row["q"] <= fdr:
         return "same"
@@ -280,7 +280,7 @@ def testable(row: pd.Series | None) -> dict[str, str]:
     enough = min(row["n_control"], row["n_treated"]) >= 2
     return {
         "replicated": "yes" if enough else "no",
-        "estimable": "no" if row["status"] == "not_estimable" else "yes",
+        "estimable": "no" if row["status"] == k.NOT_ESTIMABLE else "yes",
     }
 
 
@@ -303,7 +303,7 @@ def said(row: pd.Series, title: str) -> str:
     if np.isfinite(row["q"]):
         text += f", q {row['q']:.2g}"
     text += f", {row['n_treated']:g} vs {row['n_control']:g} samples"
-    return text + (f", {row['status']}" if row["status"] != "tested" else "")
+    return text + (f", {row['status']}" if row["status"] != k.TESTED else "")
 
 
 def evidence(asked: Sequence[Rule], rows: Mapping[str, pd.Series], rules: Rules) -> list[str]:

@@ -288,7 +288,7 @@ def _untested(cube: _Cube, sender: str, receiver: str) -> dict[str, Any]:
         if absent
         else "no pair passes the detection gate with enough cells of both compartments"
     )
-    return {"question": _PAIRED, "status": "not_estimable", "reason": why}
+    return {"question": _PAIRED, "status": k.NOT_ESTIMABLE, "reason": why}
 
 
 def _direction(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from senoscore import names as k
 from senoscore.errors import ConfigError
 from senoscore.io import load_yaml, resource
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["ADVICE", "COMPUTED", "Measure", "Options", "Rule", "Rules", "load_rules"]
 
 ADVICE: Final = "Research use, not medical advice."
-VERDICTS: Final = ("up", "down", "same", "not_testable", "not_estimable", "absent")
+VERDICTS: Final = ("up", "down", "same", k.NOT_TESTABLE, k.NOT_ESTIMABLE, "absent")
 COMPUTED: Final[dict[str, tuple[str, ...]]] = {
     "data": ("yes", "no"),
     "control": ("yes", "no"),

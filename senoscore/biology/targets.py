@@ -118,7 +118,7 @@ def targets(
 def _compared(of: pd.DataFrame, *, min_cells: int, alpha: float) -> dict[str, Any]:
     found = of["gene"].nunique()
     if not found:
-        return {"n_found": 0, "status": "not_estimable", "reason": "no gene of it is in the data"}
+        return {"n_found": 0, "status": k.NOT_ESTIMABLE, "reason": "no gene of it is in the data"}
     groups = of.groupby([k.SAMPLE, k.SUBJECT, "kind"], observed=True).agg(
         level=("mean", "mean"), n=("n_cells", "first")
     )
@@ -130,7 +130,7 @@ def _compared(of: pd.DataFrame, *, min_cells: int, alpha: float) -> dict[str, An
     used = both[(both["n_senescent"] >= min_cells) & (both["n_other"] >= min_cells)]
     if used.empty:
         reason = _FEW.format(n=min_cells)
-        return {"n_found": found, "n_samples": 0, "status": "not_estimable", "reason": reason}
+        return {"n_found": found, "n_samples": 0, "status": k.NOT_ESTIMABLE, "reason": reason}
     delta = used["level_senescent"] - used["level_other"]
     per_subject = delta.groupby(level=k.SUBJECT, observed=True).mean().to_numpy(dtype=float)
     return {
@@ -234,13 +234,13 @@ def _steps(of: pd.DataFrame, names: dict[str, str], alpha: float) -> Iterator[di
             row[f"n_{part}"] = at.loc[at["escaped"].notna(), k.SUBJECT].nunique()
         lacking = [m for m in _MEASURES if m not in tested]
         if lacking:
-            row |= {"status": "not_testable", "verdict": "not_assessed"}
+            row |= {"status": k.NOT_TESTABLE, "verdict": "not_assessed"}
             row["reason"] = (
                 f"no test of {', '.join(lacking)}: fewer than 2 subjects a time, or absent"
             )
         else:
             up = tested["cycling"].lo > 0 and tested["stemness"].lo > 0
             suspected = tested["burden"].hi < 0 and up
-            row |= {"status": "tested", "reason": ""}
+            row |= {"status": k.TESTED, "reason": ""}
             row["verdict"] = "escape_suspected" if suspected else "not_seen"
         yield row

@@ -164,9 +164,9 @@ def _targets(
         own = of[name].iloc[0]
         absent = mine[name].isna() | mine[name].eq("")  # as read, an empty text is missing
         mine = mine[absent if pd.isna(own) or own == "" else mine[name].eq(own)]
-    higher = mine[(mine["status"] == "tested") & (mine["q"] <= fdr) & (mine["estimate"] > 0)]
+    higher = mine[(mine["status"] == k.TESTED) & (mine["q"] <= fdr) & (mine["estimate"] > 0)]
     if higher.empty:
-        tested = int((mine["status"] == "tested").sum())
+        tested = int((mine["status"] == k.TESTED).sum())
         return f"none of {len(mine)} classes higher in senescent cells ({tested} tested)"
     return "; ".join(
         f"{r.target} {r.estimate:+.2g} [{r.ci_lo:.2g}, {r.ci_hi:.2g}], q {r.q:.2g}, "
@@ -424,7 +424,7 @@ def _numbers(
     main = rows.get("burden", rows.get("acute"))
     statuses = mine["status"].value_counts()
     absent = [f"{n} sample(s) {s}" for s, n in statuses.items() if s not in ("ok", "acute")]
-    reason = "" if main is None or main["status"] == "tested" else str(main["reason"])
+    reason = "" if main is None or main["status"] == k.TESTED else str(main["reason"])
     return {
         "n_control": 0 if main is None else main["n_control"],
         "n_treated": 0 if main is None else main["n_treated"],

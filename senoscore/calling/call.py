@@ -23,7 +23,7 @@ from senoscore.calling.evidence import (
     tests_of,
 )
 from senoscore.calling.false_discovery import Tests, q_values
-from senoscore.calling.panel import NOT_ASSESSABLE, STATES, load_panel
+from senoscore.calling.panel import load_panel
 from senoscore.calling.store import recall, stored_column, stored_programme
 from senoscore.errors import ConfigError
 from senoscore.study import control_of
@@ -47,9 +47,9 @@ __all__ = ["Judged", "call", "decide", "overrule", "unlike_controls"]
 log = logging.getLogger(__name__)
 
 _ENGINES: Final = ("auto", "panel", "learned")
-_SENESCENT: Final = STATES.index("senescent")
-_CANDIDATE: Final = STATES.index("senescent_candidate")
-_ACUTE: Final = STATES.index("acute_damage_response")
+_SENESCENT: Final = k.STATES.index("senescent")
+_CANDIDATE: Final = k.STATES.index("senescent_candidate")
+_ACUTE: Final = k.STATES.index("acute_damage_response")
 _DEPTH: Final = "depth of the sample more than 2-fold outside that of the controls"
 _LEARNT_FOLD: Final = 1.5
 _LEARNT_DEPTH: Final = "depth of the sample more than 1.5-fold outside that of the controls"
@@ -76,7 +76,7 @@ class Judged:
             found.index.astype(np.float32),
             fdr.astype(np.float32),
             found.positive,
-            np.full(n, STATES.index(NOT_ASSESSABLE), np.int8),
+            np.full(n, k.STATES.index(k.NOT_ASSESSABLE), np.int8),
             np.full(n, "", object),
             found.reason.copy(),
         )
@@ -115,7 +115,7 @@ def decide(
     taken = reader.first_state(evidence, able, own.z_cut)
     for number, state in enumerate(panel.states):
         mine = taken == number
-        judged.state[rows[mine]] = STATES.index(state.name)
+        judged.state[rows[mine]] = k.STATES.index(state.name)
         asked = axes_of(state.when, excluded=False)
         up = np.column_stack([holds(t, evidence, limits) & mine for t in asked] or [mine & False])
         judged.axes_up[rows[mine]] = _joined(up[mine], [t.axis for t in asked])
@@ -415,7 +415,7 @@ def overrule(
     for unmet, why in ((np.isnan(day), "day after irradiation missing"), (deep, _LEARNT_DEPTH)):
         held = new & unmet
         states[held], reason[held] = "senescent_candidate", why
-    result[k.STATE] = pd.Categorical(states, categories=list(STATES))
+    result[k.STATE] = pd.Categorical(states, categories=list(k.STATES))
     result[k.REASON] = reason
     q = learnt.cells["q"].to_numpy()
     result[k.FDR] = np.where(seen, q, result[k.FDR]).astype(np.float32)
@@ -469,7 +469,7 @@ def _result(table: pd.DataFrame, judged: Judged, calibration: Calibration) -> pd
     }
     axes = calibration.panel.axis_names
     columns |= {f"z{k.SEP}{axis}": judged.z[:, i] for i, axis in enumerate(axes)}
-    states = pd.CategoricalDtype(list(STATES))
+    states = pd.CategoricalDtype(list(k.STATES))
     columns |= {
         k.STATE: pd.Categorical.from_codes(judged.state, dtype=states),
         k.INDEX: judged.index,
@@ -495,7 +495,7 @@ def _write(
     for column in (k.STATE, k.INDEX, k.FDR, "panel_positive"):
         adata.obs[column] = result[column].array
     # As scanpy keeps the colours of a categorical column: one a category, in their order.
-    adata.uns[f"{k.STATE}_colors"] = [k.STATE_COLOURS[state] for state in STATES]
+    adata.uns[f"{k.STATE}_colors"] = [k.STATE_COLOURS[state] for state in k.STATES]
     for column in ("axes_up", k.REASON):
         adata.obs[f"senescence_{column}"] = pd.Categorical(result[column])
     entry = dict(adata.uns.get(k.UNS, {}))

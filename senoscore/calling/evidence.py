@@ -214,7 +214,6 @@ def null_levels(reader: Reader) -> Levels:
 
 
 NULL_SUFFIX: Final = "_z"
-_PROFILES: Final = ("bulk", "array")
 
 
 def cell_table(
@@ -333,7 +332,7 @@ def is_profile(table: pd.DataFrame) -> np.ndarray[Any, Any]:
     if "assay" not in table:
         return np.asarray(single)
     known = table["assay"].notna().to_numpy()
-    return np.where(known, table["assay"].isin(_PROFILES).to_numpy(), single)
+    return np.where(known, table["assay"].isin(k.PROFILES).to_numpy(), single)
 
 
 def check_control(table: pd.DataFrame, control: Mapping[str, str]) -> None:

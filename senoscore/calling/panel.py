@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -19,20 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
 
-__all__ = ["NOT_ASSESSABLE", "STATES", "Axis", "Panel", "Part", "State", "find_panel", "load_panel"]
-
-NOT_ASSESSABLE: Final = "not_assessable"
-STATES: Final = (
-    "senescent",
-    "senescent_candidate",
-    "acute_damage_response",
-    "quiescent",
-    "cycling",
-    "escaped",
-    "other",
-    NOT_ASSESSABLE,
-)
-"""Every state a cell can be in, in the order of tables and figures."""
+__all__ = ["Axis", "Panel", "Part", "State", "find_panel", "load_panel"]
 
 
 @dataclass(frozen=True)

@@ -280,7 +280,7 @@ def assign_compartments(
     if column is not None:
         labels, source = from_labels(_column(adata, column), mapping or {}), "column"
         among = set(labels)
-    elif facts.get("assay") in ("bulk", "array"):
+    elif facts.get("assay") in k.PROFILES:
         labels, source = np.full(adata.n_obs, k.BULK, dtype=object), str(facts["assay"])
     else:
         table = markers if isinstance(markers, pd.DataFrame) else read_markers(markers)

@@ -156,7 +156,7 @@ def quality(
         cells["n_counts"] = np.nan
     if values == k.LOGNORM:
         cells["pct_mt"] = np.nan
-    if assay in ("bulk", "array") or values != k.COUNTS:
+    if assay in k.PROFILES or values != k.COUNTS:
         return _skipped(cells, assay=assay, values=values)
     if doublets == "auto":
         what = "qc looks for doublets (doublets='off' does without)"
@@ -209,7 +209,7 @@ def _metrics(adata: ad.AnnData, sample: str) -> pd.DataFrame:
 
 
 def _skipped(cells: pd.DataFrame, *, assay: str, values: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    if assay in ("bulk", "array"):
+    if assay in k.PROFILES:
         note = f"assay {assay}: limits and doublets are for cells; every profile is kept"
     else:
         note = f"values are {values}, not counts: no limits, no doublets; every cell is kept"

@@ -110,10 +110,10 @@ def paired(differences: NDArray[np.float64], *, alpha: float = 0.05) -> dict[str
     """
     n = len(differences)
     if n == 0:
-        return {"status": "not_estimable", "reason": "no sample has enough cells of both kinds"}
+        return {"status": k.NOT_ESTIMABLE, "reason": "no sample has enough cells of both kinds"}
     estimate = float(differences.mean())
     if n == 1:
-        return {"estimate": estimate, "status": "not_testable", "reason": NO_REPLICATION}
+        return {"estimate": estimate, "status": k.NOT_TESTABLE, "reason": NO_REPLICATION}
     se = float(differences.std(ddof=1) / np.sqrt(n))
     if se <= _TINY * float(np.abs(differences).max(initial=0.0)):
         return refused(NO_VARIATION, estimate=estimate)
@@ -121,14 +121,14 @@ def paired(differences: NDArray[np.float64], *, alpha: float = 0.05) -> dict[str
     return {
         "estimate": estimate, "ci_lo": estimate - half, "ci_hi": estimate + half, "df": n - 1,
         "statistic": estimate / se, "p": float(2 * stats.t.sf(abs(estimate / se), n - 1)),
-        "status": "tested", "reason": "",
+        "status": k.TESTED, "reason": "",
     }  # fmt: skip
 
 
 def bh(table: pd.DataFrame) -> pd.Series:
     """Benjamini-Hochberg q over the tested rows of each ``family``."""
     q = pd.Series(np.nan, index=table.index)
-    tested = table[table["status"] == "tested"]
+    tested = table[table["status"] == k.TESTED]
     for _, of in tested.groupby("family", observed=True):
         q[of.index] = stats.false_discovery_control(of["p"].to_numpy(dtype=float))
     return q

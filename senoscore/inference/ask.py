@@ -106,7 +106,7 @@ def new_row(
         k.DAYS: np.nan, k.DOSE: np.nan,
         "n_fractions": np.nan, "modality": "", "bed_gy": np.nan, "eqd2_gy": np.nan,
         "n_control": n_subjects(controls), "n_treated": n_subjects(treated),
-        "estimate_fraction": np.nan, "method": "", "status": "tested", "reason": "", "note": "",
+        "estimate_fraction": np.nan, "method": "", "status": k.TESTED, "reason": "", "note": "",
     }  # fmt: skip
 
 
@@ -116,7 +116,7 @@ def _one(names: pd.Series) -> str:
 
 def refused(reason: str, *, estimate: float = np.nan) -> dict[str, Any]:
     """Columns of a contrast that cannot be estimated."""
-    return {"estimate": estimate, "status": "not_estimable", "reason": reason}
+    return {"estimate": estimate, "status": k.NOT_ESTIMABLE, "reason": reason}
 
 
 def result(
@@ -127,14 +127,14 @@ def result(
         return refused(why_not)
     row: dict[str, Any] = {"estimate": found.estimate}
     if no_test or found.df < 1:
-        return row | {"status": "not_testable", "reason": no_test or NO_REPLICATION}
+        return row | {"status": k.NOT_TESTABLE, "reason": no_test or NO_REPLICATION}
     row["df"] = found.df
     if not np.isfinite(found.p):
         if table["raw"].eq(0).all():
             return row | refused(_ALL_ZERO, estimate=0.0)
         return row | refused(NO_VARIATION, estimate=found.estimate)
     row |= {"ci_lo": found.lo, "ci_hi": found.hi, "statistic": found.statistic, "p": found.p}
-    return row | {"status": "tested", "reason": ""}
+    return row | {"status": k.TESTED, "reason": ""}
 
 
 @dataclass(frozen=True)

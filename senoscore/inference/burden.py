@@ -36,19 +36,7 @@ if TYPE_CHECKING:
     from pandas.core.groupby import SeriesGroupBy
 
 
-__all__ = ["COLUMNS", "STATES", "burden", "cells_of", "tissue_burden", "wilson"]
-
-STATES: Final = (
-    "senescent",
-    "senescent_candidate",
-    "acute_damage_response",
-    "quiescent",
-    "cycling",
-    "escaped",
-    "other",
-    "not_assessable",
-)
-"""States a cell can have, in the order of their columns."""
+__all__ = ["COLUMNS", "burden", "cells_of", "tissue_burden", "wilson"]
 
 POSITIVE: Final = "panel_positive"
 _LEARNED: Final = "learned"
@@ -63,7 +51,6 @@ _DESIGN: Final = (
 )  # fmt: skip
 _NUMBERS: Final = (k.DOSE, "n_fractions", "bed_gy", "eqd2_gy", k.DAYS)
 _FACTS: Final = (k.DATASET, "assay", "organism")
-_PROFILES: Final = ("bulk", "array")
 _LOWER: Final = "excess is a lower bound on prevalence"
 _MISSES: Final = "cells called at the stated false discovery rate: what is missed comes on top"
 _ALIKE: Final = [k.COMPARTMENT, *KINDS]
@@ -288,16 +275,16 @@ def _profiles(cells: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
     A sample of which a single cell was left is no profile.
     """
     if "assay" in cells:
-        return table["assay"].isin(_PROFILES)
+        return table["assay"].isin(k.PROFILES)
     rows = cells.groupby(k.SAMPLE, observed=True)[k.COMPARTMENT].agg(["size", "first"])
     lone = rows.index[rows["size"].eq(1) & rows["first"].eq(k.BULK)]
     return table[k.SAMPLE].isin(lone)
 
 
 def _counts(kept: pd.DataFrame, by: list[pd.Series]) -> pd.DataFrame:
-    states = pd.Categorical(kept[k.STATE].astype(str), categories=list(STATES))
+    states = pd.Categorical(kept[k.STATE].astype(str), categories=list(k.STATES))
     table = pd.crosstab(by, states, dropna=False)
-    table = table.reindex(columns=list(STATES), fill_value=0).add_prefix("n_")
+    table = table.reindex(columns=list(k.STATES), fill_value=0).add_prefix("n_")
     table.columns.name = None
     table.insert(0, "n_cells", table.sum(axis=1))
     table.insert(1, "n_assessable", table["n_cells"] - table["n_not_assessable"])
@@ -467,7 +454,7 @@ def _ordered(table: pd.DataFrame) -> pd.DataFrame:
     extras = design_extras(table)
     front = [k.DATASET, k.SAMPLE, *_DESIGN, *extras, *_FACTS[1:], k.COMPARTMENT]
     front += ["n_cells", "n_assessable"]
-    front += [f"n_{state}" for state in STATES] + ["n_positive", "n_called", "engine"]
+    front += [f"n_{state}" for state in k.STATES] + ["n_positive", "n_called", "engine"]
     front += ["fraction", "fraction_lo", "fraction_hi", "control_fraction", "excess"]
     front += ["prevalence", "prevalence_lo", "prevalence_hi", "shifted"]
     front += ["rule_fraction", "rule_control_fraction", "rule_excess"]
@@ -550,7 +537,7 @@ def _standardised(of: pd.DataFrame, weights: pd.Series) -> dict[str, Any]:
     if of["status"].eq("profile").any():
         return row | {
             "fraction_crude": np.nan,
-            "status": "not_estimable",
+            "status": k.NOT_ESTIMABLE,
             "note": "one profile of a whole sample: no fraction",
         }
     if weights.empty:
@@ -563,7 +550,7 @@ def _standardised(of: pd.DataFrame, weights: pd.Series) -> dict[str, Any]:
     absent = ", ".join(map(str, weights.index[~weights.index.isin(own.index) & (weights > 0)]))
     if covered < _ENOUGH:
         note = f"no fraction of {absent}: {covered:.0%} of the weights, {_ENOUGH:.0%} are needed"
-        return row | {"status": "not_estimable", "note": note}
+        return row | {"status": k.NOT_ESTIMABLE, "note": note}
     share = there / covered
     value = float((share * own["fraction"]).reindex(there.index).sum())
     base = float((share * own["control_fraction"]).reindex(there.index).sum())

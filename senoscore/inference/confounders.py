@@ -75,7 +75,7 @@ def sample_level(burden: pd.DataFrame, *, control: str) -> Iterator[dict[str, An
                 row["n_control"] = of.loc[is_control, k.SUBJECT].nunique()
                 row["n_treated"] = of.loc[~is_control, k.SUBJECT].nunique()
                 if name not in of or column not in of:
-                    yield row | {"status": "not_estimable", "reason": "not measured"}
+                    yield row | {"status": k.NOT_ESTIMABLE, "reason": "not measured"}
                     continue
                 yield row | _within(of, column, name)
 
@@ -88,10 +88,10 @@ def _within(of: pd.DataFrame, measure: str, covariate: str) -> dict[str, Any]:
     spare = len(own) - groups.ngroups
     if spare < _SPARE:
         why = f"{len(own)} samples in {groups.ngroups} groups: {_SPARE} more samples are needed"
-        return {"status": "not_estimable", "reason": why}
+        return {"status": k.NOT_ESTIMABLE, "reason": why}
     x, y = rest[measure].to_numpy(), rest[covariate].to_numpy()
     if np.abs(x).max() < 1e-12 or np.abs(y).max() < 1e-12:
-        return {"status": "not_estimable", "reason": "the samples do not vary"}
+        return {"status": k.NOT_ESTIMABLE, "reason": "the samples do not vary"}
     # Equal samples of a group leave residuals that rounding alone would rank, one way or another
     # by the order of the rows.
     x, y = (np.round(side / np.abs(side).max(), _TIED) for side in (x, y))
@@ -116,7 +116,7 @@ def _against_control(
         row: dict[str, Any] = dict(zip(_GROUP, key, strict=True))
         row |= {"n_control": ours[k.SUBJECT].nunique(), "n_treated": mine[k.SUBJECT].nunique()}
         if ours.empty:
-            yield row | {"status": "not_estimable", "reason": "no control sample"}
+            yield row | {"status": k.NOT_ESTIMABLE, "reason": "no control sample"}
             continue
         value = float(mine["y"].mean() - ours["y"].mean())
         both = np.append(mine["y"], ours["y"])
@@ -138,7 +138,7 @@ def depth_shifts(burden: pd.DataFrame, *, control: str, alpha: float) -> Iterato
             "covariate": "depth", "unit": "log2 ratio",
         }  # fmt: skip
         if "median_counts" not in of or not of["median_counts"].gt(0).any():
-            yield head | {"status": "not_estimable", "reason": "not measured"}
+            yield head | {"status": k.NOT_ESTIMABLE, "reason": "not measured"}
             continue
         own = of[of["median_counts"] > 0]
         y = own["median_counts"].astype(float).map(np.log2)
@@ -325,7 +325,7 @@ def _rho(ranked: pd.DataFrame, score: str, covariate: str) -> float:
 def _range(rho: np.ndarray, *, known: bool) -> dict[str, Any]:
     if not len(rho):
         why = f"no control sample has {_MIN_CELLS} cells that vary" if known else "not measured"
-        return {"n_control": 0, "flag": "", "status": "not_estimable", "reason": why}
+        return {"n_control": 0, "flag": "", "status": k.NOT_ESTIMABLE, "reason": why}
     middle = float(np.median(rho))
     flag = "flag" if abs(middle) >= _STRONG else "ok"
     note = "follows this covariate without irradiation" if flag == "flag" else ""

@@ -264,7 +264,7 @@ def differential(
     control = control_word(control)
     treatments = obs[k.TREATMENT].dropna().astype(str)
     refuse_unknown_control(treatments, k.TREATMENT, control, of="profile")
-    whole = obs["assay"].isin(["bulk", "array"])
+    whole = obs["assay"].isin(k.PROFILES)
     usable = (obs["n_cells"] >= min_cells) | whole
     for compartment in sorted(set(obs[k.COMPARTMENT]) - {k.UNASSIGNED}):
         own = obs[k.COMPARTMENT].eq(compartment) & usable

@@ -174,7 +174,6 @@ _HEAD: Final = (
 SCORE_COLUMNS: Final = (
     *_HEAD, k.SIGNATURE, "method", "score", "n_profiles", "n_listed", "n_found", "status", "reason",
 )  # fmt: skip
-_PROFILES: Final = ("bulk", "array")
 
 
 def pseudobulk_scores(
@@ -212,9 +211,9 @@ def pseudobulk_scores(
     """
     obs = profiles.obs
     named = obs[k.COMPARTMENT].ne(k.UNASSIGNED)
-    enough = (obs["n_cells"].ge(min_cells) | obs["assay"].isin(_PROFILES)) & obs["total_counts"].gt(
-        0
-    )
+    enough = (obs["n_cells"].ge(min_cells) | obs["assay"].isin(k.PROFILES)) & obs[
+        "total_counts"
+    ].gt(0)
     tables = [_row(obs[named & ~enough], reason=f"fewer than {min_cells} cells, or no count")]
     by = [k.COMPARTMENT, "assay", "organism"]
     for key, own in obs[named & enough].groupby(by, observed=True, sort=True):

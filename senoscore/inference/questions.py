@@ -352,7 +352,7 @@ def _with_exact(
     one: Compared, sides: tuple[pd.DataFrame, pd.DataFrame] | None, options: Options, name: str
 ) -> dict[str, Any]:
     numbers = one.numbers(options, name)
-    if one.answer and sides and numbers["status"] == "tested":
+    if one.answer and sides and numbers["status"] == k.TESTED:
         own, other = (side[name] for side in sides)
         numbers |= _exact(own, other, one.answer)
     return numbers

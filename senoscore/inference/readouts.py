@@ -116,7 +116,7 @@ def readouts(
 def _plain(readout: str, value: float, unit: str, reason: str, note: str = "") -> dict[str, Any]:
     return {
         "readout": readout, "value": value, "ci_lo": np.nan, "ci_hi": np.nan, "unit": unit,
-        "status": "not_estimable" if reason else "tested", "reason": reason, "note": note,
+        "status": k.NOT_ESTIMABLE if reason else k.TESTED, "reason": reason, "note": note,
     }  # fmt: skip
 
 
@@ -133,7 +133,7 @@ def _since(trend: pd.DataFrame, head: dict[str, Any], *, fdr: float) -> dict[str
     for name in ARM[1:]:
         alike = mine[name].isna() if pd.isna(head[name]) else mine[name] == head[name]
         mine = mine[alike]
-    tested = mine[mine["status"] == "tested"]
+    tested = mine[mine["status"] == k.TESTED]
     if tested.empty:
         reasons = mine["reason"][mine["reason"] != ""]
         why = reasons.iloc[0] if len(reasons) else "no contrast with control"

@@ -83,7 +83,7 @@ def _rows(own: pd.DataFrame, control: str) -> Iterator[dict[str, Any]]:
             if not why and min(data[0][arm == 1].sum(), data[0][arm == 0].sum()) == 0:
                 why = "a side without a senescent cell: no odds ratio"
             fitted = quasi_binomial if least == 2 else beta_binomial
-            numbers = {"status": "not_testable"} if why else fitted(data) | {"status": "tested"}
+            numbers = {"status": k.NOT_TESTABLE} if why else fitted(data) | {"status": k.TESTED}
             yield row | {"model": model, "reason": why} | numbers
 
 

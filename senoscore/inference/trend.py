@@ -211,7 +211,7 @@ def families(table: pd.DataFrame, *, fdr: float = 0.05) -> pd.DataFrame:
     family, question, n_rows, n_tested, n_not_testable, n_not_estimable, n_holds (q <= ``fdr``),
     adjustment.
     """
-    kinds = ["tested", "not_testable", "not_estimable"]
+    kinds = list(k.ANSWERS)
     counts = pd.DataFrame({f"n_{kind}": table["status"].eq(kind) for kind in kinds})
     counts.insert(0, "n_rows", value=True)
     counts["n_holds"] = table["q"].le(fdr)
@@ -238,7 +238,7 @@ def _kind(measure: str) -> str:
 
 def _adjusted(table: pd.DataFrame) -> pd.Series:
     q = pd.Series(np.nan, index=table.index)
-    tested = table[(table["status"] == "tested") & ~table["reason"].str.startswith(COVARIATE)]
+    tested = table[(table["status"] == k.TESTED) & ~table["reason"].str.startswith(COVARIATE)]
     for _, of in tested.groupby("family", observed=True):
         q[of.index] = stats.false_discovery_control(of["p"].to_numpy(dtype=float))
     return q

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from senoscore import names as k
 from senoscore.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SampleDigests", "check_samples", "refuse_copies", "sample_labels"]
 
-_SAMPLE_PER_ROW: Final = ("bulk", "array")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
 
 
@@ -41,7 +41,7 @@ def sample_labels(names: Names, given: Mapping[str, str], assay: str) -> list[st
         Both or neither of ``sample`` and ``sample_column``, or a cell without a sample.
     """
     name, column = given.get("sample", ""), given.get("sample_column", "")
-    if assay in _SAMPLE_PER_ROW:
+    if assay in k.PROFILES:
         if name or column:
             msg = f"{names.path}: in {assay} data each row or column is a sample of its own"
             raise InputError(msg, fix="leave `sample` and `sample_column` empty")

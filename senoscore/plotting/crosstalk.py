@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from senoscore import names as k
 from senoscore.errors import InputError
 from senoscore.plotting import theme, tidy
 from senoscore.plotting.arms import short_labels
@@ -139,7 +140,7 @@ def crosstalk_table(table: pd.DataFrame, *, top: int = 10, alpha: float = 0.05) 
     """
     tidy.need(table, ["question", "known", "ligand", "receptor", "status"], what="crosstalk table")
     known = table["known"].astype(object).where(table["known"].notna(), "") != ""
-    tested = table[(table["question"] == _QUESTION) & known & (table["status"] == "tested")].copy()
+    tested = table[(table["question"] == _QUESTION) & known & (table["status"] == k.TESTED)].copy()
     if tested.empty:
         raise InputError("crosstalk: no pair of an expected direction could be tested")
     tested["circular"] = _text(tested, "circular") != ""

@@ -191,7 +191,7 @@ def _estimates(trend: pd.DataFrame | None, arm: Arm, axes: Sequence[str]) -> pd.
             "n": rows["n_treated"],
             "n_control": rows["n_control"],
             "q": rows["q"],
-            "tested": rows["status"].eq("tested"),
+            "tested": rows["status"].eq(k.TESTED),
             "source": "contrast",
         }
     )

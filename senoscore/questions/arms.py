@@ -489,6 +489,6 @@ def _numbers(
         plain = answer.of(table["raw"])
         if plain is not None:
             row["estimate_fraction"] = plain.estimate
-            if row["status"] == "tested":
+            if row["status"] == k.TESTED:
                 row["fraction_se"], row["fraction_df"] = _unpooled(sides, answer, plain, table)
     return row

@@ -208,7 +208,7 @@ def numbers(
         Why there is an estimate alone.
     """
     row = ask.result(found, pd.DataFrame({"raw": own}), why_not=why_not, no_test=no_test)
-    if row["status"] == "tested" and found is not None:
+    if row["status"] == k.TESTED and found is not None:
         row |= {"se": found.se, "detectable": detectable(found.se, found.df, alpha)}
     return row
 
@@ -236,7 +236,7 @@ def welch(one: NDArray[np.float64], other: NDArray[np.float64], *, alpha: float)
     """
     estimate = float(one.mean() - other.mean())
     if min(len(one), len(other)) < 2:
-        return {"estimate": estimate, "status": "not_testable", "reason": ask.NO_REPLICATION}
+        return {"estimate": estimate, "status": k.NOT_TESTABLE, "reason": ask.NO_REPLICATION}
     parts = [float(v.var(ddof=1)) / len(v) for v in (one, other)]
     se = float(np.sqrt(sum(parts)))
     scale = max(float(np.abs(v).max()) for v in (one, other))
@@ -255,7 +255,7 @@ def tested(estimate: float, se: float, df: float, *, alpha: float) -> dict[str, 
         "estimate": estimate, "ci_lo": estimate - half, "ci_hi": estimate + half, "se": se,
         "df": df, "statistic": estimate / se,
         "p": float(2 * stats.t.sf(abs(estimate / se), df)),
-        "detectable": detectable(se, df, alpha), "status": "tested", "reason": "",
+        "detectable": detectable(se, df, alpha), "status": k.TESTED, "reason": "",
     }  # fmt: skip
 
 

@@ -250,7 +250,7 @@ def _asked(
 
 
 def _numbers(found: Association, unit: str, *, few: bool) -> dict[str, Any]:
-    status = "tested" if np.isfinite(found.p) else "not_testable" if few else "not_estimable"
+    status = k.TESTED if np.isfinite(found.p) else k.NOT_TESTABLE if few else k.NOT_ESTIMABLE
     return {
         "estimate": found.estimate, "ci_lo": found.lo, "ci_hi": found.hi, "unit": unit,
         "statistic": found.statistic, "p": found.p, "method": found.method, "status": status,

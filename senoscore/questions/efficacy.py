@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["EFFICACY_COLUMNS", "efficacy", "load_words", "side_by_side"]
 
 _ADVICE: Final = "Research use, not medical advice."
-_BURDEN: Final = ("falls", "rises", "stays", "not_shown", "underpowered", "not_testable")
+_BURDEN: Final = ("falls", "rises", "stays", "not_shown", "underpowered", k.NOT_TESTABLE)
 _FACTS: Final[dict[str, tuple[str, ...]]] = {
     "burden": _BURDEN,
     "arrest": (*_BURDEN, "mixed"),
@@ -219,8 +219,8 @@ def _verdict(
     margin: float | None, relevant: float | None,
 ) -> tuple[str, float, float]:  # fmt: skip
     """Verdict on one contrast; p of equivalence; the smallest effect it would have shown."""
-    if row["status"] != "tested":
-        return "not_testable", np.nan, np.nan
+    if row["status"] != k.TESTED:
+        return k.NOT_TESTABLE, np.nan, np.nan
     shown = float(
         (stats.t.ppf(1 - alpha / 2, df) + stats.t.ppf(0.8, df)) * se if np.isfinite(se) else np.nan
     )
@@ -239,9 +239,9 @@ def _burden(
 ) -> dict[str, Any]:  # fmt: skip
     there = [name for name in words.burden if name in by]
     if not there:
-        return {"burden": "not_testable", "_note": "no burden", "_shown": "", "n_treated": 0,
+        return {"burden": k.NOT_TESTABLE, "_note": "no burden", "_shown": "", "n_treated": 0,
                 "n_control": 0}  # fmt: skip
-    tested = [name for name in there if by[name]["status"] == "tested"]
+    tested = [name for name in there if by[name]["status"] == k.TESTED]
     name = (tested or there)[0]
     row = by[name]
     plain = np.isfinite(row["estimate_fraction"]) and np.isfinite(row["fraction_se"])
@@ -253,9 +253,9 @@ def _burden(
         row, estimate, se, df, fdr=fdr, alpha=alpha, margin=margin if plain else None,
         relevant=relevant if plain else None,
     )  # fmt: skip
-    half = float(stats.t.ppf(1 - alpha / 2, df)) * se if row["status"] == "tested" else np.nan
+    half = float(stats.t.ppf(1 - alpha / 2, df)) * se if row["status"] == k.TESTED else np.nan
     said = ""
-    if row["status"] == "tested":
+    if row["status"] == k.TESTED:
         unit = "" if plain else " (index)"
         said = (
             f"burden{unit} {estimate:+.3g} [{estimate - half:.2g}, {estimate + half:.2g}], "
@@ -266,7 +266,7 @@ def _burden(
         "burden_measure": name, "burden_estimate": estimate, "burden_ci_lo": estimate - half,
         "burden_ci_hi": estimate + half, "burden_q": row["q"], "burden_p_stays": p_stays,
         "burden_detectable": shown, "_shown": said,
-        "_note": str(row["reason"] or "") if row["status"] != "tested" else "",
+        "_note": str(row["reason"] or "") if row["status"] != k.TESTED else "",
     }  # fmt: skip
 
 
@@ -288,7 +288,7 @@ def _families(
             relevant=relevant if name.startswith("z:") else None,
         )[0]
         for name, row in chosen.items()
-        if row["status"] == "tested"
+        if row["status"] == k.TESTED
     }  # fmt: skip
 
 
@@ -314,7 +314,7 @@ def _together(verdicts: Sequence[str]) -> str:
     """One verdict on several secretory families: all must stay for secretion to stay."""
     there = set(verdicts)
     if not there:
-        return "not_testable"
+        return k.NOT_TESTABLE
     if {"falls", "rises"} <= there:
         return "mixed"
     for one in ("falls", "rises"):
@@ -361,7 +361,7 @@ def side_by_side(table: pd.DataFrame, *, rules: Path | None = None) -> pd.DataFr
 
 
 def _side(own: pd.DataFrame) -> str:
-    asked = own[own["word"] != "not_testable"]
+    asked = own[own["word"] != k.NOT_TESTABLE]
     if asked.empty:
         return "absent"
     either = asked[["burden", "sasp"]]

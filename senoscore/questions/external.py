@@ -218,14 +218,14 @@ def _compared(both: pd.DataFrame, measure: str, alpha: float) -> Iterator[dict[s
         row: dict[str, Any] = {
             "question": question, "estimate": found.estimate, "ci_lo": found.lo, "ci_hi": found.hi,
             "unit": "Spearman's rho", "statistic": found.statistic, "p": found.p,
-            "method": found.method, "reason": found.reason, "status": "tested",
+            "method": found.method, "reason": found.reason, "status": k.TESTED,
         }  # fmt: skip
         if not np.isfinite(found.p):
             few = found.reason.startswith("too few")
-            row["status"] = "not_testable" if few else "not_estimable"
+            row["status"] = k.NOT_TESTABLE if few else k.NOT_ESTIMABLE
         elif repeated:
             row |= dict.fromkeys(("ci_lo", "ci_hi", "statistic", "p"), np.nan)
-            row |= {"status": "not_testable", "reason": "subjects come back: no replicates"}
+            row |= {"status": k.NOT_TESTABLE, "reason": "subjects come back: no replicates"}
         elif found.hi < 0:
             row["flag"] = "ranks are opposite"
         elif found.p > alpha:
@@ -253,7 +253,7 @@ def _agreement(both: pd.DataFrame, alpha: float) -> dict[str, Any]:
     lo, hi = float(gap.mean()) - half, float(gap.mean()) + half
     outside = both.loc[(gap < lo) | (gap > hi), k.SAMPLE].astype(str).tolist()
     said = []
-    if found["status"] == "tested" and found["p"] <= alpha:
+    if found["status"] == k.TESTED and found["p"] <= alpha:
         side = "below" if found["estimate"] < 0 else "above"
         said.append(f"{abs(100 * found['estimate']):.1f} points {side} it on average")
     if outside:

@@ -205,7 +205,7 @@ def _of_pairs(
 def _mean(differences: NDArray[np.float64], alpha: float) -> dict[str, Any]:
     """Mean of one number a subject, with its t interval and what it would have shown."""
     found = paired(differences, alpha=alpha)
-    if found["status"] != "tested":
+    if found["status"] != k.TESTED:
         return found
     se = float(differences.std(ddof=1) / np.sqrt(len(differences)))
     return tested(float(found["estimate"]), se, len(differences) - 1, alpha=alpha)

@@ -29,7 +29,6 @@ _MSIGDB: Final = (
 )
 _SAID_OF: Final = ("python", "snakemake", "anndata", "scanpy", "numpy", "scipy", "statsmodels")
 _TRANSFORMS: Final = {"arcsine": "arcsine of the square root", "logit": "logit"}
-_PROFILES: Final = ("bulk", "array")
 
 
 def methods_text(run: Run, *, control: str, alpha: float) -> str:
@@ -178,7 +177,7 @@ def _methods(run: Run) -> list[str]:
     names = _part(run.config, "score").get("methods") or []
     chosen = [str(name) for name in names] if isinstance(names, list) else [str(names)]
     read = run.get("ingest")
-    if read is not None and read["assay"].isin(_PROFILES).any():
+    if read is not None and read["assay"].isin(k.PROFILES).any():
         chosen.append(str(_part(run.config, "call").get("profile_method", "")))
     return [name for name in dict.fromkeys(chosen) if name]
 

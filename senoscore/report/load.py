@@ -262,7 +262,6 @@ def _provenance(path: Path) -> dict[str, Any]:
     return provenance.read(path) if path.is_file() else {}
 
 
-_PROFILES: Final = ("bulk", "array")
 _SHARED: Final = 0.8
 """Share of the genes of the largest data set below which scores and depth are of another scale."""
 _NAMED: Final = 5
@@ -278,7 +277,7 @@ def not_comparable(run: Run) -> list[str]:
     if table is None:
         return []
     out = []
-    profiles = table["assay"].isin(_PROFILES)
+    profiles = table["assay"].isin(k.PROFILES)
     for of in (table[~profiles], table[profiles]):
         out += _values(of)
         for _, same in of.groupby("organism", sort=True, observed=True):
@@ -333,7 +332,7 @@ def stepped_aside(run: Run) -> list[dict[str, object]]:
         if kind == k.COUNTS:
             continue
         steps = "pseudobulk profiles"
-        if assay not in _PROFILES:
+        if assay not in k.PROFILES:
             steps = f"limits of quality, doublets and {steps}"
         out.append({"what": steps, "where": name, "why": f"values are {kind}, not counts"})
     return out

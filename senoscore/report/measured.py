@@ -47,7 +47,7 @@ def blood(run: Run, options: Options) -> Section | None:
         of = table[table["question"] == question]
         if of.empty:
             continue
-        tested = of[of["status"] == "tested"]
+        tested = of[of["status"] == k.TESTED]
         held = tested[tested["q"] <= options.alpha].sort_values("p", kind="stable")
         text = f"{title}: {len(held)} of {len(tested)} hold at q ≤ {options.alpha:g}"
         shown = [
@@ -102,10 +102,10 @@ def outcome(run: Run, options: Options) -> Section | None:
 
 def _said(endpoint: str, of: pd.DataFrame, options: Options) -> str:
     """One sentence or three on an endpoint: what was asked, what holds, what could not be asked."""
-    tested = of[of["status"] == "tested"]
+    tested = of[of["status"] == k.TESTED]
     days = tidy.day_label(float(of["landmark_days"].iloc[0]))
     head = f"{theme.pretty(endpoint)}, landmark {days}: "
-    lacking = of[of["status"] != "tested"]
+    lacking = of[of["status"] != k.TESTED]
     # The most frequent reason; the table has every one.
     why = "" if lacking.empty else str(lacking["reason"].value_counts().index[0])
     if tested.empty:

@@ -212,7 +212,7 @@ def _burden_gaps(table: pd.DataFrame, notes: Mapping[str, str]) -> list[dict[str
 
 
 def _trend_gaps(trend: pd.DataFrame) -> list[dict[str, object]]:
-    bad = trend[trend["status"].astype(str) != "tested"]
+    bad = trend[trend["status"].astype(str) != k.TESTED]
     if bad.empty:
         return []
     reason = bad["reason"].fillna("") if "reason" in bad else pd.Series("", index=bad.index)

@@ -38,7 +38,6 @@ __all__ = ["check_settings", "crosstalk", "families", "window"]
 logger = logging.getLogger(__name__)
 
 _FLOATS: Final = "%.8g"
-_PROFILES: Final = ("bulk", "array")
 
 
 def check_settings(config: Mapping[str, Any], samples: pd.DataFrame) -> list[str]:
@@ -213,7 +212,7 @@ def _expression(
     parts = []
     for data in datasets:
         about = facts(data)
-        if about["assay"] in _PROFILES:
+        if about["assay"] in k.PROFILES:
             logger.info("%s: profiles of whole samples have no groups of cells", data.name)
             continue
         quality = read_parquet(data["qc"], columns=[k.CELL, k.SAMPLE, k.KEEP])
@@ -263,7 +262,7 @@ def _with_scores(
     missing = [m.score for m in asked if not column_of(m, burden.columns)]
     parts = []
     for data in datasets if missing else ():
-        bulk = facts(data)["assay"] in _PROFILES
+        bulk = facts(data)["assay"] in k.PROFILES
         method = config["call"]["profile_method"] if bulk else config["score"]["methods"][0]
         path = data["scores"]
         there = set(parquet_columns(path))

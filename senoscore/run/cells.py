@@ -100,7 +100,7 @@ def compartments(
         column = "compartment_input" if "compartment_input" in adata.obs else None
         table = assign_compartments(adata, column=column, **config["compartments"])
         table.insert(1, k.SAMPLE, adata.obs[k.SAMPLE].astype(str).to_numpy(dtype=object))
-    if (table["compartment_source"].isin(["bulk", "array"])).all():
+    if (table["compartment_source"].isin(k.PROFILES)).all():
         stated = read_samples(samples).set_index(k.SAMPLE)[k.COMPARTMENT]
         own = table[k.SAMPLE].map(stated).fillna("")
         table[k.COMPARTMENT] = own.where(own != "", k.BULK)

@@ -156,7 +156,7 @@ def _ingested(
             raise InputError(msg, fix='give organism="human" or organism="mouse"')
         given["organism"] = found
     unnamed = not given.get("sample") and not given.get("sample_column")
-    if unnamed and given.get("assay") not in ("bulk", "array"):  # the file is the sample
+    if unnamed and given.get("assay") not in k.PROFILES:  # the file is the sample
         given["sample"] = given["dataset"]
     with TemporaryDirectory() as folder:
         out = Path(folder) / "matrix.h5ad"

@@ -104,7 +104,7 @@ def _called(
 ) -> pd.DataFrame:
     """Cells of a dataset with their calls and the scores that are summarised."""
     known = facts(data)
-    is_profile = known["assay"] in ("bulk", "array")
+    is_profile = known["assay"] in k.PROFILES
     method = config["call"]["profile_method"] if is_profile else config["score"]["methods"][0]
     calls = read_parquet(data["calls"], columns=_judged(data["calls"]))
     judged_by = panel_of(panel, config).signatures

@@ -56,7 +56,7 @@ def panel_of(panel: Path | None, config: Mapping[str, Any]) -> Panel:
 
 def panel_method(data: DatasetFiles, panel: Panel, config: Mapping[str, Any]) -> str:
     """Scoring method that the call reads: the panel's for cells, another for whole profiles."""
-    is_profile = facts(data)["assay"] in ("bulk", "array")
+    is_profile = facts(data)["assay"] in k.PROFILES
     return str(config["call"]["profile_method"]) if is_profile else panel.method
 
 

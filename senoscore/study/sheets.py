@@ -34,7 +34,6 @@ __all__ = [
 
 _MOST_SHOWN: Final = 8
 """Errors of a sheet said at once; more would hide the first."""
-_SAMPLE_IS_ROW: Final = ("bulk", "array")
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _MISSING: Final = frozenset({"", "na", "n/a", "nan", "none", "null"})
 
@@ -60,10 +59,10 @@ def read_datasets(path: str | Path) -> pd.DataFrame:
     for row in table.to_dict("records"):
         where = f"{path}, dataset {row['dataset']!r}"
         named = [name for name in ("sample", "sample_column") if row[name]]
-        if row["assay"] in _SAMPLE_IS_ROW and named:
+        if row["assay"] in k.PROFILES and named:
             msg = f"{where}: assay {row['assay']} needs no {named[0]}, each profile is a sample"
             raise SheetError(msg, fix=f"leave {named[0]} empty")
-        if row["assay"] not in _SAMPLE_IS_ROW and len(named) != 1:
+        if row["assay"] not in k.PROFILES and len(named) != 1:
             msg = (
                 f"{where}: expected sample or sample_column, found {' and '.join(named) or 'none'}"
             )

@@ -8,8 +8,9 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from senoscore.errors import InputError
-from senoscore.inference.burden import STATES, burden, wilson
+from senoscore.inference.burden import burden, wilson
 from senoscore.inference.trend import trend
+from senoscore.names import STATES
 
 
 def group(sample, compartment, states, **columns) -> pd.DataFrame:
