@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from senoscore.run.layout import OTHER_TABLES, SUMMARIES
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.glob("*.md"), *DOCS.glob("tutorials/*.ipynb")])
@@ -52,3 +54,13 @@ def test_every_page_is_in_the_index() -> None:
     listed = set(re.findall(r"^[a-z_/0-9]+$", index, flags=re.M))
     pages = {path.relative_to(DOCS).with_suffix("").as_posix() for path in PAGES} - {"index"}
     assert pages <= listed
+
+
+def test_the_page_of_results_has_every_table() -> None:
+    text = (DOCS / "results.md").read_text(encoding="utf-8")
+    for name, (_, said) in SUMMARIES.items():
+        assert f"| `{name}.tsv` | {said} |" in text
+    for name, (_, said) in OTHER_TABLES.items():
+        assert re.search(
+            rf"^\| `results/\S*{name}\.tsv` \| {re.escape(said)} \|$", text, flags=re.M
+        )

@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
@@ -21,10 +21,11 @@ from senoscore import names as k
 from senoscore.io import atomic_path, need_extra, write_tsv
 from senoscore.plotting import theme, tidy
 from senoscore.report.answers import UNKNOWN, Answer, answers
+from senoscore.report.charts import Figure
 from senoscore.report.cite import methods_text, references
 from senoscore.report.headline import sentences
 from senoscore.report.load import Run, RunFiles, jobs, load
-from senoscore.report.parts import Options, samples_of
+from senoscore.report.parts import Options, Section, samples_of
 from senoscore.report.problems import problems
 from senoscore.report.sections import sections
 from senoscore.report.tables import clean, view
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 
 __all__ = ["render"]
+
+CAPTIONS: Final = ("figure", "title", "caption", "description")
+"""Columns of ``captions.tsv``."""
 
 
 def render(
@@ -71,7 +75,7 @@ def render(
         the folder. Of its ``config``, ``control_treatment``, ``call.min_days_stable``,
         ``phases.cuts_days`` and ``trend.fdr`` are used.
     figures
-        Folder for every figure as SVG, PNG and TSV; None writes none.
+        Folder for every figure as SVG, PNG and TSV, with ``captions.tsv``; None writes none.
     tables
         Folder for every table as TSV that no spreadsheet takes for a formula; None writes none.
     benchmarks
@@ -93,7 +97,10 @@ def render(
     loaded = Run({**loaded.tables, **extra}, missing, facts, loaded.further, loaded.files)
     options = _options(loaded, figures)
     used = None if benchmarks is None else jobs(benchmarks)
-    html = _page(loaded, options, title, used)
+    built = sections(loaded, options)
+    html = _page(loaded, options, built, title, used)
+    if figures is not None:
+        _write_captions(built, figures)
     if tables is not None:
         _write_tables(loaded, tables)
     with atomic_path(out) as part:
@@ -124,7 +131,9 @@ def _dig(config: Mapping[str, Any], *path: str) -> Any:
     return value
 
 
-def _page(run: Run, options: Options, title: str, used: pd.DataFrame | None) -> str:
+def _page(
+    run: Run, options: Options, built: Sequence[Section], title: str, used: pd.DataFrame | None
+) -> str:
     need_extra("jinja2", extra="report", what="the report")
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -162,7 +171,7 @@ def _page(run: Run, options: Options, title: str, used: pd.DataFrame | None) -> 
         problems=problems(run, options),
         alpha=options.alpha,
         stable=options.stable,
-        sections=sections(run, options),
+        sections=built,
         provenance=bool(run.provenance),
         methods_text=methods_text(run, control=options.control, alpha=options.alpha),
         references=references(run),
@@ -243,6 +252,13 @@ def _versions(provenance: Mapping[str, Any]) -> pd.DataFrame:
             prefix = "" if group == "versions" else f"{group}: "
             rows += [(f"{prefix}{name}", item) for name, item in sorted(value.items())]
     return pd.DataFrame([(n, str(v)) for n, v in rows], columns=["what", "value"])
+
+
+def _write_captions(built: Sequence[Section], folder: Path) -> None:
+    """Write title, caption and description of every figure beside its files."""
+    drawn = [item for section in built for item in section.items if isinstance(item, Figure)]
+    rows = [(f.id, f.title, f.caption, f.alt) for f in drawn]
+    write_tsv(pd.DataFrame(rows, columns=list(CAPTIONS)), folder / "captions.tsv")
 
 
 def _write_tables(run: Run, folder: Path) -> None:

@@ -196,7 +196,7 @@ def _heat(run: Run, options: Options, *, only_sasp: bool) -> Figure | Gap:
     settings: dict[str, Any] = {"control": options.control, "alpha": options.alpha}
     draw = pl.sasp if only_sasp else pl.heatmap
     how = (
-        "Estimates of the contrasts below: irradiated against the controls of the same time where "
+        "Estimates of the contrasts: irradiated against the controls of the same time where "
         "there are two, else all controls"
         if trend is not None
         else "Difference of means, with the controls of the same time where there are two, else all"

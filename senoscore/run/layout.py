@@ -33,14 +33,104 @@ FileKind: TypeAlias = Literal[
     "programme_calls",
 ]
 
-SUMMARIES: Final = (
-    "burden", "burden_tissue", "trend", "readouts", "sensitivity", "label_check", "confounders",
-    "substates", "window", "window_phases", "window_contrasts", "targets", "escape", "plasma",
-    "crosstalk", "families", "programme", "engines", "prevalence", "blood", "external", "outcome",
-    "arms", "efficacy", "efficacy_sides", "regions",
-    "pseudobulk_scores", "de", "enrichment",
-)  # fmt: skip
-"""Tables of samples; some only where the config or the samples sheet asks for them."""
+SUMMARIES: Final[dict[str, tuple[str, str]]] = {
+    "burden": (
+        "Burden",
+        "sample x compartment: cells, states, fraction, excess over control, mean scores",
+    ),
+    "burden_tissue": (
+        "Burden",
+        "sample: the senescent fraction of the whole tissue, at the composition of controls",
+    ),
+    "prevalence": (
+        "Burden",
+        "sample x compartment: estimated share of senescent cells, without naming cells",
+    ),
+    "substates": (
+        "Burden",
+        "sample x sub-state (M1-like, M2-like, microglia, CAF-like, reactive): share, strength",
+    ),
+    "engines": (
+        "Learnt programme",
+        "compartment: by what senescent cells were found, and why not by a learnt programme",
+    ),
+    "programme": (
+        "Learnt programme",
+        "compartment x gene: weight in the programme that this run learnt",
+    ),
+    "trend": ("Contrasts", "compartment x measure x contrast: effect, CI, p, q, or why not"),
+    "readouts": (
+        "Contrasts",
+        "compartment x measure: since when, peak, what persists, decline, area",
+    ),
+    "sensitivity": (
+        "Contrasts",
+        "contrasts of fractions again, under a quasi-binomial and a beta-binomial model",
+    ),
+    "families": ("Contrasts", "family of tests: its question, and what was adjusted together"),
+    "window": (
+        "Course, targets, signals",
+        "compartment x time: acute, accumulating, persistent, resolving, or why not",
+    ),
+    "window_phases": (
+        "Course, targets, signals",
+        "compartment x phase: read-out, evidence, what was lacking",
+    ),
+    "window_contrasts": ("Course, targets, signals", "every contrast that the window was read off"),
+    "targets": (
+        "Course, targets, signals",
+        "compartment x class of drug targets: senescent against other cells",
+    ),
+    "escape": (
+        "Course, targets, signals",
+        "compartment x two neighbouring times: signs of escape from senescence",
+    ),
+    "crosstalk": (
+        "Course, targets, signals",
+        "SASP ligands of senescent cells against receptors elsewhere, tested over samples",
+    ),
+    "arms": ("Arms, drugs, regions", "compartment x measure x pair of arms: effect, CI, p, q"),
+    "efficacy": ("Arms, drugs, regions", "compartment x drug: what the drug did, in a word"),
+    "efficacy_sides": ("Arms, drugs, regions", "drug: tumour and normal tissue side by side"),
+    "regions": ("Arms, drugs, regions", "regions of the same subjects against each other"),
+    "plasma": ("Blood, outcome, elsewhere", "subject x time x analyte: value over the baseline"),
+    "blood": ("Blood, outcome, elsewhere", "tests of circulating factors: ratio, CI, p, q"),
+    "external": (
+        "Blood, outcome, elsewhere",
+        "what was measured elsewhere beside the burden of the same samples",
+    ),
+    "outcome": (
+        "Blood, outcome, elsewhere",
+        "burden, SASP and index at the landmark against what came later",
+    ),
+    "pseudobulk_scores": ("Pseudobulk", "sample x compartment x signature: ssGSEA and GSVA"),
+    "de": ("Pseudobulk", "compartment x contrast: genes that change, or why not tested"),
+    "enrichment": ("Pseudobulk", "compartment x contrast x signature: enrichment of its genes"),
+    "label_check": (
+        "Data and checks",
+        "does the p53 response agree with the labels, XIST and Y with the sex",
+    ),
+    "confounders": (
+        "Data and checks",
+        "what travels with the scores besides irradiation, with flags",
+    ),
+}
+"""Tables of samples: under what `snakemake --report` shows each, and what it is.
+
+Some are there only where the config or the samples sheet asks for them.
+"""
+
+OTHER_TABLES: Final[dict[str, tuple[str, str]]] = {
+    "genes": ("Data and checks", "gene of the input: what it became"),
+    "qc_samples": ("Data and checks", "sample: limits of quality, and the cells lost by each"),
+    "coverage": ("Data and checks", "signature: genes found and missing, and whether it is scored"),
+    "signatures": ("Data and checks", "signature x gene: direction and weight, as scored"),
+    "calibration_rates": (
+        "Data and checks",
+        "control sample x compartment: how often its cells are called, left out of the cut",
+    ),
+}
+"""Likewise tables of a data set, or of the signatures and the calibration of the run."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}|\{dataset\}")
 """As in the datasets sheet; or the wildcard of the rules."""

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from senoscore.errors import InputError
+from senoscore.io.tables import read_tsv
 from senoscore.report import charts
 from senoscore.report.answers import answers
 from senoscore.report.headline import headline
@@ -165,8 +166,11 @@ def test_every_figure_has_alternative_text_numbers_and_files(drawn: Path, html: 
     assert "Astrocyte highest at" in said
     assert "differences hold; the largest: " in said
     for suffix in ("svg", "png", "tsv"):
-        names = {p.stem for p in (drawn / "figures").glob(f"*.{suffix}")}
+        names = {p.stem for p in (drawn / "figures").glob(f"*.{suffix}")} - {"captions"}
         assert len(names) == len(plots)
+    captions = read_tsv(drawn / "figures" / "captions.tsv")
+    assert set(captions["figure"]) == names
+    assert set(captions["description"]) <= {a["aria-label"] for a in plots}
     assert html.count('id="fig-') == len(plots)
     assert html.count("Numbers of the figure") >= len(plots)
     ids = re.findall(r'\bid="([^"]+)"', html)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from senoscore.io.tables import read_tsv
 from tests.workflow.conftest import snakemake
 
 if TYPE_CHECKING:
@@ -54,6 +55,28 @@ def test_a_threshold_reruns_the_call_and_what_follows(demo: Path, changed: Path)
         "export",
     }
     assert jobs(done.stdout + done.stderr) == again | {"report", "all"}
+
+
+def test_snakemakes_report_has_every_table_and_figure_with_what_it_is(demo: Path) -> None:
+    done = snakemake(demo, "--report", "snakemake.html")
+    assert done.returncode == 0, done.stderr[-3000:]
+    text = (demo / "snakemake.html").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^\s*var results = (\{.*\});?$", text, flags=re.MULTILINE)
+    found = json.loads(shown)
+    results = demo / "results"
+    files = [*results.rglob("*.tsv"), *results.glob("figures/*.svg"), results / "report.html"]
+    wanted = {
+        path.relative_to(demo).as_posix()
+        for path in files
+        if path.suffix != ".tsv" or path.parent.name != "figures"
+    }
+    assert set(found) == wanted
+    captions = read_tsv(results / "figures" / "captions.tsv").set_index("figure")
+    for name, one in found.items():
+        assert len(one["caption"]) > 50, name
+        assert all(one["labels"].values()), name
+        if name.endswith(".svg"):
+            assert one["labels"]["title"] == captions.loc[one["name"][:-4], "title"]
 
 
 def test_a_misspelt_key_is_named(demo: Path, changed: Path) -> None:

@@ -18,12 +18,12 @@ rule window:
         plasma=[given(config["plasma"])] if config["plasma"] else [],
         rules=[given(f) for f in [config["window"]["rules"]] if f],
     output:
-        times="results/summary/window.tsv",
-        phases="results/summary/window_phases.tsv",
-        contrasts="results/summary/window_contrasts.tsv",
-        targets="results/summary/targets.tsv",
-        escape="results/summary/escape.tsv",
-        plasma="results/summary/plasma.tsv",
+        times=shown("results/summary/window.tsv"),
+        phases=shown("results/summary/window_phases.tsv"),
+        contrasts=shown("results/summary/window_contrasts.tsv"),
+        targets=shown("results/summary/targets.tsv"),
+        escape=shown("results/summary/escape.tsv"),
+        plasma=shown("results/summary/plasma.tsv"),
     log:
         "logs/window.log",
     benchmark:
@@ -78,7 +78,7 @@ rule crosstalk:
         panel=PANEL,
         burden="results/summary/burden.tsv",
     output:
-        "results/summary/crosstalk.tsv",
+        shown("results/summary/crosstalk.tsv"),
     log:
         "logs/crosstalk.log",
     benchmark:
@@ -121,7 +121,7 @@ rule families:
         crosstalk="results/summary/crosstalk.tsv",
         table=measured(),
     output:
-        "results/summary/families.tsv",
+        shown("results/summary/families.tsv"),
     log:
         "logs/families.log",
     benchmark:

@@ -12,7 +12,7 @@ rule calibrate:
         panel=PANEL,
     output:
         calibration="results/calibration.parquet",
-        rates="results/calibration_rates.tsv",
+        rates=shown("results/calibration_rates.tsv"),
     log:
         "logs/calibrate.log",
     benchmark:
@@ -119,7 +119,7 @@ rule programme:
         plan="results/programme/plan.json",
     output:
         weights="results/programme/programme.npz",
-        table="results/summary/programme.tsv",
+        table=shown("results/summary/programme.tsv"),
     log:
         "logs/programme.log",
     benchmark:
@@ -188,8 +188,8 @@ rule programme_call:
         weights="results/programme/programme.npz",
     output:
         cells=each("results/programme/{dataset}.calls.parquet"),
-        engines="results/summary/engines.tsv",
-        prevalence="results/summary/prevalence.tsv",
+        engines=shown("results/summary/engines.tsv"),
+        prevalence=shown("results/summary/prevalence.tsv"),
     log:
         "logs/programme_call.log",
     benchmark:

@@ -8,7 +8,7 @@ rule signatures:
         files=[given(file) for file in config["signatures"]["files"]],
         panel=PANEL,
     output:
-        "results/signatures.tsv",
+        shown("results/signatures.tsv"),
     log:
         "logs/signatures.log",
     benchmark:
@@ -34,7 +34,7 @@ rule ingest:
     output:
         matrix="results/matrix/{dataset}.h5ad",
         facts="results/matrix/{dataset}.json",
-        genes="results/matrix/{dataset}.genes.tsv",
+        genes=shown("results/matrix/{dataset}.genes.tsv"),
     log:
         "logs/ingest/{dataset}.log",
     benchmark:
@@ -65,7 +65,7 @@ rule qc:
         matrix="results/matrix/{dataset}.h5ad",
     output:
         cells="results/cells/{dataset}.qc.parquet",
-        samples="results/cells/{dataset}.qc_samples.tsv",
+        samples=shown("results/cells/{dataset}.qc_samples.tsv"),
     log:
         "logs/qc/{dataset}.log",
     benchmark:
@@ -131,7 +131,7 @@ rule score:
         panel=PANEL,
     output:
         scores="results/scores/{dataset}.parquet",
-        coverage="results/scores/{dataset}.coverage.tsv",
+        coverage=shown("results/scores/{dataset}.coverage.tsv"),
     log:
         "logs/score/{dataset}.log",
     benchmark:
@@ -173,7 +173,7 @@ rule survey:
         panel=PANEL,
     output:
         first_pass=directory("results/scores/{dataset}.first_pass"),
-        coverage="results/scores/{dataset}.coverage.tsv",
+        coverage=shown("results/scores/{dataset}.coverage.tsv"),
     log:
         "logs/survey/{dataset}.log",
     benchmark:

@@ -12,7 +12,9 @@ from snakemake.settings.types import DeploymentMethod
 from senoscore import __version__ as SENOSCORE_VERSION
 from senoscore.inference.trend import NAMES, check_formula
 from senoscore.io.yaml import load_config_file
+from senoscore.io.tables import read_tsv
 from senoscore.run.config import validate_config
+from senoscore.run.layout import OTHER_TABLES, SUMMARIES
 from senoscore.run.questions import asked, check_questions
 from senoscore.study.drugs import design_extras
 from senoscore.study.sheets import check_sheets, read_datasets, read_samples
@@ -124,6 +126,25 @@ def all_files():
 def each(path):
     """This path for every dataset, in the order of the sheet."""
     return expand(path, dataset=DATASETS.index)
+
+
+def shown(path):
+    """A table that `snakemake --report` shows, with what it is."""
+    category, said = {**SUMMARIES, **OTHER_TABLES}[
+        Path(path).stem.replace("{dataset}.", "")
+    ]
+    labels = {"table": Path(path).name, "what it is": said}
+    return report(path, caption="../report/table.rst", category=category, labels=labels)
+
+
+def about_figure(wildcards, output):
+    """Title and caption of a figure, as the page has them."""
+    captions = read_tsv(Path(output.figures) / "captions.tsv").set_index("figure")
+    said = captions.loc[wildcards.figure, ["title", "caption"]]
+    # Snakemake fills in wildcards.
+    return {
+        name: text.replace("{", "(").replace("}", ")") for name, text in said.items()
+    }
 
 
 def options(*names):

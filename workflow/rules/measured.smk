@@ -9,7 +9,7 @@ rule blood:
         samples=SAMPLES,
         table=[given(config["plasma"])] if config["plasma"] else [],
     output:
-        "results/summary/blood.tsv",
+        shown("results/summary/blood.tsv"),
     log:
         "logs/blood.log",
     benchmark:
@@ -39,7 +39,7 @@ rule external:
         samples=SAMPLES,
         table=[given(f) for f in [config["external"]] if f],
     output:
-        "results/summary/external.tsv",
+        shown("results/summary/external.tsv"),
     log:
         "logs/external.log",
     benchmark:
@@ -68,7 +68,7 @@ rule outcome:
         samples=SAMPLES,
         table=[given(f) for f in [config["outcome"]["table"]] if f],
     output:
-        "results/summary/outcome.tsv",
+        shown("results/summary/outcome.tsv"),
     log:
         "logs/outcome.log",
     benchmark:

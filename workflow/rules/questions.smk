@@ -12,9 +12,9 @@ rule arms:
         burden="results/summary/burden.tsv",
         rules=[given(f) for f in [config["efficacy"]["rules"]] if f],
     output:
-        arms="results/summary/arms.tsv",
-        efficacy="results/summary/efficacy.tsv",
-        sides="results/summary/efficacy_sides.tsv",
+        arms=shown("results/summary/arms.tsv"),
+        efficacy=shown("results/summary/efficacy.tsv"),
+        sides=shown("results/summary/efficacy_sides.tsv"),
     log:
         "logs/arms.log",
     benchmark:
@@ -42,7 +42,7 @@ rule regions:
     input:
         burden="results/summary/burden.tsv",
     output:
-        "results/summary/regions.tsv",
+        shown("results/summary/regions.tsv"),
     log:
         "logs/regions.log",
     benchmark:

@@ -18,8 +18,8 @@ rule burden:
         samples=SAMPLES,
         panel=PANEL,
     output:
-        burden="results/summary/burden.tsv",
-        tissue="results/summary/burden_tissue.tsv",
+        burden=shown("results/summary/burden.tsv"),
+        tissue=shown("results/summary/burden_tissue.tsv"),
     log:
         "logs/burden.log",
     benchmark:
@@ -62,7 +62,7 @@ rule confounders:
         samples=SAMPLES,
         panel=PANEL,
     output:
-        "results/summary/confounders.tsv",
+        shown("results/summary/confounders.tsv"),
     log:
         "logs/confounders.log",
     benchmark:
@@ -100,7 +100,7 @@ rule substates:
             else []
         ),
     output:
-        "results/summary/substates.tsv",
+        shown("results/summary/substates.tsv"),
     log:
         "logs/substates.log",
     benchmark:
@@ -140,10 +140,10 @@ rule pseudobulk:
         samples=SAMPLES,
     output:
         profiles="results/summary/pseudobulk.h5ad",
-        scores="results/summary/pseudobulk_scores.tsv",
-        contrasts="results/summary/de.tsv",
+        scores=shown("results/summary/pseudobulk_scores.tsv"),
+        contrasts=shown("results/summary/de.tsv"),
         genes="results/summary/de_genes.parquet",
-        enrichment="results/summary/enrichment.tsv",
+        enrichment=shown("results/summary/enrichment.tsv"),
     log:
         "logs/pseudobulk.log",
     benchmark:
@@ -180,10 +180,10 @@ rule trend:
         burden="results/summary/burden.tsv",
         samples=SAMPLES,
     output:
-        trend="results/summary/trend.tsv",
-        readouts="results/summary/readouts.tsv",
-        sensitivity="results/summary/sensitivity.tsv",
-        labels="results/summary/label_check.tsv",
+        trend=shown("results/summary/trend.tsv"),
+        readouts=shown("results/summary/readouts.tsv"),
+        sensitivity=shown("results/summary/sensitivity.tsv"),
+        labels=shown("results/summary/label_check.tsv"),
     log:
         "logs/trend.log",
     benchmark:
@@ -280,9 +280,22 @@ rule report:
         sheet=given(config["datasets"]),
         sources=all_files(),  # for their checksums
     output:
-        report="results/report.html",
+        report=report(
+            "results/report.html",
+            caption="../report/page.rst",
+            category="The page",
+            labels={
+                "page": "Answers, figures and tables: one page that works offline"
+            },
+        ),
         provenance="results/provenance.json",
-        figures=directory("results/figures"),
+        figures=report(
+            directory("results/figures"),
+            patterns=["{figure}.svg"],
+            caption="../report/figure.rst",
+            category="Figures",
+            labels=about_figure,
+        ),
     log:
         "logs/report.log",
     benchmark:
