@@ -899,6 +899,9 @@ def blood(
     samples: SamplesSheet = _SAMPLES,
     burden: BurdenFile = None,
     output: Output = None,
+    changes: Annotated[
+        Path | None, typer.Option(help="Table of the change of each subject to write.")
+    ] = None,
     results: Results = _RESULTS,
 ) -> None:
     """Circulating factors over time and between arms, beside the tissue where there is one.
@@ -913,7 +916,7 @@ def blood(
     tissue = burden or (table("burden") if table("burden").is_file() else None)
     stages.blood(
         samples, _settings("{}" if alone else settings, config), plasma=plasma, burden=tissue,
-        out=output or table("blood"),
+        out=output or table("blood"), changes_out=changes or table("blood_changes"),
     )  # fmt: skip
 
 
@@ -925,6 +928,9 @@ def external(
     samples: SamplesSheet = _SAMPLES,
     burden: BurdenFile = None,
     output: Output = None,
+    pairs: Annotated[
+        Path | None, typer.Option(help="Table of measurement and burden of each sample to write.")
+    ] = None,
     results: Results = _RESULTS,
 ) -> None:
     """Measurements from elsewhere (SA-b-gal, p16 staining) beside the burden of the samples."""
@@ -933,7 +939,7 @@ def external(
     table = Layout(results).summary
     stages.external(
         samples, _settings(settings, config), burden=burden or table("burden"),
-        out=output or table("external"),
+        out=output or table("external"), pairs_out=pairs or table("external_pairs"),
     )  # fmt: skip
 
 
@@ -945,6 +951,9 @@ def outcome(
     samples: SamplesSheet = _SAMPLES,
     burden: BurdenFile = None,
     output: Output = None,
+    subjects: Annotated[
+        Path | None, typer.Option(help="Table of burden and outcome of each subject to write.")
+    ] = None,
     results: Results = _RESULTS,
 ) -> None:
     """Burden, SASP and index at a landmark against what happens later: recurrence, survival."""
@@ -953,7 +962,7 @@ def outcome(
     table = Layout(results).summary
     stages.outcome(
         samples, _settings(settings, config), burden=burden or table("burden"),
-        out=output or table("outcome"),
+        out=output or table("outcome"), subjects_out=subjects or table("outcome_subjects"),
     )  # fmt: skip
 
 

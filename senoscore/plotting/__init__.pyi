@@ -26,6 +26,13 @@ from .heat import heatmap as heatmap
 from .heat import heatmap_table as heatmap_table
 from .heat import sasp as sasp
 from .heat import sasp_families as sasp_families
+from .measured import PANELS as PANELS
+from .measured import blood as blood
+from .measured import blood_table as blood_table
+from .measured import external as external
+from .measured import external_table as external_table
+from .measured import outcome as outcome
+from .measured import outcome_table as outcome_table
 from .overview import composition as composition
 from .overview import composition_table as composition_table
 from .overview import design_map as design_map
@@ -51,6 +58,7 @@ from .window import window_table as window_table
 
 __all__ = [
     "COMPARTMENT_COLOURS",
+    "PANELS",
     "STATE_COLOURS",
     "WINDOW_COLOURS",
     "Arm",
@@ -59,6 +67,8 @@ __all__ = [
     "answers_table",
     "arms",
     "axes_of",
+    "blood",
+    "blood_table",
     "calibration",
     "calibration_table",
     "composition",
@@ -75,11 +85,15 @@ __all__ = [
     "dose_table",
     "evidence",
     "evidence_table",
+    "external",
+    "external_table",
     "forest",
     "forest_table",
     "heatmap",
     "heatmap_table",
     "main_arm",
+    "outcome",
+    "outcome_table",
     "plasma",
     "plasma_table",
     "qc",

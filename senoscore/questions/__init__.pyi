@@ -7,14 +7,17 @@ from .asked import detectable as detectable
 from .asked import tost as tost
 from .blood import BLOOD_COLUMNS as BLOOD_COLUMNS
 from .blood import blood as blood
+from .blood import blood_changes as blood_changes
 from .efficacy import efficacy as efficacy
 from .efficacy import load_words as load_words
 from .efficacy import side_by_side as side_by_side
 from .external import EXTERNAL_COLUMNS as EXTERNAL_COLUMNS
 from .external import external as external
+from .external import external_pairs as external_pairs
 from .external import read_external as read_external
 from .outcome import OUTCOME_COLUMNS as OUTCOME_COLUMNS
 from .outcome import outcome as outcome
+from .outcome import outcome_subjects as outcome_subjects
 from .outcome import read_outcome as read_outcome
 from .regions import REGION_QUESTIONS as REGION_QUESTIONS
 from .regions import asks_of_regions as asks_of_regions
@@ -31,12 +34,15 @@ __all__ = [
     "asks_of_arms",
     "asks_of_regions",
     "blood",
+    "blood_changes",
     "check_contrasts",
     "detectable",
     "efficacy",
     "external",
+    "external_pairs",
     "load_words",
     "outcome",
+    "outcome_subjects",
     "read_external",
     "read_outcome",
     "regions",

@@ -35,6 +35,7 @@ __all__ = [
     "SHARE",
     "Values",
     "answered",
+    "arm_said",
     "detectable",
     "numbers",
     "refused",
@@ -148,6 +149,26 @@ def _joined(table: pd.DataFrame, further: pd.DataFrame) -> tuple[pd.DataFrame, l
     names = list(map(str, wide.columns))
     wide = wide.set_axis(names, axis=1).reset_index()
     return table.merge(wide, on=needed[:2], how="left"), names
+
+
+def arm_said(row: Mapping[Any, Any], *, word: str = k.TREATMENT, bare: bool = False) -> str:
+    """Arm of a sample in words: treatment, dose, fractions and modality.
+
+    Parameters
+    ----------
+    row
+        With :data:`senoscore.study.ARM`; what is missing is left out.
+    word
+        Column of the treatment.
+    bare
+        The treatment alone, as of unirradiated samples.
+    """
+    parts = [str(row[word])]
+    if not bare:
+        parts.append("" if pd.isna(row[k.DOSE]) else f"{row[k.DOSE]:g} Gy")
+        parts.append("" if pd.isna(row["n_fractions"]) else f"in {row['n_fractions']:g}")
+        parts.append("" if pd.isna(row["modality"]) else str(row["modality"]))
+    return " ".join(part for part in parts if part)
 
 
 def refused(reason: str) -> dict[str, Any]:

@@ -84,6 +84,7 @@ def rank_association(
     if size <= _ROUNDING:
         return Association(reason="all subjects of an arm have the same value")
     estimate = float(np.clip(a @ b / size, -1.0, 1.0))
+    estimate = 0.0 if abs(estimate) < _ROUNDING else estimate
     orders, exact = _orders(np.ascontiguousarray(of, dtype=np.int64).tobytes())
     beyond = np.abs(b[orders] @ a) >= abs(a @ b) - _ROUNDING * size
     p = float(beyond.mean()) if exact else float((beyond.sum() + 1) / (len(orders) + 1))

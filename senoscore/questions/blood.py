@@ -10,6 +10,7 @@ import pandas as pd
 from senoscore import names as k
 from senoscore.errors import InputError
 from senoscore.inference import bh
+from senoscore.questions.asked import arm_said
 from senoscore.questions.association import Association, rank_association
 from senoscore.questions.censored import censored_contrast
 from senoscore.study import TRANSFORM, designed, prepared, takes, unirradiated
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-__all__ = ["BLOOD_COLUMNS", "blood"]
+__all__ = ["BLOOD_COLUMNS", "blood", "blood_changes"]
 
 BLOOD_COLUMNS: Final = (
     "family", "question", "analyte", k.COMPARTMENT, "contrast", k.DAYS, "n_control", "n_treated",
@@ -92,13 +93,6 @@ def blood(
     Times are compared as they stand: give planned days, not days of the calendar. A pair of which
     both values are below the limit says nothing of a change and is left out.
     """
-    missing = [
-        name for name in (k.SUBJECT, k.DAYS, "analyte", "value", "lod", "below_lod")
-        if name not in plasma
-    ]  # fmt: skip
-    if missing:
-        msg = f"the plasma table has no column {missing[0]!r}"
-        raise InputError(msg, fix="read it with senoscore.read_plasma")
     arms = _arms(samples, control)
     table = _bounds(plasma).merge(arms, on=k.SUBJECT, how="left")
     tissue = None if burden is None else _tissue(burden, control)
@@ -115,6 +109,44 @@ def blood(
     return out
 
 
+@takes(
+    check_control=False, plasma="sen.read_plasma(file, samples)", samples="the samples sheet"
+)  # fmt: skip
+def blood_changes(
+    plasma: pd.DataFrame, samples: pd.DataFrame, *, control: str = k.CONTROL
+) -> pd.DataFrame:
+    """Return the change of each subject from its baseline, as :func:`senoscore.blood` tests it.
+
+    Parameters
+    ----------
+    plasma, samples, control
+        As there.
+
+    Returns
+    -------
+    One row a subject, analyte and day after 0: its ``arm``, and ``log2_ratio`` to its baseline
+    (the mean of its days up to 0). ``known`` says what the ratio is: ``measured``, ``at_most``
+    (the value is below the limit of detection), ``at_least`` (the baseline is), or ``unknown``
+    (both are; NaN).
+    """
+    table = _bounds(plasma).merge(_arms(samples, control), on=k.SUBJECT, how="left")
+    parts = [
+        _changes(of, day).assign(analyte=analyte)
+        for analyte, of in table.groupby("analyte", sort=True, observed=True)
+        for day in _days(of)
+    ]
+    names = ["analyte", k.SUBJECT, "arm", k.DAYS, "lo", "hi"]
+    out = pd.concat([part[names] for part in parts] or [pd.DataFrame(columns=names)])
+    lo, hi = out["lo"].astype(float), out["hi"].astype(float)
+    bounded = np.select(
+        [np.isinf(lo) & np.isinf(hi), np.isinf(lo), np.isinf(hi)],
+        ["unknown", "at_most", "at_least"], default="measured",
+    )  # fmt: skip
+    ratio = hi.where(np.isfinite(hi), lo)
+    out = out.assign(log2_ratio=ratio.where(np.isfinite(ratio)), known=bounded)
+    return out.drop(columns=["lo", "hi"]).reset_index(drop=True)
+
+
 def _arms(samples: pd.DataFrame, control: str) -> pd.DataFrame:
     """Arm of each subject in words, its reference arms: what was done, with and without drug."""
     table = designed(samples)
@@ -125,23 +157,21 @@ def _arms(samples: pd.DataFrame, control: str) -> pd.DataFrame:
     table = table.sort_values([k.SUBJECT, "irradiated"], kind="stable")
     table = table.drop_duplicates(k.SUBJECT, keep="last")
     for name, word in (("arm", k.TREATMENT), ("without_drug", "given")):
-        table[name] = [_said(row, word) for row in table.to_dict("records")]
+        rows = table.to_dict("records")
+        table[name] = [arm_said(row, word=word, bare=row["bare"]) for row in rows]
     table["is_control"] = table[k.TREATMENT].eq(control)
     return table[[k.SUBJECT, "arm", "without_drug", "is_control", "bare"]].reset_index(drop=True)
 
 
-def _said(row: dict[Any, Any], word: str) -> str:
-    """Arm in words; dose, fractions and modality of irradiated subjects."""
-    parts = [str(row[word])]
-    if not row["bare"]:
-        parts.append("" if pd.isna(row[k.DOSE]) else f"{row[k.DOSE]:g} Gy")
-        parts.append("" if pd.isna(row["n_fractions"]) else f"in {row['n_fractions']:g}")
-        parts.append(str(row["modality"]))
-    return " ".join(part for part in parts if part)
-
-
 def _bounds(plasma: pd.DataFrame) -> pd.DataFrame:
     """Log2 bounds of each value: equal where it was measured."""
+    missing = [
+        name for name in (k.SUBJECT, k.DAYS, "analyte", "value", "lod", "below_lod")
+        if name not in plasma
+    ]  # fmt: skip
+    if missing:
+        msg = f"the plasma table has no column {missing[0]!r}"
+        raise InputError(msg, fix="read it with senoscore.read_plasma")
     below = plasma["below_lod"].astype(bool)
     known = plasma["value"].astype(float).where(~below, plasma["lod"].astype(float))
     hi = pd.Series(np.log2(known), index=plasma.index)

@@ -11,15 +11,22 @@ import pandas as pd
 from senoscore import names as k
 from senoscore.errors import SheetError
 from senoscore.inference import bh, paired
+from senoscore.questions.asked import arm_said
 from senoscore.questions.association import rank_association
-from senoscore.study import ARM, TRANSFORM, prepared, raw_sheet, takes
+from senoscore.study import ARM, TRANSFORM, prepared, raw_sheet, takes, unirradiated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 
-__all__ = ["EXTERNAL_COLUMNS", "external", "external_of_sheet", "read_external"]
+__all__ = [
+    "EXTERNAL_COLUMNS",
+    "external",
+    "external_of_sheet",
+    "external_pairs",
+    "read_external",
+]
 
 _NEEDED: Final = (k.SAMPLE, k.COMPARTMENT, "measure", "value")
 _PREFIX: Final = "ext_"
@@ -32,6 +39,9 @@ EXTERNAL_COLUMNS: Final = (
     "family", "question", k.COMPARTMENT, "measure", "contrast", "n_samples", "n_subjects",
     "estimate", "ci_lo", "ci_hi", "limit_lo", "limit_hi", "unit", "statistic", "p", "q", "method",
     "flag", "status", "reason", "note",
+)  # fmt: skip
+_PAIRS: Final = (
+    k.COMPARTMENT, "measure", k.SAMPLE, k.SUBJECT, "arm", k.DAYS, "fraction", "value", "share",
 )  # fmt: skip
 _NUMBERS: Final = (
     "n_samples", "n_subjects", "estimate", "ci_lo", "ci_hi", "limit_lo", "limit_hi", "statistic",
@@ -153,29 +163,70 @@ def external(
     ----------
     Bland & Altman 1986, Lancet 327:307.
     """
-    table = prepared(burden, TRANSFORM, control=control)
-    table["fraction"] = table["raw:fraction_senescent"].fillna(table["raw:fraction_acute"])
-    compartments = set(table[k.COMPARTMENT].astype(str)) - {k.UNASSIGNED}
-    parts = [external_of_sheet(samples, compartments)]
-    if measured is not None:
-        parts.append(measured)
-    given = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    pairs = external_pairs(burden, samples, measured, control=control)
     rows: list[dict[str, Any]] = []
-    for (compartment, measure), of in given.groupby([k.COMPARTMENT, "measure"], observed=True):
-        ours = _pooled(table) if not compartment else _own(table, str(compartment))
-        both = ours.merge(of[[k.SAMPLE, "value"]], on=k.SAMPLE)
-        both = both[both["fraction"].notna()].reset_index(drop=True)
+    for (compartment, measure), both in pairs.groupby([k.COMPARTMENT, "measure"], observed=True):
+        known = both[both["fraction"].notna()].reset_index(drop=True)
         head = {
-            k.COMPARTMENT: compartment or _ALL, "measure": measure, "n_samples": len(both),
-            "n_subjects": both[k.SUBJECT].nunique(),
-            "contrast": f"fraction of {compartment or _ALL} with {measure}",
+            k.COMPARTMENT: compartment, "measure": measure, "n_samples": len(known),
+            "n_subjects": known[k.SUBJECT].nunique(),
+            "contrast": f"fraction of {compartment} with {measure}",
         }  # fmt: skip
-        rows += [head | row for row in _compared(both, str(measure), alpha)]
+        rows += [head | row for row in _compared(known, alpha)]
     out = pd.DataFrame(rows, columns=list(EXTERNAL_COLUMNS))
     out["family"] = "external/" + out["question"].astype(str)
     out[list(_NUMBERS)] = out[list(_NUMBERS)].astype(float)
     out["q"] = bh(out)
     return out
+
+
+@takes(check_control=False, burden="sen.burden(adata)", samples="the samples sheet")
+def external_pairs(
+    burden: pd.DataFrame,
+    samples: pd.DataFrame,
+    measured: pd.DataFrame | None = None,
+    *,
+    control: str = k.CONTROL,
+) -> pd.DataFrame:
+    """Return each measurement beside the burden of its sample, as :func:`external` compares them.
+
+    Parameters
+    ----------
+    burden, samples, measured, control
+        As there.
+
+    Returns
+    -------
+    One row a compartment (``all cells``: of the whole sample), measure and sample: its subject,
+    ``arm`` and day, ``fraction`` (NaN where the sample has none), ``value``, and ``share``: the
+    value as a share from 0 to 1, where all values of the measure are one.
+    """
+    table = prepared(burden, TRANSFORM, control=control)
+    table["fraction"] = table["raw:fraction_senescent"].fillna(table["raw:fraction_acute"])
+    table["bare"] = unirradiated(table, control)
+    compartments = set(table[k.COMPARTMENT].astype(str)) - {k.UNASSIGNED}
+    given = [external_of_sheet(samples, compartments)]
+    if measured is not None:
+        given.append(measured)
+    every = pd.concat([part for part in given if len(part)] or given[:1], ignore_index=True)
+    parts = []
+    for (compartment, measure), of in every.groupby([k.COMPARTMENT, "measure"], observed=True):
+        ours = _pooled(table) if not compartment else _own(table, str(compartment))
+        both = ours.merge(of[[k.SAMPLE, "value"]], on=k.SAMPLE)
+        known = both.loc[both["fraction"].notna(), "value"].astype(float)
+        share = both["value"].astype(float)
+        if any(word in str(measure).lower() for word in _PERCENT):
+            share, known = share / 100, known / 100
+        if not (len(known) and known.min() >= 0 and known.max() <= 1):
+            share = share.mask(share.notna())
+        parts.append(
+            both.assign(
+                **{k.COMPARTMENT: str(compartment) or _ALL}, measure=str(measure), share=share
+            )
+        )
+    if not parts:
+        return pd.DataFrame(columns=list(_PAIRS))
+    return pd.concat(parts, ignore_index=True)[list(_PAIRS)]
 
 
 def _own(table: pd.DataFrame, compartment: str) -> pd.DataFrame:
@@ -199,21 +250,21 @@ def _pooled(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_sample(table: pd.DataFrame, how: str) -> pd.DataFrame:
-    """One row a sample: fraction, subject, and arm and day in one word."""
+    """One row a sample: fraction, subject, arm in words, and day."""
     grouped = table.groupby(k.SAMPLE, sort=True, observed=True)
     out = grouped["fraction"].agg("mean" if how == "mean" else lambda v: v.sum(min_count=1))
-    facts = grouped[[k.SUBJECT, *ARM, k.DAYS]].first()
-    state = facts[[*ARM, k.DAYS]].astype(str).agg("|".join, axis=1)
-    return pd.DataFrame(
-        {"fraction": out, k.SUBJECT: facts[k.SUBJECT], "state": state}
-    ).reset_index()
+    facts = grouped[[k.SUBJECT, *ARM, k.DAYS, "bare"]].first()
+    arm = [arm_said(row, bare=bool(row["bare"])) for row in facts.to_dict("records")]
+    own = {"fraction": out, k.SUBJECT: facts[k.SUBJECT], "arm": arm, k.DAYS: facts[k.DAYS]}
+    return pd.DataFrame(own).reset_index()
 
 
-def _compared(both: pd.DataFrame, measure: str, alpha: float) -> Iterator[dict[str, Any]]:
+def _compared(both: pd.DataFrame, alpha: float) -> Iterator[dict[str, Any]]:
     repeated = bool(both[k.SUBJECT].duplicated().any())
     x, y = both["fraction"].to_numpy(dtype=float), both["value"].to_numpy(dtype=float)
-    one, states = np.zeros(len(both), dtype=np.int64), pd.factorize(both["state"])[0]
-    for question, strata in (("rank_over_all", one), ("rank_within_arms", states)):
+    one = np.zeros(len(both), dtype=np.int64)
+    arms = both.groupby(["arm", k.DAYS], dropna=False, observed=True).ngroup().to_numpy()
+    for question, strata in (("rank_over_all", one), ("rank_within_arms", arms)):
         found = rank_association(x, y, strata.astype(np.int64), alpha=alpha)
         row: dict[str, Any] = {
             "question": question, "estimate": found.estimate, "ci_lo": found.lo, "ci_hi": found.hi,
@@ -231,9 +282,8 @@ def _compared(both: pd.DataFrame, measure: str, alpha: float) -> Iterator[dict[s
         elif found.p > alpha:
             row["flag"] = "no association shown"
         yield row
-    share = y / 100 if any(word in measure.lower() for word in _PERCENT) else y
-    if len(both) and share.min() >= 0 and share.max() <= 1:
-        yield _agreement(both.assign(gap=x - share), alpha)
+    if both["share"].notna().any():
+        yield _agreement(both.assign(gap=x - both["share"].to_numpy(dtype=float)), alpha)
 
 
 def _agreement(both: pd.DataFrame, alpha: float) -> dict[str, Any]:

@@ -12,9 +12,9 @@ import pandas as pd
 from senoscore import names as k
 from senoscore.errors import ConfigError, InputError, SheetError
 from senoscore.inference import bh
+from senoscore.questions.asked import arm_said
 from senoscore.questions.association import Association, firth_cox, rank_association
 from senoscore.study import (
-    ARM,
     DAYS_PER_UNIT,
     TRANSFORM,
     prepared,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-__all__ = ["OUTCOME_COLUMNS", "outcome", "read_outcome"]
+__all__ = ["OUTCOME_COLUMNS", "outcome", "outcome_subjects", "read_outcome"]
 
 _NEEDED: Final = (k.SUBJECT, "endpoint", "kind", "time_days")
 _SURVIVAL: Final = "time-to-event"
@@ -42,6 +42,10 @@ OUTCOME_COLUMNS: Final = (
     "family", "question", "endpoint", "kind", k.COMPARTMENT, "measure", "contrast", "landmark_days",
     "n_subjects", "n_events", "n_competing", "n_before_landmark", "n_without_sample", "estimate",
     "ci_lo", "ci_hi", "unit", "statistic", "p", "q", "method", "status", "reason", "note",
+)  # fmt: skip
+_SUBJECTS: Final = (
+    "endpoint", "kind", k.COMPARTMENT, k.SUBJECT, "arm", "sampled_days", "fraction", "index",
+    "time_days", "event", "value", "left_out",
 )  # fmt: skip
 _NUMBERS: Final = (
     "landmark_days", "n_subjects", "n_events", "n_competing", "n_before_landmark",
@@ -231,29 +235,15 @@ def outcome(
     Anderson, Cain & Gelber 1983, J Clin Oncol 1:710 (landmark); Heinze & Schemper 2001, Biometrics
     57:114.
     """
-    missing = [name for name in (*_NEEDED, "event", "value") if name not in outcomes]
-    if missing:
-        msg = f"the outcome table has no column {missing[0]!r}"
-        raise InputError(msg, fix="read it with senoscore.read_outcome")
-    if not np.isfinite(landmark_days) or landmark_days < 0:
-        msg = f"landmark_days is {landmark_days}"
-        raise ConfigError(msg, fix="give the days after irradiation at which the burden is known")
+    _check_landmark(landmark_days)
     table = prepared(burden, transform, control=control)
     wanted = wanted_measures(burden, table, measures)
     if measures is None:
         wanted = [name for name in wanted if _by_default(name)]
     asked = _Asked(float(landmark_days), alpha, min_events)
-    irradiated = ~unirradiated(table, control)
-    treated = table[irradiated & (table[k.COMPARTMENT] != k.UNASSIGNED)]
-    mine = outcomes.assign(arm=outcomes[k.SUBJECT].map(_arms(treated, asked.landmark)))
-    mine = mine[mine["arm"].notna()]  # unirradiated subjects have none
     rows: list[dict[str, Any]] = []
-    for compartment, of in treated.groupby(k.COMPARTMENT, sort=True, observed=True):
-        known = _at_landmark(of, wanted, asked.landmark)
-        for endpoint, own in mine.groupby("endpoint", sort=True, observed=True):
-            head = {k.COMPARTMENT: compartment, "endpoint": endpoint, "kind": own["kind"].iloc[0]}
-            both = own.merge(known, on=k.SUBJECT, how="left")
-            rows += [head | row for row in _asked_of(both, wanted, asked)]
+    for head, both in _beside(table, outcomes, wanted, asked.landmark, control):
+        rows += [head | row for row in _asked_of(both, wanted, asked)]
     out = pd.DataFrame(rows, columns=list(OUTCOME_COLUMNS))
     out["family"] = [
         f"outcome/{e}/{q}/{_kind(m)}"
@@ -263,6 +253,84 @@ def outcome(
     out["q"] = bh(out)
     order = ["endpoint", k.COMPARTMENT, "question", "contrast"]
     return out.sort_values(order, kind="stable", ignore_index=True)
+
+
+@takes(burden="sen.burden(adata)", outcomes="sen.read_outcome(file, samples)")
+def outcome_subjects(
+    burden: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    *,
+    landmark_days: float,
+    control: str = k.CONTROL,
+) -> pd.DataFrame:
+    """Return each irradiated subject with its burden at the landmark and its outcome.
+
+    Parameters
+    ----------
+    burden, outcomes, landmark_days, control
+        As for :func:`outcome`, which associates them.
+
+    Returns
+    -------
+    One row a compartment, endpoint and subject: its ``arm``, ``sampled_days`` (NaN without a
+    sample at or before the landmark), ``fraction`` of senescent cells and ``index`` on that day,
+    ``time_days``, ``event`` and ``value`` of the outcome, and ``left_out``: why it is in no
+    association (empty where it is).
+
+    Raises
+    ------
+    InputError, ConfigError
+        As there.
+    """
+    _check_landmark(landmark_days)
+    table = prepared(burden, TRANSFORM, control=control)
+    names = {"raw:fraction_senescent": "fraction", "index_mean": "index"}
+    table = table.assign(**{name: np.nan for name in names if name not in table})
+    parts = []
+    for head, both in _beside(table, outcomes, list(names), float(landmark_days), control):
+        own = both.assign(**head).rename(columns={**names, k.DAYS: "sampled_days"})
+        lacking = own[["fraction", "index"]].isna().all(axis=1)
+        own["left_out"] = np.select(
+            [~_late(own, float(landmark_days)), lacking],
+            ["outcome before the landmark", "no value at or before the landmark"], default="",
+        )  # fmt: skip
+        parts.append(own)
+    out = pd.concat(parts or [pd.DataFrame(columns=list(_SUBJECTS))], ignore_index=True)
+    return out[list(_SUBJECTS)]
+
+
+def _check_landmark(days: float) -> None:
+    if not np.isfinite(days) or days < 0:
+        msg = f"landmark_days is {days}"
+        raise ConfigError(msg, fix="give the days after irradiation at which the burden is known")
+
+
+def _beside(
+    table: pd.DataFrame, outcomes: pd.DataFrame, wanted: list[str], landmark: float, control: str
+) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Outcomes of irradiated subjects beside their values at the landmark.
+
+    One compartment and endpoint after the other, with a row a subject.
+    """
+    missing = [name for name in (*_NEEDED, "event", "value") if name not in outcomes]
+    if missing:
+        msg = f"the outcome table has no column {missing[0]!r}"
+        raise InputError(msg, fix="read it with senoscore.read_outcome")
+    irradiated = ~unirradiated(table, control)
+    treated = table[irradiated & (table[k.COMPARTMENT] != k.UNASSIGNED)]
+    mine = outcomes.assign(arm=outcomes[k.SUBJECT].map(_arms(treated, landmark)))
+    mine = mine[mine["arm"].notna()]  # unirradiated subjects have none
+    for compartment, of in treated.groupby(k.COMPARTMENT, sort=True, observed=True):
+        known = _at_landmark(of, wanted, landmark)
+        for endpoint, own in mine.groupby("endpoint", sort=True, observed=True):
+            head = {k.COMPARTMENT: compartment, "endpoint": endpoint, "kind": own["kind"].iloc[0]}
+            yield head, own.merge(known, on=k.SUBJECT, how="left")
+
+
+def _late(own: pd.DataFrame, landmark: float) -> pd.Series:
+    """Whether an outcome is of after the landmark; a grade or value of its day counts."""
+    survival = own["kind"].eq(_SURVIVAL)
+    return own["time_days"].gt(landmark) | (~survival & own["time_days"].eq(landmark))
 
 
 def _by_default(measure: str) -> bool:
@@ -284,8 +352,7 @@ def _arms(treated: pd.DataFrame, landmark: float) -> pd.Series:
     of = treated.assign(late=late, order=treated[k.DAYS].where(late, -treated[k.DAYS]))
     of = of.sort_values([k.SUBJECT, "late", "order"], kind="stable")
     of = of.drop_duplicates(k.SUBJECT).set_index(k.SUBJECT)
-    keys = of[list(ARM)].astype(object).where(of[list(ARM)].notna(), "")
-    return pd.Series([_arm_said(arm) for arm in keys.itertuples(index=False)], index=of.index)
+    return pd.Series([arm_said(row) for row in of.to_dict("records")], index=of.index)
 
 
 def _at_landmark(of: pd.DataFrame, wanted: list[str], landmark: float) -> pd.DataFrame:
@@ -299,20 +366,10 @@ def _at_landmark(of: pd.DataFrame, wanted: list[str], landmark: float) -> pd.Dat
     return out.reindex(subjects).assign(only_later=~subjects.isin(out.index)).reset_index()
 
 
-def _arm_said(arm: tuple[Any, ...]) -> str:
-    treatment, dose, fractions, modality = arm[:4]
-    words = [str(treatment)]
-    if dose != "":
-        words.append(f"{dose:g} Gy" + (f" in {fractions:g}" if fractions != "" else ""))
-    return " ".join([*words, *(str(word) for word in (modality, *arm[4:]) if word != "")])
-
-
 def _asked_of(own: pd.DataFrame, wanted: list[str], asked: _Asked) -> Iterator[dict[str, Any]]:
     """Rows of one compartment and endpoint; ``own`` has a row a subject with an outcome."""
     survival = own["kind"].eq(_SURVIVAL)
-    late = own["time_days"].gt(asked.landmark)
-    late |= ~survival & own["time_days"].eq(asked.landmark)
-    both = own.assign(late=late)
+    both = own.assign(late=_late(own, asked.landmark))
     arms = sorted(both["arm"].unique())
     parts = [("within_arm", arm, both[both["arm"] == arm]) for arm in arms]
     if len(arms) > 1:

@@ -14,7 +14,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = ["burden", "crosstalk", "dose", "forest", "heat", "states", "window"]
+__all__ = [
+    "blood",
+    "burden",
+    "crosstalk",
+    "dose",
+    "external",
+    "forest",
+    "heat",
+    "outcome",
+    "states",
+    "window",
+]
 
 
 def burden(numbers: pd.DataFrame) -> str:
@@ -90,6 +101,48 @@ def crosstalk(numbers: pd.DataFrame) -> str:
         "Dots of ligand-receptor pairs against phase, one panel a direction. "
         f"{len(held)} of {len(numbers)} differences hold, {int(held['circular'].sum())} of them "
         "circular."
+    )
+
+
+def blood(numbers: pd.DataFrame) -> str:
+    """Describe changes of circulating factors."""
+    means = numbers[numbers["subject"].eq("") & numbers["ci_lo"].notna()]
+    dots = numbers[numbers["subject"] != ""]
+    bounded = int(dots["known"].ne("measured").sum())
+    said = ""
+    if len(means):
+        row = means.iloc[int(means["value"].abs().to_numpy().argmax())]
+        said = (
+            f" The largest mean change: {row['analyte']}, {row['arm']}, "
+            f"{tidy.day_label(row['days'])}, {tidy.number(row['value'], 2)}."
+        )
+    return (
+        f"Log2 ratios of {numbers['analyte'].nunique()} circulating factors to the own baseline, a "
+        f"dot a subject, by arm: {len(dots)} changes, {bounded} of them bounds.{said}"
+    )
+
+
+def external(numbers: pd.DataFrame) -> str:
+    """Describe burden against measurements from elsewhere."""
+    n = len(numbers[[k.COMPARTMENT, "measure"]].drop_duplicates())
+    outside = int(numbers["outside"].sum())
+    return (
+        f"Senescent fraction of {numbers[k.SAMPLE].nunique()} samples against what was measured of "
+        f"them elsewhere, {n} panel{'s' if n > 1 else ''}. {outside} outside the limits of "
+        "agreement."
+    )
+
+
+def outcome(numbers: pd.DataFrame) -> str:
+    """Describe burden at the landmark against an outcome."""
+    subjects = numbers.drop_duplicates("subject")
+    ends = subjects["end"].value_counts()
+    timed = numbers["kind"].iloc[0] == "time-to-event"
+    said = "; ".join(f"{n} {end}" for end, n in ends.items()) if timed else ""
+    return (
+        f"Burden at the landmark against {theme.pretty(str(numbers['endpoint'].iloc[0]))}, a dot a "
+        f"subject, one panel per compartment: {len(subjects)} subjects"
+        + (f" ({said})." if said else ".")
     )
 
 

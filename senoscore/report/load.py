@@ -54,7 +54,9 @@ _ONE: Final[dict[str, str]] = {
     )
 } | {"rates": "calibration_rates"}  # fmt: skip
 """Tables that the page knows, and the name of the file of each, without its ending."""
-_ASKED_FOR: Final = ("blood", "external", "outcome")
+_ASKED_FOR: Final = (
+    "blood", "blood_changes", "external", "external_pairs", "outcome", "outcome_subjects",
+)  # fmt: skip
 """Likewise, of runs that were given what they rest on; elsewhere nobody misses them."""
 _MANY: Final[dict[str, str]] = {
     "coverage": "scores/*.coverage.tsv",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from senoscore import names as k
+from senoscore import plotting as pl
 from senoscore.plotting import theme, tidy
+from senoscore.report import alt
+from senoscore.report.charts import figure
 from senoscore.report.parts import Item, Notes, Options, Section
 from senoscore.report.tables import view
 from senoscore.report.words import LEADS, lower
@@ -57,11 +61,30 @@ def blood(run: Run, options: Options) -> Section | None:
         text += ": " + "; ".join(shown) + "." if shown else "."
         lacking = len(of) - len(tested)
         lines.append(text + (f" {lacking} could not be tested." if lacking else ""))
-    items: list[Item] = [
-        Notes(tuple(lines)),
-        view(table, "blood", title="Tests of circulating factors", columns=_BLOOD),
-    ]
+    items: list[Item] = [Notes(tuple(lines))]
+    changes = run.get("blood_changes")
+    if changes is not None:
+        items.append(_changes(table, changes, options))
+    items.append(view(table, "blood", title="Tests of circulating factors", columns=_BLOOD))
     return Section("blood", "Blood", LEADS["blood"], tuple(items))
+
+
+def _changes(table: pd.DataFrame, changes: pd.DataFrame, options: Options) -> Item:
+    n, shown = changes["analyte"].nunique(), pl.PANELS
+    of = f" The {shown} of {n} factors with the smallest p are drawn." if n > shown else ""
+    return figure(
+        "blood",
+        lambda layout: pl.blood(table, changes, layout=layout),
+        lambda: pl.blood_table(table, changes),
+        title="Circulating factors against the own baseline, by arm",
+        caption=(
+            "A dot is a subject, a bar the estimate of an arm with its 95 % interval. A triangle "
+            "is a bound: the true value lies beyond it. Subjects with both values below the limit "
+            f"cannot be drawn and are counted above each panel.{of}"
+        ),
+        alt_text=alt.blood,
+        folder=options.figures,
+    )
 
 
 _EXTERNAL: Final = [
@@ -70,7 +93,7 @@ _EXTERNAL: Final = [
 ]  # fmt: skip
 
 
-def external(run: Run, _options: Options) -> Section | None:
+def external(run: Run, options: Options) -> Section | None:
     """Measurements from elsewhere beside the burden."""
     table = run.get("external")
     if table is None:
@@ -84,7 +107,23 @@ def external(run: Run, _options: Options) -> Section | None:
     ]
     notes = Notes(tuple(lines[:12] or ["No disagreement is flagged."]))
     shown = view(table, "external", title="Measurements from elsewhere", columns=_EXTERNAL)
-    return Section("external", "Measured elsewhere", LEADS["external"], (notes, shown))
+    pairs = run.get("external_pairs")
+    items: tuple[Item, ...] = (notes, shown)
+    if pairs is not None:
+        drawn = figure(
+            "external",
+            lambda layout: pl.external(pairs, table, layout=layout),
+            lambda: pl.external_table(pairs, table),
+            title="Burden against what was measured elsewhere",
+            caption=(
+                "A dot is a sample. Where both are shares, the dashed line is equality and a ring "
+                "marks a sample outside the limits of agreement (mean difference ± 1.96 SD)."
+            ),
+            alt_text=alt.external,
+            folder=options.figures,
+        )
+        items = (notes, drawn, shown)
+    return Section("external", "Measured elsewhere", LEADS["external"], items)
 
 
 def outcome(run: Run, options: Options) -> Section | None:
@@ -93,11 +132,31 @@ def outcome(run: Run, options: Options) -> Section | None:
     if table is None:
         return None
     lines = [_said(str(name), of, options) for name, of in table.groupby("endpoint", observed=True)]
-    items: list[Item] = [
-        Notes(tuple(lines)),
-        view(table, "outcome", title="Associations with outcome", columns=_OUTCOME),
-    ]
+    items: list[Item] = [Notes(tuple(lines))]
+    subjects = run.get("outcome_subjects")
+    if subjects is not None:
+        endpoints = sorted(subjects["endpoint"].astype(str).unique())
+        items += [_subjects(subjects, table, *e, options) for e in enumerate(endpoints, 1)]
+    items.append(view(table, "outcome", title="Associations with outcome", columns=_OUTCOME))
     return Section("outcome", "Outcome", LEADS["outcome"], tuple(items))
+
+
+def _subjects(
+    subjects: pd.DataFrame, table: pd.DataFrame, number: int, endpoint: str, options: Options
+) -> Item:
+    name = re.sub(r"[^A-Za-z0-9]+", "_", endpoint).strip("_").lower()[:40]
+    return figure(
+        f"outcome_{number}_{name}",
+        lambda layout: pl.outcome(subjects, table, endpoint=endpoint, layout=layout),
+        lambda: pl.outcome_table(subjects, endpoint=endpoint),
+        title=f"{theme.pretty(endpoint)} against the burden at the landmark",
+        caption=(
+            "A dot is an irradiated animal or patient. Above each panel: the association within "
+            "arms, of all of them, with its 95 % interval."
+        ),
+        alt_text=alt.outcome,
+        folder=options.figures,
+    )
 
 
 def _said(endpoint: str, of: pd.DataFrame, options: Options) -> str:

@@ -11,7 +11,14 @@ from senoscore import names as k
 from senoscore.errors import InputError
 from senoscore.io import read_parquet, track, write_parquet, write_tsv
 from senoscore.run.log import logged
-from senoscore.run.tables import cell_table, facts, panel_method, panel_of, refuse_copied_samples
+from senoscore.run.tables import (
+    as_called,
+    cell_table,
+    facts,
+    panel_method,
+    panel_of,
+    refuse_copied_samples,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +49,7 @@ def calibrate(
 
     refuse_copied_samples(datasets)
     rules = panel_of(panel, config)
-    sheet = read_samples(samples)
+    sheet = as_called(read_samples(samples), config)
     parts = [_panel_cells(data, sheet, rules, config) for data in track(datasets, "data sets read")]
     calibration = run(
         pd.concat(parts, ignore_index=True),
@@ -74,7 +81,7 @@ def call(
     from senoscore.study import read_samples
 
     rules = panel_of(panel, config)
-    cells = _panel_cells(data, read_samples(samples), rules, config)
+    cells = _panel_cells(data, as_called(read_samples(samples), config), rules, config)
     fitted = Calibration.read(calibration)
     calls = run(
         cells,

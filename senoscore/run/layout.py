@@ -95,13 +95,25 @@ SUMMARIES: Final[dict[str, tuple[str, str]]] = {
     "regions": ("Arms, drugs, regions", "regions of the same subjects against each other"),
     "plasma": ("Blood, outcome, elsewhere", "subject x time x analyte: value over the baseline"),
     "blood": ("Blood, outcome, elsewhere", "tests of circulating factors: ratio, CI, p, q"),
+    "blood_changes": (
+        "Blood, outcome, elsewhere",
+        "subject x analyte x day: change from the baseline, measured or a bound",
+    ),
     "external": (
         "Blood, outcome, elsewhere",
         "what was measured elsewhere beside the burden of the same samples",
     ),
+    "external_pairs": (
+        "Blood, outcome, elsewhere",
+        "sample x measure: burden and what was measured elsewhere, in pairs",
+    ),
     "outcome": (
         "Blood, outcome, elsewhere",
         "burden, SASP and index at the landmark against what came later",
+    ),
+    "outcome_subjects": (
+        "Blood, outcome, elsewhere",
+        "subject x endpoint x compartment: burden at the landmark, and what came later",
     ),
     "pseudobulk_scores": ("Pseudobulk", "sample x compartment x signature: ssGSEA and GSVA"),
     "de": ("Pseudobulk", "compartment x contrast: genes that change, or why not tested"),

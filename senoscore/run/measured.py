@@ -42,59 +42,80 @@ def check_measured(config: Mapping[str, Any], samples: pd.DataFrame) -> list[str
 
 @logged
 def blood(
-    samples: Path, config: Mapping[str, Any], *, plasma: Path | None, burden: Path | None, out: Path
+    samples: Path,
+    config: Mapping[str, Any],
+    *,
+    plasma: Path | None,
+    burden: Path | None,
+    out: Path,
+    changes_out: Path,
 ) -> None:
-    """Write the tests of circulating factors, beside the tissue where there is a burden table."""
+    """Write the tests of circulating factors, and the change of each subject that they are of.
+
+    Beside the tissue where there is a burden table.
+    """
     from senoscore.biology import read_plasma
     from senoscore.questions import blood as run
+    from senoscore.questions import blood_changes
     from senoscore.study import read_samples
 
     file = plasma or config["plasma"]
     if not file:
         msg = "no table of circulating factors is given"
         raise ConfigError(msg, fix="name it with --plasma, or in the config (plasma)")
-    sheet = read_samples(samples)
+    sheet, control = read_samples(samples), config["control_treatment"]
+    values = read_plasma(file, sheet)
     table = run(
-        read_plasma(file, sheet), sheet,
-        None if burden is None else read_tsv(burden, dtype=TEXT_COLUMNS),
-        control=config["control_treatment"], alpha=config["trend"]["alpha"],
+        values, sheet, None if burden is None else read_tsv(burden, dtype=TEXT_COLUMNS),
+        control=control, alpha=config["trend"]["alpha"],
     )  # fmt: skip
+    write_tsv(blood_changes(values, sheet, control=control), changes_out, float_format=_FLOATS)
     write_tsv(table, out, float_format=_FLOATS)
 
 
 @logged
-def external(samples: Path, config: Mapping[str, Any], *, burden: Path, out: Path) -> None:
-    """Write measurements from elsewhere beside the burden of the same samples."""
+def external(
+    samples: Path, config: Mapping[str, Any], *, burden: Path, out: Path, pairs_out: Path
+) -> None:
+    """Write tests of measurements from elsewhere against the burden, and the pairs of both."""
     from senoscore.questions import external as run
-    from senoscore.questions import read_external
+    from senoscore.questions import external_pairs, read_external
     from senoscore.study import read_samples
 
-    sheet, file = read_samples(samples), config["external"]
-    table = run(
-        read_tsv(burden, dtype=TEXT_COLUMNS), sheet,
-        read_external(file, sheet) if file else None,
-        control=config["control_treatment"], alpha=config["trend"]["alpha"],
+    sheet, file, control = read_samples(samples), config["external"], config["control_treatment"]
+    both = (
+        read_tsv(burden, dtype=TEXT_COLUMNS), sheet, read_external(file, sheet) if file else None
     )  # fmt: skip
+    table = run(*both, control=control, alpha=config["trend"]["alpha"])
+    write_tsv(external_pairs(*both, control=control), pairs_out, float_format=_FLOATS)
     write_tsv(table, out, float_format=_FLOATS)
 
 
 @logged
-def outcome(samples: Path, config: Mapping[str, Any], *, burden: Path, out: Path) -> None:
-    """Write the association of burden, SASP and index at the landmark with outcomes after it."""
+def outcome(
+    samples: Path, config: Mapping[str, Any], *, burden: Path, out: Path, subjects_out: Path
+) -> None:
+    """Write associations of burden, SASP and index at the landmark with outcomes after it.
+
+    And the subjects that they are of.
+    """
     from senoscore.questions import outcome as run
-    from senoscore.questions import read_outcome
+    from senoscore.questions import outcome_subjects, read_outcome
     from senoscore.study import read_samples
 
     options, tests = config["outcome"], config["trend"]
     if not options["table"]:
         msg = "the config names no table of outcomes (outcome.table)"
         raise ConfigError(msg, fix="name it, and outcome.landmark_days")
+    both = (
+        read_tsv(burden, dtype=TEXT_COLUMNS), read_outcome(options["table"], read_samples(samples))
+    )  # fmt: skip
+    asked = {"landmark_days": options["landmark_days"], "control": config["control_treatment"]}
     table = run(
-        read_tsv(burden, dtype=TEXT_COLUMNS),
-        read_outcome(options["table"], read_samples(samples)),
-        landmark_days=options["landmark_days"], min_events=options["min_events"],
-        control=config["control_treatment"], alpha=tests["alpha"], transform=tests["transform"],
+        *both, **asked, min_events=options["min_events"], alpha=tests["alpha"],
+        transform=tests["transform"],
     )  # fmt: skip
     if table.empty:
         log.warning("no irradiated subject of the burden table has an outcome")
+    write_tsv(outcome_subjects(*both, **asked), subjects_out, float_format=_FLOATS)
     write_tsv(table, out, float_format=_FLOATS)

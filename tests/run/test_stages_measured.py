@@ -10,12 +10,15 @@ import pytest
 
 from senoscore.errors import ConfigError, SheetError
 from senoscore.io.tables import read_tsv, write_tsv
+from senoscore.report import render
 from senoscore.report.load import Run
 from senoscore.report.measured import blood as blood_section
 from senoscore.report.measured import outcome as section
 from senoscore.report.parts import Notes, Options
 from senoscore.run.config import validate_config
-from senoscore.run.measured import check_measured, outcome
+from senoscore.run.measured import blood, check_measured, external, outcome
+from senoscore.study import read_samples
+from tests import drug_study
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +51,10 @@ def config(folder: Path) -> dict[str, object]:
 
 def test_the_stage_writes_what_the_page_says(folder: Path) -> None:
     out = folder / "associations.tsv"
-    outcome(folder / "samples.tsv", config(folder), burden=folder / "burden.tsv", out=out)
+    outcome(
+        folder / "samples.tsv", config(folder), burden=folder / "burden.tsv", out=out,
+        subjects_out=folder / "subjects.tsv",
+    )  # fmt: skip
     table = read_tsv(out)
     row = table[table["measure"] == "fraction_senescent"].iloc[0]
     assert row["status"] == "tested"
@@ -65,8 +71,6 @@ def test_a_run_without_outcomes_has_no_such_section() -> None:
 
 
 def test_tables_are_read_before_any_work(folder: Path) -> None:
-    from senoscore.study import read_samples
-
     samples = read_samples(folder / "samples.tsv")
     assert check_measured(config(folder), samples) == ["outcome: 1 endpoints of 12 subjects"]
     path = folder / "outcome.tsv"
@@ -84,7 +88,7 @@ def test_without_a_table_the_stage_says_what_it_takes(folder: Path) -> None:
     with pytest.raises(ConfigError, match=r"outcome\.table"):
         outcome(
             folder / "samples.tsv", validate_config({}, source="test"),
-            burden=folder / "burden.tsv", out=folder / "x.tsv",
+            burden=folder / "burden.tsv", out=folder / "x.tsv", subjects_out=folder / "y.tsv",
         )  # fmt: skip
 
 
@@ -101,6 +105,7 @@ def test_a_study_of_blood_alone_needs_neither_matrix_nor_config(
     write_tsv(pd.DataFrame(rows), folder / "plasma.tsv")
     monkeypatch.chdir(folder)
     words = ["blood", "--plasma", "plasma.tsv", "--samples", "samples.tsv", "--output", "b.tsv"]
+    words += ["--changes", "c.tsv"]
     with pytest.raises(SystemExit) as ended:
         main(words)
     assert ended.value.code == 0
@@ -111,3 +116,38 @@ def test_a_study_of_blood_alone_needs_neither_matrix_nor_config(
     assert page is not None
     assert isinstance(page.items[0], Notes)
     assert "Against the own baseline: 1 of 1 hold" in page.items[0].lines[0]
+
+
+def test_the_page_draws_what_was_measured(tmp_path: Path) -> None:
+    folder = drug_study.write_study(tmp_path)
+    summary, sheet = folder / "results" / "summary", folder / "samples.tsv"
+    own = drug_study.CONFIG | {
+        "plasma": str(folder / "plasma.tsv"), "external": str(folder / "external.tsv"),
+        "outcome": drug_study.CONFIG["outcome"] | {"table": str(folder / "outcome.tsv")},
+    }  # fmt: skip
+    settings, burden = validate_config(own, source="test"), summary / "burden.tsv"
+    blood(
+        sheet, settings, plasma=None, burden=burden, out=summary / "blood.tsv",
+        changes_out=summary / "blood_changes.tsv",
+    )  # fmt: skip
+    external(
+        sheet, settings, burden=burden, out=summary / "external.tsv",
+        pairs_out=summary / "external_pairs.tsv",
+    )  # fmt: skip
+    outcome(
+        sheet, settings, burden=burden, out=summary / "outcome.tsv",
+        subjects_out=summary / "outcome_subjects.tsv",
+    )  # fmt: skip
+    page = folder / "report.html"
+    figures = folder / "figures"
+    render(folder / "results", page, samples=read_samples(sheet), figures=figures)
+    text = page.read_text(encoding="utf-8")
+    for name, said in (
+        ("blood", "Log2 ratios of 2 circulating factors"),
+        ("external", "what was measured of them elsewhere"),
+        ("outcome_1_fibrosis", "Burden at the landmark against Fibrosis"),
+        ("outcome_2_recurrence", "12 subjects (9 event; 3 no event until then)"),
+    ):
+        assert (figures / f"{name}.svg").is_file(), name
+        assert (figures / f"{name}.tsv").is_file(), name
+        assert said in text, said

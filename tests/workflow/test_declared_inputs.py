@@ -14,7 +14,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from senoscore import run
 from senoscore.io.tables import read_tsv
+from senoscore.io.yaml import load_config_file
+from tests import drug_study
 from tests.small_study import (
     CONFIG,
     DATASET,
@@ -91,6 +94,46 @@ def test_pieces_of_a_large_data_set_need_no_more_either(plain: Path, tmp_path: P
     pd.testing.assert_frame_equal(
         pd.read_parquet(folder / scores), pd.read_parquet(plain / scores), check_exact=True
     )
+
+
+def test_the_questions_of_a_study_need_no_more_either(tmp_path: Path) -> None:
+    """Rules that only some studies ask for, from a burden table on; as their stages by hand."""
+    folder = drug_study.write_study(tmp_path)
+    names = [
+        "arms", "efficacy", "efficacy_sides", "regions", "blood", "blood_changes", "external",
+        "external_pairs", "outcome", "outcome_subjects",
+    ]  # fmt: skip
+    words = [f"results/summary/{name}.tsv" for name in names]
+    words += ["--allowed-rules", *sorted(ONLY_WHERE_ASKED)]
+    assert shadowed(folder, *words) == ONLY_WHERE_ASKED
+    made, by_hand = folder / "results" / "summary", folder / "by_hand"
+    by_hand.mkdir()
+    stages_of_questions(folder, made / "burden.tsv", by_hand)
+    for name in names:
+        assert (made / f"{name}.tsv").read_bytes() == (by_hand / f"{name}.tsv").read_bytes(), name
+        assert len(read_tsv(made / f"{name}.tsv")), name
+
+
+def stages_of_questions(folder: Path, burden: Path, out: Path) -> None:
+    sheet, table = folder / "samples.tsv", folder / "outcome.tsv"
+    config = run.validate_config(load_config_file(folder / "config" / "config.yaml"), source="test")
+    config["outcome"]["table"], config["external"] = str(table), str(folder / "external.tsv")
+    run.arms(
+        config, burden=burden, out=out / "arms.tsv", efficacy_out=out / "efficacy.tsv",
+        sides_out=out / "efficacy_sides.tsv",
+    )  # fmt: skip
+    run.regions(config, burden=burden, out=out / "regions.tsv")
+    run.blood(
+        sheet, config, plasma=folder / "plasma.tsv", burden=burden, out=out / "blood.tsv",
+        changes_out=out / "blood_changes.tsv",
+    )  # fmt: skip
+    run.external(
+        sheet, config, burden=burden, out=out / "external.tsv", pairs_out=out / "external_pairs.tsv"
+    )  # fmt: skip
+    run.outcome(
+        sheet, config, burden=burden, out=out / "outcome.tsv",
+        subjects_out=out / "outcome_subjects.tsv",
+    )  # fmt: skip
 
 
 def test_the_report_shows_what_this_run_made(plain: Path, tmp_path: Path) -> None:

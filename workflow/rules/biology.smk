@@ -119,7 +119,7 @@ rule families:
         contrasts="results/summary/window_contrasts.tsv",
         targets="results/summary/targets.tsv",
         crosstalk="results/summary/crosstalk.tsv",
-        table=measured(),
+        table=tests_of_measured(),
     output:
         shown("results/summary/families.tsv"),
     log:

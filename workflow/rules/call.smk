@@ -23,7 +23,9 @@ rule calibrate:
     params:
         datasets=list(DATASETS.index),
         files=options("facts", "qc", "compartments", "scores"),
-        settings=settings("calibrate", "call.profile_method", "control_treatment"),
+        settings=settings(
+            "calibrate", "call.profile_method", "call.controls", "control_treatment"
+        ),
         version=SENOSCORE_VERSION,
     shell:
         r"""
@@ -61,7 +63,9 @@ rule programme_plan:
     params:
         datasets=list(DATASETS.index),
         files=options("matrix", "facts", "qc", "compartments"),
-        settings=settings("call.engine", "call.min_days_stable", "control_treatment"),
+        settings=settings(
+            "call.engine", "call.controls", "call.min_days_stable", "control_treatment"
+        ),
         version=SENOSCORE_VERSION,
     shell:
         r"""
@@ -93,7 +97,7 @@ rule programme_sums:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=minutes(per_gb=60, base=60),
     params:
-        settings=settings("call.min_days_stable", "control_treatment"),
+        settings=settings("call.controls", "call.min_days_stable", "control_treatment"),
         version=SENOSCORE_VERSION,
     shell:
         r"""
@@ -162,7 +166,7 @@ rule programme_score:
         mem_mb=megabytes(factor=0.5, base=2000),
         runtime=minutes(per_gb=60, base=60),
     params:
-        settings=settings("call.min_days_stable", "control_treatment"),
+        settings=settings("call.controls", "call.min_days_stable", "control_treatment"),
         version=SENOSCORE_VERSION,
     shell:
         r"""

@@ -238,14 +238,29 @@ def panel_file():
 
 
 def measured():
-    """Tables of what was measured beside the matrix: those of which config or sheet name something."""
+    """What was measured beside the matrix: that of which config or sheet name something."""
     columns = read_samples(config["samples"]).columns
     named = {
         "blood": config["plasma"],
         "external": config["external"] or any(c.startswith("ext_") for c in columns),
         "outcome": config["outcome"]["table"],
     }
-    return [f"results/summary/{name}.tsv" for name, file in named.items() if file]
+    return [name for name, file in named.items() if file]
+
+
+def tests_of_measured():
+    """Tables of tests of what was measured beside the matrix."""
+    return expand("results/summary/{name}.tsv", name=measured())
+
+
+def values_of_measured():
+    """Tables of the values behind those tests."""
+    names = {
+        "blood": "blood_changes",
+        "external": "external_pairs",
+        "outcome": "outcome_subjects",
+    }
+    return [f"results/summary/{names[name]}.tsv" for name in measured()]
 
 
 SAMPLES = given(config["samples"])

@@ -9,7 +9,8 @@ rule blood:
         samples=SAMPLES,
         table=[given(config["plasma"])] if config["plasma"] else [],
     output:
-        shown("results/summary/blood.tsv"),
+        tests=shown("results/summary/blood.tsv"),
+        changes=shown("results/summary/blood_changes.tsv"),
     log:
         "logs/blood.log",
     benchmark:
@@ -27,7 +28,8 @@ rule blood:
             --burden {input.burden:q} \
             --samples {input.samples:q} \
             --settings {params.settings:q} \
-            --output {output:q} \
+            --output {output.tests:q} \
+            --changes {output.changes:q} \
             &> {log:q}
         """
 
@@ -39,7 +41,8 @@ rule external:
         samples=SAMPLES,
         table=[given(f) for f in [config["external"]] if f],
     output:
-        shown("results/summary/external.tsv"),
+        tests=shown("results/summary/external.tsv"),
+        pairs=shown("results/summary/external_pairs.tsv"),
     log:
         "logs/external.log",
     benchmark:
@@ -56,7 +59,8 @@ rule external:
             --burden {input.burden:q} \
             --samples {input.samples:q} \
             --settings {params.settings:q} \
-            --output {output:q} \
+            --output {output.tests:q} \
+            --pairs {output.pairs:q} \
             &> {log:q}
         """
 
@@ -68,7 +72,8 @@ rule outcome:
         samples=SAMPLES,
         table=[given(f) for f in [config["outcome"]["table"]] if f],
     output:
-        shown("results/summary/outcome.tsv"),
+        tests=shown("results/summary/outcome.tsv"),
+        subjects=shown("results/summary/outcome_subjects.tsv"),
     log:
         "logs/outcome.log",
     benchmark:
@@ -87,6 +92,7 @@ rule outcome:
             --burden {input.burden:q} \
             --samples {input.samples:q} \
             --settings {params.settings:q} \
-            --output {output:q} \
+            --output {output.tests:q} \
+            --subjects {output.subjects:q} \
             &> {log:q}
         """

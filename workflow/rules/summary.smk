@@ -275,7 +275,11 @@ rule report:
             if config["report"]["pseudobulk"]
             else []
         ),
-        table=[*measured(), *expand("results/summary/{table}.tsv", table=QUESTIONS)],
+        table=[
+            *tests_of_measured(),
+            *values_of_measured(),
+            *expand("results/summary/{table}.tsv", table=QUESTIONS),
+        ],
         samples=SAMPLES,
         sheet=given(config["datasets"]),
         sources=all_files(),  # for their checksums
