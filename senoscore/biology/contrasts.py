@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from senoscore import names as k
 from senoscore.inference import TREND_COLUMNS, Contrast, against_control, bh, contrast, fit
+from senoscore.kernels import adjusted
 from senoscore.study import ARM, blocks, prepared, strata, unit_of, values, without_controls
 
 if TYPE_CHECKING:
@@ -379,7 +379,7 @@ def course(
     tested = {day: c for day, c in found.items() if c is not None and np.isfinite(c.p)}
     if not tested:
         return Course(peak, (), {}, "no replication: times cannot be told apart")
-    q = stats.false_discovery_control(np.array([c.p for c in tested.values()]))
+    q = adjusted(np.array([c.p for c in tested.values()]))
     alike = [day for day, value in zip(tested, q, strict=True) if value > alpha]
     untested = [day for day in found if day not in tested]
     peak_set = tuple(sorted([peak, *alike, *untested]))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from senoscore import names as k
 from senoscore.calling.auto import attempt, to_arrays
@@ -33,6 +32,7 @@ from senoscore.calling.panel import load_panel
 from senoscore.calling.store import remember, remember_programme
 from senoscore.cells import known_as, nearest
 from senoscore.errors import ConfigError
+from senoscore.kernels import t_ppf
 from senoscore.study import control_of
 
 if TYPE_CHECKING:
@@ -379,7 +379,7 @@ class _Controls:
         weight = np.minimum(n, np.median(n[n > 0]))
         floor = 0.0
         if self.bulk:
-            floor = float(stats.t.ppf(1 - goal, len(n) - 1 + _BULK_DF))
+            floor = float(t_ppf(1 - goal, len(n) - 1 + _BULK_DF))
         best, best_rate = float(_GRID[0]), np.nan
         for cut in _GRID[floor <= _GRID]:
             called = np.array([self.reader.positive(z, cut).sum() for z, _ in read.values()])

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from scipy import stats
+
+from senoscore.kernels import t_ppf
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,7 +90,7 @@ def control_p(
     count = len(samples)
     if count > 1:
         variance = (weight**2 * (above - share) ** 2).sum(axis=0) * count / (count - 1)
-        share = share + stats.t.ppf(_CONFIDENCE, count - 1) * np.sqrt(variance)
+        share = share + t_ppf(_CONFIDENCE, count - 1) * np.sqrt(variance)
     total = n.sum()
     return np.asarray(np.minimum((1 + total * share) / (1 + total), 1.0))
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy import stats
+
+from senoscore.kernels import binom_sf, t_ppf
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -166,7 +167,7 @@ def _limit(levels: Floats) -> float:
     n = len(levels)
     if n < 2:
         return float("inf")
-    return float(stats.t.ppf(0.95, n - 1) * np.std(levels, ddof=1) * np.sqrt(1 + 1 / n))
+    return float(t_ppf(0.95, n - 1) * np.std(levels, ddof=1) * np.sqrt(1 + 1 / n))
 
 
 def moved_far(
@@ -238,7 +239,7 @@ def heavy_tails(x: Floats, compartment: Ints, control: Bools, *, alpha: float = 
             continue
         rate = max(float(np.mean(others > cut)), 1.0 / len(others))
         beyond = int((own > cut).sum())
-        if stats.binom.sf(beyond - 1, len(own), min(1.0, 1.3 * rate)) < alpha:
+        if binom_sf(beyond - 1, len(own), min(1.0, 1.3 * rate)) < alpha:
             out.add(int(c))
     return out
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy import stats
+
+from senoscore.kernels import norm_ppf
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,7 +108,7 @@ def prevalence(
         extra = (((own - centre) ** 2 - noise).sum()) / max(len(own) - 1, 1)
         extra = max(extra * len(own) / (len(own) + 2), 0.0)
         se = np.sqrt(var + extra + 1 / weight.sum())
-        z = stats.norm.ppf(0.975)
+        z = norm_ppf(0.975)
         for i, s in enumerate(samples):
             value = share[i] - centre
             rows.append(

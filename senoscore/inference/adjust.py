@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from senoscore import names as k
 from senoscore.inference.ask import NO_REPLICATION, NO_VARIATION, Options, refused
 from senoscore.inference.questions import compared
+from senoscore.kernels import adjusted, t_ppf, t_sf
 from senoscore.study import ARM, placed, units
 
 if TYPE_CHECKING:
@@ -117,10 +117,10 @@ def paired(differences: NDArray[np.float64], *, alpha: float = 0.05) -> dict[str
     se = float(differences.std(ddof=1) / np.sqrt(n))
     if se <= _TINY * float(np.abs(differences).max(initial=0.0)):
         return refused(NO_VARIATION, estimate=estimate)
-    half = float(stats.t.ppf(1 - alpha / 2, n - 1)) * se
+    half = float(t_ppf(1 - alpha / 2, n - 1)) * se
     return {
         "estimate": estimate, "ci_lo": estimate - half, "ci_hi": estimate + half, "df": n - 1,
-        "statistic": estimate / se, "p": float(2 * stats.t.sf(abs(estimate / se), n - 1)),
+        "statistic": estimate / se, "p": float(2 * t_sf(abs(estimate / se), n - 1)),
         "status": k.TESTED, "reason": "",
     }  # fmt: skip
 
@@ -130,5 +130,5 @@ def bh(table: pd.DataFrame) -> pd.Series:
     q = pd.Series(np.nan, index=table.index)
     tested = table[table["status"] == k.TESTED]
     for _, of in tested.groupby("family", observed=True):
-        q[of.index] = stats.false_discovery_control(of["p"].to_numpy(dtype=float))
+        q[of.index] = adjusted(of["p"].to_numpy(dtype=float))
     return q

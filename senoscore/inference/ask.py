@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from scipy import stats
 
 from senoscore import names as k
 from senoscore.inference.models import (
@@ -19,6 +18,7 @@ from senoscore.inference.models import (
     influence,
     widening,
 )
+from senoscore.kernels import t_ppf
 from senoscore.study import ARM, blocks
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def ask(
         df = effective_df(both, beside.subject, RESEMBLANCE)
         factor = widening(both, wider, beside.subject)
     spread = float(wider @ model.bread @ wider) * factor
-    half = float(stats.t.ppf(1 - options.alpha / 2, df) * np.sqrt(spread)) if df else np.inf
+    half = float(t_ppf(1 - options.alpha / 2, df) * np.sqrt(spread)) if df else np.inf
     solve = partial(_solved, X=both, weights=wider, alpha=options.alpha, df=df, factor=factor)
     return Answer(
         solve(y),

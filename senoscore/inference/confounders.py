@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from senoscore import names as k
 from senoscore.errors import InputError
 from senoscore.inference.burden import cells_of
 from senoscore.inference.models import contrast, fit
 from senoscore.io import flags
+from senoscore.kernels import rank, t_sf
 from senoscore.study import ARM, controls_at, plain, prepared, strata, takes
 
 if TYPE_CHECKING:
@@ -95,10 +95,10 @@ def _within(of: pd.DataFrame, measure: str, covariate: str) -> dict[str, Any]:
     # Equal samples of a group leave residuals that rounding alone would rank, one way or another
     # by the order of the rows.
     x, y = (np.round(side / np.abs(side).max(), _TIED) for side in (x, y))
-    rho = float(stats.spearmanr(x, y).statistic)
+    rho = float(np.corrcoef(rank(x), rank(y))[0, 1])
     # Each group mean takes a degree of freedom; scipy's own p would count all samples.
     t = rho * np.sqrt((spare - 1) / max(1e-12, 1 - rho**2))
-    p = float(2 * stats.t.sf(abs(t), spare - 1))
+    p = float(2 * t_sf(abs(t), spare - 1))
     flag = "flag" if p < 0.05 else "ok"
     note = "travels with this covariate within groups" if flag == "flag" else ""
     return {"value": rho, "p": p, "flag": flag, "status": "ok", "note": note}
@@ -315,7 +315,7 @@ def _rho(ranked: pd.DataFrame, score: str, covariate: str) -> float:
     if whole.sum() < _MIN_CELLS:
         return float("nan")
     if not whole.all():
-        pair = stats.rankdata(pair[whole], axis=0)
+        pair = np.column_stack([rank(side) for side in pair[whole].T])
     x, y = pair.T
     if x.std() == 0 or y.std() == 0:
         return float("nan")

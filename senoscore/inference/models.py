@@ -9,7 +9,8 @@ from math import comb, inf, nan
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+
+from senoscore.kernels import t_ppf, t_sf
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -175,9 +176,9 @@ def contrast(
     se = float(np.sqrt(max(0.0, model.variance * spread)))
     if model.df < 1 or se == 0:
         return Contrast(estimate, se, nan, nan, df, nan, nan)
-    half = float(stats.t.ppf(1 - alpha / 2, df)) * se
+    half = float(t_ppf(1 - alpha / 2, df)) * se
     statistic = estimate / se
-    p = float(2 * stats.t.sf(abs(statistic), df))
+    p = float(2 * t_sf(abs(statistic), df))
     return Contrast(estimate, se, estimate - half, estimate + half, df, statistic, p)
 
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, stats
+from scipy import optimize
 
 from senoscore import names as k
 from senoscore.errors import InputError
+from senoscore.kernels import chi2_ppf, t_ppf
 from senoscore.study import ARM, FRACTIONS, prepared, takes
 
 if TYPE_CHECKING:
@@ -159,8 +160,10 @@ def _share(angle: NDArray[np.float64]) -> NDArray[np.float64]:
 def _power(
     shift: NDArray[np.float64], df: NDArray[np.float64], alpha: float
 ) -> NDArray[np.float64]:
-    cut = stats.t.ppf(1 - alpha / 2, df)
+    cut = t_ppf(1 - alpha / 2, df)
     # Far beyond its cut the distribution function is a NaN in places; the power is 1 there.
+    from scipy import stats
+
     above, below = stats.nct.sf(cut, df, shift), stats.nct.cdf(-cut, df, shift)
     total = np.where(np.isnan(above), 1.0, above) + np.where(np.isnan(below), 0.0, below)
     return np.clip(total, 0.0, 1.0)
@@ -212,7 +215,7 @@ def spread_of(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataFrame
         inside = one["y"] - groups.transform("mean")
         total = float((inside**2).sum() / df) if df else np.nan
         by_cells = float((1 / (4 * one["c"])).mean()) if len(one) else np.nan
-        upper = total * df / stats.chi2.ppf(0.2, df) if df else np.nan
+        upper = total * df / chi2_ppf(0.2, df) if df else np.nan
         treated = own[k.TREATMENT].ne(control)
         rows.append(
             {

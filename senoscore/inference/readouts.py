@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from senoscore import names as k
 from senoscore.inference.ask import arm_facts, main_arm
+from senoscore.kernels import adjusted, t_ppf, t_sf
 from senoscore.study import ARM, controls_at, days_with_controls, prepared, strata, takes, values
 
 if TYPE_CHECKING:
@@ -225,8 +225,8 @@ class _Model:
             return np.nan, np.nan, np.nan, _FLAT
         df = total**2 / float((each**2 / (n - 1)).sum())
         se = float(np.sqrt(total))
-        half = float(stats.t.ppf(1 - self.alpha / 2, df)) * se
-        p = float(2 * stats.t.sf(abs(estimate) / se, df))
+        half = float(t_ppf(1 - self.alpha / 2, df)) * se
+        p = float(2 * t_sf(abs(estimate) / se, df))
         return estimate - half, estimate + half, p, ""
 
     def not_below(self, peak: int) -> list[float]:
@@ -235,7 +235,7 @@ class _Model:
         others = [i for i in range(len(self.times)) if i != peak]
         p = np.array([self._interval(eye[peak] - eye[i])[2] for i in others])
         p = np.where(np.isfinite(p), p, 1.0)
-        q = stats.false_discovery_control(p)
+        q = adjusted(p)
         return [
             float(self.times[i]) for i, value in zip(others, q, strict=True) if value > self.alpha
         ]

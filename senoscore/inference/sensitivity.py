@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from senoscore import names as k
+from senoscore.kernels import chi2_sf
 from senoscore.study import ARM, controls_at, prepared, strata, takes
 
 if TYPE_CHECKING:
@@ -94,11 +95,12 @@ def quasi_binomial(data: _Counts) -> dict[str, float]:
     ``var_weights``: in the form with two columns statsmodels leaves the totals out of the
     dispersion.
     """
-    import statsmodels.api as sm
+    from statsmodels.genmod.families import Binomial
+    from statsmodels.genmod.generalized_linear_model import GLM
 
     k_, n, arm = data
     X = np.column_stack([np.ones(len(arm)), arm])
-    model = sm.GLM(k_ / n, X, family=sm.families.Binomial(), var_weights=n)
+    model = GLM(k_ / n, X, family=Binomial(), var_weights=n)
     found = model.fit(scale="X2", use_t=True)
     return {
         "log_odds_ratio": float(found.params[1]),
@@ -128,7 +130,7 @@ def beta_binomial(data: _Counts) -> dict[str, float]:
         "log_odds_ratio": float(full.x[1]),
         "statistic": ratio,
         "dispersion": float(special.expit(full.x[2])),
-        "p": float(stats.chi2.sf(ratio, 1)),
+        "p": float(chi2_sf(ratio, 1)),
     }
 
 

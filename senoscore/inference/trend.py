@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from senoscore import names as k
 from senoscore.errors import DesignError
@@ -15,6 +14,7 @@ from senoscore.inference.ask import Options
 from senoscore.inference.formula import COVARIATE, NAMES, UNKNOWN, OwnModel, check_formula
 from senoscore.inference.questions import questions, without_time
 from senoscore.inference.readouts import readouts
+from senoscore.kernels import adjusted
 from senoscore.study import (
     ARM,
     TRANSFORM,
@@ -240,5 +240,5 @@ def _adjusted(table: pd.DataFrame) -> pd.Series:
     q = pd.Series(np.nan, index=table.index)
     tested = table[(table["status"] == k.TESTED) & ~table["reason"].str.startswith(COVARIATE)]
     for _, of in tested.groupby("family", observed=True):
-        q[of.index] = stats.false_discovery_control(of["p"].to_numpy(dtype=float))
+        q[of.index] = adjusted(of["p"].to_numpy(dtype=float))
     return q

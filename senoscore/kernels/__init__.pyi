@@ -10,6 +10,15 @@ from .census import SEVERAL as SEVERAL
 from .census import UNSORTED as UNSORTED
 from .census import ZERO as ZERO
 from .census import look_at as look_at
+from .distributions import adjusted as adjusted
+from .distributions import binom_sf as binom_sf
+from .distributions import chi2_isf as chi2_isf
+from .distributions import chi2_ppf as chi2_ppf
+from .distributions import chi2_sf as chi2_sf
+from .distributions import norm_ppf as norm_ppf
+from .distributions import rank as rank
+from .distributions import t_ppf as t_ppf
+from .distributions import t_sf as t_sf
 from .jasmine import jasmine_parts as jasmine_parts
 from .mean import TARGET_SUM as TARGET_SUM
 from .mean import lognormalise_rows as lognormalise_rows
@@ -39,16 +48,25 @@ __all__ = [
     "ZERO",
     "OrdinalPlan",
     "RankPlan",
+    "adjusted",
+    "binom_sf",
     "cache_folder",
+    "chi2_isf",
+    "chi2_ppf",
+    "chi2_sf",
     "jasmine_parts",
     "lognormalise_rows",
     "look_at",
     "mean",
+    "norm_ppf",
     "plan_decoupler",
     "plan_gseapy",
     "plan_ranks",
+    "rank",
     "run_rows",
     "score_ordinal",
     "score_ranks",
+    "t_ppf",
+    "t_sf",
     "warm",
 ]

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from senoscore import names as k
 from senoscore.errors import InputError
 from senoscore.inference import ask, bh
+from senoscore.kernels import t_ppf, t_sf
 from senoscore.study import (
     ARM,
     TRANSFORM,
@@ -189,7 +189,7 @@ def detectable(se: float, df: float, alpha: float) -> float:
     """
     if not np.isfinite(se) or not df >= 1:
         return np.nan
-    return float((stats.t.ppf(1 - alpha / 2, df) + stats.t.ppf(POWER, df)) * se)
+    return float((t_ppf(1 - alpha / 2, df) + t_ppf(POWER, df)) * se)
 
 
 def tost(estimate: float, se: float, df: float, margin: float | None) -> float:
@@ -210,7 +210,7 @@ def tost(estimate: float, se: float, df: float, margin: float | None) -> float:
     if margin is None or not np.isfinite(se) or se <= 0 or not df >= 1:
         return np.nan
     low, high = (estimate + margin) / se, (margin - estimate) / se
-    return float(max(stats.t.sf(low, df), stats.t.sf(high, df)))
+    return float(max(t_sf(low, df), t_sf(high, df)))
 
 
 def numbers(
@@ -271,11 +271,11 @@ def welch(one: NDArray[np.float64], other: NDArray[np.float64], *, alpha: float)
 
 def tested(estimate: float, se: float, df: float, *, alpha: float) -> dict[str, Any]:
     """Columns of an estimate with a standard error and a t reference."""
-    half = float(stats.t.ppf(1 - alpha / 2, df)) * se
+    half = float(t_ppf(1 - alpha / 2, df)) * se
     return {
         "estimate": estimate, "ci_lo": estimate - half, "ci_hi": estimate + half, "se": se,
         "df": df, "statistic": estimate / se,
-        "p": float(2 * stats.t.sf(abs(estimate / se), df)),
+        "p": float(2 * t_sf(abs(estimate / se), df)),
         "detectable": detectable(se, df, alpha), "status": k.TESTED, "reason": "",
     }  # fmt: skip
 

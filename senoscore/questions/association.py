@@ -10,9 +10,9 @@ from math import factorial, nan, prod
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy import stats
 
 from senoscore.io import need_extra
+from senoscore.kernels import chi2_isf, norm_ppf, rank
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,7 +92,7 @@ def rank_association(
     method = f"{name}, {'exact permutation' if exact else f'{_DRAWN} permutations'}"
     if abs(estimate) >= 1 - _ROUNDING:
         return Association(estimate, nan, nan, estimate, p, method)
-    half = stats.norm.ppf(1 - alpha / 2) * np.sqrt((1 + estimate**2 / 2) / (n - n_strata - 2))
+    half = norm_ppf(1 - alpha / 2) * np.sqrt((1 + estimate**2 / 2) / (n - n_strata - 2))
     lo, hi = np.tanh(np.arctanh(estimate) + half * np.array([-1.0, 1.0]))
     return Association(estimate, float(lo), float(hi), estimate, p, method)
 
@@ -102,7 +102,7 @@ def _centred(values: NDArray[np.float64], of: NDArray[np.int64]) -> NDArray[np.f
     for stratum in np.unique(of):
         own = of == stratum
         n = int(own.sum())
-        out[own] = (stats.rankdata(values[own]) - (n + 1) / 2) / (n + 1)
+        out[own] = (rank(values[own]) - (n + 1) / 2) / (n + 1)
     return out
 
 
@@ -177,4 +177,4 @@ def firth_cox(
     if not model.converged_ or not np.isfinite(p):
         return Association(reason="the model did not converge")
     ratio, lo, hi = np.exp([float(model.coef_[0]), float(lo), float(hi)])
-    return Association(float(ratio), float(lo), float(hi), float(stats.chi2.isf(p, 1)), p, method)
+    return Association(float(ratio), float(lo), float(hi), float(chi2_isf(p, 1)), p, method)

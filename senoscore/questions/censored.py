@@ -6,8 +6,9 @@ from math import inf, log, nan
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
+from senoscore.kernels import t_ppf, t_sf
 from senoscore.questions.association import Association
 
 if TYPE_CHECKING:
@@ -86,10 +87,10 @@ def censored_contrast(
         return float(np.sqrt(nu * np.expm1(ratio(effect) / n)))
 
     statistic = as_t(0.0)
-    p = float(2 * stats.t.sf(statistic, nu))
+    p = float(2 * t_sf(statistic, nu))
     if not interval:
         return Association(best * scale, nan, nan, float(np.sign(best) * statistic), p, method)
-    cut = float(stats.t.ppf(1 - alpha / 2, nu))
+    cut = float(t_ppf(1 - alpha / 2, nu))
     bounds = []
     for sign in (-1.0, 1.0):
         far = best + sign * _FAR

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 import yaml
-from scipy import stats
 
 from senoscore import names as k
 from senoscore.errors import ConfigError
 from senoscore.io import load_yaml, resource
+from senoscore.kernels import t_ppf
 from senoscore.questions.asked import tost
 from senoscore.study import ARM, takes
 
@@ -221,9 +221,7 @@ def _verdict(
     """Verdict on one contrast; p of equivalence; the smallest effect it would have shown."""
     if row["status"] != k.TESTED:
         return k.NOT_TESTABLE, np.nan, np.nan
-    shown = float(
-        (stats.t.ppf(1 - alpha / 2, df) + stats.t.ppf(0.8, df)) * se if np.isfinite(se) else np.nan
-    )
+    shown = float((t_ppf(1 - alpha / 2, df) + t_ppf(0.8, df)) * se if np.isfinite(se) else np.nan)
     p_stays = tost(estimate, se, df, margin)
     if row["q"] <= fdr:
         return ("falls" if row["estimate"] < 0 else "rises"), p_stays, shown
@@ -253,7 +251,7 @@ def _burden(
         row, estimate, se, df, fdr=fdr, alpha=alpha, margin=margin if plain else None,
         relevant=relevant if plain else None,
     )  # fmt: skip
-    half = float(stats.t.ppf(1 - alpha / 2, df)) * se if row["status"] == k.TESTED else np.nan
+    half = float(t_ppf(1 - alpha / 2, df)) * se if row["status"] == k.TESTED else np.nan
     said = ""
     if row["status"] == k.TESTED:
         unit = "" if plain else " (index)"

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from senoscore import names as k
 from senoscore.errors import InputError
+from senoscore.kernels import t_ppf
 from senoscore.plotting import Arm, arms, heatmap_table, main_arm, sasp_families, theme, tidy
 from senoscore.report.learnt import counted
 
@@ -127,7 +128,9 @@ def noncentrality(df: float, alpha: float) -> float:
 
     The tail on the other side is left out, as in R's ``power.t.test``.
     """
-    cut = float(stats.t.ppf(1 - alpha / 2, df))
+    from scipy import stats
+
+    cut = float(t_ppf(1 - alpha / 2, df))
     return float(
         optimize.brentq(lambda shift: stats.nct.sf(cut, df, shift) - _POWER, 0.0, 10 * cut)
     )

@@ -6,7 +6,6 @@ import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata
 
 from senoscore.errors import MethodError
 from senoscore.scoring.null import expression_order, named_rng, rounded
@@ -122,7 +121,8 @@ def scanpy_controls(
     """
     items = round(len(gene_means) / (n_bins - 1))
     by_name = None if var_names is None else np.argsort(np.asarray(var_names), kind="stable")
-    rank = rankdata(gene_means if by_name is None else rounded(gene_means), method="min")
+    means = np.asarray(gene_means if by_name is None else rounded(gene_means))
+    rank = np.searchsorted(np.sort(means), means) + 1.0  # of equal ones that of the first
     cut = rank // items if items else np.zeros(len(rank))
     listed = np.arange(len(cut)) if by_name is None else by_name
     members = {value: listed[cut[listed] == value] for value in np.unique(cut)}
