@@ -108,7 +108,7 @@ def _settings(settings: str | None, config: Path) -> dict[str, Any]:
     try:
         sections = json.loads(settings)
     except (ValueError, RecursionError) as error:  # too deep, too many digits
-        msg = f"--settings is no JSON ({error})"
+        msg = f"--settings is not valid JSON ({error})"
         raise ConfigError(msg, fix='pass an object such as \'{"qc": {"mads": 5}}\'') from error
     return validate_config(sections, source="--settings")
 

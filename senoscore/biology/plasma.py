@@ -83,7 +83,7 @@ def read_plasma(path: str | Path, samples: pd.DataFrame) -> pd.DataFrame:
     if twice.any():
         row = table[twice].iloc[0]
         what = f"{row['analyte']} of subject {row[k.SUBJECT]!r}"
-        msg = f"{path}: {what} is there twice at {row['time']:g} {row['time_unit']}"
+        msg = f"{path}: {what} is duplicated at {row['time']:g} {row['time_unit']}"
         raise SheetError(msg, fix="keep one of them, or give their mean")
     return table[[*_NEEDED[:3], k.DAYS, "analyte", "value", "unit", "lod", "below_lod"]]
 

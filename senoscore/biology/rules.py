@@ -169,7 +169,9 @@ def _check_keys(content: Any, where: Path) -> None:
     for section, keys in _KEYS.items():
         entries = content[section]
         if not isinstance(entries, dict if section in _NAMED else list):
-            msg = f"{where}: {section} is no {'mapping of names' if section in _NAMED else 'list'}"
+            msg = (
+                f"{where}: {section} is not a {'mapping of names' if section in _NAMED else 'list'}"
+            )
             raise ConfigError(msg, fix="start from the shipped window.yaml")
         if isinstance(entries, list):
             entries = dict(enumerate(entries, start=1))
@@ -194,7 +196,7 @@ def _check_keys(content: Any, where: Path) -> None:
 def _check_entry(entry: Any, keys: tuple[Sequence[str], Sequence[str]], place: str) -> None:
     known = (*keys[0], *keys[1])
     if not isinstance(entry, dict):
-        msg = f"{place} is no mapping of keys to values"
+        msg = f"{place} is not a mapping of keys to values"
         raise ConfigError(msg, fix=f"keys: {', '.join(known)}")
     unknown = [str(key)[:80] for key in entry if key not in known]
     missing = [key for key in keys[0] if key not in entry]
@@ -230,7 +232,7 @@ def _rules(
         }
         for fact, values in when.items():
             if fact not in known:
-                msg = f"{where}: {one} {entry[one]!r} asks for {fact!r}, which is no fact"
+                msg = f"{where}: {one} {entry[one]!r} asks for {fact!r}, which is not a known fact"
                 raise ConfigError(msg, fix=f"facts: {', '.join(known)}")
             wrong = [v for v in values if v not in known[fact]]
             if wrong:

@@ -502,7 +502,7 @@ def _numbers(days: pd.Series) -> Floats:
     bad = there & np.isnan(day)
     if bad.any():
         n, first = int(bad.sum()), text.to_numpy()[bad][0]
-        msg = f"{k.DAYS} of {n} cells is no number ({str(first)!r})"
+        msg = f"{k.DAYS} of {n} cells is not a number ({str(first)!r})"
         fix = (
             'give days as numbers, such as 7: .astype(str).str.extract(r"([0-9.]+)").astype(float)'
         )

@@ -50,7 +50,7 @@ def _lint_axes(
     for axis in content["axes"]:
         place = f"{where}, axis {axis['name']!r}"
         if axis["name"] in seen:
-            msg = f"{place} is there twice"
+            msg = f"{place} is duplicated"
             raise ConfigError(msg, fix="rename one of them")
         seen.add(axis["name"])
         if not axis["parts"]:

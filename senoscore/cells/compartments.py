@@ -144,7 +144,7 @@ def check_known(names: Sequence[str], allowed: Sequence[str], where: str) -> Non
         if name not in allowed:
             near = difflib.get_close_matches(str(name), list(allowed), n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(allowed)}"
-            msg = f"{where}: {name!r} is no compartment"
+            msg = f"{where}: {name!r} is not a compartment"
             raise ConfigError(msg, fix=hint)
 
 

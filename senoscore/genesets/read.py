@@ -54,7 +54,7 @@ def read_signature_file(path: str | Path) -> list[Signature]:
 
 def _text(path: Path) -> str:
     if path.exists() and not path.is_file():  # to open a pipe is to wait for who writes into it
-        msg = f"{path}: cannot be read (it is no file)"
+        msg = f"{path}: cannot be read (not a regular file)"
         raise SignatureError(msg, fix="check the path")
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as handle:
@@ -70,7 +70,7 @@ def _text(path: Path) -> str:
         msg = f"{path}: holds more than {_LARGEST:,} bytes"
         raise SignatureError(msg, fix="give the gene sets you need only")
     if "\0" in text:
-        msg = f"{path}: has a NUL byte; it is no text"
+        msg = f"{path}: has a NUL byte; it is not text"
         raise SignatureError(msg, fix="save it as UTF-8 text, or download it again")
     return text
 
@@ -111,7 +111,7 @@ def read_gmt(text: str, where: str = "GMT") -> list[Signature]:
             raise SignatureError(msg, fix="rename one of them")
         entry = entries.setdefault(name, {"signed": match is not None, "title": fields[1]})
         if side in entry or entry["signed"] != (match is not None):
-            msg = f"{where}, line {number}: signature {name!r} ({side}) is there twice"
+            msg = f"{where}, line {number}: signature {name!r} ({side}) is duplicated"
             raise SignatureError(msg, fix="rename or remove one of them")
         entry[side] = listed
     if not entries:
@@ -265,7 +265,7 @@ def _read_table(text: str, where: str, separator: str) -> list[Signature]:
         msg = f"{where}: no rows in it"
         raise SignatureError(msg, fix="write one row a gene")
     if header.duplicated().any():
-        msg = f"{where}: column {header[header.duplicated()].iloc[0]!r} is there twice"
+        msg = f"{where}: column {header[header.duplicated()].iloc[0]!r} is duplicated"
         raise SignatureError(msg, fix="keep one of them")
     return from_frame(table.set_axis(header.tolist(), axis=1), where)
 

@@ -175,7 +175,7 @@ class SignatureSet(Mapping[str, Signature]):
         self._signatures: dict[str, Signature] = {}
         for signature in signatures:
             if signature.name in self._signatures:
-                msg = f"signature {signature.name!r} is there twice"
+                msg = f"signature {signature.name!r} is duplicated"
                 raise SignatureError(msg, fix="rename one of them")
             self._signatures[signature.name] = signature
         self._check_parts()

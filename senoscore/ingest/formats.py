@@ -52,7 +52,7 @@ def detect_format(path: str | Path) -> str:
     """
     where = Path(path)
     if not where.exists():
-        msg = f"{where} is not there"
+        msg = f"{where} not found"
         raise InputError(msg, fix="check the path (it counts from the folder of the run)")
     for reader in READERS:
         if reader.detect(where):

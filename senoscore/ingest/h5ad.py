@@ -423,7 +423,7 @@ def _frame(parent: Any, name: str, path: Path) -> h5py.Group | h5py.Dataset:
         msg = f"{path} has no {name}"
         raise InputError(msg, fix="check that it is an AnnData")
     if is_array(node) and not isinstance(node, h5py.Dataset):
-        msg = f"{path}: {name} is no table"
+        msg = f"{path}: {name} is not a table"
         raise InputError(msg, fix="write the data again with a current anndata")
     return node
 

@@ -53,7 +53,7 @@ def rna_modality(top: h5py.Group) -> tuple[str, h5py.Group]:
         raise InputError(msg, fix="write the one with gene expression as a file of its own, .h5ad")
     group = child(mod, rna[0])
     if not is_group(group) or child(group, "mod") is not None:
-        msg = f"{where}: modality {rna[0]!r} is no AnnData"
+        msg = f"{where}: modality {rna[0]!r} is not an AnnData"
         raise InputError(msg, fix="write the one with gene expression as a file of its own, .h5ad")
     return rna[0], group
 

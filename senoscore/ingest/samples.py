@@ -150,5 +150,5 @@ def refuse_copies(digests: Mapping[str, str], where: object) -> None:
     for name, digest in digests.items():
         if digest in first:
             msg = f"{where}: samples {first[digest]!r} and {name!r} hold the same values"
-            raise InputError(msg, fix="keep one: a copy is no replicate")
+            raise InputError(msg, fix="keep one: a copy is not a replicate")
         first[digest] = name

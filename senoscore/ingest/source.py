@@ -209,7 +209,7 @@ def checked_names(names: Iterable[object], what: str, where: object) -> list[str
             msg = f"{where}: {what} {number} has no name"
             raise InputError(msg, fix=f"give every {what} a name")
         if len(name) > _LONGEST_NAME or _CONTROL.search(name):
-            msg = f"{where}: the name of {what} {number} is no name: {name[:40]!r}"
+            msg = f"{where}: the name of {what} {number} is not a name: {name[:40]!r}"
             raise InputError(msg, fix="names are printable and at most 1,000 characters long")
     if what == "cell" and len(set(clean)) < len(clean):
         counts = pd.Series(clean, dtype=object).value_counts(sort=False)

@@ -118,7 +118,9 @@ def _too_large(field: str) -> bool:
 def _bad_field(path: Path, dialect: Dialect, line: int, row: str, i: int, field: str) -> InputError:
     header = full_header(dialect)
     column = repr(header[i][:60]) if i < len(header) else str(i + 1)
-    msg = f"{path}: {field[:40]!r} in line {line} (row {row[:60]!r}, column {column}) is no number"
+    msg = (
+        f"{path}: {field[:40]!r} in line {line} (row {row[:60]!r}, column {column}) is not a number"
+    )
     if re.fullmatch(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?", field.strip()):
         return InputError(msg, fix="write decimals with a point, not a comma")
     return InputError(msg, fix="keep only numbers beside the row names")

@@ -273,7 +273,7 @@ def mtx_files(path: Path) -> tuple[Path, Path, Path]:
         One is missing, the folder holds several matrices, or one is a link out of it.
     """
     if not path.exists():
-        msg = f"{path} is not there"
+        msg = f"{path} not found"
         raise InputError(msg, fix="check the path")
     folder = path if path.is_dir() else path.parent
     there = sorted(entry.name for entry in folder.iterdir() if entry.is_file())
@@ -429,7 +429,7 @@ def _genome_group(file: h5py.File, path: Path) -> h5py.Group:
     if len(tens) > 1:
         raise _several_genomes(path, tens)
     if not tens:
-        msg = f"{path} is no matrix of 10x Genomics (groups: {', '.join(groups) or 'none'})"
+        msg = f"{path} is not a matrix of 10x Genomics (groups: {', '.join(groups) or 'none'})"
         raise InputError(msg, fix="give filtered_feature_bc_matrix.h5, or an .h5ad")
     return file[tens[0]]
 

@@ -69,7 +69,7 @@ class _Bounded(io.RawIOBase):
             msg = f"{self._path} unfolds to more than {self._limit:,} bytes"
             raise InputError(msg, fix="raise the limit, ingest.max_gb, if the file can be trusted")
         if b"\0" in part:  # text readers would end a field there in silence
-            msg = f"{self._path} has a NUL byte; it is no text"
+            msg = f"{self._path} has a NUL byte; it is not text"
             raise InputError(msg, fix="save it as UTF-8 text, or copy it again")
         buffer[: len(part)] = part
         return len(part)
@@ -92,7 +92,7 @@ def open_text(path: Path, *, max_bytes: int) -> Iterator[Any]:
         The file is missing, of another kind, damaged, or larger than the limit.
     """
     if not path.is_file():
-        msg = f"{path} is not there" if not path.exists() else f"{path} is no file"
+        msg = f"{path} not found" if not path.exists() else f"{path} is not a regular file"
         raise InputError(msg, fix="check the path")
     try:
         with path.open("rb") as raw:

@@ -62,7 +62,7 @@ def zarr_files(path: Path) -> tuple[Path, ...]:
         msg = f"{path} is a packed zarr store"
         raise InputError(msg, fix="unpack it and give the folder")
     if not path.is_dir():
-        msg = f"{path} is not there" if not path.exists() else f"{path} is no folder"
+        msg = f"{path} not found" if not path.exists() else f"{path} is not a folder"
         raise InputError(msg, fix="give the folder of the zarr store, with zarr.json in it")
     if not (path / _META).is_file():
         old = any((path / name).exists() for name in _OLD)
@@ -127,7 +127,7 @@ def _check_meta(path: Path, file: Path) -> None:
     try:
         meta = json.loads(file.read_bytes())
     except (ValueError, RecursionError) as error:
-        msg = f"{path}: {where} is no JSON ({str(error)[:200]})"
+        msg = f"{path}: {where} is not valid JSON ({str(error)[:200]})"
         raise InputError(msg, fix=_AGAIN) from error
     if not isinstance(meta, dict) or meta.get("zarr_format") != 3:
         msg = f"{path}: {where} is not of zarr version 3"
@@ -311,7 +311,7 @@ def zstd_size(head: bytes) -> int:
     RFC 8878, section 3.1.1.1.
     """
     if len(head) < 6 or head[:4] != b"\x28\xb5\x2f\xfd":
-        raise ValueError("a piece is no Zstandard frame")
+        raise ValueError("a piece is not a Zstandard frame")
     flag, single = head[4] >> 6, head[4] >> 5 & 1
     width = (single, 2, 4, 8)[flag]
     if not width:

@@ -284,7 +284,7 @@ def read_canonical(path: str | Path) -> Canonical:
         uns = child(file, "uns")
         node = child(uns, UNS) if isinstance(uns, h5py.Group) else None
         if matrix.layout != "csr" or node is None:
-            msg = f"{path} is no canonical matrix of senoscore"
+            msg = f"{path} is not a canonical matrix of senoscore"
             raise InputError(msg, fix="make it with `senoscore ingest`")
         try:
             obs, var, meta = read_elem(file["obs"]), read_elem(file["var"]), read_stored(node)

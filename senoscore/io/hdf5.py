@@ -97,7 +97,7 @@ def open_h5(path: str | Path, *, fix: str = _COPY) -> Iterator[h5py.File]:
     """
     where = Path(path)
     if not where.is_file():
-        msg = f"{where} is not there" if not where.exists() else f"{where} is no file"
+        msg = f"{where} not found" if not where.exists() else f"{where} is not a regular file"
         raise InputError(msg, fix="check the path")
     try:
         file = h5py.File(where, "r")
@@ -359,7 +359,7 @@ def describe(node: h5py.Group | h5py.Dataset) -> Matrix:
     where = f"{place(node)}: {node.name}"
     if is_array(node):
         if node.ndim != 2 or node.dtype.kind not in "iuf":
-            msg = f"{where} is no matrix of numbers (shape {node.shape}, type {node.dtype})"
+            msg = f"{where} is not a matrix of numbers (shape {node.shape}, type {node.dtype})"
             raise InputError(msg, fix="name the layer that holds the values")
         _check_written(node, where)
         return Matrix(node, "dense", int(node.shape[0]), int(node.shape[1]))
@@ -367,7 +367,7 @@ def describe(node: h5py.Group | h5py.Dataset) -> Matrix:
     layout = layout.removesuffix("_matrix")
     shape = np.asarray(node.attrs.get("shape", node.attrs.get("h5sparse_shape", ())))
     if layout not in ("csr", "csc") or shape.shape != (2,):
-        msg = f"{where} is no sparse matrix as anndata writes them"
+        msg = f"{where} is not a sparse matrix as anndata writes them"
         raise InputError(msg, fix="the file is damaged: write or download it again")
     matrix = Matrix(node, layout, int(shape[0]), int(shape[1]))
     check_parts(matrix, where)

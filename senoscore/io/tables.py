@@ -178,7 +178,7 @@ def existing_file(path: str | Path) -> Path:
     """Make a path of it, or say that no such file is there."""
     where = Path(path)
     if not where.is_file():
-        msg = f"{where} is not there" if not where.exists() else f"{where} is no file"
+        msg = f"{where} not found" if not where.exists() else f"{where} is not a regular file"
         raise InputError(msg, fix="check the path")
     return where
 
@@ -317,5 +317,5 @@ def parquet_columns(path: str | Path) -> list[str]:
 
 def _no_parquet(where: Path, error: Exception) -> InputError:
     """Build the error for a file that is no whole Parquet file."""
-    msg = f"{where} is no whole Parquet file: {one_line(error)}"
+    msg = f"{where} is not a complete Parquet file: {one_line(error)}"
     return InputError(msg, fix=remake(where))

@@ -50,7 +50,7 @@ class _Careful(yaml.SafeLoader):
             key = (key_node.tag, str(key_node.value))
             if key in seen:
                 line = key_node.start_mark.line + 1
-                msg = f"key {key[1][:80]!r} is there twice (line {line})"
+                msg = f"key {key[1][:80]!r} is duplicated (line {line})"
                 raise yaml.YAMLError(msg)
             seen.add(key)
         return super().construct_mapping(node, deep)
@@ -93,7 +93,7 @@ def load_config_file(path: str | Path) -> Any:
         key twice or an alias in it.
     """
     if Path(path).exists() and not Path(path).is_file():
-        msg = f"{path} is no file"
+        msg = f"{path} is not a regular file"
         raise ConfigError(msg, fix="give the path of a YAML file")
     try:
         with Path(path).open("rb") as handle:
@@ -103,7 +103,7 @@ def load_config_file(path: str | Path) -> Any:
             raise ConfigError(msg, fix="start from config/config.yaml")
         text = content.decode("utf-8-sig")
     except FileNotFoundError as error:
-        msg = f"{path} is not there"
+        msg = f"{path} not found"
         fix = (
             "run in the folder that has config/ (`senoscore init FILE` makes it), or give --config"
         )
@@ -114,7 +114,7 @@ def load_config_file(path: str | Path) -> Any:
     try:
         return load_yaml(text)
     except yaml.YAMLError as error:
-        msg = f"{path} is no YAML that can be used: {error}"
+        msg = f"{path} is not usable YAML: {error}"
         raise ConfigError(msg, fix="check indentation and quotes at the line named") from error
 
 

@@ -136,7 +136,7 @@ def save(
     """
     what = 'give the chart first: sen.pl.save(chart, "figures/states")'
     if not (isinstance(chart, str) and "<svg" in chart) and not hasattr(chart, "to_dict"):
-        msg = f"save: {str(chart)[:60]!r} is no chart"
+        msg = f"save: {str(chart)[:60]!r} is not a chart"
         raise InputError(msg, fix=what)
     if stem is None:
         raise InputError("save: no name for the files is given", fix=what)

@@ -83,7 +83,7 @@ def read_external(path: str | Path, samples: pd.DataFrame) -> pd.DataFrame:
     twice = out.duplicated([k.SAMPLE, k.COMPARTMENT, "measure"])
     if twice.any():
         sample, measure = out.loc[twice, [k.SAMPLE, "measure"]].iloc[0]
-        msg = f"{path}: {measure} of sample {sample!r} is there twice"
+        msg = f"{path}: {measure} of sample {sample!r} is duplicated"
         raise SheetError(msg, fix="keep one of them, or give their mean")
     return out
 

@@ -95,7 +95,7 @@ def read_outcome(path: str | Path, samples: pd.DataFrame) -> pd.DataFrame:
     if twice.any():
         at = int(np.flatnonzero(twice)[0])
         name, subject = out["endpoint"].iloc[at], out[k.SUBJECT].iloc[at]
-        msg = f"{path}, row {at + 2}: {name} of subject {subject!r} is there twice"
+        msg = f"{path}, row {at + 2}: {name} of subject {subject!r} is duplicated"
         fix = "keep the first event; a grade of several times is several endpoints (grade_d90)"
         raise SheetError(msg, fix=fix)
     for name, of in out.groupby("endpoint", observed=True):

@@ -189,7 +189,7 @@ def _matrix(data: DatasetFiles) -> Iterator[Any]:
 
     path = data["matrix"]
     if not path.is_file():
-        msg = f"{path} is not there"
+        msg = f"{path} not found"
         raise InputError(msg, fix=f"run senoscore ingest --dataset {data.name}")
     try:
         adata = ad.read_h5ad(path, backed="r")

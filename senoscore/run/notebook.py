@@ -231,7 +231,7 @@ def attach(adata: AnnData, results: str | Path = "results", *, dataset: str | No
     own = pd.Index(adata.obs_names.astype(str))
     for what, index in (("the run", names), ("this AnnData", own)):
         if not index.is_unique:
-            msg = f"cell {index[index.duplicated()][0]!r} is there twice in {what}"
+            msg = f"cell {index[index.duplicated()][0]!r} is duplicated in {what}"
             raise InputError(msg, fix="give dataset=, or make the names unique")
     at = names.get_indexer(own)
     if not (at >= 0).any():

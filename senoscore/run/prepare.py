@@ -54,7 +54,7 @@ def check_inputs(
     for row in datasets.to_dict("records"):
         path = Path(row["path"])
         if not path.exists():
-            msg = f"dataset {row['dataset']!r}: {path} is not there"
+            msg = f"dataset {row['dataset']!r}: {path} not found"
             raise SheetError(msg, fix="paths are relative to the folder the workflow runs in")
         kind = row["format"] if row["format"] != "auto" else detect_format(path)
         try:
@@ -313,7 +313,7 @@ def _parsed_row(row: str) -> dict[str, Any]:
     try:
         parsed = json.loads(row)
     except (ValueError, RecursionError) as error:  # too many digits, too deep
-        msg = f"--row is no JSON ({error})"
+        msg = f"--row is not valid JSON ({error})"
         raise ConfigError(msg, fix="pass an object, or name the dataset by --dataset") from error
     needed = (k.DATASET, "path", "organism")
     lacking = [n for n in needed if not isinstance(parsed, dict) or n not in parsed]

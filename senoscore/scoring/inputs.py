@@ -240,7 +240,7 @@ class Matrix:
             msg = f"{self.where}: the values are True and False, which is neither counts nor logs"
             raise InputError(msg, fix="name the layer that holds counts or log values")
         if data.dtype.kind not in "iuf":
-            msg = f"{self.where}: the values are of type {data.dtype}, which are no real numbers"
+            msg = f"{self.where}: the values are of type {data.dtype}, which are not real numbers"
             raise InputError(msg, fix="make them integers or floats: `X.astype('float32')`")
         size = data.dtype.itemsize
         if data.dtype.kind == "f" and size not in (4, 8):
@@ -475,14 +475,14 @@ def from_file(path: str | Path, n_threads: int = 1) -> Matrix:
 
     path = Path(path)
     if not path.is_file():
-        msg = f"{path} is not there"
+        msg = f"{path} not found"
         raise InputError(msg, fix="check the path")
     try:
         with h5py.File(path) as file:
             names = [pd.Index(read_index(file[axis]), dtype=str) for axis in ("obs", "var")]
             stated = read_stored(file["uns"][k.UNS]) if k.UNS in file.get("uns", {}) else {}
     except (OSError, KeyError) as error:
-        msg = f"{path} is no AnnData file: {' '.join(str(error).split())}"
+        msg = f"{path} is not an AnnData file: {' '.join(str(error).split())}"
         raise InputError(msg, fix="make it again, or restore it") from error
 
     def blocks(block_size: int, rows: slice | None) -> Iterator[Block]:

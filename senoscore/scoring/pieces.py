@@ -155,5 +155,5 @@ def _row_groups(path: Path) -> Iterator[pa.Table]:
                 if table.num_rows:
                     yield table
     except (pa.ArrowException, OSError) as error:
-        msg = f"{path} is no whole piece: {' '.join(str(error).split())[:200]}"
+        msg = f"{path} is not a complete piece: {' '.join(str(error).split())[:200]}"
         raise InputError(msg, fix=remake(path)) from error

@@ -198,21 +198,21 @@ def raw_sheet(path: str | Path, *, if_absent: str = _MAKE_SHEET) -> pd.DataFrame
         No such file, no UTF-8 text, no tabs, rows of another width than the header, no rows.
     """
     if Path(path).exists() and not Path(path).is_file():  # a pipe would never end
-        msg = f"{path} cannot be read (it is no file)"
+        msg = f"{path} cannot be read (not a regular file)"
         raise SheetError(msg, fix="give a tab-separated text file")
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except FileNotFoundError as error:
-        msg = f"{path} is not there"
+        msg = f"{path} not found"
         raise SheetError(msg, fix=if_absent) from error
     except UnicodeDecodeError as error:
-        msg = f"{path} is no UTF-8 text (byte {error.start})"
+        msg = f"{path} is not UTF-8 text (byte {error.start})"
         raise SheetError(msg, fix="save it as UTF-8, tab-separated") from error
     except OSError as error:
         msg = f"{path} cannot be read ({error.strerror})"
         raise SheetError(msg, fix="check that it is a file and who may read it") from error
     if "\0" in text:
-        msg = f"{path} has a NUL byte; it is no text"
+        msg = f"{path} has a NUL byte; it is not text"
         raise SheetError(msg, fix="save it as UTF-8, tab-separated")
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     if not lines:
@@ -249,7 +249,7 @@ def _check_columns(raw: pd.DataFrame, rules: Mapping[str, Any], path: str | Path
     patterns = list(rules.get("patternProperties", {}))
     duplicated = raw.columns[raw.columns.duplicated()]
     if len(duplicated):
-        msg = f"{path}: column {duplicated[0]!r} is there twice"
+        msg = f"{path}: column {duplicated[0]!r} is duplicated"
         raise SheetError(msg, fix="keep one of them")
     for column in raw.columns:
         if column not in known and not any(re.search(p, column) for p in patterns):

@@ -75,7 +75,7 @@ def test_half_below_the_limit_still_has_a_ratio(tmp_path: Path) -> None:
         (["p1 0 d X -3 U 1"], "below 0"),
         (["p1 soon d X 1 U 1"], "time is 'soon'"),
         (["p1 0 year X 1 U 1"], "time_unit is 'year'"),
-        (["p1 7 d X 1 U 1", "p1 1 w X 2 U 1"], "twice"),
+        (["p1 7 d X 1 U 1", "p1 1 w X 2 U 1"], "duplicated"),
     ],
 )
 def test_wrong_tables_are_refused(tmp_path: Path, rows: list[str], word: str) -> None:

@@ -265,7 +265,7 @@ def test_titles_are_whole() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "word"),
     [
-        ("when: { burden: [up] }", "when: { burdn: [up] }", "which is no fact"),
+        ("when: { burden: [up] }", "when: { burdn: [up] }", "which is not a known fact"),
         ("when: { burden: [up] }", "when: { burden: [high] }", "never 'high'"),
         ("any: up, of: [treg", "any: high, of: [treg", "any: up|down"),
         (
@@ -282,7 +282,7 @@ def test_titles_are_whole() -> None:
         ("{ state: baseline, when: {} }", "{ state: x, when: { data: [no] } }", "the last state"),
         ("measures:\n", "measures: 3\nmore:\n", "'more' is not known"),
         ("  burden: {", "  load: {", "no measure 'burden'"),
-        ("version: 1", "version: 1\nversion: 1", "there twice"),
+        ("version: 1", "version: 1\nversion: 1", "duplicated"),
     ],
 )
 def test_rules_that_ask_for_nothing_known_are_refused(

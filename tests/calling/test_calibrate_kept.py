@@ -168,7 +168,9 @@ def test_days_in_words_are_refused(kind: str) -> None:
     table = tissue(np.random.default_rng(4))
     days = pd.Series(np.where(table["treatment"] == "control", "", "d14"), index=table.index)
     for run in (sen.calibrate, sen.call):
-        with pytest.raises(InputError, match=r"days_post_rt of 800 cells is no number \('d14'\)"):
+        with pytest.raises(
+            InputError, match=r"days_post_rt of 800 cells is not a number \('d14'\)"
+        ):
             run(table.assign(days_post_rt=days.astype(kind)))
     numbers = table.assign(days_post_rt=days.str.removeprefix("d").astype(kind))
     pd.testing.assert_frame_equal(sen.call(numbers), sen.call(table))

@@ -125,9 +125,9 @@ def test_a_config_that_never_ends_is_one_line(tmp_path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "large").write_bytes(b"# " + bytes(10_000_000))
     for path, said in (
-        (Path("/dev/zero"), "no file"),
-        (tmp_path / "pipe", "no file"),
-        (tmp_path, "no file"),
+        (Path("/dev/zero"), "not a regular file"),
+        (tmp_path / "pipe", "not a regular file"),
+        (tmp_path, "not a regular file"),
         (tmp_path / "large", "more than 10,000,000 bytes"),
     ):
         with pytest.raises(ConfigError, match=said):

@@ -75,7 +75,7 @@ def test_links_anywhere(store, tmp_path, name) -> None:
 def test_a_pipe_is_no_piece(store) -> None:
     (store / "X/data/c/0").unlink()
     os.mkfifo(store / "X/data/c/0")
-    _refused(store, "X/data/c/0 is no file")
+    _refused(store, "X/data/c/0 is not a regular file")
 
 
 def test_folders_without_bottom(store) -> None:
@@ -138,7 +138,7 @@ def test_the_size_in_a_frame_is_read(n) -> None:
 
 def test_metadata_that_never_end(store) -> None:
     (store / "uns/zarr.json").write_text("[" * 1_000_000)
-    _refused(store, "uns/zarr.json is no JSON")
+    _refused(store, "uns/zarr.json is not valid JSON")
     with (store / "uns/zarr.json").open("wb") as file:
         file.truncate(1 << 27)
     _refused(store, "has more than 67,108,864 bytes")

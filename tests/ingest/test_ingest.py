@@ -222,7 +222,7 @@ def _with(X, value, where=(4, 2)):
             {},
             "NaN value nan in row '11', gene 'TP53'",
         ),
-        (Path("nowhere.h5ad"), {}, "nowhere.h5ad is not there"),
+        (Path("nowhere.h5ad"), {}, "nowhere.h5ad not found"),
     ],
 )
 def test_bad_input_is_one_clear_line_and_nothing_written(run, data, row, said):

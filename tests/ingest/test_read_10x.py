@@ -162,7 +162,7 @@ def test_h5_of_two_species(tmp_path):
 def test_other_and_broken_h5(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["x"] = [1]
-    with pytest.raises(InputError, match="no matrix of 10x"):
+    with pytest.raises(InputError, match="not a matrix of 10x"):
         open_source(tmp_path / "a.h5")
     _h5(tmp_path / "b.h5")
     with h5py.File(tmp_path / "b.h5", "r+") as file:
@@ -183,7 +183,7 @@ def test_formats(tmp_path):
     (tmp_path / "a.rds").write_text("x")
     with pytest.raises(InputError, match="no known format"):
         detect_format(tmp_path / "a.rds")
-    with pytest.raises(InputError, match="is not there"):
+    with pytest.raises(InputError, match="not found"):
         detect_format(tmp_path / "none.csv")
     with pytest.raises(InputError, match="unknown format"):
         open_source(tmp_path / "a.csv", format="loom")

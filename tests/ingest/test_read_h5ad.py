@@ -123,8 +123,8 @@ def test_dense_and_csc(tmp_path):
     [
         (["a", "a", "b"], "duplicate barcodes: 1 cell ids come more than once: 'a' .2 times"),
         (["a", "", "b"], "cell 2 has no name"),
-        (["a", "b\nc", "d"], "is no name"),
-        (["a", "x" * 10_000, "d"], "is no name"),
+        (["a", "b\nc", "d"], "is not a name"),
+        (["a", "x" * 10_000, "d"], "is not a name"),
     ],
 )
 def test_bad_barcodes(tmp_path, cells, said):
@@ -147,7 +147,7 @@ def test_missing_parts(tmp_path, name):
     _adata(COUNTS).write_h5ad(tmp_path / "a.h5ad")
     with h5py.File(tmp_path / "a.h5ad", "r+") as file:
         del file[name]
-    with pytest.raises(InputError, match=f"no {name}|holds no matrix|no matrix of 10x"):
+    with pytest.raises(InputError, match=f"no {name}|holds no matrix|not a matrix of 10x"):
         open_source(tmp_path / "a.h5ad", format="h5ad")
 
 
@@ -259,7 +259,7 @@ def test_whole_numbers_that_cannot_be_counts(tmp_path, X, said):
 def test_truths_are_no_counts(tmp_path, make):
     adata = _adata(COUNTS)
     adata.X = make(COUNTS > 0)
-    with pytest.raises(InputError, match=r"no matrix of numbers|holds no numbers"):
+    with pytest.raises(InputError, match=r"not a matrix of numbers|holds no numbers"):
         _open(tmp_path, adata)
     adata.layers["seen"] = make(COUNTS > 0)
     adata.X = COUNTS

@@ -123,7 +123,7 @@ def test_pieces_that_do_not_fit(tmp_path, X, change, said):
 
 def test_another_h5ad_is_not_canonical(tmp_path, X):
     ad.AnnData(X).write_h5ad(tmp_path / "a.h5ad")
-    with pytest.raises(InputError, match="no canonical matrix"):
+    with pytest.raises(InputError, match="not a canonical matrix"):
         read_canonical(tmp_path / "a.h5ad")
 
 

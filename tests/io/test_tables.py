@@ -81,7 +81,7 @@ def test_columns_asked_for(tmp_path):
         assert list(read(tmp_path / name, columns=["b", "a"]).columns) == ["b", "a"]
         with pytest.raises(InputError, match="has no column 'c'"):
             read(tmp_path / name, columns=["c"])
-        with pytest.raises(InputError, match="is not there"):
+        with pytest.raises(InputError, match="not found"):
             read(tmp_path / "none")
 
 
@@ -105,7 +105,7 @@ def test_a_cut_parquet_is_a_clear_error(tmp_path, keep):
     write_parquet(pd.DataFrame({"a": range(10)}), tmp_path / "t.parquet")
     raw = (tmp_path / "t.parquet").read_bytes()
     (tmp_path / "t.parquet").write_bytes(raw[:keep])
-    with pytest.raises(InputError, match="no whole Parquet"):
+    with pytest.raises(InputError, match="not a complete Parquet"):
         read_parquet(tmp_path / "t.parquet")
 
 

@@ -67,7 +67,7 @@ def test_what_is_missing_is_said() -> None:
 
 
 def test_save_says_what_it_wants(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="'x' is no chart"):
+    with pytest.raises(InputError, match="'x' is not a chart"):
         sen.pl.save("x")
     with pytest.raises(InputError, match="no name for the files"):
         sen.pl.save(sen.pl.umap(placed()))

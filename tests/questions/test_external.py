@@ -88,7 +88,7 @@ def test_a_long_table_is_read_and_its_errors_are_lines(tmp_path: Path) -> None:
     for row, said in (
         ("s99\ttumour\tgal\t1\n", "row 2: sample 's99' is not in the samples sheet"),
         ("s1\ttumour\tgal\tmany\n", "row 2: value is 'many'"),
-        ("s1\ttumour\tgal\t1\ns1\ttumour\tgal\t2\n", "is there twice"),
+        ("s1\ttumour\tgal\t1\ns1\ttumour\tgal\t2\n", "is duplicated"),
     ):
         path.write_text(head + row)
         with pytest.raises(SheetError, match=said):

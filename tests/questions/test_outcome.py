@@ -186,7 +186,7 @@ def test_the_simulated_study_has_an_outcome_that_is_read_and_found(tmp_path: Pat
         (["p1 rec time-to-event 9 3 "], "event is 3"),
         (["p1 rec time-to-event 9 1 2"], "value is '2', but kind is time-to-event"),
         (["p1 rec grade 9  "], "value is '', expected a number"),
-        (["p1 rec time-to-event 9 1 ", "p1 rec time-to-event 12 1 "], "is there twice"),
+        (["p1 rec time-to-event 9 1 ", "p1 rec time-to-event 12 1 "], "is duplicated"),
         (["p1 rec time-to-event 9 1 ", "p2 rec grade 12  1"], "in one row and grade in another"),
     ],
 )  # fmt: skip
@@ -198,5 +198,5 @@ def test_wrong_tables_are_refused(tmp_path: Path, rows: list[str], word: str) ->
 def test_missing_column_and_missing_file(tmp_path: Path) -> None:
     with pytest.raises(SheetError, match="no column 'kind'"):
         read_outcome(written(tmp_path, "p1 x", head="subject\tendpoint\n"), SAMPLES)
-    with pytest.raises(SheetError, match=r"none.tsv is not there — columns: subject"):
+    with pytest.raises(SheetError, match=r"none.tsv not found — columns: subject"):
         read_outcome(tmp_path / "none.tsv", SAMPLES)

@@ -103,7 +103,7 @@ def test_labels_that_nobody_can_map_are_named(study):
     sheet = (study / "datasets.tsv").read_text().splitlines()
     sheet = [f"{sheet[0]}\tcompartment_column", *(f"{line}\tkind" for line in sheet[1:])]
     (study / "datasets.tsv").write_text("\n".join(sheet) + "\n")
-    with pytest.raises(ConfigError, match=r"column 'kind': label 'gribble' is no compartment"):
+    with pytest.raises(ConfigError, match=r"column 'kind': label 'gribble' is not a compartment"):
         _check(study)
     config = study / "config" / "config.yaml"
     config.write_text(config.read_text() + "compartments: {mapping: {gribble: tumour}}\n")

@@ -49,10 +49,10 @@ def test_wrong_values_are_named(content: dict[str, object], message: str) -> Non
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("qc: {mads: 5}\nqc: {mads: 3}\n", "twice"),
-        ("qc: [\n", "no YAML"),
+        ("qc: {mads: 5}\nqc: {mads: 3}\n", "duplicated"),
+        ("qc: [\n", "not usable YAML"),
         ("- a\n", "expected keys"),
-        ("x: !!python/object/apply:os.system ['true']\n", "no YAML"),
+        ("x: !!python/object/apply:os.system ['true']\n", "not usable YAML"),
     ],
 )
 def test_broken_files(tmp_path: Path, text: str, message: str) -> None:
@@ -79,7 +79,7 @@ def test_every_key_is_explained_in_the_readme() -> None:
 
 
 def test_a_device_that_never_ends_is_not_read() -> None:
-    with pytest.raises(ConfigError, match="is no file"):
+    with pytest.raises(ConfigError, match="not a regular file"):
         load_config("/dev/zero")
 
 

@@ -146,6 +146,6 @@ def test_missing_rows_damage_and_other_columns_are_errors(tmp_path: Path) -> Non
     with pytest.raises(InputError, match="other columns"):
         gather_parquet([a, b], out, n_rows=4)
     b.write_bytes(a.read_bytes()[:100])
-    with pytest.raises(InputError, match="no whole piece"):
+    with pytest.raises(InputError, match="not a complete piece"):
         gather_parquet([a, b], out, n_rows=4)
     assert not out.exists()

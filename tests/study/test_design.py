@@ -95,7 +95,7 @@ def test_spreadsheet_dialects(tmp_path: Path, text: bytes) -> None:
         ("\t10\t5\t2", "\t10\t2.5\t2", "a whole number"),
         ("\t10\t5\t2", "\tinf\t5\t2", "dose_gy is 'inf'"),
         ("treatment", "treatmnt", "did you mean 'treatment'"),
-        ("sample\tsubject", "sample\tsample", "twice"),
+        ("sample\tsubject", "sample\tsample", "duplicated"),
         ("b\tm2", "../../x\tm2", "sample is '../../x'"),
         ("b\tm2", "$(id)\tm2", "sample is"),
         ("b\tm2", "<script>\tm2", "sample is"),

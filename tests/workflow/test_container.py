@@ -64,7 +64,7 @@ def test_jobs_run_what_the_image_holds(tmp_path: Path) -> None:
 def test_an_image_that_is_not_there_is_said_with_how_to_build_it(tmp_path: Path) -> None:
     done = run(write_small(tmp_path))
     assert done.returncode != 0
-    assert "senoscore.sif is not there — build it" in done.stderr
+    assert "senoscore.sif not found — build it" in done.stderr
     assert not (tmp_path / "calls.txt").exists()
 
 

@@ -112,7 +112,7 @@ def test_a_key_twice_is_refused_before_any_job(tmp_path: Path) -> None:
         handle.write("samples: other.tsv\n")  # Snakemake's own reader would take this one
     done = snakemake(folder, "--dry-run")
     assert done.returncode != 0
-    assert "key 'samples' is there twice" in done.stdout + done.stderr
+    assert "key 'samples' is duplicated" in done.stdout + done.stderr
 
 
 def test_a_file_twice_is_refused_before_any_job(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from senoscore.calling.panel import find_panel
 if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
     if not Path("senoscore.sif").exists():
         raise WorkflowError(
-            "senoscore.sif is not there — build it in the checkout with `apptainer build "
+            "senoscore.sif not found — build it in the checkout with `apptainer build "
             "senoscore.sif workflow/envs/senoscore.def` and put it where the workflow runs, or "
             "leave out --sdm apptainer"
         )
