@@ -98,8 +98,12 @@ def from_labels(labels: pd.Series, mapping: Mapping[str, str]) -> NDArray[np.obj
         near = difflib.get_close_matches(_folded(unknown[0]), allowed, n=1)
         hint = f"did you mean {near[0]!r}? " if near and len(unknown) == 1 else ""
         fix = f"{hint}add {listed} to compartments.mapping (or map to {k.UNASSIGNED})"
-        are = "label {} is" if len(unknown) == 1 else "labels {} are"
-        msg = f"{are.format(listed)} no compartment senoscore knows"
+        are = (
+            "label {} is not a compartment"
+            if len(unknown) == 1
+            else "labels {} are not compartments"
+        )
+        msg = f"{are.format(listed)} that senoscore knows"
         raise ConfigError(msg, fix=fix)
     return text.map(found).to_numpy(dtype=object)
 
