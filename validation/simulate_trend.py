@@ -96,6 +96,7 @@ def main(wanted: Iterable[str] = ()) -> None:
             ((3, 3, 0.05), (3, 9, 0.05), (6, 6, 0.05)),
         ),
         ("Partly repeated", PARTLY, partly, ((3, 1), (6, 2), (6, 5))),
+        ("Hardly any cell called", RARE, rare, ((3, 40, 0.002), (3, 100, 0.005), (5, 100, 0.002))),
     )
     chosen = {int(number) for number in wanted} or set(range(1, len(tables) + 1))
     for number, (title, columns, line, settings) in enumerate(tables, start=1):
@@ -229,6 +230,25 @@ def partly(rng, n: int, shared: int, *, replicates=200) -> list[str]:
         found = trend(pd.concat(tables, ignore_index=True), measures=["index_mean"])
         rates.append((found["p"][found["question"] == "irradiated_vs_control"] < 0.05).mean())
     return [str(n), str(shared), *(f"{x:.3f}" for x in rates)]
+
+
+RARE = (
+    "animals a group", "cells", "share called in every arm", "p < 0.05", "p < 0.01", "p < 0.001",
+)  # fmt: skip
+
+
+def rare(rng, n: int, cells: int, share: float, *, replicates=300) -> list[str]:
+    """No effect, cells as good as drawn one by one, and nearly every sample without a call."""
+    table = study(rng, replicates=replicates, n=n, rho=1e-4, effect=share, control=share,
+                  cells=(cells, cells))  # fmt: skip
+    found = trend(table, measures=["fraction_senescent"])
+    p = found["p"][(found["question"] == "irradiated_vs_control") & found["status"].eq("tested")]
+    return [
+        str(n),
+        str(cells),
+        f"{share:g}",
+        *(f"{(p < a).mean():.4f}" for a in (0.05, 0.01, 1e-3)),
+    ]
 
 
 def _line(rng, n, rho, cells, *, replicates=150) -> list[str]:

@@ -13,6 +13,7 @@ from .expression import differential as differential
 from .expression import enrichment as enrichment
 from .models import Contrast as Contrast
 from .models import contrast as contrast
+from .models import counting_of_fractions as counting_of_fractions
 from .models import fit as fit
 from .power import POWER_COLUMNS as POWER_COLUMNS
 from .power import power as power
@@ -44,6 +45,7 @@ __all__ = [
     "check_formula",
     "confounders",
     "contrast",
+    "counting_of_fractions",
     "differential",
     "enrichment",
     "families",

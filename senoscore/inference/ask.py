@@ -12,6 +12,7 @@ from senoscore import names as k
 from senoscore.inference.models import (
     Contrast,
     contrast,
+    counting,
     effective_df,
     estimable,
     fit,
@@ -19,7 +20,7 @@ from senoscore.inference.models import (
     widening,
 )
 from senoscore.kernels import t_ppf
-from senoscore.study import ARM, blocks
+from senoscore.study import ARM, FRACTIONS, TRANSFORM, blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -85,11 +86,16 @@ class Options:
     control: str
     alpha: float
     no_control: str = "no control sample of this compartment"
+    counted: frozenset[str] = frozenset()
+    """Measures that are arcsines of fractions of cells: counting alone has a known variance."""
 
     @classmethod
-    def of(cls, part: Stratum, *, control: str, alpha: float) -> Options:
+    def of(
+        cls, part: Stratum, *, control: str, alpha: float, transform: str = TRANSFORM
+    ) -> Options:
         """Options for the samples of a stratum."""
-        return cls(control, alpha, _ELSEWHERE) if part.elsewhere else cls(control, alpha)
+        why = _ELSEWHERE if part.elsewhere else cls.no_control
+        return cls(control, alpha, why, frozenset(FRACTIONS if transform == TRANSFORM else ()))
 
 
 def n_subjects(table: pd.DataFrame) -> int:
@@ -164,11 +170,11 @@ class Answer:
     confounded: bool = False
     used: NDArray[np.bool_] | None = None
     width: float = np.inf
-    solve: Callable[[NDArray[np.float64]], Contrast | None] | None = None
+    solve: Callable[[pd.Series], Contrast | None] | None = None
 
     def of(self, values: pd.Series) -> Contrast | None:
         """Contrast of other values of the same samples, in the order of the rows."""
-        return self.solve(values.to_numpy(dtype=float)) if self.solve else None
+        return self.solve(values) if self.solve else None
 
 
 def ask(
@@ -211,9 +217,13 @@ def ask(
         factor = widening(both, wider, beside.subject)
     spread = float(wider @ model.bread @ wider) * factor
     half = float(t_ppf(1 - options.alpha / 2, df) * np.sqrt(spread)) if df else np.inf
-    solve = partial(_solved, X=both, weights=wider, alpha=options.alpha, df=df, factor=factor)
+    cells = table["n_assessable"] * table["n_samples"]
+    least = dict.fromkeys(options.counted, counting(both, wider, cells.to_numpy(dtype=float)))
+    solve = partial(
+        _solved, X=both, weights=wider, alpha=options.alpha, df=df, factor=factor, least=least
+    )
     return Answer(
-        solve(y),
+        solve(table["y"]),
         "; ".join(said),
         plain=not batch and not (returns and blocked),
         used=influence(both, wider) != 0,
@@ -223,10 +233,12 @@ def ask(
 
 
 def _solved(
-    y: NDArray[np.float64], X: NDArray[np.float64], weights: NDArray[np.float64], *,
-    alpha: float, df: float, factor: float,
+    values: pd.Series, X: NDArray[np.float64], weights: NDArray[np.float64], *,
+    alpha: float, df: float, factor: float, least: Mapping[str, float],
 ) -> Contrast | None:  # fmt: skip
-    return contrast(fit(y, X), weights, alpha=alpha, df=df, factor=factor)
+    model = fit(values.to_numpy(dtype=float), X)
+    floor = least.get(str(values.name), 0.0)
+    return contrast(model, weights, alpha=alpha, df=df, factor=factor, least=floor)
 
 
 def ask_all(

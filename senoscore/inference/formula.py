@@ -14,7 +14,7 @@ import pandas as pd
 from senoscore import names as k
 from senoscore.errors import DesignError
 from senoscore.inference.ask import Asked, Options, refused, result
-from senoscore.inference.models import contrast, estimable, fit
+from senoscore.inference.models import contrast, counting, estimable, fit
 from senoscore.study import ARM, design_extras, unirradiated
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ class OwnModel:
                 continue
             weights = np.eye(len(columns))[i]
             said = "" if i in wanted else COVARIATE
-            numbers = partial(_combined, own, X, weights, options.alpha, (said, columns))
+            numbers = partial(_combined, own, X, weights, options, (said, columns))
             yield Asked(head | {"contrast": name}, numbers)
         for title, parts in self.contrasts.items():
             unknown = [name for name in parts if name not in columns]
@@ -244,7 +244,7 @@ class OwnModel:
                 yield Asked(row, partial(_refused, f"{UNKNOWN} {unknown[0]!r}; {hint}"))
                 continue
             weights = np.array([float(parts.get(name, 0.0)) for name in columns])
-            yield Asked(row, partial(_combined, own, X, weights, options.alpha, ("", columns)))
+            yield Asked(row, partial(_combined, own, X, weights, options, ("", columns)))
 
     def _check_subjects(self, own: pd.DataFrame, names: set[str]) -> None:
         returns = own[k.SUBJECT].duplicated().any()
@@ -333,13 +333,17 @@ def _refused(reason: str, _: str) -> dict[str, Any]:
 
 
 def _combined(
-    own: pd.DataFrame, X: NDArray[np.float64], weights: NDArray[np.float64], alpha: float,
+    own: pd.DataFrame, X: NDArray[np.float64], weights: NDArray[np.float64], options: Options,
     said: tuple[str, list[str]], measure: str,
 ) -> dict[str, Any]:  # fmt: skip
     """Numbers of a sum of coefficients; ``said``: why it has no q, and the names of all."""
     why_not = "" if estimable(X, weights) else _mixed(X, weights, said[1])
     model = fit(own[measure].to_numpy(dtype=float), X)
-    numbers = result(contrast(model, weights, alpha=alpha), own, why_not=why_not)
+    least = 0.0
+    if measure in options.counted:
+        least = counting(X, weights, own["n_assessable"].to_numpy(dtype=float))
+    found = contrast(model, weights, alpha=options.alpha, least=least)
+    numbers = result(found, own, why_not=why_not)
     numbers["reason"] = "; ".join(filter(None, [said[0], numbers["reason"]]))
     return numbers
 

@@ -20,6 +20,8 @@ __all__ = [
     "Contrast",
     "Fit",
     "contrast",
+    "counting",
+    "counting_of_fractions",
     "effective_df",
     "estimable",
     "fit",
@@ -132,6 +134,42 @@ def widening(
     return max(1.0, estimate / expected) if expected > _RANK_TOLERANCE else inf
 
 
+def counting(
+    X: NDArray[np.float64], weights: NDArray[np.float64], cells: NDArray[np.float64]
+) -> float:
+    r"""Variance of an estimate of arcsines of fractions if cells were drawn one by one.
+
+    :math:`\sum_i a_i^2 / (4 n_i)`, with :math:`a_i` the share of sample i in the estimate
+    (:func:`influence`). Animals that differ can only add to it. Where nearly every sample has no
+    cell of a state, the residuals say less: they are nought but for a few.
+
+    Parameters
+    ----------
+    X, weights
+        Design and contrast.
+    cells
+        Cells that each fraction is of, shape (n,).
+
+    References
+    ----------
+    Anscombe 1948, Biometrika 35:246.
+    """
+    share = influence(X, weights)
+    return float((share**2 / (4 * cells)).sum())
+
+
+def counting_of_fractions(
+    fractions: NDArray[np.float64], cells: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    r"""Variance of each plain fraction of a group if its cells were drawn one by one, shape (n,).
+
+    :math:`p(1-p)/n_i` with :math:`p = (\sum k + 1/2) / (\sum n + 1)` of the group, which is never
+    nought: that no cell was seen is no proof that there is none.
+    """
+    share = (float((fractions * cells).sum()) + 0.5) / (float(cells.sum()) + 1)
+    return np.asarray(share * (1 - share) / cells)
+
+
 def effective_df(X: NDArray[np.float64], subject: NDArray[np.float64], correlation: float) -> float:
     r"""Degrees of freedom of the residual variance where samples of a subject correlate.
 
@@ -146,7 +184,7 @@ def effective_df(X: NDArray[np.float64], subject: NDArray[np.float64], correlati
 
 def contrast(
     model: Fit, weights: NDArray[np.float64], *, alpha: float, df: float | None = None,
-    factor: float = 1.0,
+    factor: float = 1.0, least: float = 0.0,
 ) -> Contrast | None:  # fmt: skip
     """Estimate a linear combination of coefficients.
 
@@ -162,6 +200,9 @@ def contrast(
         Of the t reference, where it is not that of the residuals.
     factor
         On the variance of the estimate (:func:`widening`).
+    least
+        Variance of the estimate that cannot be undercut, whatever the residuals say: that of
+        counting cells (:func:`counting`).
 
     Returns
     -------
@@ -176,6 +217,7 @@ def contrast(
     se = float(np.sqrt(max(0.0, model.variance * spread)))
     if model.df < 1 or se == 0:
         return Contrast(estimate, se, nan, nan, df, nan, nan)
+    se = max(se, float(np.sqrt(least)))
     half = float(t_ppf(1 - alpha / 2, df)) * se
     statistic = estimate / se
     p = float(2 * t_sf(abs(statistic), df))

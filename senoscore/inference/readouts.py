@@ -9,6 +9,7 @@ import pandas as pd
 
 from senoscore import names as k
 from senoscore.inference.ask import arm_facts, main_arm
+from senoscore.inference.models import counting_of_fractions
 from senoscore.kernels import adjusted, t_ppf, t_sf
 from senoscore.study import ARM, controls_at, days_with_controls, prepared, strata, takes, values
 
@@ -153,7 +154,7 @@ def _curve(
     level = means.to_numpy(dtype=float)
     peak, last = int(level.argmax()), len(times) - 1
     eye = np.eye(len(times))
-    model = _Model(same, controls, times, alpha=alpha)
+    model = _Model(same, controls, times, alpha=alpha, counted=unit == "fraction")
     reason, note = model.why_not, ""
     if not reason and len(times) > 1:
         alike = model.not_below(peak)
@@ -170,6 +171,16 @@ def _curve(
     yield model.area(unit)
 
 
+def _counting(rows: pd.DataFrame) -> pd.Series:
+    """Variance that counting cells alone gives to what each row adds to a read-out."""
+    out = pd.Series(0.0, index=rows.index)
+    for _, of in rows.groupby("_state", observed=True):
+        cells = (of["n_assessable"] * of["n_samples"]).to_numpy(dtype=float)
+        fractions = of["y"].to_numpy(dtype=float)
+        out[of.index] = of["a"].to_numpy() ** 2 * counting_of_fractions(fractions, cells)
+    return out
+
+
 class _Model:
     """Combinations of the means of times and of the controls, as sums over subjects."""
 
@@ -180,8 +191,9 @@ class _Model:
         times: NDArray[np.float64],
         *,
         alpha: float,
+        counted: bool,
     ) -> None:
-        self.times, self.alpha = times, alpha
+        self.times, self.alpha, self.counted = times, alpha, counted
         self.same, self.controls = same, controls
         per_time = same.groupby(k.DAYS, observed=True)[k.SUBJECT].nunique()
         self.why_not = _FEW if per_time.min() < 2 else ""
@@ -219,10 +231,13 @@ class _Model:
             why = _FEW_CONTROLS if lone.startswith("control") else _ALONE
             return np.nan, np.nan, np.nan, why
         each = n * spread
-        total = float(each.sum())
         estimate = float(parts.sum())
-        if total <= _TINY * float(np.abs(parts).max()) ** 2:
+        if float(each.sum()) <= _TINY * float(np.abs(parts).max()) ** 2:
             return np.nan, np.nan, np.nan, _FLAT
+        if self.counted:
+            state = rows[k.SUBJECT].map(sampled)
+            each = np.maximum(each, _counting(rows).groupby(state, observed=True).sum().to_numpy())
+        total = float(each.sum())
         df = total**2 / float((each**2 / (n - 1)).sum())
         se = float(np.sqrt(total))
         half = float(t_ppf(1 - self.alpha / 2, df)) * se

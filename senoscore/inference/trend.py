@@ -149,7 +149,7 @@ def trend(
     for compartment, whole in table.groupby(k.COMPARTMENT, sort=True, observed=True):
         for part in strata(whole, control=control):
             head = {k.COMPARTMENT: compartment, "stratum": part.name}
-            options = Options.of(part, control=control, alpha=alpha)
+            options = Options.of(part, control=control, alpha=alpha, transform=transform)
             found = _answers(part, wanted, own_model, options)
             for measure in wanted:
                 rows += [head | {"measure": measure} | row for row in found[measure]]

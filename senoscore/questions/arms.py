@@ -12,7 +12,7 @@ import pandas as pd
 
 from senoscore import names as k
 from senoscore.errors import ConfigError
-from senoscore.inference import alike, ask
+from senoscore.inference import alike, ask, counting_of_fractions
 from senoscore.questions.asked import Values, answered, numbers, refused
 from senoscore.study import (
     ARM,
@@ -246,7 +246,7 @@ def _of_stratum(
     part: Stratum, values: Values, named: Mapping[str, Mapping[str, Any]], alpha: float
 ) -> Iterator[dict[str, Any]]:
     """Answers of the samples of one compartment that may be compared."""
-    options = ask.Options.of(part, control=values.control, alpha=alpha)
+    options = ask.Options.of(part, control=values.control, alpha=alpha, transform=values.transform)
     measures = part.table[list(values.wanted)].astype(float)
     whole = _named_drugs(part.table)
     parts = whole.drop_duplicates(k.TREATMENT).set_index(k.TREATMENT)
@@ -465,13 +465,19 @@ def _unpooled(
     """
     if not answer.plain:
         return plain.se, plain.df
-    groups = [table.loc[side.index, "raw"] for side, _ in sides]
-    parts = np.array([float(of.var(ddof=1)) / len(of) for of in groups])
+    groups = [table.loc[side.index] for side, _ in sides]
+    parts = np.array([_of_mean(of) for of in groups])
     total = float(parts.sum())
-    if total <= 0:
-        return np.nan, np.nan
     spread = sum(part**2 / (len(of) - 1) for part, of in zip(parts, groups, strict=True))
     return float(np.sqrt(total)), float(total**2 / spread)
+
+
+def _of_mean(group: pd.DataFrame) -> float:
+    """Variance of the mean fraction of an arm, never less than that of counting its cells."""
+    raw, n = group["raw"].to_numpy(dtype=float), len(group)
+    cells = (group["n_assessable"] * group["n_samples"]).to_numpy(dtype=float)
+    least = float(counting_of_fractions(raw, cells).sum()) / n**2
+    return max(float(raw.var(ddof=1)) / n, least)
 
 
 def _numbers(

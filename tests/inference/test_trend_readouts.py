@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from senoscore.inference.readouts import readouts
 from senoscore.inference.trend import trend
@@ -19,7 +20,8 @@ N = [100, 120, 90, 110, 100, 130, 105, 95, 115]
 DAYS = [0, 0, 0, 7, 7, 7, 28, 28, 28]
 
 
-def table(days=DAYS, k=K, n=N, **columns) -> pd.DataFrame:
+def table(days=DAYS, k=K, n=N, *, times=100, **columns) -> pd.DataFrame:
+    """``times`` as many cells of the same fractions: counting them adds nothing to the spread."""
     days = np.asarray(days, dtype=float)
     base = {
         "sample": [f"s{i}" for i in range(len(days))],
@@ -28,8 +30,8 @@ def table(days=DAYS, k=K, n=N, **columns) -> pd.DataFrame:
         "dose_gy": np.where(days == 0, 0.0, 8.0),
         "days_post_rt": days,
         "compartment": "astrocyte",
-        "n_assessable": n,
-        "n_positive": k,
+        "n_assessable": np.multiply(n, times),
+        "n_positive": np.multiply(k, times),
         "status": "ok",
     }
     return pd.DataFrame(base | columns)
@@ -78,6 +80,15 @@ def test_a_known_curve():
     half = 0.01 * 12.7062047361747
     interval = found.loc["persistent", ["ci_lo", "ci_hi"]].astype(float)
     np.testing.assert_allclose(interval, [0.2 - half, 0.2 + half])
+
+
+def test_no_interval_is_narrower_than_counting_its_cells():
+    """19 and 21 of 100 cells: the binomial error is 4 points, that of the two values 1."""
+    burdens = table([0, 0, 7, 7, 28, 28], [2, 4, 9, 11, 19, 21], [100] * 6, times=1)
+    row = asked(burdens).loc["persistent"]
+    share = 40.5 / 201
+    half = stats.t.ppf(0.975, 1) * np.sqrt(2 * share * (1 - share) / 100 / 4)
+    assert (row["ci_lo"], row["ci_hi"]) == (max(0.2 - half, 0), pytest.approx(0.2 + half))
 
 
 def test_without_replication_there_is_no_interval():

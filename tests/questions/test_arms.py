@@ -27,7 +27,8 @@ def study(**more: Any) -> pd.DataFrame:
         {
             "sample": f"{word}{drug}{i}", "treatment": word, "drug": drug,
             "dose_gy": 10.0 if word == "rt" else 0.0, "modality": "photon" if word == "rt" else "",
-            "days_post_rt": 14.0, "compartment": "tumour", "n_assessable": 100, "n_positive": n,
+            "days_post_rt": 14.0, "compartment": "tumour", "n_assessable": 10_000,
+            "n_positive": 100 * n,  # so many that counting them adds nothing to the spread
             "status": "ok",
         }
         for (word, drug), counts in CELLS.items()
@@ -70,6 +71,12 @@ def test_fractions_have_their_plain_difference_and_what_would_have_been_seen() -
     own = counts[2:].var(axis=1, ddof=1) / 4  # Welch: small fractions of sham arms vary less
     assert row["fraction_se"] == pytest.approx(np.sqrt(own.sum()))
     assert row["fraction_df"] == pytest.approx(own.sum() ** 2 / (own**2 / 3).sum())
+    few = study().assign(n_assessable=100, n_positive=lambda t: t["n_positive"] / 100)
+    seen = answers(few, "fraction_senescent").loc["drug_in_irradiated", "fraction_se"]
+    share = (counts[2:].sum(axis=1) * 100 + 0.5) / 401
+    least = share * (1 - share) / 400
+    assert (own < least).any()
+    assert seen == pytest.approx(np.sqrt(np.maximum(own, least).sum()))
     assert row["unit"] == "radians (arcsine)"
     assert row["p"] < 0.001
     assert row["detectable"] == pytest.approx(row["se"] * (2.1788128 + 0.8726093), rel=1e-6)
