@@ -103,7 +103,8 @@ audit:
 
 pins:
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --no-header --no-annotate --extra workflow pyproject.toml -o requirements/run.txt
+	    --no-header --no-annotate --extra workflow --extra embedding pyproject.toml \
+	    -o requirements/run.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate --extra dev -c requirements/run.txt pyproject.toml \
 	    -o requirements/dev.txt

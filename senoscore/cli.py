@@ -893,6 +893,27 @@ def crosstalk(
 
 
 @app.command()
+def embedding(
+    datasets: Datasets,
+    *,
+    settings: Settings = None,
+    config: ConfigFile = _CONFIG,
+    matrix: MatrixFiles = None,
+    facts: FactsFiles = None,
+    qc: QcFiles = None,
+    calls: CallsFiles = None,
+    output: Output = None,
+    results: Results = _RESULTS,
+) -> None:
+    """A random sample of cells on a UMAP; as many as the config says under embedding.cells."""
+    from senoscore import run as stages
+
+    layout = Layout(results)
+    files = _each(datasets, results, {"matrix": matrix, "facts": facts, "qc": qc, "calls": calls})
+    stages.embedding(files, _settings(settings, config), out=output or layout.embedding)
+
+
+@app.command()
 def blood(
     *,
     plasma: Annotated[

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from senoscore import names as k
 from senoscore.plotting import theme, tidy
 from senoscore.report.words import lower
@@ -11,12 +13,11 @@ from senoscore.report.words import lower
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pandas as pd
-
 
 __all__ = [
     "blood",
     "burden",
+    "cells",
     "crosstalk",
     "dose",
     "external",
@@ -47,6 +48,18 @@ def states(numbers: pd.DataFrame) -> str:
     parts = [f"{name} up to {tidy.percent(own['share'].max())}" for name, own in _each(rows)]
     said = f" Senescent: {'; '.join(parts)}." if parts else ""
     return f"Stacked bars of cell states against time, one panel per compartment.{said}"
+
+
+def cells(numbers: pd.DataFrame) -> str:
+    """Describe a map of cells."""
+    lead = f"Map (UMAP) of {len(numbers):,} cells"
+    value = numbers["value"]
+    if pd.api.types.is_numeric_dtype(value):
+        low, middle, high = (tidy.number(value.quantile(q), 2) for q in (0.05, 0.5, 0.95))
+        return f"{lead}, coloured by a number: median {middle}, 90 % between {low} and {high}."
+    shares = value.map(theme.pretty).value_counts(normalize=True)
+    said = ", ".join(f"{name} {tidy.percent(share)}" for name, share in shares.items())
+    return f"{lead}, coloured by group: {said}."
 
 
 def heat(numbers: pd.DataFrame) -> str:

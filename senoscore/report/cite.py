@@ -23,6 +23,7 @@ _TOOLS: Final = {
     "snakemake": "Mölder et al. 2021, F1000Research 10:33 (Snakemake)",
     "scanpy": "Wolf et al. 2018, Genome Biol 19:15 (scanpy)",
 }
+_UMAP: Final = "McInnes, Healy & Melville 2018, arXiv:1802.03426"
 _BH: Final = "Benjamini and Hochberg 1995, J R Stat Soc B 57:289"
 _MSIGDB: Final = (
     "Subramanian et al. 2005, PNAS 102:15545; Liberzon et al. 2011, Bioinformatics 27:1739"
@@ -50,6 +51,7 @@ def methods_text(run: Run, *, control: str, alpha: float) -> str:
         _scoring(run),
         _calling(run, control),
         _statistics(run, alpha),
+        _map(run),
         "A full record of versions, settings and checksums is kept with the results.",
     ]
     return " ".join(part for part in parts if part)
@@ -70,6 +72,8 @@ def references(run: Run) -> list[str]:
     out += [f"{table['title'][name]}: doi {table['doi'][name]}." for name in known]
     if run.get("trend") is not None:
         out.append(f"{_BH} (false discovery rate).")
+    if run.get("embedding") is not None:
+        out.append(f"{_UMAP} (map of cells).")
     return out + _set_references(scored(run))
 
 
@@ -169,6 +173,16 @@ def _statistics(run: Run, alpha: float) -> str:
         f"samples were compared by ordinary linear models with one value a sample{of}{beside}, at "
         "each time and dose. p-values were corrected within each question (Benjamini–Hochberg); "
         f"q ≤ {alpha:g} was taken as a difference."
+    )
+
+
+def _map(run: Run) -> str:
+    table = run.get("embedding")
+    if table is None:
+        return ""
+    return (
+        f"For display only, {len(table):,} cells drawn at random were placed by UMAP (2,000 most "
+        "variable genes, 30 principal components, 15 neighbours; no batch was corrected)."
     )
 
 

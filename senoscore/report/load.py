@@ -56,8 +56,11 @@ _ONE: Final[dict[str, str]] = {
 """Tables that the page knows, and the name of the file of each, without its ending."""
 _ASKED_FOR: Final = (
     "blood", "blood_changes", "external", "external_pairs", "outcome", "outcome_subjects",
+    "embedding",
 )  # fmt: skip
 """Likewise, of runs that were given what they rest on; elsewhere nobody misses them."""
+_AT_TOP: Final = ("datasets", "samples", "calibration_rates", "embedding")
+"""Tables that lie in the run folder itself."""
 _MANY: Final[dict[str, str]] = {
     "coverage": "scores/*.coverage.tsv",
     "qc": "cells/*.qc_samples.tsv",
@@ -157,7 +160,7 @@ class RunFiles:
         datasets
             Data sets whose files are wanted; None takes all that lie there.
         """
-        places = [folder / f"{name}.tsv" for name in ("datasets", "samples", "calibration_rates")]
+        places = [folder / f"{name}.tsv" for name in _AT_TOP]
         places += [folder / "calibration.tsv", folder / "calibration.parquet"]
         places = [*sorted((folder / "summary").glob("*.tsv")), *filter(Path.is_file, places)]
         of_datasets: dict[str, dict[str, Path]] = {}

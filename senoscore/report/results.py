@@ -175,6 +175,44 @@ def states(run: Run, options: Options) -> Section:
     return Section("states", "States over time", lead, (item,))
 
 
+_MAPS: Final = {
+    k.COMPARTMENT: "Each name stands at the middle of its cells.",
+    k.STATE: "Triangles: senescent cells. Each compartment is named at the middle of its cells.",
+    k.INDEX: (
+        "The index is the weighted evidence of senescence of a cell, in standard deviations of "
+        "the control cells of its compartment. Faint: cells that have none."
+    ),
+}
+"""What the cells of the map are coloured by, and what to say of it."""
+
+
+def cells(run: Run, options: Options) -> Section | None:
+    """Where cells lie that are alike; None where no map was asked for."""
+    table = run.get("embedding")
+    if table is None:
+        return None
+    by = list(table.groupby("organism", sort=True, observed=True))
+    maps = [
+        _map(of, color, organism=str(organism) if len(by) > 1 else "", options=options)
+        for organism, of in by
+        for color in _MAPS
+    ]
+    return Section("cells", "Map of cells", LEADS["cells"], tuple(maps))
+
+
+def _map(cells: pd.DataFrame, color: str, *, organism: str, options: Options) -> Figure | Gap:
+    """One picture of the map; the organism is named where there are several."""
+    return figure(
+        "_".join(filter(None, ["map", color, organism])),
+        lambda layout: pl.umap(cells, color=color, max_cells=len(cells), layout=layout),
+        lambda: pl.umap_table(cells, color=color, max_cells=len(cells)),
+        title=", ".join(filter(None, [f"Cells by {theme.pretty(color).lower()}", organism])),
+        caption=f"{len(cells):,} cells drawn at random. {_MAPS[color]}",
+        alt_text=_alt.cells,
+        folder=options.figures,
+    )
+
+
 def _dose_only(burden: pd.DataFrame, options: Options) -> str:
     """Say which dose alone a figure over time shows, where there are several."""
     table = tidy.with_defaults(burden)

@@ -20,6 +20,7 @@ __all__ = ["sections"]
 _BUILDERS: Final[tuple[Callable[[Run, Options], Section | None], ...]] = (
     results.burden,
     results.states,
+    results.cells,
     learnt.programme,
     results.sasp,
     results.axes,

@@ -254,6 +254,12 @@ LEADS: Final[dict[str, str]] = {
         "as a known day. Acute damage response: arrest with a p53 response too early to be called "
         "senescence."
     ),
+    "cells": (
+        "Which cells are alike, and which of them are called senescent? Cells that express "
+        "similar genes lie close together; large distances and empty space mean nothing. No "
+        "batch was corrected, so that groups can also lie apart for technical reasons. It is a "
+        "picture to look at: no answer on this page is read off it."
+    ),
     "sasp": (
         "Do the cells express more of what senescent cells secrete? By family, over all cells of a "
         "compartment; expression is not secretion. SASP alone never makes a cell senescent: immune "

@@ -13,6 +13,7 @@ from .cells import substates as substates
 from .cells import survey as survey
 from .config import load_config as load_config
 from .config import validate_config as validate_config
+from .embedding import embedding as embedding
 from .launch import add_run_verbs as add_run_verbs
 from .layout import DatasetFiles as DatasetFiles
 from .layout import FileKind as FileKind
@@ -62,6 +63,7 @@ __all__ = [
     "confounders",
     "crosstalk",
     "dataset_row",
+    "embedding",
     "export",
     "external",
     "families",

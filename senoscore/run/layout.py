@@ -137,6 +137,10 @@ OTHER_TABLES: Final[dict[str, tuple[str, str]]] = {
     "qc_samples": ("Data and checks", "sample: limits of quality, and the cells lost by each"),
     "coverage": ("Data and checks", "signature: genes found and missing, and whether it is scored"),
     "signatures": ("Data and checks", "signature x gene: direction and weight, as scored"),
+    "embedding": (
+        "Data and checks",
+        "cell of a random sample: its place on the map, compartment, state, index",
+    ),
     "calibration_rates": (
         "Data and checks",
         "control sample x compartment: how often its cells are called, left out of the cut",
@@ -262,6 +266,11 @@ class Layout:
         return self.results / "calibration_rates.tsv"
 
     @property
+    def embedding(self) -> Path:
+        """Where a random sample of cells lies on a UMAP."""
+        return self.results / "embedding.tsv"
+
+    @property
     def programme_plan(self) -> Path:
         """What is learnt from together: data sets, genes, samples in folds."""
         return self.results / "programme" / "plan.json"
@@ -295,7 +304,8 @@ class Layout:
     @property
     def tables(self) -> list[Path]:
         """Every table that the report shows, of cells or profiles alike."""
-        return [self.calibration, self.calibration_rates, *map(self.summary, SUMMARIES)]
+        whole = [self.calibration, self.calibration_rates, self.embedding]
+        return [*whole, *map(self.summary, SUMMARIES)]
 
     @property
     def pseudobulk(self) -> Path:

@@ -508,6 +508,28 @@ class Efficacy(Section):
     )
 
 
+class Embedding(Section):
+    """``embedding``: the map of cells."""
+
+    cells: int = Field(
+        default=0,
+        ge=0,
+        le=20_000,
+        description=(
+            "Cells to place on a UMAP and draw by compartment, state and index: a random sample "
+            "of the kept cells of all data sets, 3000 for example; 0 makes none. Needs the extra "
+            "`embedding`."
+        ),
+    )
+
+    seed: int = Field(
+        default=0,
+        ge=0,
+        le=4_294_967_295,
+        description=("Seed of the sample and of the UMAP."),
+    )
+
+
 class Report(Section):
     """``report``: what the report shows."""
 
@@ -608,6 +630,8 @@ class Config(Section):
     )
 
     efficacy: Efficacy = Efficacy()
+
+    embedding: Embedding = Embedding()
 
     report: Report = Report()
 

@@ -43,7 +43,8 @@ def test_every_kind_of_column_can_be_drawn(color: str) -> None:
 
 
 def test_states_have_their_colours() -> None:
-    scale = sen.pl.umap(placed()).to_dict()["encoding"]["color"]["scale"]
+    chart = sen.pl.umap(placed()).to_dict()
+    scale = chart["layer"][0]["encoding"]["color"]["scale"]
     assert dict(zip(scale["domain"], scale["range"], strict=True)) == {
         name: sen.pl.STATE_COLOURS[name] for name in ("senescent", "cycling", "other")
     }

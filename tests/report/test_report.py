@@ -19,6 +19,8 @@ from senoscore.report.answers import answers
 from senoscore.report.headline import headline
 from senoscore.report.load import load
 from senoscore.report.page import render
+from senoscore.report.parts import Options
+from senoscore.report.sections import sections
 from senoscore.report.tables import clean, view
 from senoscore.report.words import design_messages, not_assessed, seldom
 from tests import fake_run
@@ -441,3 +443,36 @@ def test_jobs_show_what_was_used_beside_what_was_asked(tmp_path) -> None:
     page = render(run, tmp_path / "report.html", benchmarks=folder).read_text()
     assert "Jobs: time and memory of each" in page
     assert jobs(tmp_path / "run" / "nothing").empty
+
+
+def test_cells_are_drawn_only_where_a_map_was_made(small: dict[str, pd.DataFrame]) -> None:
+    ids = {section.id for section in sections(load(small), Options())}
+    assert "cells" not in ids
+    n = 60
+    table = pd.DataFrame(
+        {
+            "organism": "human", "dataset": "a", "cell": [f"c{i}" for i in range(n)], "sample": "s",
+            "compartment": ["tumour", "t_cell", "unassigned"] * 20,
+            "senescence_state": ["senescent", "other", "not_assessable"] * 20,
+            "senescence_index": [2.0, 0.0, np.nan] * 20,
+            "umap_1": np.arange(n) % 3, "umap_2": np.arange(n) / n,
+        }
+    )  # fmt: skip
+    run = load({**small, "embedding": table})
+    (section,) = [own for own in sections(run, Options()) if own.id == "cells"]
+    by = {item.id: item for item in section.items if isinstance(item, charts.Figure)}
+    assert set(by) == {"map_compartment", "map_senescence_state", "map_senescence_index"}
+    assert "Senescent 33.3 %" in by["map_senescence_state"].alt
+    assert "90 % between 0 and 2." in by["map_senescence_index"].alt
+    for item in by.values():
+        assert "60 cells drawn at random" in item.caption
+        assert len(item.table.rows) == n
+        for drawn in (item.wide, item.narrow):
+            assert re.findall(r">(Tumour|T cell|Unassigned)</text>", drawn).count("Tumour") >= 1
+    names = re.findall(r"<text[^>]*>([^<]*)</text>", by["map_senescence_index"].wide)
+    assert "Unassigned" not in names
+    several = pd.concat([table, table.assign(organism="mouse")])
+    (section,) = [own for own in sections(load({**small, "embedding": several}), Options())
+                  if own.id == "cells"]  # fmt: skip
+    assert len(section.items) == 6
+    assert len({item.id for item in section.items if isinstance(item, charts.Figure)}) == 6

@@ -61,7 +61,7 @@ def rules() -> set[str]:
 
 
 OF_PIECES = {"survey", "shard", "gather"}
-ONLY_WHERE_ASKED = {"arms", "regions", "blood", "external", "outcome"}
+ONLY_WHERE_ASKED = {"arms", "regions", "blood", "external", "outcome", "embedding"}
 """Rules that the samples sheet, or a table that the config names, brings into a run."""
 
 

@@ -12,6 +12,7 @@ from snakemake.settings.types import DeploymentMethod
 from senoscore import __version__ as SENOSCORE_VERSION
 from senoscore.inference.trend import NAMES, check_formula
 from senoscore.io.yaml import load_config_file
+from senoscore.io.extras import need_extra
 from senoscore.io.tables import read_tsv
 from senoscore.run.config import validate_config
 from senoscore.run.layout import OTHER_TABLES, SUMMARIES
@@ -230,6 +231,12 @@ LEARNED_TABLES = (
     if LEARNS
     else []
 )
+
+
+# Found out here that its library is missing, not by a job after all others.
+EMBEDDING = ["results/embedding.tsv"] if config["embedding"]["cells"] else []
+if EMBEDDING:
+    need_extra("scanpy", extra="embedding", what="embedding.cells in the config")
 
 
 def panel_file():

@@ -240,6 +240,38 @@ rule export:
         """
 
 
+rule embedding:
+    """Where a random sample of cells lies on a UMAP; only if `embedding.cells` is not 0."""
+    input:
+        matrix=each("results/matrix/{dataset}.h5ad"),
+        facts=each("results/matrix/{dataset}.json"),
+        qc=each("results/cells/{dataset}.qc.parquet"),
+        calls=each("results/calls/{dataset}.parquet"),
+    output:
+        shown("results/embedding.tsv"),
+    log:
+        "logs/embedding.log",
+    benchmark:
+        "logs/benchmarks/embedding.tsv"
+    resources:
+        mem_mb=megabytes(factor=1, base=3000, of=["qc", "calls"]),
+        runtime=lambda wildcards, attempt: 30 * attempt,
+    params:
+        datasets=list(DATASETS.index),
+        files=options("matrix", "facts", "qc", "calls"),
+        settings=settings("embedding"),
+        version=SENOSCORE_VERSION,
+    shell:
+        r"""
+        senoscore embedding \
+            {params.files:q} \
+            --settings {params.settings:q} \
+            --output {output:q} \
+            {params.datasets:q} \
+            &> {log:q}
+        """
+
+
 rule report:
     """One self-contained page, figures as files, and where every number came from."""
     input:
@@ -276,6 +308,7 @@ rule report:
             else []
         ),
         table=[
+            *EMBEDDING,
             *tests_of_measured(),
             *values_of_measured(),
             *expand("results/summary/{table}.tsv", table=QUESTIONS),
