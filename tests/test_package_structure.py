@@ -225,9 +225,10 @@ a notebook reads with ``read`` what a run ingests, and takes with ``attach`` wha
 OF_FILES = {
     "init", "check", "survey", "shard", "gather", "run", "demo", "doctor",
     "programme", "programme-plan", "programme-sums", "programme-score", "programme-call",
+    "embedding",
 }  # fmt: skip
 """Verbs of a folder, of pieces of a file or of a call, or of this machine: nothing that a notebook
-has apart."""
+has apart. A map of cells is scanpy's there, and ``sen.pl.umap`` draws it."""
 BESIDE = {
     "efficacy": "arms", "side_by_side": "arms",
     "escape": "window", "explain": "call", "plasma": "window", "targets": "window",
