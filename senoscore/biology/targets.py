@@ -119,9 +119,9 @@ def _compared(of: pd.DataFrame, *, min_cells: int, alpha: float) -> dict[str, An
     found = of["gene"].nunique()
     if not found:
         return {"n_found": 0, "status": k.NOT_ESTIMABLE, "reason": "no gene of it is in the data"}
-    groups = of.groupby([k.SAMPLE, k.SUBJECT, "kind"], observed=True).agg(
-        level=("mean", "mean"), n=("n_cells", "first")
-    )
+    by = of.groupby([k.SAMPLE, k.SUBJECT, "kind"], observed=True)
+    # Not by `agg`, which takes three times as long, hundreds of times.
+    groups = pd.DataFrame({"level": by["mean"].mean(), "n": by["n_cells"].first()})
     senescent, other = (
         groups.xs(kind, level="kind") if kind in set(of["kind"]) else groups.iloc[:0].droplevel(-1)
         for kind in ("senescent", "other")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from anndata import AnnData
+    from numpy.typing import NDArray
 
 
 __all__ = [
@@ -302,21 +303,27 @@ def _in_controls(
                 yield row
 
 
-def _ranks(of: pd.DataFrame, scores: list[str], covariates: list[str]) -> pd.DataFrame:
-    """Ranks of the cells of one sample; empty where there are too few."""
+def _ranks(
+    of: pd.DataFrame, scores: list[str], covariates: list[str]
+) -> dict[str, NDArray[np.float64]]:
+    """Ranks of the cells of one sample by each column; none where there are too few cells."""
+    if len(of) < _MIN_CELLS:
+        return {}
     names = list(dict.fromkeys([*scores, *covariates]))
-    table = of[names].astype(float)
-    return table.rank() if len(table) >= _MIN_CELLS else table.iloc[:0]
+    ranked = of[names].astype(float).rank().to_numpy()
+    # As arrays: thousands of pairs of columns are taken from them.
+    return dict(zip(names, np.ascontiguousarray(ranked.T), strict=True))
 
 
-def _rho(ranked: pd.DataFrame, score: str, covariate: str) -> float:
-    pair = ranked[[score, covariate]].to_numpy()
-    whole = np.isfinite(pair).all(axis=1)
+def _rho(ranked: dict[str, NDArray[np.float64]], score: str, covariate: str) -> float:
+    if not ranked:
+        return float("nan")
+    x, y = ranked[score], ranked[covariate]
+    whole = np.isfinite(x) & np.isfinite(y)
     if whole.sum() < _MIN_CELLS:
         return float("nan")
     if not whole.all():
-        pair = np.column_stack([rank(side) for side in pair[whole].T])
-    x, y = pair.T
+        x, y = rank(x[whole]), rank(y[whole])
     if x.std() == 0 or y.std() == 0:
         return float("nan")
     return float(np.corrcoef(x, y)[0, 1])

@@ -41,6 +41,7 @@ from .overview import qc as qc
 from .overview import qc_table as qc_table
 from .plasma import plasma as plasma
 from .plasma import plasma_table as plasma_table
+from .save import quick_composition as quick_composition
 from .save import refuse_small_address_space as refuse_small_address_space
 from .save import save as save
 from .save import to_svg as to_svg
@@ -98,6 +99,7 @@ __all__ = [
     "plasma_table",
     "qc",
     "qc_table",
+    "quick_composition",
     "refuse_small_address_space",
     "sasp",
     "sasp_families",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,10 +14,12 @@ from senoscore.io import atomic_path, guard_formulas, write_tsv
 from senoscore.names import SEP
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import altair as alt
 
 
-__all__ = ["refuse_small_address_space", "save", "to_svg", "to_tsv"]
+__all__ = ["quick_composition", "refuse_small_address_space", "save", "to_svg", "to_tsv"]
 
 _ID = re.compile(r'\bid="([^"]+)"')
 _NOT_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
@@ -52,6 +55,28 @@ def refuse_small_address_space() -> None:
             f"reserves up to {_RENDERER_GB:g}"
         )
         raise InputError(msg, fix="raise the limit (`ulimit -v unlimited`) and run again")
+
+
+@contextmanager
+def quick_composition() -> Iterator[None]:
+    """Let altair put charts together without a deep copy of each at every step.
+
+    A figure of twelve panels of six layers is copied some hundred times over, half the time of a
+    report. Altair copies so that a chart can be used again after it has become part of another;
+    inside this context that is not to be done. The SVG is the same.
+    """
+    from altair.utils.schemapi import SchemaBase
+
+    whole = SchemaBase.copy
+
+    def shallow(self: Any, deep: Any = True, ignore: Any = None) -> Any:  # noqa: FBT002 - altair's
+        return whole(self, deep=False if deep is True else deep, ignore=ignore)
+
+    SchemaBase.copy = shallow  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        SchemaBase.copy = whole  # type: ignore[method-assign]
 
 
 def to_svg(chart: alt.Chart, *, prefix: str = "chart") -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from senoscore.errors import InputError
-from senoscore.plotting import save, to_svg
+from senoscore.plotting import quick_composition, save, to_svg
 from senoscore.report.tables import TableView, clean, view
 
 if TYPE_CHECKING:
@@ -97,7 +97,8 @@ def figure(
 
 
 def _drawn(draw: Callable[[Layout], alt.Chart], layout: Layout, prefix: str) -> str:
-    return to_svg(draw(layout), prefix=prefix)
+    with quick_composition():
+        return to_svg(draw(layout), prefix=prefix)
 
 
 def inline(svg: str) -> Markup:

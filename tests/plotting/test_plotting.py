@@ -326,6 +326,19 @@ def test_svg_is_the_same_each_time_and_ids_carry_the_prefix(burden: pd.DataFrame
     assert "url(#one-0)" in first
 
 
+def test_charts_put_together_without_copies_are_the_same(burden: pd.DataFrame) -> None:
+    from altair.utils.schemapi import SchemaBase
+
+    def drawn() -> list[str]:
+        return [pl.to_svg(draw(burden)) for draw in (pl.timecourse, pl.states, pl.heatmap)]
+
+    copy, whole = SchemaBase.copy, drawn()
+    with pl.quick_composition():
+        assert SchemaBase.copy is not copy
+        assert drawn() == whole
+    assert SchemaBase.copy is copy
+
+
 def test_text_that_xml_cannot_hold_is_spelt_out(burden: pd.DataFrame) -> None:
     odd = burden[burden["compartment"] == "tumour"].assign(compartment="a\0b\x1b\ufffe")
     svg = pl.to_svg(pl.composition(odd))
