@@ -59,6 +59,7 @@ def group_means(
     var_names: Sequence[str] | None = None,
     values: str | None = None,
     organism: str | None = None,
+    layer: str | None = None,
     block_cells: int = 4096,
 ) -> pd.DataFrame:
     """Average genes over the cells of each sample, compartment and kind.
@@ -83,6 +84,8 @@ def group_means(
         used as they are; None: as the AnnData says, else as all its values look.
     organism
         Whose symbols ``var_names`` are; None: as the AnnData says, else as its genes look.
+    layer
+        Layer to read; None is X.
     block_cells
         Cells read at a time.
 
@@ -94,13 +97,13 @@ def group_means(
     Raises
     ------
     InputError
-        ``cells`` is not as long as the matrix, or lacks a column; the AnnData has no calls; or
-        a file comes without what only an AnnData says of itself.
+        ``cells`` is not as long as the matrix, or lacks a column; there is no such layer; the
+        AnnData has no calls; or a file comes without what only an AnnData says of itself.
     """
     if not isinstance(source, (str, Path)):
         cells = _called(source) if cells is None else cells
         var_names = gene_symbols(source) if var_names is None else var_names
-        values = values_of(source) if values is None else values
+        values = values_of(source, layer) if values is None else values
         organism = organism_of(source) if organism is None else organism
     if cells is None or var_names is None or values is None or organism is None:
         msg = "group_means of a file needs cells=, var_names=, values= and organism="
@@ -122,7 +125,7 @@ def group_means(
     positive = np.zeros_like(sums)
     columns = np.array([column for _, column in found], dtype=np.intp)
     seen = 0
-    for block in iter_blocks(source, block_size=block_cells):
+    for block in iter_blocks(source, block_size=block_cells, layer=layer):
         part = block.to_csr()
         seen = block.stop
         if block.stop > len(number):

@@ -27,6 +27,7 @@ from senoscore.calling.evidence import (
     days_of,
     is_profile,
     kept,
+    without_counts,
 )
 from senoscore.calling.programme import Features, Plan, Programme, learn
 from senoscore.cells import gene_symbols, organism_of, values_of
@@ -121,7 +122,8 @@ def attempt(
     day = days_of(table, is_control)
     rooms = compartments_of(table)
     late = is_control | (day >= min_days) | np.isnan(day)
-    judged = kept(table) & late & (rooms != k.UNASSIGNED) & ~is_profile(table)
+    judged = kept(table) & late & (rooms != k.UNASSIGNED)
+    judged &= ~is_profile(table) & ~without_counts(table)
     dose = table[k.DOSE].astype(str).to_numpy() if k.DOSE in table else np.full(len(table), "")
     group = np.array([f"{d}|{g:g}" for d, g in zip(dose, day, strict=True)], dtype=object)
     group[is_control] = k.CONTROL

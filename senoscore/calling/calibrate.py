@@ -27,13 +27,14 @@ from senoscore.calling.evidence import (
     null_levels,
     score_matrix,
     tests_of,
+    without_counts,
 )
 from senoscore.calling.panel import load_panel
 from senoscore.calling.store import remember, remember_programme
 from senoscore.cells import known_as, nearest
 from senoscore.errors import ConfigError
 from senoscore.kernels import t_ppf
-from senoscore.study import control_of
+from senoscore.study import control_of, refuse_copied_cells
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -190,11 +191,16 @@ def fit(
     is_control = control_mask(table, control)
     check_control(table, control)
     scores = score_matrix(table, rules, method=method)
+    refuse_copied_cells(table[k.SAMPLE], scores, "cells")
     has_null = any(f"{method}_z{k.SEP}{s}" in table for s in rules.signatures)
     names = compartments_of(table)
     _warn_of_labels(np.unique(names), rules)
     samples = table[k.SAMPLE].astype(str).to_numpy(dtype=str)
     use, depth, profile = is_control & kept(table), log_depth(table), is_profile(table)
+    empty = without_counts(table)
+    if empty.any():
+        log.warning("%d cells hold no counts: they take no part and get no state", empty.sum())
+        use &= ~empty
     fits = {
         name: _Controls(
             Reader(rules, name),

@@ -56,6 +56,7 @@ __all__ = [
     "null_levels",
     "score_matrix",
     "tests_of",
+    "without_counts",
 ]
 
 log = logging.getLogger(__name__)
@@ -302,12 +303,16 @@ def log_depth(table: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
     ------
     InputError
         Some cells of a sample have a number and others have none: they cannot be compared at
-        equal depth, and to compare none of them so would change every cell.
+        equal depth, and to compare none of them so would change every cell. Or a number is
+        below 0.
     """
     for column in k.DEPTH:
         if column in table:
             counts = table[column].to_numpy(np.float64, na_value=np.nan)
             names = table[k.SAMPLE].astype(str).to_numpy()
+            if (counts < 0).any():
+                msg = f"sample {names[counts < 0][0]!r}: a cell has {counts.min():g} {column}"
+                raise InputError(msg, fix=f"drop the column {column} and score again")
             gaps = pd.Series(np.isnan(counts)).groupby(names, observed=True)
             share = gaps.mean()
             mixed = share[(share > 0) & (share < 1)]
@@ -382,6 +387,17 @@ def kept(table: pd.DataFrame) -> np.ndarray[Any, Any]:
     return flags(table[k.KEEP]).to_numpy(dtype=bool)
 
 
+def without_counts(table: pd.DataFrame) -> np.ndarray[Any, Any]:
+    """Tell which cells hold not one count, as far as counts are stated. Shape (cells,).
+
+    Such a cell says nothing, and has no depth to be compared at.
+    """
+    for column in k.DEPTH:
+        if column in table:
+            return np.asarray(table[column].to_numpy(np.float64, na_value=np.nan) == 0)
+    return np.zeros(len(table), dtype=bool)
+
+
 _MISSING: Final = ("", "NA", "NaN", "nan", "None", "<NA>")
 """Texts that say that no day is known."""
 
@@ -412,7 +428,7 @@ def judge(table: pd.DataFrame, calibration: Calibration) -> Judgement:
     panel, n = calibration.panel, len(table)
     names = compartments_of(table)
     samples = table[k.SAMPLE].astype(str).to_numpy(dtype=str)
-    use, depth = kept(table), log_depth(table)
+    use, empty, depth = kept(table), without_counts(table), log_depth(table)
     found = Judgement(
         np.full((n, len(panel.axes)), np.nan),
         np.full(n, np.nan),
@@ -422,7 +438,9 @@ def judge(table: pd.DataFrame, calibration: Calibration) -> Judgement:
         np.full(n, "", object),
         [],
     )
+    found.reason[empty] = "no counts"
     found.reason[~use] = "failed quality control"
+    use = use & ~empty
     for name in np.unique(names):
         rows = np.flatnonzero(use & (names == name))
         own = calibration.by_compartment.get(str(name))

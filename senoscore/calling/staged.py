@@ -18,7 +18,7 @@ import pandas as pd
 from senoscore import names as k
 from senoscore.calling.call import overrule
 from senoscore.calling.engine import Assigned, Learnt, assign, choose
-from senoscore.calling.evidence import control_mask, days_of, is_profile, kept
+from senoscore.calling.evidence import control_mask, days_of, is_profile, kept, without_counts
 from senoscore.calling.programme import Features, Plan, Programme, ProgrammeStats
 from senoscore.errors import DesignError, InputError
 from senoscore.io import atomic_path, remake
@@ -90,7 +90,8 @@ def judged(table: pd.DataFrame, control: Mapping[str, str], min_days: float) -> 
     day = days_of(table, own)
     rooms = table[k.COMPARTMENT].astype(str)
     late = own | (day >= min_days) | np.isnan(day)
-    use = kept(table) & late & (rooms != k.UNASSIGNED).to_numpy() & ~is_profile(table)
+    use = kept(table) & late & (rooms != k.UNASSIGNED).to_numpy()
+    use &= ~is_profile(table) & ~without_counts(table)
     dose = table[k.DOSE].astype(str).to_numpy() if k.DOSE in table else np.full(len(table), "")
     group = np.array([f"{d}|{g:g}" for d, g in zip(dose, day, strict=True)], dtype=object)
     group[own] = k.CONTROL

@@ -161,6 +161,7 @@ def compartments(
     substates: str | Path | pd.DataFrame | None = None,
     exclude: Sequence[str] = (),
     min_confidence: float = 0.5,
+    layer: str | None = None,
     copy: bool = False,
 ) -> ad.AnnData | None:
     r"""Assign every cell to a compartment, or to none, and to a sub-state where one is clear.
@@ -199,6 +200,8 @@ def compartments(
         Compartments that the markers may not give.
     min_confidence
         Below it (0..1) a cell is ``unassigned``, and has no sub-state.
+    layer
+        Layer to read, such as that of the counts; None is X.
     copy
         Leave the AnnData as it is and return a new one.
 
@@ -218,14 +221,14 @@ def compartments(
     Raises
     ------
     InputError
-        No such column, no cells, or no compartment with at least 3 markers in the matrix.
+        No such column or layer, no cells, or no compartment with at least 3 markers in the matrix.
     ConfigError
         The mapping or ``exclude`` names a compartment that does not exist, or a label is like
         none of them.
     """
     table = assign_compartments(
         adata, column=column, mapping=mapping, markers=markers, substates=substates,
-        exclude=exclude, min_confidence=min_confidence,
+        exclude=exclude, min_confidence=min_confidence, layer=layer,
     )  # fmt: skip
     target = adata.copy() if copy else adata
     if k.COMPARTMENT in target.obs and column != k.COMPARTMENT:
@@ -257,12 +260,13 @@ def assign_compartments(
     substates: str | Path | pd.DataFrame | None = None,
     exclude: Sequence[str] = (),
     min_confidence: float = 0.5,
+    layer: str | None = None,
 ) -> pd.DataFrame:
     """Return what :func:`compartments` writes, as a table.
 
     Parameters
     ----------
-    adata, column, mapping, markers, substates, exclude, min_confidence
+    adata, column, mapping, markers, substates, exclude, min_confidence, layer
         As in :func:`compartments`.
 
     Returns
@@ -298,7 +302,7 @@ def assign_compartments(
     assigned = np.full(adata.n_obs, k.UNASSIGNED, dtype=object) if labels is None else labels
     confidence = np.ones(adata.n_obs, dtype=np.float32)
     start, needed = 0, sets is not None or within
-    read = rows_of(adata, values_of(adata)) if needed else ()
+    read = rows_of(adata, values_of(adata, layer), layer) if needed else ()
     total = adata.n_obs if needed else 0
     for rows in track(read, "cells placed", total=total, size=lambda r: len(r.mean)):
         here = slice(start, start + len(rows.mean))

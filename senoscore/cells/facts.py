@@ -16,8 +16,15 @@ if TYPE_CHECKING:
 __all__ = ["gene_symbols", "organism_of", "values_of"]
 
 
-def values_of(adata: ad.AnnData) -> str:
-    """Kind of the values of X: as stated in ``uns["senoscore"]``, else by all of them.
+def values_of(adata: ad.AnnData, layer: str | None = None) -> str:
+    """Kind of the values of X or a layer: as stated for X, else by all of them.
+
+    Parameters
+    ----------
+    adata
+        In memory or backed.
+    layer
+        Name of a layer; None is X, of which ``uns["senoscore"]`` may state the kind.
 
     Returns
     -------
@@ -26,14 +33,15 @@ def values_of(adata: ad.AnnData) -> str:
     Raises
     ------
     InputError
-        Nothing is stated, and there are values that no expression can have.
+        There is no such layer; or nothing is stated, and there are values that no expression can
+        have.
     """
-    stated = dict(adata.uns.get(k.UNS, {})).get("values")
+    stated = dict(adata.uns.get(k.UNS, {})).get("values") if layer is None else None
     if stated in KINDS:
         return str(stated)
-    facts = scan_values(iter_blocks(adata), sums=False)
+    facts = scan_values(iter_blocks(adata, layer=layer), sums=False)
     cells, genes = adata.obs_names.astype(str), adata.var_names.astype(str)
-    return decide_values(facts, "auto", where="X", cells=list(cells), genes=list(genes))
+    return decide_values(facts, "auto", where=layer or "X", cells=list(cells), genes=list(genes))
 
 
 def organism_of(adata: ad.AnnData) -> str:

@@ -160,9 +160,9 @@ class Rows(NamedTuple):
         return z
 
 
-def rows_of(adata: ad.AnnData, values: str) -> Iterator[Rows]:
+def rows_of(adata: ad.AnnData, values: str, layer: str | None = None) -> Iterator[Rows]:
     """All cells, some thousands at a time, from disk where the matrix is backed."""
-    for stored in iter_blocks(adata):
+    for stored in iter_blocks(adata, layer=layer):
         block = stored.to_csr().astype(np.float64)
         if values != k.LOGNORM:
             total = np.asarray(block.sum(axis=1)).ravel()

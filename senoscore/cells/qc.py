@@ -50,6 +50,7 @@ def qc(
     min_genes: int = 200,
     doublets: str = "auto",
     seed: int = 0,
+    layer: str | None = None,
     copy: bool = False,
 ) -> ad.AnnData | None:
     """Measure every cell and mark which to keep; no cell is removed.
@@ -77,6 +78,8 @@ def qc(
         ``off``: not looked for.
     seed
         Seed of scrublet's simulated doublets.
+    layer
+        Layer to measure, such as that of the counts; None is X.
     copy
         Leave the AnnData as it is and return a new one.
 
@@ -96,11 +99,11 @@ def qc(
     Raises
     ------
     InputError
-        No such obs column.
+        No such obs column or layer.
     """
     cells, samples = quality(
         adata, sample=sample, mads=mads, min_counts=min_counts, min_genes=min_genes,
-        doublets=doublets, seed=seed,
+        doublets=doublets, seed=seed, layer=layer,
     )  # fmt: skip
     if samples["limit_counts"].isna().all() and len(samples):
         log.warning("%s", samples["note"].iloc[0])
@@ -124,12 +127,13 @@ def quality(
     min_genes: int = 200,
     doublets: str = "auto",
     seed: int = 0,
+    layer: str | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return what :func:`qc` measures, as tables.
 
     Parameters
     ----------
-    adata, sample, mads, min_counts, min_genes, doublets, seed
+    adata, sample, mads, min_counts, min_genes, doublets, seed, layer
         As in :func:`qc`.
 
     Returns
@@ -144,14 +148,14 @@ def quality(
     Raises
     ------
     InputError
-        No such obs column.
+        No such obs column or layer.
     """
     if sample not in adata.obs:
         msg = f"obs has no column {sample!r}"
         raise InputError(msg, fix=f"columns there: {', '.join(map(str, adata.obs.columns))}")
     facts = dict(adata.uns.get(k.UNS, {}))
-    cells = _metrics(adata, sample)
-    assay, values = str(facts.get("assay", "sc")), values_of(adata)
+    assay, values = str(facts.get("assay", "sc")), values_of(adata, layer)
+    cells = _metrics(adata, sample, layer)
     if values != k.COUNTS:  # a sum of logarithms, or of shares, is no depth
         cells["n_counts"] = np.nan
     if values == k.LOGNORM:
@@ -172,7 +176,7 @@ def quality(
         failed.loc[of.index, "high_mt"] = of["pct_mt"] > limits["limit_pct_mt"]
         good = of.index[~failed.loc[of.index].any(axis=1)]
         if doublets == "auto":
-            score, called, said = _doublets(adata, good.to_numpy(), seed=seed)
+            score, called, said = _doublets(adata, good.to_numpy(), seed=seed, layer=layer)
             cells.loc[good, "doublet_score"] = score
             failed.loc[good, "doublet"] = called
             note = "; ".join(filter(None, (note, said)))
@@ -180,15 +184,14 @@ def quality(
     return _verdict(cells, failed, pd.DataFrame(rows))
 
 
-def _metrics(adata: ad.AnnData, sample: str) -> pd.DataFrame:
+def _metrics(adata: ad.AnnData, sample: str, layer: str | None) -> pd.DataFrame:
     """Counts, genes and mitochondrial share of every cell, block by block."""
     mito = np.array([name.upper().startswith("MT-") for name in gene_symbols(adata)])
     every = np.stack([np.ones(adata.n_vars), mito], axis=1)
     total = np.zeros((adata.n_obs, 2))
     n_genes = np.zeros(adata.n_obs, dtype=np.int64)
-    blocks = track(
-        iter_blocks(adata), "cells measured", total=adata.n_obs, size=lambda b: b.stop - b.start
-    )
+    read = iter_blocks(adata, layer=layer)
+    blocks = track(read, "cells measured", total=adata.n_obs, size=lambda b: b.stop - b.start)
     for block in blocks:
         X = block.to_csr()
         total[block.start : block.stop] = X @ every
@@ -244,7 +247,9 @@ def _robust(values: NDArray[np.float64], *, floor: float) -> tuple[float, float]
     return centre, max(floor, _MAD_TO_SD * float(np.median(np.abs(values - centre))))
 
 
-def _doublets(adata: ad.AnnData, rows: NDArray[np.int64], *, seed: int) -> tuple[Any, Any, str]:
+def _doublets(
+    adata: ad.AnnData, rows: NDArray[np.int64], *, seed: int, layer: str | None
+) -> tuple[Any, Any, str]:
     """Scores and calls of one sample's good cells, or NaN, none, and why."""
     if len(rows) < _MIN_CELLS_DOUBLETS:
         return np.nan, False, f"doublets not looked for: {len(rows)} cells, 200 are needed"
@@ -254,7 +259,7 @@ def _doublets(adata: ad.AnnData, rows: NDArray[np.int64], *, seed: int) -> tuple
 
     # About 0.8 % of multiplets per 1,000 cells loaded is what droplet methods give.
     expected = min(0.2, max(0.02, 8e-6 * len(rows)))
-    part = _cells(adata, rows)
+    part = _cells(adata, rows, layer)
     # Scrublet draws pairs by position: cells are put in an order that is their own, so that
     # the same cells give the same doublets in whatever order a file has them.
     order = _order_of_content(part)
@@ -293,13 +298,13 @@ def _order_of_content(X: sparse.csr_matrix) -> NDArray[np.intp]:
     return np.argsort(np.array(digests), kind="stable")
 
 
-def _cells(adata: ad.AnnData, rows: NDArray[np.int64]) -> sparse.csr_matrix:
+def _cells(adata: ad.AnnData, rows: NDArray[np.int64], layer: str | None) -> sparse.csr_matrix:
     """Some cells (ascending rows) in memory, as float32; only the stretch that has them is read."""
     wanted = np.zeros(adata.n_obs, dtype=bool)
     wanted[rows] = True
     parts = [
         block.to_csr()[wanted[block.start : block.stop]].astype(np.float32)
-        for block in iter_blocks(adata, rows=slice(int(rows[0]), int(rows[-1]) + 1))
+        for block in iter_blocks(adata, layer=layer, rows=slice(int(rows[0]), int(rows[-1]) + 1))
     ]
     return sparse.vstack(parts, format="csr")
 

@@ -20,6 +20,7 @@ from senoscore.study import (
     designed,
     one_per_sample,
     plain,
+    refuse_copied_cells,
     refuse_unknown_control,
     regions_apart,
     takes,
@@ -129,7 +130,8 @@ def burden(
     Raises
     ------
     InputError
-        A column is missing, a sample of the cells is not in ``samples``, no sample has a
+        A column is missing, a sample of the cells is not in ``samples``, two samples have the
+        same cells, no sample has a
         ``control`` that was asked for by name, or a treated sample is
         of a day before irradiation.
     """
@@ -148,6 +150,8 @@ def burden(
         raise InputError(msg, fix="give each cell a sample, or leave those cells out")
     label = cells[compartment].astype(object)
     cells[k.SAMPLE] = cells[sample].astype(str)
+    measured = [n for n in cells if n == k.INDEX or str(n).startswith(f"z{k.SEP}")]
+    refuse_copied_cells(cells[k.SAMPLE], cells[measured].to_numpy(np.float64), "cells")
     cells[k.COMPARTMENT] = label.where(label.notna(), k.UNASSIGNED).astype(str)
     unit = _unit(cells)
     if samples is None:

@@ -21,6 +21,7 @@ from .compare import units as units
 from .compare import values as values
 from .compare import wanted_measures as wanted_measures
 from .compare import without_controls as without_controls
+from .copies import refuse_copied_cells as refuse_copied_cells
 from .dose import DAYS_PER_UNIT as DAYS_PER_UNIT
 from .dose import to_days as to_days
 from .drugs import EXTRA_NUMBERS as EXTRA_NUMBERS
@@ -81,6 +82,7 @@ __all__ = [
     "raw_sheet",
     "read_datasets",
     "read_samples",
+    "refuse_copied_cells",
     "refuse_lookalikes",
     "refuse_unknown_control",
     "regions_apart",

@@ -62,6 +62,26 @@ def test_a_gap_in_the_depth_of_a_sample_is_no_reason_to_compare_at_none() -> Non
     sen.calibrate(adata)
 
 
+def test_a_cell_without_counts_takes_no_part_and_changes_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    adata = study()
+    control = np.flatnonzero((adata.obs["treatment"] == "control").to_numpy())
+    empty = adata.obs_names[[control[0], control[-1]]]  # one of each compartment
+    rest = adata[~adata.obs_names.isin(empty)].copy()
+    adata.obs.loc[empty, "n_counts"] = 0
+    summary, calls = answered(adata)
+    assert "2 cells hold no counts" in caplog.text
+    without, called = answered(rest)
+    pd.testing.assert_frame_equal(summary, without)
+    pd.testing.assert_frame_equal(calls.loc[called.index], called)
+    assert calls.loc[empty, "senescence_state"].tolist() == ["not_assessable"] * 2
+    assert calls.loc[empty, "senescence_reason"].tolist() == ["no counts"] * 2
+    adata.obs.loc[empty[0], "n_counts"] = -1
+    with pytest.raises(InputError, match="a cell has -1 n_counts"):
+        sen.calibrate(adata)
+
+
 def counted(rng: np.random.Generator) -> ad.AnnData:
     depth = np.exp(rng.normal(7, 0.6, 200))
     counts = rng.poisson(depth[:, None] * rng.dirichlet(np.ones(300)))

@@ -57,6 +57,25 @@ def test_values_without_counts_are_not_judged_and_that_is_said(
     assert set(adata.obs["n_counts"]) == {7}
 
 
+def test_a_layer_is_measured_as_x_would_be(tissue: ad.AnnData) -> None:
+    """X as scanpy leaves it, counts beside it: neither is taken for the other."""
+    adata = tissue.copy()
+    adata.layers["counts"] = adata.X.copy()
+    adata.X = adata.X.astype(np.float32).log1p()
+    adata.uns["senoscore"]["values"] = "lognorm"
+    sen.qc(adata, layer="counts")
+    sen.compartments(adata, layer="counts")
+    plain = tissue.copy()
+    sen.qc(plain)
+    sen.compartments(plain)
+    assert not plain.obs["keep"].all()
+    pd.testing.assert_frame_equal(adata.obs, plain.obs)
+    with pytest.raises(InputError, match="no layer 'raw_counts' — layers there: counts"):
+        sen.qc(adata, layer="raw_counts")
+    with pytest.raises(InputError, match="no layer 'raw_counts' — layers there: counts"):
+        sen.compartments(adata, layer="raw_counts")
+
+
 def test_compartments_are_written_and_survive_a_file(tissue: ad.AnnData, tmp_path: Path) -> None:
     adata = tissue.copy()
     assert sen.compartments(adata) is None

@@ -119,6 +119,7 @@ def test_excess_is_over_the_controls_that_the_trend_takes():
         ("core", 90.0, "irradiated", 30), ("margin", 90.0, "irradiated", 40),
     ]:  # fmt: skip
         cells = group(f"s{len(rows)}", "astrocyte", ["senescent"] * n + ["other"] * (100 - n))
+        cells["senescence_index"] += len(rows)  # else they would be copies
         own = {"region": region, "days_post_rt": day, "treatment": treatment}
         rows.append(cells.assign(**own, dose_gy=0.0 if treatment == "control" else 8.0))
     found = burden(pd.concat(rows, ignore_index=True)).set_index("sample")
