@@ -9,12 +9,13 @@ SMK    := $(BIN)/snakemake --cores $(CORES)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUTF8 := 1
 
-.PHONY: help demo dist docs test test-browser test-pythons test-slurm test-faults test-hostile lint format bench validate audit pins clean
+.PHONY: help demo dist docs test test-browser test-pythons test-other-python test-slurm test-faults test-hostile lint format bench validate audit pins clean
 help:
 	@echo "make demo    simulate an irradiated tissue and run the whole workflow on it"
 	@echo "make test    run the tests"
 	@echo "make test-browser  the report in a real browser (needs Chromium)"
 	@echo "make test-pythons  the tests on Python $(PYTHONS), those that are on the PATH or in pyenv"
+	@echo "make test-other-python  a few of them on the newest of these beside $(PYTHON), in minutes"
 	@echo "make lint    ruff, snakefmt, snakemake --lint, mypy"
 	@echo "make test-slurm    through a private SLURM, bit for bit as without (root, Debian)"
 	@echo "make test-faults   kill jobs, fill disks, skew clocks; then run again"
@@ -56,6 +57,12 @@ test-browser: $(VENV)/.browser
 # end, so that nothing passes for tested.
 test-pythons:
 	$(PYTHON) workflow/test_pythons.py $(PYTHONS) -- $(PYTEST_ARGS)
+
+# What another pandas, anndata or Python has changed before: tables, text columns, counting, a notebook.
+test-other-python:
+	$(PYTHON) workflow/test_pythons.py --beside $(PYTHONS) -- $(PYTEST_ARGS) tests/io tests/study \
+	    tests/scoring/test_shards.py tests/cells/test_verbs.py tests/inference/test_as_read.py \
+	    tests/run/test_notebook.py tests/test_readme.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -34,6 +34,19 @@ def find_python(version: str) -> Path | None:
     return None
 
 
+def other_end(versions: list[str], own: str) -> list[str]:
+    """Versions to look for beside `own`, the one of most use first: the newest, else the oldest."""
+    ascending = sorted(set(versions), key=lambda v: [int(part) for part in v.split(".")])
+    beside = [version for version in ascending if version != own]
+    return beside if own == ascending[-1] else beside[::-1]
+
+
+def makes_environments(python: Path) -> bool:
+    """Whether an interpreter came with what `venv` needs; that of a distribution may not."""
+    asked = [str(python), "-c", "import ensurepip, venv"]
+    return subprocess.run(asked, capture_output=True, check=False).returncode == 0  # noqa: S603
+
+
 def run_tests(version: str, python: Path, pytest_arguments: list[str]) -> int:
     """Set an environment up from the pins and run the tests in it; return the exit code."""
     folder = Path(f".venv-{version}")
@@ -48,23 +61,35 @@ def run_tests(version: str, python: Path, pytest_arguments: list[str]) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Test each version; 0 only where all were there and passed."""
+    """Test each version; 0 only where all that had to be there were, and passed."""
     own, _, passed_on = " ".join(arguments).partition(" -- ")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("versions", nargs="+", help="such as 3.11 3.13")
+    beside = "only one beside the Python that runs this, the newest first; none is no error"
+    parser.add_argument("--beside", action="store_true", help=beside)
+    given = parser.parse_args(own.split())
+    here = "{}.{}".format(*sys.version_info[:2])
+    wanted = other_end(given.versions, here) if given.beside else given.versions
     outcome = {}
-    for version in parser.parse_args(own.split()).versions:
+    for version in wanted:
         python = find_python(version)
-        if python is None:
+        if python is None or (given.beside and not makes_environments(python)):
             outcome[version] = "not there (install it, or name others: make test-pythons PYTHONS=…)"
             continue
         sys.stdout.write(f"== Python {version}: {python}\n")
         sys.stdout.flush()
         code = run_tests(version, python, passed_on.split())
         outcome[version] = "passed" if code == 0 else f"failed (exit code {code})"
+        if given.beside:
+            break
     for version, said in outcome.items():
         sys.stdout.write(f"Python {version}: {said}\n")
-    return 0 if all(said == "passed" for said in outcome.values()) else 1
+    ran = [said for said in outcome.values() if not said.startswith("not there")]
+    if given.beside:
+        if not ran:
+            sys.stdout.write(f"No Python beside {here} to test with: nothing was tested here.\n")
+        return 0 if all(said == "passed" for said in ran) else 1
+    return 0 if ran and all(said == "passed" for said in outcome.values()) else 1
 
 
 if __name__ == "__main__":

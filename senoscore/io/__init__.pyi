@@ -6,6 +6,7 @@ from .blocks import find_layer as find_layer
 from .blocks import iter_blocks as iter_blocks
 from .blocks import iter_matrix as iter_matrix
 from .blocks import memory_blocks as memory_blocks
+from .blocks import no_layer as no_layer
 from .blocks import prefetch as prefetch
 from .canonical import Canonical as Canonical
 from .canonical import read_canonical as read_canonical
@@ -76,6 +77,7 @@ __all__ = [
     "load_yaml",
     "memory_blocks",
     "need_extra",
+    "no_layer",
     "odd_path",
     "open_h5",
     "parquet_columns",

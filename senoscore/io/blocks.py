@@ -32,7 +32,15 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-__all__ = ["Block", "find_layer", "iter_blocks", "iter_matrix", "memory_blocks", "prefetch"]
+__all__ = [
+    "Block",
+    "find_layer",
+    "iter_blocks",
+    "iter_matrix",
+    "memory_blocks",
+    "no_layer",
+    "prefetch",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -163,12 +171,18 @@ def find_layer(file: h5py.File, layer: str | None) -> Matrix:
     return describe(node)
 
 
+def no_layer(adata: AnnData, layer: str) -> InputError:
+    """Error for a layer that an AnnData does not have, with those that it has."""
+    # From anndata 0.13 on, X is among the layers, as None.
+    there = ", ".join(sorted(str(name) for name in adata.layers if name is not None))
+    return InputError(f"there is no layer {layer!r}", fix=f"layers there: {there or 'none'}")
+
+
 def _from_anndata(
     adata: AnnData, layer: str | None, block_size: int, rows: slice | None
 ) -> Iterator[Block]:
     if layer is not None and layer not in adata.layers:
-        msg = f"there is no layer {layer!r}"
-        raise InputError(msg, fix=f"layers there: {', '.join(sorted(adata.layers)) or 'none'}")
+        raise no_layer(adata, layer)
     X = adata.X if layer is None else adata.layers[layer]
     if X is None:
         raise InputError("the AnnData has no X", fix="name a layer")

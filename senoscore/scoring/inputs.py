@@ -11,7 +11,7 @@ import pandas as pd
 from senoscore import names as k
 from senoscore.errors import InputError
 from senoscore.ingest import LOG_MAX
-from senoscore.io import iter_blocks, memory_blocks
+from senoscore.io import iter_blocks, memory_blocks, no_layer
 from senoscore.kernels import (
     ABOVE,
     BEYOND,
@@ -416,9 +416,7 @@ def from_anndata(
             raise InputError("the AnnData has no raw", fix="name a layer, or leave layer out")
         X, var_names, where = adata.raw.X, pd.Index(adata.raw.var_names), "AnnData.raw"
     elif layer is not None and layer not in adata.layers:
-        there = ", ".join(sorted(map(str, adata.layers.keys()))) or "none"
-        msg = f"there is no layer {layer!r}"
-        raise InputError(msg, fix=f"layers there: {there}")
+        raise no_layer(adata, layer)
     elif hasattr(adata, "isbacked") and adata.isbacked:
         X = None
     else:

@@ -15,6 +15,7 @@ from senoscore.errors import InputError
 from senoscore.simulation.tissue import design
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -70,10 +71,14 @@ def test_a_layer_is_measured_as_x_would_be(tissue: ad.AnnData) -> None:
     sen.compartments(plain)
     assert not plain.obs["keep"].all()
     pd.testing.assert_frame_equal(adata.obs, plain.obs)
-    with pytest.raises(InputError, match="no layer 'raw_counts' — layers there: counts"):
-        sen.qc(adata, layer="raw_counts")
-    with pytest.raises(InputError, match="no layer 'raw_counts' — layers there: counts"):
-        sen.compartments(adata, layer="raw_counts")
+    lacking: list[Callable[[], object]] = [
+        lambda: sen.qc(adata, layer="raw_counts"),
+        lambda: sen.compartments(adata, layer="raw_counts"),
+        lambda: sen.score(adata, {"a": ["CDKN1A"]}, layer="raw_counts"),
+    ]
+    for ask in lacking:
+        with pytest.raises(InputError, match="no layer 'raw_counts' — layers there: counts$"):
+            ask()
 
 
 def test_compartments_are_written_and_survive_a_file(tissue: ad.AnnData, tmp_path: Path) -> None:

@@ -77,3 +77,28 @@ def test_a_python_that_is_not_there_is_no_pass(monkeypatch, capsys) -> None:
     assert module.main(["1", "--", "-n", "2"]) == 0
     assert module.main(["1", "2"]) == 1
     assert "Python 2: not there" in capsys.readouterr().out
+
+
+def test_beside_this_python_the_newest_is_tested_and_none_is_no_error(monkeypatch, capsys) -> None:
+    module = script("test_pythons")
+    assert module.other_end(["3.9", "3.11", "3.10"], "3.10") == ["3.11", "3.9"]
+    assert module.other_end(["3.9", "3.11", "3.10"], "3.11") == ["3.9", "3.10"]
+    here = "{}.{}".format(*sys.version_info[:2])
+    there, tested, code = {here, "3.98", "3.97"}, [], 0
+
+    def run_tests(version: str, *_: object) -> int:
+        tested.append(version)
+        return code
+
+    monkeypatch.setattr(module, "find_python", lambda v: Path(v) if v in there else None)
+    monkeypatch.setattr(module, "makes_environments", lambda python: str(python) != "3.97")
+    monkeypatch.setattr(module, "run_tests", run_tests)
+    assert module.main(["--beside", here, "3.97", "3.98", "3.99", "--", "-n", "2"]) == 0
+    assert tested == ["3.98"]
+    assert "Python 3.99: not there" in capsys.readouterr().out
+    code = 1
+    assert module.main(["--beside", here, "3.98"]) == 1
+    there.remove("3.98")
+    assert module.main(["--beside", here, "3.97", "3.98"]) == 0
+    assert f"No Python beside {here}" in capsys.readouterr().out
+    assert tested == ["3.98", "3.98"]
