@@ -77,7 +77,7 @@ def test_a_layer_is_measured_as_x_would_be(tissue: ad.AnnData) -> None:
         lambda: sen.score(adata, {"a": ["CDKN1A"]}, layer="raw_counts"),
     ]
     for ask in lacking:
-        with pytest.raises(InputError, match="no layer 'raw_counts' — layers there: counts$"):
+        with pytest.raises(InputError, match=r"no layer 'raw_counts' — layers there: counts$"):
             ask()
 
 
