@@ -12,7 +12,7 @@ from senoscore.errors import InputError
 from senoscore.study import refuse_copied_cells
 from tests.calling.test_invariances import study
 
-SAID = r"samples 'again' and 's\d+' hold the same values — keep one: a copy is no replicate"
+SAID = r"samples 'again' and 's\d+' hold the same values — keep one: a copy is not a replicate"
 
 
 def with_a_copy(treatment: str) -> ad.AnnData:
