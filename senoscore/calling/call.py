@@ -253,7 +253,8 @@ def call(
     (against all control cells of the run) and ``obs["senescence_score"]`` (control SDs), NaN
     where the panel decided, and in ``uns["senoscore"]`` the tables ``programme`` (compartment,
     gene, kind, weight, shift, covariance, prior, control mean and SD, stability, source),
-    ``prevalence`` (sample, compartment, n_cells, prevalence with a 95 % interval, shifted) and
+    ``prevalence`` (sample, compartment, n_judged, prevalence with a 95 % interval, shifted,
+    n_beyond, arrested with a 95 % interval) and
     ``engines`` (compartment, engine, reason, n_senescent, wrong_at_most: a 95 % bound on the
     wrong ones among the senescent cells, NaN for the panel).
 

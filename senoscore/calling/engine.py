@@ -24,7 +24,7 @@ from scipy import sparse
 
 from senoscore import names as k
 from senoscore.calling.learned import call_cells
-from senoscore.calling.prevalence import prevalence
+from senoscore.calling.prevalence import ARREST_QUANTILE, prevalence
 from senoscore.calling.programme import Features, ProgrammeStats, learn, plan_folds
 from senoscore.cells import gene_symbols, organism_of, values_of
 from senoscore.errors import DesignError, InputError
@@ -70,6 +70,7 @@ _DEPTH_FOLD: Final = 1.5
 """Beyond it the call errs: at half the depth 3 % of cells that are not senescent were called."""
 _MIN_GENES: Final = 50
 _MIDDLE_LOG_DEPTH: Final = 8.0
+_ROW: Final = [k.SAMPLE, k.COMPARTMENT]
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,10 @@ class Learnt:
         ``covariance`` (excess within irradiated samples), ``prior`` (published effect of DNA
         damage), ``stability`` (correlation of the weights between folds), ``source``.
     prevalence
-        One row a sample and compartment: ``n_cells``, ``prevalence``, ``prevalence_lo``,
-        ``prevalence_hi`` (95 %), ``shifted`` (the whole sample moved: not a mixture).
+        One row a sample and compartment: ``n_judged``, ``prevalence``, ``prevalence_lo``,
+        ``prevalence_hi`` (95 %), ``shifted`` (the whole sample moved: not a mixture); ``arrested``
+        with its interval: the share that is arrested along the programme, whatever it secretes,
+        from ``n_beyond`` cells beyond the 90 % quantile of control cells.
     note
         What could not be judged, and why.
     """
@@ -483,9 +486,10 @@ def judge_cells(
     own, room, n = who.sample[at], who.compartment[at], len(who.sample)
     plan = programme.plan
     arms = plan.treated[own]
+    required = tuple(_rules()["required"])
     calls = call_cells(
         scored.scores[at], programme.parts, own, room, arms, scored.depth[at], fdr=fdr,
-        required=tuple(_rules()["required"]), nuisance=scored.nuisance[at],
+        required=required, nuisance=scored.nuisance[at],
         identity=programme.identity,
     )  # fmt: skip
     total = programme.parts.index("total")
@@ -503,15 +507,33 @@ def judge_cells(
         {
             k.SAMPLE: [plan.samples[i] for i in amounts.sample],
             k.COMPARTMENT: [plan.compartments[i] for i in amounts.compartment],
-            "n_cells": amounts.n,
+            "n_judged": amounts.n,
             "prevalence": amounts.share,
             "prevalence_lo": amounts.lower,
             "prevalence_hi": amounts.upper,
             "shifted": amounts.shift,
         }
-    )
+    ).merge(_arrested(calls.arrest(required), own, room, plan), on=_ROW, how="left")
     whole = sorted({plan.compartments[c] for c in room[calls.moved]})
     return cells, table, note_of(programme, calls.like, whole, calls.few)
+
+
+def _arrested(along: Floats, sample: Ints, compartment: Ints, plan: Plan) -> pd.DataFrame:
+    """Cells beyond the control quantile of arrest, and the share that this says, by sample."""
+    found = prevalence(
+        along, sample, compartment, plan.treated[sample], subject=plan.subjects[sample],
+        quantile=ARREST_QUANTILE,
+    )  # fmt: skip
+    return pd.DataFrame(
+        {
+            k.SAMPLE: [plan.samples[i] for i in found.sample],
+            k.COMPARTMENT: [plan.compartments[i] for i in found.compartment],
+            "n_beyond": found.beyond,
+            "arrested": found.share,
+            "arrested_lo": found.lower,
+            "arrested_hi": found.upper,
+        }
+    )
 
 
 def _passes(cells: pd.DataFrame) -> Bools:

@@ -58,6 +58,9 @@ class Calls:
         Cells of samples that moved as a whole along the programme, shape (n_cells,).
     own_tail
         Compartments (codes) judged by their own controls too.
+    beside
+        Distance from the median control along each nuisance, 1 at the controls' 90 % quantile,
+        shape (n_cells, n_nuisances).
     explained
         Cells that would be called, were they not explained by a nuisance, shape (n_cells,).
     like
@@ -74,9 +77,34 @@ class Calls:
     called: Bools
     moved: Bools
     own_tail: tuple[int, ...]
+    beside: Floats
     explained: Bools
     like: tuple[tuple[int, int], ...]
     few: int = 0
+
+    def arrest(self, required: Sequence[str]) -> Floats:
+        """How far each cell is along the required kinds, free of what else is learnt.
+
+        Secretion is no part of it, so that a drug that silences the SASP does not move it. A cell
+        that is further along a nuisance (quiescence, say) than along arrest is no evidence of it
+        and lies below every other, in controls as in the irradiated.
+
+        Parameters
+        ----------
+        required
+            Names of the kinds; of several the lowest counts.
+
+        Returns
+        -------
+        Shape (n_cells,), in the units of ``aligned``; NaN where a cell is not judged, or no gene
+        of these kinds has a weight in its compartment.
+        """
+        of = self.aligned[:, [self.parts.index(kind) for kind in required]]
+        along = np.min(of, axis=1) if len(required) else np.full(len(self.q), np.nan)
+        if self.beside.shape[1] and np.isfinite(along).any():
+            elsewhere = np.nan_to_num(self.beside, nan=-np.inf).max(axis=1) > along
+            along = np.where(elsewhere, np.nanmin(along) - 1, along)
+        return along
 
 
 def call_cells(
@@ -160,8 +188,9 @@ def call_cells(
         explained |= called
         called = np.zeros(len(called), dtype=bool)
     return Calls(
-        parts, aligned, p, conjunction, q, called, moved, tuple(sorted(tails)), explained, like, few
-    )
+        parts, aligned, p, conjunction, q, called, moved, tuple(sorted(tails)),
+        np.column_stack(beside) if beside else np.empty((len(sample), 0)), explained, like, few,
+    )  # fmt: skip
 
 
 def _explained(

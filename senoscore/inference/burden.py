@@ -54,6 +54,10 @@ _NUMBERS: Final = (k.DOSE, "n_fractions", "bed_gy", "eqd2_gy", k.DAYS)
 _FACTS: Final = (k.DATASET, "assay", "organism")
 _LOWER: Final = "excess is a lower bound on prevalence"
 _MISSES: Final = "cells called at the stated false discovery rate: what is missed comes on top"
+_ESTIMATED: Final = (
+    "prevalence", "prevalence_lo", "prevalence_hi", "arrested", "arrested_lo", "arrested_hi",
+    "n_beyond", "n_judged",
+)  # fmt: skip
 _ALIKE: Final = [k.COMPARTMENT, *KINDS]
 """Rows that may share a control: nuclei are no baseline of cells, mice none of patients."""
 
@@ -97,8 +101,9 @@ def burden(
         Days after irradiation before which the pattern is an acute damage response (status
         ``acute``).
     prevalence
-        Estimated senescent shares (sample, compartment, prevalence, prevalence_lo,
-        prevalence_hi, shifted); None takes those that :func:`senoscore.call` left in an AnnData.
+        Estimated senescent and arrested shares (sample, compartment, n_judged, prevalence,
+        prevalence_lo, prevalence_hi, shifted, n_beyond, arrested, arrested_lo, arrested_hi);
+        None takes those that :func:`senoscore.call` left in an AnnData.
     rates
         ``.rates`` of the calibration: how often control cells fulfil rules; None leaves
         ``control_escaped`` and ``control_acute`` empty.
@@ -118,6 +123,9 @@ def burden(
     some, as :func:`senoscore.trend` compares), ``excess`` (fraction - control_fraction, a lower
     bound on the share of cells that irradiation changed, because the cut has a miss rate),
     ``prevalence`` with its 95 % interval and ``shifted`` (share estimated without naming cells),
+    ``arrested`` with its 95 % interval (share that is arrested along the learnt programme, whatever
+    it secretes; from ``n_beyond`` of ``n_judged`` cells further along arrest than nine in ten
+    control cells: docs/call.md),
     ``rule_fraction``, ``rule_control_fraction`` and ``rule_excess`` (the same three by the panel's
     rule), ``control_escaped`` and ``control_acute`` (how often control cells would be of those
     states), ``share`` (of the kept cells of the sample, or region),
@@ -363,12 +371,12 @@ def _amounts(
     rates: pd.DataFrame | None,
 ) -> None:
     """Put the estimated prevalence in, and how often controls would be of the unrated states."""
-    names = ["prevalence", "prevalence_lo", "prevalence_hi", "shifted"]
+    names = [*_ESTIMATED, "shifted"]
     table[names[:-1]], table["shifted"] = np.nan, ""
     if prevalence is not None and len(prevalence) and unit == [k.SAMPLE]:
         by = [k.SAMPLE, k.COMPARTMENT]
         own = prevalence.assign(**{name: prevalence[name].astype(str) for name in by})
-        found = own.set_index(by)[names].reindex(pd.MultiIndex.from_frame(table[by]))
+        found = own.set_index(by).reindex(pd.MultiIndex.from_frame(table[by]), columns=names)
         known = found["prevalence"].notna().to_numpy()
         for name in names[:-1]:
             table[name] = found[name].to_numpy(dtype=float)
@@ -460,7 +468,7 @@ def _ordered(table: pd.DataFrame) -> pd.DataFrame:
     front += ["n_cells", "n_assessable"]
     front += [f"n_{state}" for state in k.STATES] + ["n_positive", "n_called", "engine"]
     front += ["fraction", "fraction_lo", "fraction_hi", "control_fraction", "excess"]
-    front += ["prevalence", "prevalence_lo", "prevalence_hi", "shifted"]
+    front += [*_ESTIMATED[:3], "shifted", *_ESTIMATED[3:]]
     front += ["rule_fraction", "rule_control_fraction", "rule_excess"]
     front += ["control_escaped", "control_acute", "share"]
     rest = [name for name in table if name not in (*front, "status", "note")]

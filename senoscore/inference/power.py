@@ -11,7 +11,7 @@ from scipy import optimize
 from senoscore import names as k
 from senoscore.errors import InputError
 from senoscore.kernels import chi2_ppf, t_ppf
-from senoscore.study import ARM, FRACTIONS, prepared, takes
+from senoscore.study import ARM, prepared, takes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +36,7 @@ POWER_COLUMNS: Final = (
 )  # fmt: skip
 _ARMS: Final = {"two_arms": 2, "interaction": 4, "paired": 1}
 _WANTED: Final = 0.8
+_CALLED: Final = ("fraction_senescent", "fraction_acute")
 _MOST: Final = 200
 
 
@@ -205,7 +206,7 @@ def spread_of(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataFrame
     table = prepared(burden, control=control)
     rows = []
     for compartment, own in table.groupby(k.COMPARTMENT, sort=True, observed=True):
-        value = own[list(FRACTIONS)].bfill(axis=1).iloc[:, 0]
+        value = own[list(_CALLED)].bfill(axis=1).iloc[:, 0]
         of = own.assign(y=value).dropna(subset=["y"])
         where = [k.SUBJECT, *ARM, k.DAYS, "region"]
         of[where] = of[where].fillna("")

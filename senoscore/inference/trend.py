@@ -97,7 +97,8 @@ def trend(
         10 to 13 % (docs/statistics.md).
     measures
         ``fraction_senescent`` and ``fraction_acute`` (cells that fulfil the panel's rule, at days
-        at which that can be senescence and before), ``index_mean``, ``z:<axis>``,
+        at which that can be senescence and before), ``fraction_arrested`` (cells further along the
+        learnt arrest than nine in ten control cells), ``index_mean``, ``z:<axis>``,
         ``<method>:<signature>``; default the fractions, the index, all axes, SASP families and
         a few senescence signatures.
 

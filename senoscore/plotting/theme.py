@@ -117,6 +117,7 @@ _PRETTY = {
     "nk_t_cytotoxic": "NK and T cytotoxicity",
     "index_mean": "Senescence index",
     "fraction_senescent": "Senescent cells",
+    "fraction_arrested": "Cells beyond most controls in arrest",
     "trend_log1p_days": "Trend over log(1 + days)",
     "senmayo": "SenMayo",
     "cellage": "CellAge",

@@ -28,6 +28,7 @@ _ADVICE: Final = "Research use, not medical advice."
 _BURDEN: Final = ("falls", "rises", "stays", "not_shown", "underpowered", k.NOT_TESTABLE)
 _FACTS: Final[dict[str, tuple[str, ...]]] = {
     "burden": _BURDEN,
+    "arrested_burden": _BURDEN,
     "arrest": (*_BURDEN, "mixed"),
     "sasp": (*_BURDEN, "mixed"),
     "tumour": ("lower", "higher", "open", "absent"),
@@ -38,10 +39,13 @@ _QUESTION: Final = "drug_in_irradiated"
 EFFICACY_COLUMNS: Final = (
     k.COMPARTMENT, "stratum", "side", k.TREATMENT, "against", k.DRUG, *ARM[1:], k.DAYS,
     "n_treated", "n_control", "word", "means", "burden", "burden_measure", "burden_estimate",
-    "burden_ci_lo", "burden_ci_hi", "burden_q", "burden_p_stays", "burden_detectable", "arrest",
-    "sasp",
+    "burden_ci_lo", "burden_ci_hi", "burden_q", "burden_p_stays", "burden_detectable",
+    "arrested_burden", "arrested_burden_estimate", "arrested_burden_ci_lo",
+    "arrested_burden_ci_hi", "arrested_burden_q", "arrested_burden_p_stays",
+    "arrested_burden_detectable", "arrest", "sasp",
     "sasp_falls", "sasp_rises", "n_sasp", "evidence", "note",
 )  # fmt: skip
+_NUMBERS: Final = ("estimate", "ci_lo", "ci_hi", "q", "p_stays", "detectable")
 _KEYS: Final = [k.COMPARTMENT, "stratum", k.TREATMENT, "against", *ARM[1:], k.DAYS]
 
 
@@ -60,6 +64,7 @@ class Words:
     """Measures that the facts are of, and the rules of both tables."""
 
     burden: tuple[str, ...]
+    arrested_burden: tuple[str, ...]
     arrest: tuple[str, ...]
     sasp: tuple[str, ...]
     words: tuple[_Word, ...]
@@ -93,11 +98,11 @@ def _read(path: Path) -> Words:
         msg = f"{path}: expected the sections {', '.join(sorted(sections))}"
         raise ConfigError(msg, fix="copy resources/efficacy.yaml and change it")
     measures = content["measures"]
-    known = isinstance(measures, dict) and set(measures) == {"burden", "arrest", "sasp"}
+    facts = ("burden", "arrested_burden", "arrest", "sasp")
+    known = isinstance(measures, dict) and set(measures) == set(facts)
     if not known or not all(isinstance(own, list) and own for own in measures.values()):
-        msg = f"{path}, measures: expected lists under burden, arrest and sasp"
+        msg = f"{path}, measures: expected lists under {', '.join(facts[:-1])} and {facts[-1]}"
         raise ConfigError(msg, fix="name columns of the burden table, or signatures")
-    facts = ("burden", "arrest", "sasp")
     lists = {name: tuple(map(str, measures[name])) for name in facts}
     return Words(
         **lists,
@@ -168,12 +173,14 @@ def efficacy(
     Returns
     -------
     One row a compartment, arm with a drug and time. ``word`` and what it ``means``; ``burden``,
-    ``arrest`` (axes without secretion, which a drug that only silences the SASP leaves) and
-    ``sasp`` are the verdicts it rests on: falls, rises, stays (equivalent by two one-sided tests),
-    not_shown, underpowered, not_testable; ``mixed`` where secretory families disagree.
-    ``burden_estimate`` and its 95 % interval, and ``burden_detectable``, the smallest change that
-    would mostly have been seen, are fractions (of the index where no cells are counted, and then
-    ``relevant`` and ``margin`` do not apply). ``sasp_falls`` and ``sasp_rises`` name families.
+    ``arrested_burden`` (cells further along the learnt arrest than nine in ten controls, which a
+    drug that only silences the SASP leaves), ``arrest`` (axes without secretion, asked where
+    nothing was learnt) and ``sasp`` are the verdicts it rests on: falls, rises, stays (equivalent
+    by two one-sided tests), not_shown, underpowered, not_testable; ``mixed`` where secretory
+    families disagree. ``burden_estimate`` and its 95 % interval, and ``burden_detectable``, the
+    smallest change that would mostly have been seen, are fractions, like those of
+    ``arrested_burden`` (of the index where no cells are counted, and then ``relevant`` and
+    ``margin`` do not apply). ``sasp_falls`` and ``sasp_rises`` name families.
 
     Raises
     ------
@@ -198,16 +205,29 @@ def efficacy(
         head = dict(zip(_KEYS, key, strict=True))
         head["side"] = "tumour" if head[k.COMPARTMENT] in tumour else "normal"
         head[k.DRUG] = of[k.DRUG].iloc[0]
-        burden = _burden(by, words, fdr=fdr, alpha=alpha, margin=margin, relevant=relevant)
+        burden, arrested = (
+            _fraction(by, of_fact, fdr=fdr, alpha=alpha, margin=margin, relevant=relevant)
+            for of_fact in (words.burden, words.arrested_burden)
+        )
         arrest = _families(by, words.arrest, fdr=fdr, alpha=alpha, margin=None, relevant=None)
         sasp = _sasp(by, words, fdr=fdr, alpha=alpha, margin=sasp_margin, relevant=sasp_relevant)
         verdict = _together(list(arrest.values()))
-        facts = {"burden": burden["burden"], "arrest": verdict, "sasp": sasp["sasp"]}
+        facts = {
+            "burden": burden["verdict"], "arrested_burden": arrested["verdict"], "arrest": verdict,
+            "sasp": sasp["sasp"],
+        }  # fmt: skip
         word = next(rule for rule in words.words if rule.holds(facts))
-        note = "; ".join(filter(None, [burden.pop("_note"), sasp.pop("_note"), _ADVICE]))
-        shown = "; ".join(filter(None, [burden.pop("_shown"), sasp.pop("_shown")]))
+        note = "; ".join(filter(None, [burden["note"], sasp.pop("_note"), _ADVICE]))
+        shown = "; ".join(
+            filter(
+                None,
+                [_said("burden", burden), _said("arrested burden", arrested), sasp.pop("_shown")],
+            )
+        )
         rows.append(
-            head | burden | sasp
+            head | {name: burden[name] for name in ("n_treated", "n_control")}
+            | {"burden_measure": burden["measure"]}
+            | _named("burden", burden) | _named("arrested_burden", arrested) | sasp
             | {"arrest": verdict, "word": word.name, "means": word.means, "evidence": shown,
                "note": note}
         )  # fmt: skip
@@ -231,14 +251,15 @@ def _verdict(
     return ("underpowered" if missed else "not_shown"), p_stays, shown
 
 
-def _burden(
-    by: Mapping[str, dict[str, Any]], words: Words, *, fdr: float, alpha: float,
+def _fraction(
+    by: Mapping[str, dict[str, Any]], measures: Sequence[str], *, fdr: float, alpha: float,
     margin: float | None, relevant: float,
 ) -> dict[str, Any]:  # fmt: skip
-    there = [name for name in words.burden if name in by]
+    """Verdict on the first measure that was tested, in plain fractions where it is one."""
+    there = [name for name in measures if name in by]
     if not there:
-        return {"burden": k.NOT_TESTABLE, "_note": "no burden", "_shown": "", "n_treated": 0,
-                "n_control": 0}  # fmt: skip
+        return {"verdict": "not_testable", "measure": "", "note": "no burden", "n_treated": 0,
+                "n_control": 0, **dict.fromkeys(_NUMBERS, np.nan)}  # fmt: skip
     tested = [name for name in there if by[name]["status"] == k.TESTED]
     name = (tested or there)[0]
     row = by[name]
@@ -252,20 +273,28 @@ def _burden(
         relevant=relevant if plain else None,
     )  # fmt: skip
     half = float(t_ppf(1 - alpha / 2, df)) * se if row["status"] == k.TESTED else np.nan
-    said = ""
-    if row["status"] == k.TESTED:
-        unit = "" if plain else " (index)"
-        said = (
-            f"burden{unit} {estimate:+.3g} [{estimate - half:.2g}, {estimate + half:.2g}], "
-            f"q {row['q']:.2g}, {shown:.2g} would mostly have been seen"
-        )
     return {
-        "n_treated": row["n_treated"], "n_control": row["n_control"], "burden": verdict,
-        "burden_measure": name, "burden_estimate": estimate, "burden_ci_lo": estimate - half,
-        "burden_ci_hi": estimate + half, "burden_q": row["q"], "burden_p_stays": p_stays,
-        "burden_detectable": shown, "_shown": said,
-        "_note": str(row["reason"] or "") if row["status"] != k.TESTED else "",
+        "verdict": verdict, "measure": name, "plain": plain,
+        "n_treated": row["n_treated"], "n_control": row["n_control"], "estimate": estimate,
+        "ci_lo": estimate - half, "ci_hi": estimate + half, "q": row["q"], "p_stays": p_stays,
+        "detectable": shown, "note": str(row["reason"] or "") if row["status"] != k.TESTED else "",
     }  # fmt: skip
+
+
+def _named(fact: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns of a fact that is a fraction."""
+    return {fact: found["verdict"]} | {f"{fact}_{name}": found[name] for name in _NUMBERS}
+
+
+def _said(fact: str, found: Mapping[str, Any]) -> str:
+    """A fact that was tested, with its numbers, in words."""
+    if not np.isfinite(found["q"]):
+        return ""
+    unit = "" if found["plain"] else " (index)"
+    return (
+        f"{fact}{unit} {found['estimate']:+.3g} [{found['ci_lo']:.2g}, {found['ci_hi']:.2g}], "
+        f"q {found['q']:.2g}, {found['detectable']:.2g} would mostly have been seen"
+    )
 
 
 def _families(
@@ -362,7 +391,7 @@ def _side(own: pd.DataFrame) -> str:
     asked = own[own["word"] != k.NOT_TESTABLE]
     if asked.empty:
         return "absent"
-    either = asked[["burden", "sasp"]]
+    either = asked[["burden", "arrested_burden", "sasp"]]
     if either.isin(["rises", "mixed"]).any(axis=None):
         return "higher"
     return "lower" if either.isin(["falls"]).any(axis=None) else "open"

@@ -29,7 +29,9 @@ _MEASURES: Final = ("fraction_senescent", "index_mean")
 _WORDS: Final = [
     k.COMPARTMENT, "stratum", k.TREATMENT, "against", k.DOSE, k.DAYS, "n_treated", "n_control",
     "word", "means", "burden", "burden_estimate", "burden_ci_lo", "burden_ci_hi", "burden_q",
-    "burden_detectable", "sasp", "sasp_falls", "sasp_rises", "note",
+    "burden_detectable", "arrested_burden", "arrested_burden_estimate",
+    "arrested_burden_ci_lo", "arrested_burden_ci_hi", "arrested_burden_q", "sasp",
+    "sasp_falls", "sasp_rises", "note",
 ]  # fmt: skip
 _ARMS_LEAD: Final = (
     "Arms against each other at the same time, with animals or patients as the unit. A word rests "

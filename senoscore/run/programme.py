@@ -43,6 +43,7 @@ PROGRAMME_COLUMNS: Final = (
 ENGINE_COLUMNS: Final = ("organism", "assay", k.COMPARTMENT, "engine", "reason", "note")
 PREVALENCE_COLUMNS: Final = (
     k.SAMPLE, k.COMPARTMENT, "n_judged", "prevalence", "prevalence_lo", "prevalence_hi", "shifted",
+    "n_beyond", "arrested", "arrested_lo", "arrested_hi",
 )  # fmt: skip
 
 
@@ -260,7 +261,7 @@ def programme_call(
             write_parquet(piece, out[place[name]])
         there = np.isfinite(cells["p"].to_numpy()) & (who.compartment >= 0)
         seen = {family.plan.compartments[i] for i in np.unique(who.compartment[there])}
-        amounts.append(amount.rename(columns={"n_cells": "n_judged"}))
+        amounts.append(amount)
         engines += _engines(family, seen, "too few cells in an arm", note)
         if note:
             log.warning("%s", note)

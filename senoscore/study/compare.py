@@ -198,11 +198,21 @@ def check_days(table: pd.DataFrame, *, control: str) -> None:
         raise InputError(msg, fix=f"it is a baseline: give it treatment {control!r}")
 
 
-FRACTIONS: Final = {"fraction_senescent": "ok", "fraction_acute": "acute"}
+FRACTIONS: Final = {
+    "fraction_senescent": "ok",
+    "fraction_acute": "acute",
+    "fraction_arrested": "ok",
+}
 """Status of the treated samples each is of: after and before the day from which the pattern can be
 senescence. The first counts called cells (``n_called``), the second those that fulfil the panel's
-rule (``n_positive``). Controls are in both."""
-_COUNTED: Final = {"fraction_senescent": "n_called", "fraction_acute": "n_positive"}
+rule (``n_positive``), the third those further along the learnt arrest than nine in ten control
+cells (``n_beyond``), there only where a programme was learnt. Controls are in all."""
+_COUNTED: Final = {
+    "fraction_senescent": ("n_called", "n_assessable"),
+    "fraction_acute": ("n_positive", "n_assessable"),
+    "fraction_arrested": ("n_beyond", "n_judged"),
+}
+_LEARNT: Final = "fraction_arrested"
 MATCHED_SETS: Final = "SD of matched gene sets"
 """Unit of an axis where no control cell of the compartment is there to standardise it by."""
 TRANSFORM: Final = "arcsine"
@@ -313,7 +323,6 @@ def prepared(burden: pd.DataFrame, transform: str = TRANSFORM, *, control: str) 
     bare = unirradiated(table, control)
     timeless = ~bare & table[k.DAYS].isna()
     table.loc[timeless & table["status"].isin(set(FRACTIONS.values())), "status"] = "no_time"
-    n = table["n_assessable"].to_numpy(dtype=float)
     counted = table["status"].isin(set(FRACTIONS.values()))
     # One offset for all samples of a compartment: half a cell of the median sample. With an
     # offset of half a cell of each sample's own, a sample of few cells would have the higher
@@ -325,8 +334,11 @@ def prepared(burden: pd.DataFrame, transform: str = TRANSFORM, *, control: str) 
         table["n_called"] = table["n_positive"]
     is_control = bare & counted  # with a drug too: what is not irradiated has no phase
     for name, status in FRACTIONS.items():
+        if not set(_COUNTED[name]) <= set(table):
+            continue
+        k_cells, n = (table[column].to_numpy(dtype=float) for column in _COUNTED[name])
         with np.errstate(invalid="ignore", divide="ignore"):
-            raw = table[_COUNTED[name]].to_numpy(dtype=float) / n
+            raw = k_cells / n
             logit = np.log((raw + half) / (1 - raw + half))
         scaled = logit if transform == "logit" else np.arcsin(np.sqrt(raw))
         usable = table["status"].eq(status) | is_control
@@ -395,7 +407,8 @@ def wanted_measures(
         A measure is no column.
     """
     means = [str(name).removeprefix(_MEAN) for name in burden if str(name).startswith(_MEAN)]
-    own = [*FRACTIONS, *(name for name in ("index_mean",) if name in table), *means]
+    fractions = [name for name in FRACTIONS if name != _LEARNT or _some(table, name)]
+    own = [*fractions, *(name for name in ("index_mean",) if name in table), *means]
     if measures is not None:
         chosen = [name.removeprefix(_MEAN) for name in measures]
         missing = [name for name in chosen if name not in own]
@@ -404,6 +417,10 @@ def wanted_measures(
             raise InputError(msg, fix=f"measures: {', '.join(own)}")
         return chosen
     return [name for name in own if name not in means or _by_default(name)]
+
+
+def _some(table: pd.DataFrame, name: str) -> bool:
+    return name in table and bool(table[name].notna().any())
 
 
 def _by_default(name: str) -> bool:

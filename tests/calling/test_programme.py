@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 
 from senoscore.calling.learned import call_cells
-from senoscore.calling.prevalence import prevalence
+from senoscore.calling.prevalence import ARREST_QUANTILE, prevalence
 from senoscore.calling.programme import Features, ProgrammeStats, learn, plan_folds
 
 N_GENES, N_PER = 80, 150
@@ -80,6 +80,43 @@ def test_planted_cells_are_called_and_others_are_not():
     share = prevalence(calls.aligned[:, 0], sample, code, treated)
     irradiated = treated[np.searchsorted(sample, share.sample)]
     assert share.share[irradiated].mean() == pytest.approx(truth[treated].mean(), abs=0.06)
+
+
+def test_arrest_alone_does_not_see_secretion_and_leaves_a_nuisance_what_it_explains():
+    """30 % of the irradiated are arrested: secretion, or a nuisance they have, is no part of it."""
+    rng = np.random.default_rng(7)
+    n = 1600
+    treated = np.arange(n) >= 800
+    sample = np.arange(n) // 200
+    depth, code = rng.normal(8, 0.3, n), np.zeros(n, dtype=int)
+    senescent = treated & (rng.random(n) < 0.3)
+    parts = ("total", "arrest", "other")
+
+    def share(*, secretes, nuisance):
+        scores = np.random.default_rng(8).normal(size=(n, 3))
+        scores[senescent, 1] += 4
+        scores[senescent, 2] += secretes
+        scores[:, 0] = scores[:, 1] + scores[:, 2]
+        level = np.random.default_rng(9).normal(size=(n, 1))
+        level[senescent, 0] += nuisance
+        calls = call_cells(scores, parts, sample, code, treated, depth, nuisance=level)
+        along = calls.arrest(("arrest",))
+        found = prevalence(along, sample, code, treated, quantile=ARREST_QUANTILE)
+        irradiated = treated[np.searchsorted(sample, found.sample)]
+        expected = (along > np.quantile(along[~treated], ARREST_QUANTILE))[treated].sum()
+        assert found.beyond[irradiated].sum() == expected
+        return float(found.share[irradiated].mean())
+
+    secreting = share(secretes=4, nuisance=0)
+    assert secreting == share(secretes=0, nuisance=0)
+    assert secreting == pytest.approx(senescent[treated].mean(), abs=0.05)
+    assert share(secretes=4, nuisance=30) < 0.05
+
+
+def test_a_score_that_does_not_vary_gives_no_share():
+    sample, treated = np.repeat([0, 1], 50), np.repeat([False, True], 50)
+    found = prevalence(np.zeros(100), sample, np.zeros(100, dtype=int), treated)
+    assert len(found.share) == 0
 
 
 def test_a_handful_of_cells_is_not_called():

@@ -110,6 +110,37 @@ def test_unknown_sample_and_column():
         burden(cells.drop(columns="senescence_state"), samples=SAMPLES)
 
 
+def test_cells_beyond_most_controls_in_arrest_are_a_fraction_of_those_judged():
+    """By hand: 4 of 40 in each control, 10 and 20 of 40 with irradiation; secretion has no part."""
+    names = ["c1", "c2", "t1", "t2"]
+    cells = pd.concat([group(s, "astrocyte", ["other"] * 50) for s in names], ignore_index=True)
+    sheet = pd.DataFrame(
+        {
+            "sample": names, "treatment": ["control"] * 2 + ["irradiated"] * 2,
+            "dose_gy": [0.0, 0.0, 8.0, 8.0], "days_post_rt": [0.0, 0.0, 14.0, 14.0],
+        }
+    )  # fmt: skip
+    learnt = pd.DataFrame(
+        {
+            "sample": names, "compartment": "astrocyte", "n_judged": 40, "n_beyond": [4, 4, 10, 20],
+            "prevalence": 0.1, "prevalence_lo": 0.0, "prevalence_hi": 0.2, "shifted": False,
+            "arrested": [0, 0, 0.17, 0.44], "arrested_lo": 0.0, "arrested_hi": 0.6,
+        }
+    )  # fmt: skip
+    table = burden(cells, samples=sheet, prevalence=learnt)
+    assert table["n_beyond"].tolist() == [4, 4, 10, 20]
+    assert table["arrested"].tolist() == [0, 0, 0.17, 0.44]
+    found = trend(table, measures=["fraction_arrested"])
+    row = found[found["question"] == "irradiated_vs_control"].iloc[0]
+    assert row["estimate_fraction"] == pytest.approx(0.275)
+    expected = np.arcsin(np.sqrt([0.25, 0.5])).mean() - np.arcsin(np.sqrt(0.1))
+    assert row["estimate"] == pytest.approx(expected)
+    assert row["unit"] == "radians (arcsine)"
+    without = burden(cells, samples=sheet)
+    assert "fraction_arrested" not in set(trend(without)["measure"])
+    assert without[["n_beyond", "arrested"]].isna().all(axis=None)
+
+
 def test_excess_is_over_the_controls_that_the_trend_takes():
     """Of the region, and of the day where two animals are; else of all days."""
     rows = []

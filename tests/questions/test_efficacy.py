@@ -101,6 +101,48 @@ def test_fewer_calls_without_less_arrest_are_no_fewer_senescent_cells(sasp: floa
     assert (row["arrest"], row["word"]) == ("not_testable", "fewer_called")
 
 
+def with_arrested(burden: float, arrested: float, sasp: float, *, se: float = 0.02) -> pd.DataFrame:
+    """As :func:`arms`, with the cells beyond most controls in arrest; its axis stays."""
+    table = arms(burden, sasp, arrest=0.0)
+    own = table[table["measure"] == "fraction_senescent"].assign(
+        measure="fraction_arrested", estimate=2 * arrested, se=2 * se, estimate_fraction=arrested,
+        fraction_se=se,
+    )  # fmt: skip
+    own["q"] = 2 * stats.t.sf(np.abs(own["estimate"] / own["se"]), own["df"])
+    return pd.concat([table, own], ignore_index=True)
+
+
+@pytest.mark.parametrize(
+    ("burden", "arrested", "sasp", "options", "word"),
+    [
+        (-0.2, -0.2, 0.0, {}, "senolytic_like"),
+        (0.0, -0.2, 0.0, {}, "senolytic_like"),  # what secretes less is no condition
+        (-0.2, -0.2, -2.0, {}, "both"),
+        (-0.2, 0.0, -2.0, {"margin": 0.05}, "senomorphic_like"),
+        (-0.2, 0.0, -2.0, {}, "sasp_falls"),  # a pure senomorphic: fewer cells are called
+        (-0.2, 0.0, -2.0, {"relevant": 0.01}, "fewer_called"),
+        (-0.2, 0.0, 0.0, {}, "fewer_called"),
+        (0.0, 0.2, 0.0, {}, "arrested_rises"),
+        (0.0, 0.2, -2.0, {"margin": 0.05}, "arrested_rises"),
+        (0.0, 0.0, 0.0, {"margin": 0.05, "sasp_margin": 0.8}, "no_effect"),
+    ],
+)
+def test_arrested_cells_tell_a_senolytic_from_a_senomorphic(
+    burden: float, arrested: float, sasp: float, options: dict[str, float], word: str
+) -> None:
+    row = efficacy(with_arrested(burden, arrested, sasp), **options).iloc[0]
+    assert row["word"] == word
+    assert row["arrested_burden_estimate"] == arrested
+    half = stats.t.ppf(0.975, 16) * 0.02
+    assert row["arrested_burden_ci_hi"] == pytest.approx(arrested + half)
+    assert f"arrested burden {arrested:+.3g}" in row["evidence"]
+
+
+def test_fewer_arrested_cells_speak_for_a_side() -> None:
+    row = side_by_side(efficacy(with_arrested(0.0, -0.2, 0.0))).iloc[0]
+    assert (row["tumour"], row["word"]) == ("lower", "lower_in_tumour")
+
+
 def test_families_that_disagree_are_mixed() -> None:
     table = arms(0.0, -2.0)
     other = table[table["measure"].str.startswith("z:sasp")].assign(
