@@ -3,14 +3,17 @@
 Compiled code is cached between runs. Where the package folder cannot be written to (a shared
 or read-only installation), the cache goes to the user's cache folder, or as a last resort to a
 private temporary one; the variable ``NUMBA_CACHE_DIR`` overrules both. The choice is made here,
-before numba is imported by any of the kernels.
+before numba is imported by any of the kernels. A second copy in the user's cache folder serves
+every other copy of the same source: :func:`shared_folder`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import lazy_loader
@@ -26,6 +29,32 @@ def _is_writable(folder: Path) -> bool:
         return False
 
 
+def _user_folder() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")  # noqa: PTH111, PTH118  Path.expanduser raises without a home
+    return Path(base) / "senoscore" / "numba"
+
+
+@cache
+def shared_folder(package: Path = Path(__file__).parent) -> Path | None:
+    """Folder for compiled code of this very source, wherever it stands; None where there is none.
+
+    A fresh clone or environment compiles for ten seconds what another one on the machine has
+    compiled. numba's own cache goes by the path and time of a file; this one goes by content.
+
+    Parameters
+    ----------
+    package
+        Folder of the kernels' source.
+    """
+    if os.environ.get("NUMBA_CACHE_DIR"):
+        return None
+    content = hashlib.sha256()
+    for path in sorted(package.glob("*.py")):
+        content.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    folder = _user_folder() / content.hexdigest()[:32]
+    return folder if _is_writable(folder) else None
+
+
 def cache_folder(package: Path = Path(__file__).parent) -> Path | None:
     """Folder for compiled code, or None to leave it to numba (beside the source).
 
@@ -36,8 +65,7 @@ def cache_folder(package: Path = Path(__file__).parent) -> Path | None:
     """
     if os.environ.get("NUMBA_CACHE_DIR") or _is_writable(package / "__pycache__"):
         return None
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")  # noqa: PTH111, PTH118  Path.expanduser raises without a home
-    user = Path(base) / "senoscore" / "numba"
+    user = _user_folder()
     if _is_writable(user):
         return user
     # Of this user only: a folder that others can write to could be fed with foreign code.

@@ -33,6 +33,7 @@ from .rank_ordinal import plan_gseapy as plan_gseapy
 from .rank_ordinal import score_ordinal as score_ordinal
 
 def cache_folder(package: pathlib.Path = ...) -> pathlib.Path | None: ...
+def shared_folder(package: pathlib.Path = ...) -> pathlib.Path | None: ...
 def warm() -> None: ...
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "run_rows",
     "score_ordinal",
     "score_ranks",
+    "shared_folder",
     "t_ppf",
     "t_sf",
     "warm",

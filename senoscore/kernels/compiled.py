@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numba
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, IndexDataCacheFile
+
+from senoscore.kernels import shared_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,25 +59,46 @@ def distrust(folder: Path, source: Path) -> str | None:
 class _Cache(FunctionCache):
     """A cache of one function that is given up, with a word, as soon as anything is wrong."""
 
+    def __init__(self, function: Any) -> None:
+        super().__init__(function)
+        folder = shared_folder()
+        self._others = None if folder is None else _Shared(function, folder)
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
+        found = None
         try:
             why = distrust(Path(self.cache_path), Path(self._impl.locator._py_file))
             if why is None:
-                return super().load_overload(sig, target_context)
+                found = super().load_overload(sig, target_context)
         except Exception as error:  # noqa: BLE001  a foreign pickle can raise anything
             why = f"{self._impl.filename_base} cannot be read ({type(error).__name__})"
-        self._give_up(why)
-        return None
+        if why is not None:
+            self._give_up(why)
+        if found is None and self._others is not None:
+            found = self._others.load_overload(sig, target_context)
+        return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
         try:
             super().save_overload(sig, data)
         except Exception as error:  # noqa: BLE001  e.g. a damaged index, or no space left
             self._give_up(f"{self._impl.filename_base} cannot be written ({error})")
+        if self._others is not None:
+            self._others.save_overload(sig, data)
 
     def _give_up(self, why: str) -> None:
         _say_once(str(self.cache_path), why)
         self.disable()
+
+
+class _Shared(_Cache):
+    """Likewise in the folder of all copies of the same source, whose name is the stamp."""
+
+    def __init__(self, function: Any, folder: Path) -> None:
+        FunctionCache.__init__(self, function)
+        self._cache_path = str(folder)
+        self._cache_file = IndexDataCacheFile(str(folder), self._impl.filename_base, folder.name)
+        self._others = None
 
 
 def njit(*, cache: bool = False, **options: Any) -> Callable[[Any], Any]:

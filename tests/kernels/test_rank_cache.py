@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -91,3 +92,29 @@ def test_no_room_for_the_cache_is_no_error(tmp_path):
     out, err = run_script(tmp_path, code)
     assert out == "[3.0]\n"
     assert err.count("Disk quota exceeded") >= 1
+
+
+def test_another_copy_of_the_same_source_compiles_nothing(tmp_path):
+    kernels = Path(cache_folder.__code__.co_filename).parent
+    hits = (
+        "import numpy as np; from senoscore.kernels.mean import longest_row as of\n"
+        "assert of(np.array([0, 2]), 0, 1) == 2\n"
+        "print(sum(of.stats.cache_hits.values()), sum(of.stats.cache_misses.values()))\n"
+    )
+    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    env.pop("NUMBA_CACHE_DIR", None)
+    said = []
+    for name in ("one", "two"):
+        copy = tmp_path / name / "senoscore"
+        shutil.copytree(kernels.parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        if name == "two":  # another source is not served
+            with (copy / "kernels" / "jasmine.py").open("a") as file:
+                file.write("# changed\n")
+        for _ in range(1 if name == "two" else 2):
+            shutil.rmtree(copy / "kernels" / "__pycache__", ignore_errors=True)
+            done = subprocess.run(
+                [sys.executable, "-c", hits], env={**env, "PYTHONPATH": str(copy.parent)},
+                cwd=copy.parent, capture_output=True, text=True, check=True,
+            )  # fmt: skip
+            said.append(done.stdout.strip())
+    assert said == ["0 1", "1 0", "0 1"]
