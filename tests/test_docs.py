@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from senoscore.run.layout import OTHER_TABLES, SUMMARIES
+from tests.bad_inputs.make_cases import BAD
+from tests.bad_inputs.test_odd_inputs import ODD
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -64,3 +66,18 @@ def test_the_page_of_results_has_every_table() -> None:
         assert re.search(
             rf"^\| `results/\S*{name}\.tsv` \| {re.escape(said)} \|$", text, flags=re.M
         )
+
+
+def test_what_is_said_of_reliability_is_true_of_the_tests() -> None:
+    text = (DOCS / "reliability.md").read_text(encoding="utf-8")
+    rows = [int(n) for n in re.findall(r"^\| [^|]+ \| (\d+) \| [^|]+ \|$", text, flags=re.M)]
+    assert sum(rows[:-1]) == rows[-1] == len(BAD)
+    assert f"{len(ODD)} matrices, " in text
+    defined = {
+        name
+        for path in (ROOT / "tests").rglob("*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), flags=re.M)
+    }
+    assert set(re.findall(r"::(test_\w+)", text)) <= defined
+    for path in re.findall(r"`(tests/[\w/.]+\.(?:py|sh))`", text):
+        assert (ROOT / path).is_file(), path

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 from senoscore import __version__
 from senoscore import names as k
 from senoscore.genesets import list_signatures
-from senoscore.plotting import tidy
+from senoscore.plotting import theme, tidy
 from senoscore.report.parts import samples_of
+from senoscore.report.words import lower
 from senoscore.scoring import methods as known_methods
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from senoscore.report.load import Run
 
@@ -50,6 +51,7 @@ def methods_text(run: Run, *, control: str, alpha: float) -> str:
         _quality(run),
         _scoring(run),
         _calling(run, control),
+        _learning(run, control),
         _statistics(run, alpha),
         _map(run),
         "A full record of versions, settings and checksums is kept with the results.",
@@ -152,12 +154,56 @@ def _calling(run: Run, control: str) -> str:
         "had no part in setting it fulfil the rule"
     )
     stable = call.get("min_days_stable")
-    if stable is not None:
+    late = "" if stable is None else f"from day {stable:g} after irradiation on"
+    learnt, others = _engines(run)
+    if learnt and not others:
+        return f"{text}."
+    where = f" in {_listed(others)}" if learnt else ""
+    if late:
         text += (
-            f"; cells that fulfil it were called senescent from day {stable:g} after irradiation "
-            "on, and an acute damage response before"
+            f"; cells that fulfil it were called senescent{where} {late}, and an acute damage "
+            "response before"
         )
     return f"{text}."
+
+
+def _learning(run: Run, control: str) -> str:
+    """Word the learnt call, where a compartment of this run was called by it."""
+    learnt, _ = _engines(run)
+    call = _part(run.config, "call")
+    if not learnt or not call:
+        return ""
+    text = (
+        f"In {_listed(learnt)}, senescent cells were found by a programme learnt in this study: "
+        "weights of genes that published lists name, in the direction of those lists, from "
+        f"differences between irradiated and unirradiated (“{control}”) samples and from published "
+        "effects of DNA damage, each cell judged by weights learnt without its subject and "
+        "compared with the cells of all unirradiated samples"
+    )
+    fdr, stable = call.get("fdr"), call.get("min_days_stable")
+    text += f" (false discovery rate {fdr:g})" if isinstance(fdr, int | float) else ""
+    text += (
+        "; a cell had to show p53, p21, p16 or chromatin evidence and another kind besides, and "
+        "was called senescent"
+    )
+    text += f" from day {stable:g} after irradiation on" if stable is not None else ""
+    return f"{text}."
+
+
+def _engines(run: Run) -> tuple[list[str], list[str]]:
+    """Compartments whose senescent cells a learnt programme found, and the others."""
+    table = run.further.get("engines")
+    table = run.get("engines") if table is None else table
+    if table is None or table.empty:
+        return [], []
+    names = table[k.COMPARTMENT].astype(str).map(theme.pretty).map(lower)
+    is_learnt = table["engine"].astype(str) == "learned"
+    learnt = list(dict.fromkeys(names[is_learnt]))
+    return learnt, [name for name in dict.fromkeys(names[~is_learnt]) if name not in learnt]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _statistics(run: Run, alpha: float) -> str:

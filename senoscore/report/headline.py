@@ -58,15 +58,21 @@ def _above(own: Sequence[Answer]) -> str:
 
 
 def _not_detected(own: Sequence[Answer]) -> str:
+    said = f"Not detected: {_names(own)}."
+    known = [a for a in own if a.seen]
+    if not known:
+        return f"{said} Small amounts are possible."
     if len(own) > _FULL:
-        least = _range(own)
-        seen = f" ({least} or more would have been seen)" if least else ""
-        return f"Not detected: {_names(own)}{seen}. Smaller amounts are possible."
-    named = []
-    for number, answer in enumerate(own):
-        seen = _amount(answer.seen, answer, short=number > 0)
-        named.append(_name(answer) + (f" ({seen} or more would have been seen)" if seen else ""))
-    return f"Not detected: {_join(named)}. Smaller amounts are possible."
+        least = _range(known)
+        return (
+            f"{said} An excess of {least} or more would have been seen, depending on the "
+            "compartment; smaller amounts are possible."
+        )
+    parts = [
+        f"{_amount(a.seen, a, short=number > 0)} or more in {_name(a)}"
+        for number, a in enumerate(known)
+    ]
+    return f"{said} An excess of {_join(parts)} would have been seen; smaller amounts are possible."
 
 
 def _too_few(own: Sequence[Answer]) -> str:
@@ -78,11 +84,11 @@ def _too_few(own: Sequence[Answer]) -> str:
     parts = []
     for answer in own:
         least = _amount(answer.seen, answer)
-        only = f"only {least} or more would have been seen" if least else ""
         measured = f"measured was {answer.amount.split(' ')[0]}" if answer.amount != "–" else ""
-        told = "; ".join(filter(None, [only, measured]))
-        parts.append(f"{_name(answer)}, {answer.groups}" + (f" ({told})" if told else ""))
-    return f"Too few samples to tell: {_join(parts)}."
+        only = f"only {least} or more would have been seen" if least else ""
+        told = ", and ".join(filter(None, [measured, only]))
+        parts.append(f"{_name(answer)}, {answer.groups}" + (f": {told}" if told else ""))
+    return f"Too few samples to tell for {'; for '.join(parts)}."
 
 
 def _acute(own: Sequence[Answer]) -> str:
@@ -97,19 +103,21 @@ def _untested(own: Sequence[Answer]) -> str:
     out = []
     for reason, same in _by(own, lambda a: a.animals_note).items():
         measured = [
-            f"{_name(a)} ({_amount(a.amount, a)})"
+            f"{_name(a)}, {_amount(a.amount, a)}"
             if a.amount != "–" and len(own) <= _FULL
             else _name(a)
             for a in same
         ]
-        out.append(f"{_join(measured)}: {reason}")
-    return f"Measured, but no test possible: {'; '.join(out)}."
+        # What follows from it stands in the table below, and above if it is of the whole study.
+        why = reason.partition(": ")[0].rstrip(".")
+        out.append(f"Measured, but no test possible: {_join(measured)}. The reason: {why}.")
+    return " ".join(out)
 
 
 def _unknown(own: Sequence[Answer]) -> str:
     by = _by(own, lambda a: a.amount_note)
-    parts = [f"{_names(same)}: {note}" for note, same in by.items()]
-    return f"Not answered: {'; '.join(parts)}."
+    parts = [f"for {_names(same)}: {note}" for note, same in by.items()]
+    return f"No answer {'; '.join(parts)}."
 
 
 _WORDS: Final[dict[str, Callable[[Sequence[Answer]], str]]] = {

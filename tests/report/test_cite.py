@@ -79,3 +79,28 @@ def test_only_what_was_used_is_cited() -> None:
     assert [
         li for li in references(run(CONFIG, ingest=bulk)) if li.startswith("Weighted mean: doi")
     ]
+
+
+def test_who_found_the_cells_is_said_of_each_compartment() -> None:
+    config = {**CONFIG, "call": {**CONFIG["call"], "fdr": 0.07}}  # type: ignore[dict-item]
+    by = pd.DataFrame(
+        {"compartment": ["tumour", "t_cell", "neuron"], "engine": ["learned", "learned", "panel"]}
+    )
+    text = methods_text(run(config, engines=by), control="sham", alpha=0.05)
+    assert "In tumour and T cell, senescent cells were found by a programme learnt" in text
+    assert "false discovery rate 0.07" in text
+    assert "were called senescent in neuron from day 9" in text
+    alone = methods_text(run(config, engines=by.head(2)), control="sham", alpha=0.05)
+    assert "cells that fulfil it were called" not in alone
+    panel = methods_text(run(config, engines=by.tail(1)), control="sham", alpha=0.05)
+    assert "programme" not in panel
+    assert "were called senescent from day 9" in panel
+
+
+def test_a_map_is_named_where_one_was_drawn() -> None:
+    made = run(CONFIG, embedding=pd.DataFrame({"cell": range(1200)}))
+    assert "1,200 cells drawn at random were placed by UMAP" in methods_text(
+        made, control="control", alpha=0.05
+    )
+    assert [line for line in references(made) if line.startswith("McInnes")]
+    assert "UMAP" not in methods_text(run(CONFIG), control="control", alpha=0.05)

@@ -39,11 +39,15 @@ def test_each_kind_of_answer_is_one_sentence_and_brackets_mean_one_thing() -> No
             "fibroblast from 14 d."
         ),
         (
-            "Not detected: macrophage (4.0 percentage points or more would have been seen) and "
-            "endothelial (22.8 or more would have been seen). Smaller amounts are possible."
+            "Not detected: macrophage and endothelial. An excess of 4.0 percentage points or more "
+            "in macrophage and 22.8 or more in endothelial would have been seen; smaller amounts "
+            "are possible."
         ),
-        "Measured, but no test possible: neuron (+16.0 percentage points): n = 1 per group.",
-        "Not answered: microglia: fewer than 100 control cells.",
+        (
+            "Measured, but no test possible: neuron, +16.0 percentage points. The reason: n = 1 "
+            "per group."
+        ),
+        "No answer for microglia: fewer than 100 control cells.",
     ]
 
 
@@ -54,6 +58,18 @@ def test_many_compartments_are_named_once_with_the_range() -> None:
     assert line.replace("\u00a0", " ") == (
         "Too few samples to tell, 2 against 2 samples: astrocyte, tumour and neuron; only 0.5 to "
         "10.0 percentage points or more would have been seen."
+    )
+
+
+def test_no_sentence_ends_twice_or_says_a_reason_in_full() -> None:
+    reason = "1 sample per time point: differences cannot be separated. Only the trend is tested."
+    (line,) = sentences([answer("tumour", UNTESTED, amount="–", animals_note=reason)])
+    assert line == ("Measured, but no test possible: tumour. The reason: 1 sample per time point.")
+    sizes = {"groups": "2 against 9 samples", "amount": "+3.0 points", "seen": "12.0 points"}
+    (line,) = sentences([answer("tumour", WEAK, **sizes)])
+    assert line == (
+        "Too few samples to tell for tumour, 2 against 9 samples: measured was +3.0, and only 12.0 "
+        "percentage points or more would have been seen."
     )
 
 

@@ -133,12 +133,14 @@ def test_not_detected_says_what_would_have_been_seen_and_two_a_group_are_underpo
     assert card.seen.endswith(" points")
     least = card.seen.removesuffix(" points")
     assert headline([card]) == (
-        f"Not detected: astrocyte ({least} percentage points or more would have been seen). "
-        "Smaller amounts are possible."
+        f"Not detected: astrocyte. An excess of {least} percentage points or more in astrocyte "
+        "would have been seen; smaller amounts are possible."
     )
     (card,) = told(table, contrast(14, q=0.5, n_control=9, n_treated=2))
     assert card.verdict == "too few samples"
-    assert headline([card]).startswith("Too few samples to tell: astrocyte, 2 against 9 samples (")
+    assert headline([card]).startswith(
+        "Too few samples to tell for astrocyte, 2 against 9 samples: "
+    )
     assert "Not detected" not in headline([card])
     (card,) = told(table, contrast(14, q=0.01, n_treated=2))
     assert card.verdict == "above control"

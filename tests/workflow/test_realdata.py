@@ -81,7 +81,7 @@ def test_two_animals_a_group_say_how_little_they_show(lymphoma: Path) -> None:
     assert (week["permutation_floor"].dropna() >= 1 / 3 - 1e-6).all()
     assert "wide" in (lymphoma / "results/report.html").read_text(encoding="utf-8")
     words = first_words(lymphoma)
-    assert words.startswith("Too few samples to tell: whole tissue, 2 against 2 samples (only ")
+    assert words.startswith("Too few samples to tell for whole tissue, 2 against 2 samples: ")
     assert "detected" not in words
     (card,) = answers(load(lymphoma / "results"))
     (row,) = week[(week["measure"] == "index_mean") & (week["days_post_rt"] == 7)].itertuples()
