@@ -148,14 +148,17 @@ def counting(
     X, weights
         Design and contrast.
     cells
-        Cells that each fraction is of, shape (n,).
+        Cells that each fraction is of, shape (n,). A sample without any has no fraction: where it
+        has a share, nothing is known.
 
     References
     ----------
     Anscombe 1948, Biometrika 35:246.
     """
     share = influence(X, weights)
-    return float((share**2 / (4 * cells)).sum())
+    used = share != 0
+    with np.errstate(divide="ignore"):
+        return float((share[used] ** 2 / (4 * cells[used])).sum())
 
 
 def counting_of_fractions(

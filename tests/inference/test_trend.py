@@ -12,7 +12,7 @@ from scipy import stats
 
 from senoscore.errors import DesignError, InputError
 from senoscore.inference.burden import burden
-from senoscore.inference.models import permutation, sign_flips
+from senoscore.inference.models import counting, permutation, sign_flips
 from senoscore.inference.trend import NAMES, check_formula, families, trend
 
 REFERENCE = pd.read_csv(
@@ -83,6 +83,16 @@ def test_no_contrast_of_fractions_is_surer_than_counting_its_cells(formula):
     statistic = (y[3:].mean() - y[:3].mean()) / np.sqrt(variance)
     assert row["statistic"] == pytest.approx(statistic)
     assert row["p"] == pytest.approx(2 * stats.t.sf(statistic, 4))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_sample_without_cells_has_no_part_in_what_counting_says():
+    """By hand: the third group has no share in the contrast of the first two."""
+    X = np.repeat(np.eye(3), 2, axis=0)
+    cells = np.array([40.0, 80, 40, 80, 0, 0])
+    contrast = np.array([-1.0, 1, 0])
+    assert counting(X, contrast, cells) == pytest.approx(2 * (1 / 160 + 1 / 320) / 4)
+    assert counting(X, np.array([0.0, -1, 1]), cells) == np.inf
 
 
 def test_a_mean_has_no_floor_of_counts():
