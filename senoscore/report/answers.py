@@ -42,6 +42,8 @@ __all__ = [
 ]
 
 _POWER: Final = 0.8
+_ROUNDING: Final = 1e-6
+"""Tables have six digits."""
 _GIVEN: Final = ("n_fractions", "modality")
 _KINDS: Final = ("assay", "organism", "region")
 
@@ -98,7 +100,7 @@ def amount(
         text = tidy.percent(mean) if points else tidy.number(mean)
         return Amount(text, f"mean at {when}; no contrast with controls")
     if points:
-        said = f"{tidy.percent(mean)} at {when} against {tidy.percent(mean - difference)}"
+        said = f"{tidy.percent(mean)} at {when} against {_share(mean - difference)}"
         note = f"{said} in controls"
     else:
         note = f"mean index at {when}, difference from its controls"
@@ -114,6 +116,11 @@ def amount(
     seen = f"{_number(smallest, points=points)}{unit or ' of the index'}"
     text = f"{100 * difference:+.1f}".replace("-", "−") if points else signed(difference)
     return Amount(f"{text}{unit}", note, seen if np.isfinite(smallest) else "")
+
+
+def _share(value: float) -> str:
+    """A share as a difference of two; what is left of rounding is nothing, not a little."""
+    return tidy.percent(0.0 if abs(value) < _ROUNDING else value)
 
 
 def signed(value: float, digits: int = 3) -> str:
@@ -337,7 +344,7 @@ def _answer(name: str, table: pd.DataFrame, trend: pd.DataFrame | None, asked: _
     verdict = _verdict(late, held)
     found = amount(row, treated, arm, half=half, alpha=asked.alpha)
     what = counted(str(part["engine"].iloc[0])) if "engine" in part and not by_index else ""
-    told = f"{found.note}; {what}" if what else found.note
+    told = f"{found.note}; counted are {what}" if what else found.note
     several = len(arms(table, asked.control)) > 1
     since, since_note = _since(late, held, asked.alpha, several=several)
     since_note += f"; acute damage response {acute}" if acute else ""

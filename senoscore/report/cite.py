@@ -158,7 +158,7 @@ def _calling(run: Run, control: str) -> str:
     learnt, others = _engines(run)
     if learnt and not others:
         return f"{text}."
-    where = f" in {_listed(others)}" if learnt else ""
+    where = " in the other compartments" if learnt else ""
     if late:
         text += (
             f"; cells that fulfil it were called senescent{where} {late}, and an acute damage "

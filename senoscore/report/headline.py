@@ -83,8 +83,8 @@ def _too_few(own: Sequence[Answer]) -> str:
         return f"Too few samples to tell, {sizes}: {_names(own)}{only}."
     parts = []
     for answer in own:
-        least = _amount(answer.seen, answer)
-        measured = f"measured was {answer.amount.split(' ')[0]}" if answer.amount != "–" else ""
+        measured = f"measured are {_amount(answer.amount, answer)}" if answer.amount != "–" else ""
+        least = _amount(answer.seen, answer, short=bool(measured))
         only = f"only {least} or more would have been seen" if least else ""
         told = ", and ".join(filter(None, [measured, only]))
         parts.append(f"{_name(answer)}, {answer.groups}" + (f": {told}" if told else ""))

@@ -105,8 +105,8 @@ def design_problems(samples: pd.DataFrame, *, control: str = k.CONTROL) -> list[
             said = f"{float(str(dose)):g} Gy" if pd.notna(dose) else "irradiated"
             where.append(f"{said} at {', '.join(tidy.day_label(d) for d in days)}")
         text = (
-            f"Where there are no more ({'; '.join(where)}), intervals are very wide and only large "
-            "differences can be shown."
+            f"There are no more than 2 of {' and '.join(where)}: intervals there are very wide, "
+            "and only large differences can be shown."
         )
         out.append(("Groups of 2 samples.", text))
     return out

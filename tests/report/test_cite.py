@@ -89,7 +89,7 @@ def test_who_found_the_cells_is_said_of_each_compartment() -> None:
     text = methods_text(run(config, engines=by), control="sham", alpha=0.05)
     assert "In tumour and T cell, senescent cells were found by a programme learnt" in text
     assert "false discovery rate 0.07" in text
-    assert "were called senescent in neuron from day 9" in text
+    assert "were called senescent in the other compartments from day 9" in text
     alone = methods_text(run(config, engines=by.head(2)), control="sham", alpha=0.05)
     assert "cells that fulfil it were called" not in alone
     panel = methods_text(run(config, engines=by.tail(1)), control="sham", alpha=0.05)

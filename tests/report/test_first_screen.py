@@ -68,8 +68,8 @@ def test_no_sentence_ends_twice_or_says_a_reason_in_full() -> None:
     sizes = {"groups": "2 against 9 samples", "amount": "+3.0 points", "seen": "12.0 points"}
     (line,) = sentences([answer("tumour", WEAK, **sizes)])
     assert line == (
-        "Too few samples to tell for tumour, 2 against 9 samples: measured was +3.0, and only 12.0 "
-        "percentage points or more would have been seen."
+        "Too few samples to tell for tumour, 2 against 9 samples: measured are +3.0 percentage "
+        "points, and only 12.0 or more would have been seen."
     )
 
 
@@ -124,7 +124,7 @@ def test_design_that_carries_no_answer_is_said_before_any(n_control, n_treated, 
     found = problems(Run({"samples": sheet(n_control, n_treated)}, {}), Options())
     assert [p.title for p in found] == titles
     if titles == ["Groups of 2 samples."]:
-        assert "(controls; 8 Gy at 14 d)" in found[0].text
+        assert found[0].text.startswith("There are no more than 2 of controls and 8 Gy at 14 d: ")
 
 
 def test_headings_are_explained_by_the_data_dictionary() -> None:

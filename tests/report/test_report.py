@@ -207,7 +207,7 @@ def test_answers_repeat_the_trend_table(run: Path) -> None:
     text = headline(list(found.values()))
     assert text.startswith("More senescent cells than in unirradiated controls: astrocyte, ")
     assert "endothelial from 7 d." in text
-    assert "Too few samples to tell for T cell, 3 against 2 samples: measured was" in text
+    assert "Too few samples to tell for T cell, 3 against 2 samples: measured are" in text
 
 
 def test_answers_name_the_dose_and_lay_the_interval_at_controls_of_the_contrast(
