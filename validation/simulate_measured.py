@@ -72,7 +72,7 @@ def outcome(studies: int) -> None:
         "covers 2",
     )
     for n, events, arms in ((12, 10, 1), (20, 10, 1), (40, 10, 1), (40, 20, 1), (80, 40, 1),
-                            (20, 15, 2), (40, 20, 2)):  # fmt: skip
+                            (20, 15, 2), (40, 20, 2), (26, 22, 4)):  # fmt: skip
         none, one, counted = cox(n, events, 1.0, arms, studies)
         power, two, _ = cox(n, events, 2.0, arms, studies)
         line(n, f"{counted:.1f}", arms, none, one, power, two)

@@ -83,14 +83,28 @@ def main_arm(table: pd.DataFrame, control: str = k.CONTROL) -> Arm:
     """Choose the treatment that most samples have and, as the trend does, its main arm.
 
     Averaging over arms would fake a time course wherever some were sampled at some times only.
+    Irradiated samples come before unirradiated ones with a drug, and those without a drug first.
     """
     treated = table[~tidy.is_control(table, control)].drop_duplicates(k.SAMPLE)
+    alone = len(set(treated[k.TREATMENT])) == 1
+    irradiated = treated[tidy.is_irradiated(treated, control)]
+    some = [own for own in (irradiated[_bare(irradiated)], irradiated) if len(own)]
+    return _main_of(some[0] if some else treated, alone=alone)
+
+
+def _bare(table: pd.DataFrame) -> pd.Series:
+    """Mark the samples without a drug."""
+    given = table.get(k.GIVEN, table[k.TREATMENT])
+    return table[k.TREATMENT].astype(str).eq(given.astype(str))
+
+
+def _main_of(treated: pd.DataFrame, *, alone: bool) -> Arm:
     counts = treated[k.TREATMENT].value_counts()
     names = sorted(counts.index, key=lambda name: (-counts[name], name != k.IRRADIATED, name))
     if not names:
         return Arm(k.IRRADIATED)
     own = trend_ask.main_arm(treated[treated[k.TREATMENT] == names[0]])
-    return _arm(own, treated, alone=len(names) == 1)
+    return _arm(own, treated, alone=alone)
 
 
 def arms(table: pd.DataFrame, control: str = k.CONTROL) -> list[Arm]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from senoscore import names as k
 from senoscore.errors import InputError
+from senoscore.study import unirradiated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,6 +20,7 @@ __all__ = [
     "comparable",
     "day_label",
     "is_control",
+    "is_irradiated",
     "need",
     "number",
     "p_value",
@@ -83,6 +85,11 @@ def with_defaults(burden: pd.DataFrame) -> pd.DataFrame:
 def is_control(table: pd.DataFrame, control: str = k.CONTROL) -> pd.Series:
     """Mark the rows of control samples."""
     return table[k.TREATMENT].astype(str) == control
+
+
+def is_irradiated(table: pd.DataFrame, control: str = k.CONTROL) -> pd.Series:
+    """Mark the rows of irradiated samples, with a drug or without; a sham with a drug is none."""
+    return ~unirradiated(table, control)
 
 
 _FEW = 30

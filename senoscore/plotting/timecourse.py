@@ -308,6 +308,7 @@ def timecourse_table(
     table = tidy.with_defaults(burden)
     table["value"] = tidy.column(table, measure)
     table["control"] = tidy.is_control(table, control)
+    table["irradiated"] = tidy.is_irradiated(table, control)
     # Controls without a time of their own are drawn at day 0, where the axis starts.
     table["day"] = table[k.DAYS].where(~(table["control"] & table[k.DAYS].isna()), 0.0)
     table = table[table["value"].notna() & table["day"].notna()]
@@ -316,7 +317,8 @@ def timecourse_table(
         raise InputError(message, fix="choose another measure")
     table["arm"] = arm_labels(table, control).where(~table["control"], control)
     keep = [k.DATASET, k.SAMPLE, k.SUBJECT, k.COMPARTMENT, *ARM, "arm"]
-    keep += ["day", "control", "value", "n_cells", "n_assessable", "status"]
+    keep += [name for name in (k.GIVEN,) if name in table]
+    keep += ["day", "control", "irradiated", "value", "n_cells", "n_assessable", "status"]
     return table[keep].sort_values([k.COMPARTMENT, "day", k.SAMPLE], ignore_index=True)
 
 
@@ -406,7 +408,10 @@ def _panel(table: pd.DataFrame, name: str, held: pd.DataFrame, scales: Scales) -
             .mark_point(shape=shape, filled=True, size=70, color=colour, opacity=1)
             .encode(x=x, y=y, description=alt.Description("text:N"))
         )
-    subtitle = f"{_count(treated, 'irradiated')}, {_count(controls, 'control')}"
+    drugged = treated[~treated["irradiated"]]
+    subtitle = f"{_count(treated[treated['irradiated']], 'irradiated')}, "
+    subtitle += _count(controls, "control")
+    subtitle += f", {_count(drugged, 'with a drug alone')}" if len(drugged) else ""
     return alt.layer(*layers).properties(
         width=scales.width,
         height=scales.height,

@@ -5,6 +5,7 @@ from .arms import check_contrasts as check_contrasts
 from .asked import SHARE as SHARE
 from .asked import detectable as detectable
 from .asked import tost as tost
+from .asked import welch as welch
 from .blood import BLOOD_COLUMNS as BLOOD_COLUMNS
 from .blood import blood as blood
 from .blood import blood_changes as blood_changes
@@ -48,4 +49,5 @@ __all__ = [
     "regions",
     "side_by_side",
     "tost",
+    "welch",
 ]

@@ -13,7 +13,7 @@ import pandas as pd
 from senoscore import names as k
 from senoscore.errors import ConfigError
 from senoscore.inference import alike, ask, counting_of_fractions
-from senoscore.questions.asked import Values, answered, numbers, refused
+from senoscore.questions.asked import Values, answered, numbers, refused, tested
 from senoscore.study import (
     ARM,
     TRANSFORM,
@@ -28,8 +28,6 @@ from senoscore.study import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from numpy.typing import NDArray
 
     from senoscore.study import Stratum
 
@@ -78,9 +76,12 @@ def arms(
 ) -> pd.DataFrame:
     """Compare arms with each other at the same time: what a drug did, or a modality.
 
-    The model of :func:`senoscore.trend`: one value a subject, arm and day, a mean for each arm and
-    day, the variance pooled over those of a compartment. Subjects in several arms are blocks, a
-    batch is a covariate. Nothing is compared across regions, assays or organisms.
+    One value a subject, arm and day; a linear model of the arms that a contrast compares, with a
+    mean for each and the variance pooled over these alone: unirradiated animals may have no
+    senescent cell, and their lack of spread says nothing of irradiated ones. In the interaction
+    each arm has a variance of its own, unless subjects or a batch stand beside. Subjects in several
+    arms are blocks, a batch is a covariate. Nothing is compared across regions, assays or
+    organisms.
 
     Parameters
     ----------
@@ -257,10 +258,8 @@ def _of_stratum(
         if k.DRUG in parts:
             table[k.DRUG] = table[k.TREATMENT].map(parts[k.DRUG])
         table["y"] = table[names[0]]
-        number = table.groupby([*ARM, k.DAYS], dropna=False, sort=True, observed=True).ngroup()
-        X = pd.get_dummies(number, dtype=float).to_numpy()
         for asked in _questions(table, named, options):
-            row, of = _answer(asked, table, X, options)
+            row, of = _answer(asked, table, options)
             for name in names:
                 yield placed(row, part) | {"measure": name} | of(name)
 
@@ -431,24 +430,32 @@ def _noted(asked: _Asked, notes: Sequence[str]) -> _Asked:
 
 
 def _answer(
-    asked: _Asked, table: pd.DataFrame, X: NDArray[np.float64], options: ask.Options
+    asked: _Asked, every: pd.DataFrame, options: ask.Options
 ) -> tuple[dict[str, Any], Callable[[str], dict[str, Any]]]:
     """The row of a question, and its numbers for any measure of the same samples."""
     row = dict(asked.row)
     if asked.reason:
         row["note"] = "; ".join(asked.notes)
         return row, lambda _: refused(asked.reason)
+    compared = every.index.isin(np.concatenate([side.index for side, _ in asked.sides]))
+    table = every[compared].reset_index(drop=True)
+    sides = [(table[every.index[compared].isin(side.index)], sign) for side, sign in asked.sides]
+    number = table.groupby([*ARM, k.DAYS], dropna=False, sort=True, observed=True).ngroup()
+    X = pd.get_dummies(number, dtype=float).to_numpy()
     weights = np.zeros(X.shape[1])
-    for side, sign in asked.sides:
-        weights += sign * X[table.index.get_indexer(side.index)].mean(axis=0)
+    for side, sign in sides:
+        weights += sign * X[side.index].mean(axis=0)
     answer = ask.ask_all(table, X, weights, options=options, confounded=_CONFOUNDED)
-    pooled = f"variance pooled over {X.shape[1]} groups"
+    apart = len(sides) > _ENOUGH and answer.plain
+    pooled = "variance of each group its own" if apart else "variance pooled over both sides"
+    if len(sides) > _ENOUGH and not apart:
+        pooled = f"variance pooled over {X.shape[1]} groups"
     row["method"] = "; ".join(filter(None, [f"OLS on samples, {pooled}, t", answer.method]))
-    counts = [ask.n_subjects(side) for side, _ in asked.sides]
+    counts = [ask.n_subjects(side) for side, _ in sides]
     small = [_caveat(counts)] if min(counts) <= _ENOUGH else []
     row["note"] = "; ".join([*asked.notes, *small])
     lonely = "" if min(counts) >= _ENOUGH else ask.NO_REPLICATION
-    return row, partial(_numbers, asked.sides, table, answer, lonely, options.alpha)
+    return row, partial(_numbers, sides, table, answer, lonely, options)
 
 
 def _caveat(counts: Sequence[int]) -> str:
@@ -456,28 +463,30 @@ def _caveat(counts: Sequence[int]) -> str:
 
 
 def _unpooled(
-    sides: Sequence[tuple[pd.DataFrame, float]], answer: ask.Answer, plain: Any, table: pd.DataFrame
+    sides: Sequence[tuple[pd.DataFrame, float]], name: str, *, counted: bool
 ) -> tuple[float, float]:
-    """Standard error of plain fractions and its degrees of freedom, no variance pooled.
+    """Standard error of a contrast and its degrees of freedom, no variance pooled (Satterthwaite).
 
-    Small fractions vary less: pooled with unirradiated arms, the error of irradiated ones would be
-    too small. Beside subjects or a batch the pooled one is all there is.
+    Small fractions vary less, and unirradiated arms may not vary at all.
     """
-    if not answer.plain:
-        return plain.se, plain.df
-    groups = [table.loc[side.index] for side, _ in sides]
-    parts = np.array([_of_mean(of) for of in groups])
+    groups = [side for side, _ in sides]
+    parts = np.array([_of_mean(of, name, counted=counted) for of in groups])
     total = float(parts.sum())
+    if total <= 0:
+        return np.nan, np.nan
     spread = sum(part**2 / (len(of) - 1) for part, of in zip(parts, groups, strict=True))
     return float(np.sqrt(total)), float(total**2 / spread)
 
 
-def _of_mean(group: pd.DataFrame) -> float:
-    """Variance of the mean fraction of an arm, never less than that of counting its cells."""
-    raw, n = group["raw"].to_numpy(dtype=float), len(group)
-    cells = (group["n_assessable"] * group["n_samples"]).to_numpy(dtype=float)
-    least = float(counting_of_fractions(raw, cells).sum()) / n**2
-    return max(float(raw.var(ddof=1)) / n, least)
+def _of_mean(group: pd.DataFrame, name: str, *, counted: bool) -> float:
+    """Variance of the mean of an arm; of counted cells never less than that of counting them."""
+    values, n = group[name].to_numpy(dtype=float), len(group)
+    least = 0.0
+    if counted:
+        cells = (group["n_assessable"] * group["n_samples"]).to_numpy(dtype=float)
+        own = counting_of_fractions(values, cells) if name == "raw" else 1 / (4 * cells)
+        least = float(own.sum()) / n**2
+    return max(float(values.var(ddof=1)) / n, least)
 
 
 def _numbers(
@@ -485,16 +494,23 @@ def _numbers(
     table: pd.DataFrame,
     answer: ask.Answer,
     lonely: str,
-    alpha: float,
+    options: ask.Options,
     name: str,
 ) -> dict[str, Any]:
+    alpha = options.alpha
     own = table[name].to_numpy(dtype=float)
     found = answer.of(table[name])
     row = numbers(found, own, alpha=alpha, why_not=answer.why_not, no_test=lonely)
+    if len(sides) > _ENOUGH and answer.plain and row["status"] == k.TESTED:
+        se, df = _unpooled(sides, name, counted=name in options.counted)
+        row |= tested(row["estimate"], se, df, alpha=alpha)
     if table["raw"].notna().all():
         plain = answer.of(table["raw"])
         if plain is not None:
             row["estimate_fraction"] = plain.estimate
             if row["status"] == k.TESTED:
-                row["fraction_se"], row["fraction_df"] = _unpooled(sides, answer, plain, table)
+                # Beside subjects or a batch the pooled error is all there is.
+                row["fraction_se"], row["fraction_df"] = (
+                    _unpooled(sides, "raw", counted=True) if answer.plain else (plain.se, plain.df)
+                )
     return row

@@ -277,8 +277,17 @@ def _fraction(
         "verdict": verdict, "measure": name, "plain": plain,
         "n_treated": row["n_treated"], "n_control": row["n_control"], "estimate": estimate,
         "ci_lo": estimate - half, "ci_hi": estimate + half, "q": row["q"], "p_stays": p_stays,
-        "detectable": shown, "note": str(row["reason"] or "") if row["status"] != k.TESTED else "",
+        "detectable": shown, "note": _why_not(by, there, tested),
     }  # fmt: skip
+
+
+def _why_not(by: Mapping[str, dict[str, Any]], there: Sequence[str], tested: Sequence[str]) -> str:
+    """Why the first measure of the burden is not what the word rests on; empty where it is."""
+    first = there[0]
+    if first in tested:
+        return ""
+    reason = str(by[first]["reason"] or "not tested")
+    return f"{first}: {reason}" if tested else reason
 
 
 def _named(fact: str, found: Mapping[str, Any]) -> dict[str, Any]:
@@ -291,9 +300,10 @@ def _said(fact: str, found: Mapping[str, Any]) -> str:
     if not np.isfinite(found["q"]):
         return ""
     unit = "" if found["plain"] else " (index)"
+    interval = f"(95 % CI {found['ci_lo']:.2g} to {found['ci_hi']:.2g})"
     return (
-        f"{fact}{unit} {found['estimate']:+.3g} [{found['ci_lo']:.2g}, {found['ci_hi']:.2g}], "
-        f"q {found['q']:.2g}, {found['detectable']:.2g} would mostly have been seen"
+        f"{fact}{unit} {found['estimate']:+.3g} {interval}, q {found['q']:.2g}; a change of "
+        f"{found['detectable']:.2g} would mostly have been seen"
     )
 
 
@@ -328,7 +338,9 @@ def _sasp(
     )  # fmt: skip
     falls, rises = ([n for n, v in verdicts.items() if v == way] for way in ("falls", "rises"))
     said = [
-        f"{name} {by[name]['estimate']:+.2g}, q {by[name]['q']:.2g}" for name in (*falls, *rises)
+        f"{name.rpartition(k.SEP)[2].replace('_', ' ')} {by[name]['estimate']:+.2g}, "
+        f"q {by[name]['q']:.2g}"
+        for name in (*falls, *rises)
     ]
     return {
         "sasp": _together(list(verdicts.values())), "sasp_falls": "+".join(falls),

@@ -35,7 +35,7 @@ _NEEDED: Final = (k.SUBJECT, "endpoint", "kind", "time_days")
 _SURVIVAL: Final = "time-to-event"
 KINDS: Final = (_SURVIVAL, "grade", "value")
 _COMPETING: Final = 2
-_PER_ARM: Final = 2
+_PER_ARM: Final = 4
 """Events that each further arm, a covariate, takes beside the floor."""
 
 OUTCOME_COLUMNS: Final = (
@@ -198,7 +198,7 @@ def outcome(
     alpha
         1 - confidence of the intervals.
     min_events
-        Events below which a time to event is not modelled; each arm but the first takes 2 more.
+        Events below which a time to event is not modelled; each arm but the first takes 4 more.
     transform
         Scale of the fractions (matters for hazard ratios, not for ranks).
     measures

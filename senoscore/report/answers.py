@@ -286,13 +286,30 @@ def answers(
     burden = run.get("burden")
     if burden is None:
         return []
-    table = tidy.with_defaults(burden)
-    trend = run.get("trend")
+    table, trend = _of_radiation(tidy.with_defaults(burden), run.get("trend"), control)
     order = theme.known_first(table[k.COMPARTMENT], theme.COMPARTMENT_COLOURS)
     passed_over = {k.UNASSIGNED, *tidy.stray(table)}
     order = [name for name in order if name not in passed_over]
     asked = _Asked(control, alpha, stable)
     return [_answer(name, table, trend, asked) for name in order]
+
+
+def _of_radiation(
+    table: pd.DataFrame, trend: pd.DataFrame | None, control: str
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Leave to the answers on drugs what is no answer on radiation.
+
+    Controls and irradiated samples, of these the ones without a drug where there are any.
+    """
+    if k.GIVEN not in table:
+        return table, trend
+    treatment = table[k.TREATMENT].astype(str)
+    irradiated = tidy.is_irradiated(table, control)
+    bare = irradiated & treatment.eq(table[k.GIVEN].astype(str))
+    kept = table[tidy.is_control(table, control) | (bare if bare.any() else irradiated)]
+    if trend is not None and k.TREATMENT in trend:
+        trend = trend[trend[k.TREATMENT].isin(set(kept[k.TREATMENT])) | trend[k.TREATMENT].isna()]
+    return kept.reset_index(drop=True), trend
 
 
 def _measures(part: pd.DataFrame) -> tuple[str, set[str]]:

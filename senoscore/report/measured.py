@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from senoscore import names as k
 from senoscore import plotting as pl
 from senoscore.plotting import theme, tidy
@@ -51,22 +53,52 @@ def blood(run: Run, options: Options) -> Section | None:
         of = table[table["question"] == question]
         if of.empty:
             continue
-        tested = of[of["status"] == k.TESTED]
-        held = tested[tested["q"] <= options.alpha].sort_values("p", kind="stable")
-        text = f"{title}: {len(held)} of {len(tested)} hold at q ≤ {options.alpha:g}"
-        shown = [
-            f"{row.analyte}, {row.contrast} ({tidy.number(row.estimate)}, q {tidy.p_value(row.q)})"
-            for row in tidy.rows(held.head(3))
-        ]
-        text += ": " + "; ".join(shown) + "." if shown else "."
-        lacking = len(of) - len(tested)
-        lines.append(text + (f" {lacking} could not be tested." if lacking else ""))
+        lines.append(_of_question(title, of, options))
     items: list[Item] = [Notes(tuple(lines))]
     changes = run.get("blood_changes")
     if changes is not None:
         items.append(_changes(table, changes, options))
     items.append(view(table, "blood", title="Tests of circulating factors", columns=_BLOOD))
     return Section("blood", "Blood", LEADS["blood"], tuple(items))
+
+
+def _of_question(title: str, of: pd.DataFrame, options: Options) -> str:
+    """What holds of a question on blood, the three clearest named, and what could not be asked."""
+    tested, lacking = (of[of["status"].eq(k.TESTED) == wanted] for wanted in (True, False))
+    why = _mostly(lacking)
+    if tested.empty:
+        return f"{title}: none could be tested{f' ({why})' if why else ''}."
+    held = tested[tested["q"] <= options.alpha].sort_values("p", kind="stable")
+    text = f"{title}: {len(held)} of {len(tested)} hold at q ≤ {options.alpha:g}"
+    shown = [
+        f"{row.analyte}, {row.contrast}: {_effect(row)}, q {_q(row.q)}"
+        for row in tidy.rows(held.head(3))
+    ]
+    text += f". The clearest: {'; '.join(shown)}." if shown else "."
+    return text + (f" Not tested: {len(lacking)} (mostly: {why})." if why else "")
+
+
+def _effect(row: Any) -> str:
+    """An estimate in words: a ratio as what the level is times the other, rho as it is."""
+    if str(row.unit) != "log2 ratio":
+        return f"{row.unit} {tidy.number(row.estimate, 2)}"
+    if not np.isfinite(row.estimate):
+        return "a bound, see the table"
+    return f"{tidy.number(2.0**row.estimate, 2)} times"
+
+
+def _q(value: float) -> str:
+    text = tidy.p_value(value)
+    return text if text.startswith("<") else f"= {text}"
+
+
+def _mostly(lacking: pd.DataFrame) -> str:
+    """The most frequent reason; of what had no value at all only where there is nothing else."""
+    count = "n_subjects" if "n_subjects" in lacking else "n_values"
+    some = lacking[tidy.column(lacking, count) > 0]
+    reasons = (some if len(some) else lacking)["reason"].dropna().astype(str)
+    reasons = reasons[reasons != ""]
+    return "" if reasons.empty else str(reasons.value_counts().index[0])
 
 
 def _changes(table: pd.DataFrame, changes: pd.DataFrame, options: Options) -> Item:
@@ -165,8 +197,7 @@ def _said(endpoint: str, of: pd.DataFrame, options: Options) -> str:
     days = tidy.day_label(float(of["landmark_days"].iloc[0]))
     head = f"{theme.pretty(endpoint)}, landmark {days}: "
     lacking = of[of["status"] != k.TESTED]
-    # The most frequent reason; the table has every one.
-    why = "" if lacking.empty else str(lacking["reason"].value_counts().index[0])
+    why = _mostly(lacking)
     if tested.empty:
         return f"{head}not tested ({why})."
     held = tested[tested["q"] <= options.alpha].sort_values("p", kind="stable")
@@ -181,7 +212,7 @@ def _said(endpoint: str, of: pd.DataFrame, options: Options) -> str:
 
 def _numbers(row: Any) -> str:
     name = lower(theme.pretty(str(row.compartment)))
-    what = lower(theme.pretty(str(row.measure)))
+    what = lower(theme.pretty(str(row.measure).rpartition(k.SEP)[2]))
     value = {n: tidy.number(getattr(row, n)) for n in ("estimate", "ci_lo", "ci_hi")}
     n = f"n = {row.n_subjects:g}"
     events = row.n_events

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
 
 from senoscore import names as k
 from senoscore import plotting as pl
@@ -11,20 +13,24 @@ from senoscore.questions import QUESTIONS, REGION_QUESTIONS
 from senoscore.report.charts import figure
 from senoscore.report.parts import Item, Notes, Options, Section
 from senoscore.report.tables import view
+from senoscore.report.words import lower
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import altair as alt
-    import pandas as pd
 
     from senoscore.report.load import Run
 
 
-__all__ = ["TABLES", "arms", "regions"]
+__all__ = ["TABLES", "arms", "drug_sentences", "regions"]
 
 TABLES: Final = ("arms", "efficacy", "efficacy_sides", "regions")
 """Tables that these sections show."""
+_NOTHING: Final = "not_testable"
+_ARM_AND_DAY: Final = [k.TREATMENT, "against", k.DOSE, "n_fractions", "modality", "stratum", k.DAYS]
+_SILENT: Final = ("neither_shown", "no_effect", "underpowered")
+"""Words that say of no effect, shown or not; they stand after those that do."""
 _MEASURES: Final = ("fraction_senescent", "index_mean")
 _WORDS: Final = [
     k.COMPARTMENT, "stratum", k.TREATMENT, "against", k.DOSE, k.DAYS, "n_treated", "n_control",
@@ -55,7 +61,7 @@ def arms(run: Run, options: Options) -> Section | None:
     items: list[Item] = []
     sides, words, table = (_table(run, name) for name in ("efficacy_sides", "efficacy", "arms"))
     if words is not None:
-        items.append(Notes(tuple(_said(words))))
+        items.append(Notes((*drug_sentences(run), *_said(words))))
     if sides is not None:
         items.append(view(sides, "efficacy_sides", title="Tumour and normal tissue side by side"))
     if words is not None:
@@ -77,15 +83,42 @@ def regions(run: Run, options: Options) -> Section | None:
     return Section("regions", "Regions", _REGIONS_LEAD, (*items, whole))
 
 
-def _said(words: pd.DataFrame) -> list[str]:
-    """One sentence an arm and compartment."""
+def drug_sentences(run: Run) -> list[str]:
+    """Say what each drug did after irradiation: a sentence an arm and time, none without drugs.
+
+    Compartments of which the word is the same stand together, those with an effect first.
+    Compartments that the design answers nothing about are left to the table.
+    """
+    words = _table(run, "efficacy")
+    if words is None:
+        return []
+    asked = words[words["word"].astype(str) != _NOTHING]
+    several = len(set(asked[k.DOSE].dropna())) > 1
     lines = []
-    for row in tidy.rows(words):
+    for key, of in asked.groupby(_ARM_AND_DAY, dropna=False, sort=True, observed=True):
+        said: dict[str, Any] = dict(zip(_ARM_AND_DAY, key, strict=True))
+        head = [f"{said[k.TREATMENT]} against {said['against']}"]
+        head += [f"{said[k.DOSE]:g} Gy"] if several and pd.notna(said[k.DOSE]) else []
+        head += [str(said["stratum"])] if pd.notna(said["stratum"]) and said["stratum"] else []
+        head += [tidy.day_label(said[k.DAYS])] if pd.notna(said[k.DAYS]) else []
+        parts = []
+        for silent in (False, True):
+            own = of[of["word"].isin(_SILENT) == silent]
+            for means, same in own.groupby("means", sort=False, observed=True):
+                names = theme.known_first(same[k.COMPARTMENT], theme.COMPARTMENT_COLOURS)
+                where = ", ".join(lower(theme.pretty(name)) for name in names)
+                parts.append(f"{str(means).partition(';')[0]} ({where})")
+        lines.append(f"{', '.join(head)}: {'; '.join(parts)}.")
+    return [line[:1].upper() + line[1:] for line in lines]
+
+
+def _said(words: pd.DataFrame) -> list[str]:
+    """The numbers of each arm and compartment that could be tested."""
+    lines = []
+    for row in tidy.rows(words[words["evidence"].notna() & words["evidence"].ne("")]):
         where = theme.pretty(str(row.compartment))
         day = f", day {row.days_post_rt:g}" if row.days_post_rt == row.days_post_rt else ""
-        line = f"{where}, {row.treatment} against {row.against}{day}: {row.means}"
-        shown = f" ({row.evidence})" if str(row.evidence) not in ("", "nan") else ""
-        lines.append(f"{line}{shown}.")
+        lines.append(f"{where}, {row.treatment} against {row.against}{day}: {row.evidence}.")
     return lines
 
 

@@ -423,7 +423,7 @@ class Outcome(Section):
         default=10,
         ge=5,
         description=(
-            "Events below which a time to event is not modelled; each further arm takes two more."
+            "Events below which a time to event is not modelled; each further arm takes four more."
         ),
     )
 

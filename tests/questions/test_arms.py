@@ -45,18 +45,21 @@ def answers(table: pd.DataFrame, measure: str = "index_mean", **more: Any) -> pd
 def test_drug_and_interaction_are_those_of_the_cell_means() -> None:
     found = answers(study())
     groups = INDEX.reshape(4, 4)  # sham, sham + drug, RT, RT + drug
-    means, pooled = groups.mean(axis=1), groups.var(axis=1, ddof=1).mean()
-    expected = {
-        "drug_in_irradiated": (means[3] - means[2], 2),
-        "drug_in_unirradiated": (means[1] - means[0], 2),
-        "radiation_x_drug": (means[3] - means[2] - means[1] + means[0], 4),
-    }
+    means, parts = groups.mean(axis=1), groups.var(axis=1, ddof=1) / 4
+    expected = {  # equal numbers: the pooled error of two arms is that of their own variances
+        "drug_in_irradiated": (means[3] - means[2], parts[2:], 6),
+        "drug_in_unirradiated": (means[1] - means[0], parts[:2], 6),
+        "radiation_x_drug": (
+            means[3] - means[2] - means[1] + means[0], parts,
+            parts.sum() ** 2 / (parts**2 / 3).sum(),
+        ),
+    }  # fmt: skip
     assert set(found.index) == set(expected)
-    for question, (estimate, n) in expected.items():
+    for question, (estimate, own, df) in expected.items():
         row = found.loc[question]
         assert row["estimate"] == pytest.approx(estimate)
-        assert row["se"] == pytest.approx(np.sqrt(pooled * n / 4))
-        assert row["df"] == 12
+        assert row["se"] == pytest.approx(np.sqrt(own.sum()))
+        assert row["df"] == pytest.approx(df)
         assert (row["n_treated"], row["n_control"]) == (4, 4)
     row = found.loc["drug_in_irradiated"]
     assert (row["treatment"], row["against"]) == ("rt + navitoclax", "rt")
@@ -79,7 +82,19 @@ def test_fractions_have_their_plain_difference_and_what_would_have_been_seen() -
     assert seen == pytest.approx(np.sqrt(np.maximum(own, least).sum()))
     assert row["unit"] == "radians (arcsine)"
     assert row["p"] < 0.001
-    assert row["detectable"] == pytest.approx(row["se"] * (2.1788128 + 0.8726093), rel=1e-6)
+    assert row["detectable"] == pytest.approx(row["se"] * (2.4469119 + 0.9057033), rel=1e-6)
+
+
+def test_arms_that_do_not_vary_make_no_other_difference_surer() -> None:
+    table = study()
+    still = table.assign(
+        n_positive=table["n_positive"].where(table["treatment"].ne("sham"), 0)
+    )  # fmt: skip
+    one, other = (
+        answers(t, "fraction_senescent").loc["drug_in_irradiated"] for t in (table, still)
+    )  # fmt: skip
+    for name in ("estimate", "se", "df", "p"):
+        assert one[name] == other[name], name
 
 
 def test_radiation_with_a_drug_is_an_arm_of_its_own_in_the_trend() -> None:

@@ -1,4 +1,4 @@
-"""The numbers of R (lm, t.test) for the factorial, pairs of regions, slopes and equivalence."""
+"""The numbers of R (lm, t.test) and scipy: arms, pairs of regions, slopes, equivalence."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from senoscore.questions import arms, regions, tost
 
@@ -40,11 +41,17 @@ def factorial(**more: Any) -> pd.DataFrame:
     return arms(table, control="sham", measures=["fraction_senescent"]).set_index("question")
 
 
-def test_the_factorial_is_lm() -> None:
+def test_two_arms_are_a_t_test_of_these_arms() -> None:
     found = factorial()
-    same(found.loc["radiation_x_drug"], "interaction")
-    same(found.loc["drug_in_unirradiated"], "drug_unirradiated")
-    same(found.loc["drug_in_irradiated"], "drug_irradiated")
+    y = np.arcsin(np.sqrt(np.array(K) / np.array(N))).reshape(4, 4)
+    for question, one, other in (("drug_in_unirradiated", 1, 0), ("drug_in_irradiated", 3, 2)):
+        t = stats.ttest_ind(y[one], y[other])
+        interval = t.confidence_interval(0.95)
+        expected = [
+            y[one].mean() - y[other].mean(), *interval, t.df, t.statistic, t.pvalue
+        ]  # fmt: skip
+        row = found.loc[question, NUMBERS].astype(float)
+        np.testing.assert_allclose(row, expected, rtol=1e-9)
 
 
 def test_with_a_batch_it_is_lm_with_the_batch() -> None:

@@ -17,10 +17,6 @@ from_lm <- function(name, model, term) {
   co <- summary(model)$coefficients[term, ]
   out(name, co[1], ci[1], ci[2], model$df.residual, co[3], co[4])
 }
-m <- lm(y ~ radiation * drug)
-from_lm("interaction", m, "radiationrt:drugx")
-from_lm("drug_unirradiated", m, "drugx")
-from_lm("drug_irradiated", lm(y ~ relevel(radiation, "rt") * drug), "drugx")
 from_lm("interaction_batch", lm(y ~ radiation * drug + batch), "radiationrt:drugx")
 
 core <- c(2.1, 3.4, 2.9, 4.0, 3.1)

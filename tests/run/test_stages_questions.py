@@ -10,7 +10,10 @@ import pytest
 
 from senoscore.errors import ConfigError
 from senoscore.io import read_tsv, write_tsv
+from senoscore.plotting import main_arm, tidy
 from senoscore.report import render
+from senoscore.report.answers import answers
+from senoscore.report.load import Run
 from senoscore.run import arms, asked, check_questions, regions, validate_config
 from senoscore.study import read_samples
 
@@ -127,3 +130,31 @@ def test_bad_settings_are_refused_before_work(tmp_path: Path) -> None:
         check_questions(config(efficacy={"margin": 0.2, "relevant": 0.1}), table)
     with pytest.raises(ConfigError, match=r"efficacy\.margin"):
         config(efficacy={"margin": -1})
+
+
+def test_the_first_screen_says_what_the_drug_did(run: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    render(run, page, samples=burden().drop_duplicates("sample"))
+    text = page.read_text(encoding="utf-8")
+    first = text[text.index('id="answers"') : text.index('id="burden"')]
+    assert "Did the drug lower the burden, or only the SASP?" in first
+    words = read_tsv(run / "summary" / "efficacy.tsv")
+    means = words["means"].iloc[0].partition(";")[0]
+    assert f"Rt + x against rt, contralateral, 14 d: {means} (astrocyte, tumour)." in first
+
+
+def test_a_sham_with_a_drug_is_no_irradiated_sample_of_the_answers(tmp_path: Path) -> None:
+    table = burden().query("region == 'core'").assign(region="")
+    table["fraction"] = table["n_positive"] / table["n_assessable"]
+    drugged = table["treatment"] == "sham + x"
+    found = answers(Run({"burden": table}, {}), control="sham")
+    assert {a.compartment for a in found} == {"tumour", "astrocyte"}
+    assert all("(8 Gy)" in a.amount_note for a in found)
+    # Without radiation alone the drugged are what there is; shams with a drug never are.
+    lone = table[table["treatment"] != "rt"]
+    assert all("8 Gy" in a.amount_note for a in answers(Run({"burden": lone}, {}), control="sham"))
+    shams = Run({"burden": table[drugged | (table["treatment"] == "sham")]}, {})
+    assert {a.verdict for a in answers(shams, control="sham")} == {"not assessable"}
+    assert main_arm(tidy.with_defaults(table), "sham").treatment == "rt"
+    crowd = pd.concat([table, table[drugged].assign(sample=lambda t: t["sample"] + "b")])
+    assert main_arm(tidy.with_defaults(crowd), "sham").treatment == "rt"
