@@ -54,7 +54,8 @@ __all__ = [
 
 _PROBE: Final = 256  # cells looked at in three places of a slot
 _ENOUGH: Final = 10  # values or cells that are no chance
-_SAME_SUM: Final = 1e-3  # of the mean: what rounding leaves of one size for all cells
+_SAME_SUM: Final = 1e-3  # of the mean: cells differ by more than that in any experiment
+_ROUNDED_SUM: Final = 0.05  # likewise, where rounding could make up the difference
 _COUNT_NAMES: Final = (
     "counts",
     "raw_counts",
@@ -76,6 +77,7 @@ class _Slot(NamedTuple):
     facts: ValueFacts
     n_genes: int
     sums: np.ndarray  # of the cells looked at
+    most: int  # values above 0 in one of them
     digest: str  # of the values looked at
 
     @property
@@ -90,7 +92,11 @@ class _Slot(NamedTuple):
         if self.facts.largest <= 1 and self.facts.n_stored >= _ENOUGH:
             return "all values are 0 or 1"
         sums = self.sums[self.sums > 0]
-        if sums.size >= _ENOUGH and np.ptp(sums) <= _SAME_SUM * sums.mean():
+        if sums.size < _ENOUGH:
+            return None
+        # Rounding moves each value by a half at most: in CPM of deep cells all to the same side.
+        left = max(_SAME_SUM * sums.mean(), min(self.most, _ROUNDED_SUM * sums.mean()))
+        if np.ptp(sums) <= left:
             return f"every cell sums to {sums.mean():.6g}"
         return None
 
@@ -392,19 +398,22 @@ def _explain(best: _Slot, slots: list[_Slot]) -> list[str]:
 def _probe(file: h5py.File, name: str, keys: tuple[str, ...]) -> _Slot:
     matrix = describe(_walk(file, keys))
     sums: list[np.ndarray] = []
+    most = 0
     digest = hashlib.sha256()
 
     def noted() -> Iterator[Block]:
+        nonlocal most
         for block in _sample(matrix):
             rows = np.repeat(np.arange(block.stop - block.start), np.diff(block.indptr))
             sums.append(np.bincount(rows, block.data, block.stop - block.start))
             stored = block.data != 0
+            most = max(most, int(np.bincount(rows[stored], minlength=1).max()))
             for part in (rows, block.indices, block.data.astype(np.float64)):
                 digest.update(part[stored].tobytes())
             yield block
 
     facts = scan_values(noted(), sums=False)
-    return _Slot(name, keys, facts, matrix.n_columns, np.concatenate(sums or [np.zeros(0)]),
+    return _Slot(name, keys, facts, matrix.n_columns, np.concatenate(sums or [np.zeros(0)]), most,
                  digest.hexdigest())  # fmt: skip
 
 

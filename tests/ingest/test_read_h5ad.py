@@ -255,6 +255,30 @@ def test_whole_numbers_that_cannot_be_counts(tmp_path, X, said):
     assert _open(tmp_path, _adata(X), values="counts").slot == "X"
 
 
+def _wide(rng, totals):
+    shares = rng.dirichlet(np.full(8000, 0.5))
+    counts = rng.poisson(np.outer(totals, shares)).astype(np.float32)
+    names = [*GENES, *(f"G{i}" for i in range(7994))]
+    return counts, lambda X: ad.AnnData(X, var=pd.DataFrame(index=names))
+
+
+def test_rounded_cpm_of_deep_cells_are_no_counts(tmp_path):
+    """Most values are single reads, and all of a cell are rounded to the same side."""
+    counts, make = _wide(np.random.default_rng(1), np.linspace(3000, 9000, 40))
+    cpm = np.rint(counts / counts.sum(1, keepdims=True) * 1e6)
+    assert np.ptp(cpm.sum(1)) > 1e-3 * 1e6
+    with pytest.raises(InputError, match="cannot be counts: every cell sums to"):
+        _open(tmp_path, make(cpm))
+
+
+@pytest.mark.parametrize("spread", [0.03, 0.3])
+def test_counts_of_much_alike_cells_are_counts(tmp_path, spread):
+    """Shallow cells, whose sums differ by less than they have genes."""
+    counts, make = _wide(np.random.default_rng(2), 700 * np.linspace(1 - spread, 1 + spread, 40))
+    assert np.ptp(counts.sum(1)) < (counts > 0).sum(1).max()
+    assert _open(tmp_path, make(counts)).slot == "X"
+
+
 @pytest.mark.parametrize("make", [sparse.csr_matrix, np.asarray])
 def test_truths_are_no_counts(tmp_path, make):
     adata = _adata(COUNTS)
