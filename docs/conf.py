@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import senoscore
 
 HERE = Path(__file__).parent
+GENERATED = HERE / "reference" / "generated"
+EXAMPLES = {
+    "over_time": (
+        "results",
+        "Tissue of a glioma-like tumour from 1 to 90 days after irradiation: `make demo`.",
+    ),
+    "senolytic": (
+        "demo-senolytic/results",
+        (
+            "Radiotherapy with and without a senolytic or a senomorphic, with circulating factors and "
+            "outcome: `senoscore demo --design senolytic --out demo-senolytic`."
+        ),
+    ),
+}
+"""Demo studies: where a run of each leaves its results in a checkout, and what it is."""
 
 project = "senoscore"
 author = "The senoscore developers"
@@ -26,6 +43,7 @@ html_theme = "sphinx_book_theme"
 html_title = "senoscore"
 html_theme_options = {"show_toc_level": 2, "use_download_button": True}
 exclude_patterns = ["_build", "figures"]
+html_extra_path = ["reference/generated/extra"]
 templates_path: list[str] = []
 
 autosummary_generate = True
@@ -63,7 +81,7 @@ def _write_reference() -> None:
         "# Data dictionary\n\nEvery column of the tables in `results/`, in alphabetical order. "
         "A column means the same in every table that has it; `*` stands for a name.\n\n"
     )
-    generated = HERE / "reference" / "generated"
+    generated = GENERATED
     generated.mkdir(parents=True, exist_ok=True)
     (generated / "tables.md").write_text(
         text + _rows(shown, ["column", "type", "unit", "meaning"]) + "\n", encoding="utf-8"
@@ -93,6 +111,37 @@ def _write_reference() -> None:
     )
 
 
+def _is_a_demo(results: Path) -> bool:
+    """Say whether a run there is of a simulated study: nobody's own data get into the site."""
+    try:
+        record = json.loads((results / "provenance.json").read_text(encoding="utf-8"))
+        sheet = results.parent / record["config"]["datasets"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return (results / "report.html").is_file() and (sheet.parent / "truth.tsv").is_file()
+
+
+def _take_examples(root: Path, out: Path) -> str:
+    """Copy the reports of demo studies that were run; return the page that lists them."""
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    lines = []
+    for name, (folder, said) in EXAMPLES.items():
+        if _is_a_demo(root / folder):
+            shutil.copy(root / folder / "report.html", out / f"{name}.html")
+            lines.append(f'- <a href="../../examples/{name}.html">The report</a>. {said}')
+        else:
+            lines.append(f"- {said} Not run where this site was built.")
+    return (
+        "# Example reports\n\nWhat a run ends in, on simulated studies. Each page works "
+        "offline; the truth is known, so that answers can be compared with it.\n\n"
+        + "\n".join(lines)
+        + "\n"
+    )
+
+
 def setup(app: Any) -> None:
     _write_reference()
+    page = _take_examples(HERE.parent, GENERATED / "extra" / "examples")
+    (GENERATED / "examples.md").write_text(page, encoding="utf-8")
     app.connect("source-read", _without_links_out_of_the_docs)

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,21 +14,28 @@ from senoscore.run.layout import OTHER_TABLES, SUMMARIES
 from tests.bad_inputs.make_cases import BAD
 from tests.bad_inputs.test_odd_inputs import ODD
 
+if TYPE_CHECKING:
+    from types import ModuleType
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.glob("*.md"), *DOCS.glob("tutorials/*.ipynb")])
 TEXTS = [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "config" / "README.md"]
 
 
-def as_sphinx_reads(path: Path) -> str:
+def conf() -> ModuleType:
     spec = importlib.util.spec_from_file_location("conf", DOCS / "conf.py")
     assert spec is not None
     assert spec.loader is not None
-    conf = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(conf)
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+def as_sphinx_reads(path: Path) -> str:
     source = [path.read_text(encoding="utf-8")]
     name = path.relative_to(DOCS).with_suffix("").as_posix()
-    conf._without_links_out_of_the_docs(None, name, source)
+    conf()._without_links_out_of_the_docs(None, name, source)
     return source[0]
 
 
@@ -81,3 +89,20 @@ def test_what_is_said_of_reliability_is_true_of_the_tests() -> None:
     assert set(re.findall(r"::(test_\w+)", text)) <= defined
     for path in re.findall(r"`(tests/[\w/.]+\.(?:py|sh))`", text):
         assert (ROOT / path).is_file(), path
+
+
+def test_reports_of_demos_are_examples_and_those_of_own_data_are_not(tmp_path: Path) -> None:
+    run, out = tmp_path / "results", tmp_path / "extra"
+    run.mkdir()
+    (run / "report.html").write_text("page")
+    config = {"config": {"datasets": "study/datasets.tsv"}}
+    (run / "provenance.json").write_text(json.dumps(config))
+    page = conf()._take_examples(tmp_path, out)
+    assert list(out.iterdir()) == []
+    assert page.count("Not run where this site was built") == 2
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "truth.tsv").touch()  # a simulated study has its truth beside it
+    page = conf()._take_examples(tmp_path, out)
+    assert (out / "over_time.html").read_text() == "page"
+    assert 'href="../../examples/over_time.html"' in page
+    assert page.count("Not run where this site was built") == 1
