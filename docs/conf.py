@@ -21,8 +21,8 @@ EXAMPLES = {
     "senolytic": (
         "demo-senolytic/results",
         (
-            "Radiotherapy with and without a senolytic or a senomorphic, with circulating factors and "
-            "outcome: `senoscore demo --design senolytic --out demo-senolytic`."
+            "Radiotherapy with and without a senolytic or a senomorphic, with circulating factors "
+            "and outcome: `senoscore demo --design senolytic --out demo-senolytic`."
         ),
     ),
 }
