@@ -297,7 +297,7 @@ def write_sums(stats: ProgrammeStats | None, path: Path) -> None:
     """
     arrays: dict[str, Any] = {}
     if stats is not None:
-        upper = np.triu_indices(stats.cross.shape[-1])
+        upper = _upper(stats)
         plan, (s, c) = stats.plan, np.nonzero(stats.n)
         keys = np.column_stack([plan.fold[s], plan.treated[s].astype(np.int64), c])
         there = np.unique(keys, axis=0)
@@ -305,6 +305,11 @@ def write_sums(stats: ProgrammeStats | None, path: Path) -> None:
         arrays = {"n": stats.n, "total": stats.total, "seen": stats.seen, "at": there,
                   "cross": cross}  # fmt: skip
     _save(path, arrays)
+
+
+def _upper(stats: ProgrammeStats) -> NDArray[np.bool_]:
+    """The upper half with the diagonal, as a mask: row by row, and faster than places."""
+    return np.tri(stats.cross.shape[-1], dtype=bool).T
 
 
 def add_sums(stats: ProgrammeStats, path: Path) -> None:
@@ -320,11 +325,15 @@ def add_sums(stats: ProgrammeStats, path: Path) -> None:
         for name in ("n", "total", "seen"):
             own = getattr(stats, name)
             own += arrays[name].reshape(own.shape)
-        upper = np.triu_indices(stats.cross.shape[-1])
+        upper = _upper(stats)
+        half = np.zeros(upper.shape)
         for at, values in zip(arrays["at"], arrays["cross"], strict=True):
-            half = np.zeros(stats.cross.shape[-2:])
             half[upper] = values
-            stats.cross[tuple(at)] += half + np.triu(half, 1).T
+            own = stats.cross[tuple(at)]
+            diagonal = own.diagonal() + half.diagonal()
+            own += half
+            own += half.T
+            np.fill_diagonal(own, diagonal)
     except (KeyError, ValueError, IndexError) as error:
         raise _unreadable(path, error) from error
 
