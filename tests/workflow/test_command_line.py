@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import subprocess
 import sys
 import tomllib
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.workflow
 
 SIGNATURES = "results/signatures.tsv"
+
+
+_PRIORITY = re.compile(r"priority: (\d+)")
 
 
 def at_the_root(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -59,6 +63,18 @@ def test_the_root_uses_the_default_profile(study: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     assert "rule signatures" in done.stdout + done.stderr
     assert "IncompleteFilesException" not in done.stderr
+
+
+def test_small_jobs_run_side_by_side_and_the_longest_chain_first(study: Path) -> None:
+    """On two cores the demo ends a sixth sooner than with two threads a score, in any order."""
+    done = at_the_root(study, "--dry-run", "--cores", "2", "results/summary/burden.tsv")
+    assert done.returncode == 0, done.stderr[-3000:]
+    jobs = re.findall(r"^rule (\w+):\n((?: +.*\n)+)", done.stdout + done.stderr, re.MULTILINE)
+    threads = {name for name, told in jobs if "threads:" in told}
+    first = {name: int(found[1]) for name, told in jobs if (found := _PRIORITY.search(told))}
+    assert threads == set()
+    assert first["qc"] > first.get("score", 0)
+    assert first["burden"] > first.get("calibrate", 0)
 
 
 def test_the_root_shows_the_line_of_a_failed_job(study: Path) -> None:

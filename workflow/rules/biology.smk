@@ -28,6 +28,7 @@ rule window:
         "logs/window.log",
     benchmark:
         "logs/benchmarks/window.tsv"
+    priority: 2
     resources:
         mem_mb=megabytes(factor=1, base=2000, of=["matrix"], add=max),
         runtime=minutes(per_gb=10, base=20, of=["matrix"]),

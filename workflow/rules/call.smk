@@ -58,6 +58,7 @@ rule programme_plan:
         "logs/programme_plan.log",
     benchmark:
         "logs/benchmarks/programme_plan.tsv"
+    priority: 2
     resources:
         mem_mb=megabytes(factor=8, base=1500, of=["qc", "compartments"]),
     params:
@@ -93,6 +94,7 @@ rule programme_sums:
         "logs/programme_sums/{dataset}/{part}_of_{of}.log",
     benchmark:
         "logs/benchmarks/programme_sums/{dataset}/{part}_of_{of}.tsv"
+    priority: 2
     resources:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=minutes(per_gb=60, base=60),
@@ -128,6 +130,7 @@ rule programme:
         "logs/programme.log",
     benchmark:
         "logs/benchmarks/programme.tsv"
+    priority: 2
     resources:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
@@ -162,6 +165,7 @@ rule programme_score:
         "logs/programme_score/{dataset}.log",
     benchmark:
         "logs/benchmarks/programme_score/{dataset}.tsv"
+    priority: 2
     resources:
         mem_mb=megabytes(factor=0.5, base=2000),
         runtime=minutes(per_gb=60, base=60),
@@ -198,6 +202,7 @@ rule programme_call:
         "logs/programme_call.log",
     benchmark:
         "logs/benchmarks/programme_call.tsv"
+    priority: 2
     resources:
         mem_mb=megabytes(factor=8, base=2000),
         runtime=minutes(per_gb=60, base=60),
@@ -241,6 +246,7 @@ rule call:
         "logs/call/{dataset}.log",
     benchmark:
         "logs/benchmarks/call/{dataset}.tsv"
+    priority: 2
     resources:
         mem_mb=megabytes(factor=3, base=1500),
     params:

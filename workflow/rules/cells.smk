@@ -1,5 +1,8 @@
 # From input files to one row a cell: canonical matrix, quality, compartment, scores.
 # Scores depend on matrix and signatures only, so they run beside qc and compartments.
+#
+# `priority` here and in other files: what the longest chain of jobs waits for goes first (qc and
+# compartments, the programme, calls, burden, trend, window), what only the end needs fills gaps.
 
 
 rule signatures:
@@ -39,6 +42,7 @@ rule ingest:
         "logs/ingest/{dataset}.log",
     benchmark:
         "logs/benchmarks/ingest/{dataset}.tsv"
+    priority: 1
     resources:
         mem_mb=megabytes(factor=12, base=1500),
         runtime=minutes(per_gb=10, base=60),
@@ -70,6 +74,7 @@ rule qc:
         "logs/qc/{dataset}.log",
     benchmark:
         "logs/benchmarks/qc/{dataset}.tsv"
+    priority: 1
     resources:
         mem_mb=sample_megabytes(factor=0.5, per_value=25, base=1500),  # scrublet
         runtime=minutes(per_gb=20, base=60),
@@ -104,6 +109,7 @@ rule compartments:
         "logs/compartments/{dataset}.log",
     benchmark:
         "logs/benchmarks/compartments/{dataset}.tsv"
+    priority: 1
     resources:
         mem_mb=megabytes(factor=0.5, base=2000),
         runtime=minutes(per_gb=10, base=60),
@@ -138,7 +144,7 @@ rule score:
         "logs/benchmarks/score/{dataset}.tsv"
     wildcard_constraints:
         dataset=one_of(name for name, of in SHARDS.items() if of == 1),
-    threads: 2
+    threads: scoring_threads
     resources:
         mem_mb=megabytes(factor=0.3, base=2000),
         runtime=minutes(per_gb=60, base=60),

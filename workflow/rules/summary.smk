@@ -24,6 +24,7 @@ rule burden:
         "logs/burden.log",
     benchmark:
         "logs/benchmarks/burden.tsv"
+    priority: 2
     resources:
         mem_mb=megabytes(factor=2, base=1500, of=CELLS),
         runtime=minutes(per_gb=5, base=20, of=CELLS),
@@ -188,6 +189,7 @@ rule trend:
         "logs/trend.log",
     benchmark:
         "logs/benchmarks/trend.tsv"
+    priority: 2
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
