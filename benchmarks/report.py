@@ -60,21 +60,37 @@ CHOICE = """\
 
 JOBS = """## Where the time of a job goes
 
-Measured once by hand, on two cores that other work was using (load 8 to 16), so compare within a line only.
-CPU seconds, user and system.
+Measured by hand, on two cores that other work was using (load 8 to 19), so compare within a line only.
+CPU seconds, user and system, of whole processes. The demo: 12,381 cells, 31 samples, 3 data sets, 36 jobs.
 
 | what | before | now |
 |---|---|---|
-| three `qc` jobs of the demo, 13,020 cells: doublets on sparse counts, scanpy not imported | 53.7 s | 30.2 s |
-| doublets of one sample of 420 cells | 0.6 to 1.1 s | 0.18 to 0.20 s |
-| heat map tables of the demo's report, three of them | 4.5 s | 0.9 s |
-| `calibrate`, 60 and 120 control samples of 200 cells in two compartments | grows with the square | 14.1 s, 27.6 s |
+| demo, the whole workflow with Snakemake itself | 141.4 s | 100.9 s |
+| the same in a fresh clone, where kernels are compiled on the way | 150.4 s | not measured |
+| `families`, which has next to nothing to do: start and end of a job | 1.71 s | 0.91 s |
+| `trend` | 3.98 s | 2.52 s |
+| `report` | 16 s | 10.4 s |
+| `window` | 8.4 s | 5.2 s |
+| `confounders` | 4.6 s | 2.1 s |
+| `crosstalk` | 5.6 s | 4.1 s |
+| `sen.score` with all signatures of 1,400 cells, first call in a fresh clone; another one had compiled | 12.1 s | 0.77 s |
+| three `qc` jobs: doublets on sparse counts, scanpy not imported (earlier) | 53.7 s | 30.2 s |
+| doublets of one sample of 420 cells (earlier) | 0.6 to 1.1 s | 0.18 to 0.20 s |
+| `calibrate`, 60 and 120 control samples of 200 cells in two compartments (earlier) | grows with the square | 14.1 s, 27.6 s |
 
-Of the 13,020 cells, 22 have another doublet score (by at most 0.0024); all calls, limits and reasons are the
-same. The largest costs that remain are the composition of charts in the report (altair copies what it puts
-together), the start of about 27 processes, of which pandas is more than half, and compiling in an
-installation whose kernels were not compiled ahead (`make demo` does that when it sets up).
-The workflow as a whole, 100,000 cells and more were not measured again.
+What changed: `scipy.stats` is imported by no job that needs a tail or a rank only; a job ends without a last search
+for circles of references; altair puts charts together without copying them; compiled code is found by the
+content of its source. The tables of the demo are the same bytes as before. (Earlier: of the 13,020 cells, 22
+have another doublet score, by at most 0.0024, and the same call.)
+
+Wall time was not measured, for want of an idle machine. From the CPU seconds of each job and the graph of jobs,
+two idle cores would take 89 to 102 s before and 55 to 61 s now, by the order in which jobs are picked, start of Snakemake left out: a score of a small data
+set no longer takes both cores, and what the longest chain of jobs waits for starts first. These are
+reckoned, not seen.
+
+The largest costs that remain: the report (10 s, most of it composing and rendering figures, one after the other),
+doublets, the start of 36 processes (0.7 s each, of which pandas is half), tests by design in `window` and
+`crosstalk`. 100,000 cells and more were not measured again.
 """  # noqa: E501 - rows of a table
 
 BIAS = """## What else is in a score
