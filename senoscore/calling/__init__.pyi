@@ -9,6 +9,7 @@ from .engine import choose as choose
 from .engine import judge_cells as judge_cells
 from .engine import programme_table as programme_table
 from .engine import score_cells as score_cells
+from .engine import wrong_calls as wrong_calls
 from .explain import explain as explain
 from .panel import Panel as Panel
 from .panel import load_panel as load_panel
@@ -52,4 +53,5 @@ __all__ = [
     "write_families",
     "write_programme",
     "write_sums",
+    "wrong_calls",
 ]

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from senoscore import names as k
-from senoscore.calling.bounds import wrong_at_most
 from senoscore.calling.engine import (
     Learnt,
     add_up,
@@ -20,16 +19,11 @@ from senoscore.calling.engine import (
     judge_cells,
     programme_table,
     score_cells,
+    wrong_calls,
 )
-from senoscore.calling.evidence import (
-    compartments_of,
-    control_mask,
-    days_of,
-    is_profile,
-    kept,
-    without_counts,
-)
+from senoscore.calling.evidence import compartments_of
 from senoscore.calling.programme import Features, Plan, Programme, learn
+from senoscore.calling.roles import roles
 from senoscore.cells import gene_symbols, organism_of, values_of
 from senoscore.errors import DesignError, InputError
 
@@ -49,7 +43,6 @@ __all__ = [
     "find",
     "from_arrays",
     "levels_of",
-    "subjects_of",
     "to_arrays",
     "used_engines",
 ]
@@ -83,15 +76,6 @@ class Attempt:
     layer: str | None = None
 
 
-def subjects_of(table: pd.DataFrame) -> NDArray[np.object_]:
-    """Animal or patient of each cell: its sample where no subject is stated. Shape (n_cells,)."""
-    sample = table[k.SAMPLE].astype(str).to_numpy(dtype=object)
-    if k.SUBJECT not in table:
-        return sample
-    said = table[k.SUBJECT].astype("string").fillna("").str.strip().to_numpy(dtype=object)
-    return np.where(said == "", sample, said)
-
-
 def attempt(
     adata: AnnData,
     table: pd.DataFrame,
@@ -118,19 +102,12 @@ def attempt(
     known
         What :func:`to_arrays` kept; used in place of learning anew if it is of these cells.
     """
-    is_control = control_mask(table, control)
-    day = days_of(table, is_control)
-    rooms = compartments_of(table)
-    late = is_control | (day >= min_days) | np.isnan(day)
-    judged = kept(table) & late & (rooms != k.UNASSIGNED)
-    judged &= ~is_profile(table) & ~without_counts(table)
-    dose = table[k.DOSE].astype(str).to_numpy() if k.DOSE in table else np.full(len(table), "")
-    group = np.array([f"{d}|{g:g}" for d, g in zip(dose, day, strict=True)], dtype=object)
-    group[is_control] = k.CONTROL
+    mine, rooms = roles(table, control, min_days), compartments_of(table)
     try:
         who = assign(
             table[k.SAMPLE].astype(str).to_numpy(dtype=object), rooms.astype(object),
-            treated=~is_control, judged=judged, group=group, subject=subjects_of(table),
+            treated=mine.treated, judged=mine.judged, group=mine.group, subject=mine.subject,
+            aside=mine.aside,
         )  # fmt: skip
         columns = choose(gene_symbols(adata), organism_of(adata))
         kind, layer = _values(adata, method)
@@ -185,42 +162,28 @@ def find(adata: AnnData, found: Attempt, *, fdr: float) -> Learnt:
     return Learnt(cells, programme_table(found.programme), amounts, note)
 
 
-def used_engines(
-    table: pd.DataFrame, found: Attempt, learnt: Learnt | None, states: NDArray[np.object_]
-) -> pd.DataFrame:
+def used_engines(table: pd.DataFrame, found: Attempt, learnt: Learnt | None) -> pd.DataFrame:
     """Say of each compartment who called it, and how many of the called cells can be wrong.
 
     Returns
     -------
-    Columns ``compartment``, ``engine`` (learned or panel), ``reason`` (why the panel),
-    ``n_senescent`` and ``wrong_at_most`` (95 %, NaN for the panel; a row ``all`` is of all the
-    learnt compartments at once).
+    Columns ``compartment``, ``engine`` (learned or panel), ``reason`` (why the panel), and
+    ``n_called`` and ``wrong_at_most`` of :func:`~senoscore.calling.engine.wrong_calls`, NaN for the
+    panel; the row ``all`` is of all the learnt compartments at once.
     """
-    rooms = compartments_of(table)
-    called = states == "senescent"
-    rows = []
-    p = treated = animal = None
+    rooms = np.unique(compartments_of(table)).tolist()
+    out = pd.DataFrame({k.COMPARTMENT: rooms})
+    out["reason"] = out[k.COMPARTMENT].map(found.refused).fillna("")
+    known = learnt is not None and found.who is not None
+    out["engine"] = np.where(out["reason"].ne("") | (not known), PANEL, LEARNED)
+    limits = pd.DataFrame(columns=[k.COMPARTMENT, "n_called", "wrong_at_most"], dtype=float)
     if learnt is not None and found.who is not None:
-        p = learnt.cells["p"].to_numpy()
-        plan = found.who.plan
-        treated = plan.treated[found.who.sample] & (found.who.sample >= 0)
-        animal = plan.subjects[found.who.sample]
-    for room in [*np.unique(rooms), "all"]:
-        own = np.isin(rooms, list(found.refused), invert=True) if room == "all" else rooms == room
-        reason = found.refused.get(str(room), "")
-        engine = PANEL if reason or p is None else LEARNED
-        if room == "all" and p is None:
-            continue
-        bound = np.nan
-        if engine == LEARNED:
-            assert p is not None
-            assert treated is not None
-            assert animal is not None
-            # the null is that of the run: the bound of a compartment is one of its choice
-            bound = wrong_at_most(p, called & own & np.isfinite(p) & treated, treated, animal)
-        rows.append((str(room), engine, reason, int((called & own).sum()), bound))
-    columns = [k.COMPARTMENT, "engine", "reason", "n_senescent", "wrong_at_most"]
-    return pd.DataFrame(rows, columns=columns)
+        limits = wrong_calls(learnt.cells, found.who)
+        whole = {k.COMPARTMENT: "all", "engine": LEARNED, "reason": ""}
+        out = pd.concat([out, pd.DataFrame([whole])], ignore_index=True)
+    limits[k.COMPARTMENT] = limits[k.COMPARTMENT].astype(object)
+    out = out.merge(limits, on=k.COMPARTMENT, how="left")
+    return out[[k.COMPARTMENT, "engine", "reason", "n_called", "wrong_at_most"]]
 
 
 _ARRAYS: Final = (
@@ -250,6 +213,7 @@ def _plain(plan: Plan) -> dict[str, Any]:
         "fold": plan.fold,
         "group": plan.group,
         "subject": plan.subjects,
+        "aside": plan.set_aside,
     }
 
 
@@ -261,7 +225,9 @@ def from_arrays(
     same = str(kept["values"]) == kind and _same(kept["genes"], features.genes)
     same &= _same(kept["covariates"], features.covariates)
     plan = _plain(who.plan)
-    if not same or any(not _same(kept["plan"][name], value) for name, value in plan.items()):
+    if not same or any(
+        not _same(kept["plan"].get(name, ()), value) for name, value in plan.items()
+    ):
         return None
     return Programme(
         features,

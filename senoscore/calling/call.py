@@ -255,8 +255,9 @@ def call(
     gene, kind, weight, shift, covariance, prior, control mean and SD, stability, source),
     ``prevalence`` (sample, compartment, n_judged, prevalence with a 95 % interval, shifted,
     n_beyond, arrested with a 95 % interval) and
-    ``engines`` (compartment, engine, reason, n_senescent, wrong_at_most: a 95 % bound on the
-    wrong ones among the senescent cells, NaN for the panel).
+    ``engines`` (compartment, engine, reason, n_called, wrong_at_most: the cells that the
+    programme calls, before cycling and escaped ones keep their states, and a 95 % bound on the
+    wrong ones among them; NaN for the panel).
 
     Raises
     ------
@@ -362,7 +363,7 @@ def _overruled(
         learnt = find(adata, found, fdr=fdr)
         overrule(result, learnt, table, calibration)
         by[np.isfinite(learnt.cells["p"].to_numpy())] = LEARNED
-    engines = used_engines(table, found, learnt, result[k.STATE].astype(str).to_numpy(object))
+    engines = used_engines(table, found, learnt)
     _say(engines, has_subject=k.SUBJECT in table)
     return learnt, engines, by
 

@@ -23,6 +23,7 @@ import yaml
 from scipy import sparse
 
 from senoscore import names as k
+from senoscore.calling.bounds import wrong_at_most
 from senoscore.calling.learned import call_cells
 from senoscore.calling.prevalence import ARREST_QUANTILE, prevalence
 from senoscore.calling.programme import Features, ProgrammeStats, learn, plan_folds
@@ -59,6 +60,7 @@ __all__ = [
     "note_of",
     "programme_table",
     "score_cells",
+    "wrong_calls",
 ]
 
 log = logging.getLogger(__name__)
@@ -280,6 +282,7 @@ def learn_and_call(
     compartment: str = k.COMPARTMENT,
     group: NDArray[Any] | None = None,
     subject: NDArray[Any] | None = None,
+    aside: Bools | None = None,
     layer: str | None = None,
     fdr: float = 0.1,
     block_size: int = 4096,
@@ -301,6 +304,9 @@ def learn_and_call(
     subject
         Animal or patient of each cell, shape (n_cells,); None: each sample is one. Libraries of
         one subject are never on both sides of what is learnt and what is judged.
+    aside
+        Cells that are scored and not learnt from, as :func:`~senoscore.calling.roles.roles` finds
+        them, shape (n_cells,); None: no cell is.
     layer
         None is X.
     fdr
@@ -318,7 +324,9 @@ def learn_and_call(
     """
     samples = adata.obs[sample].astype(str).to_numpy(dtype=object)
     rooms = adata.obs[compartment].astype(str).to_numpy(dtype=object)
-    who = assign(samples, rooms, treated=treated, judged=judged, group=group, subject=subject)
+    who = assign(
+        samples, rooms, treated=treated, judged=judged, group=group, subject=subject, aside=aside
+    )
     kind = values_of(adata) if layer is None else k.COUNTS
     read = choose(gene_symbols(adata), organism_of(adata))
     options: dict[str, Any] = {"kind": kind, "layer": layer, "block_size": block_size}
@@ -337,6 +345,7 @@ def assign(
     judged: Bools,
     group: NDArray[Any] | None = None,
     subject: NDArray[Any] | None = None,
+    aside: Bools | None = None,
 ) -> Assigned:
     """Deal the judged subjects into folds; the order of the cells does not matter.
 
@@ -347,7 +356,7 @@ def assign(
     ----------
     sample, compartment
         Names, shape (n_cells,).
-    treated, judged, group
+    treated, judged, group, aside
         As in :func:`learn_and_call`.
     subject
         Animal or patient of each cell, shape (n_cells,); None: each sample is one.
@@ -362,12 +371,14 @@ def assign(
     _, owner = np.unique(animals, return_inverse=True)
     rooms, where = np.unique(compartment.astype(str), return_inverse=True)
     judged, treated = np.asarray(judged, dtype=bool), np.asarray(treated, dtype=bool)
+    apart = np.zeros(len(treated), dtype=bool) if aside is None else np.asarray(aside, dtype=bool)
+    treated = treated & ~apart
     refused: dict[str, str] = {}
     best = (0, 0)
     for c, room in enumerate(rooms):
         mine = judged & (where == c)
-        n = _subjects(owner[mine & ~treated]), _subjects(owner[mine & treated])
-        best = max(best, n, key=min)
+        n = _subjects(owner[mine & ~treated & ~apart]), _subjects(owner[mine & treated])
+        best = max(best, n, key=lambda pair: (min(pair), max(pair)))
         if min(n) < _MIN_SUBJECTS:
             refused[str(room)] = _short(n)
     use = judged & ~np.isin(rooms[where], list(refused))
@@ -389,6 +400,7 @@ def assign(
         [str(rooms[i]) for i in there],
         group=None if group is None else [str(np.asarray(group)[i]) for i in first],
         subject=[str(animals[i]) for i in first],
+        aside=apart[first],
     )
     return Assigned(plan, own, np.asarray(room_of[where], dtype=np.int64), refused)
 
@@ -485,11 +497,11 @@ def judge_cells(
     at = np.flatnonzero((who.sample >= 0) & (who.compartment >= 0))
     own, room, n = who.sample[at], who.compartment[at], len(who.sample)
     plan = programme.plan
-    arms = plan.treated[own]
+    arms, apart = plan.treated[own], plan.set_aside[own]
     required = tuple(_rules()["required"])
     calls = call_cells(
         scored.scores[at], programme.parts, own, room, arms, scored.depth[at], fdr=fdr,
-        required=required, nuisance=scored.nuisance[at],
+        required=required, nuisance=scored.nuisance[at], aside=apart,
         identity=programme.identity,
     )  # fmt: skip
     total = programme.parts.index("total")
@@ -500,9 +512,11 @@ def judge_cells(
     cells.iloc[at, 2] = calls.conjunction
     cells.iloc[at, 3] = calls.q
     cells.iloc[at, 4] = calls.called
-    cells.iloc[at, 5] = _unlike_controls(scored.depth[at], own, room, arms)
+    cells.iloc[at, 5] = _unlike_controls(scored.depth[at], own, room, arms | apart)
     cells["passes"] = _passes(cells)
-    amounts = prevalence(calls.aligned[:, total], own, room, arms, subject=plan.subjects[own])
+    amounts = prevalence(
+        calls.aligned[:, total], own, room, arms | apart, subject=plan.subjects[own]
+    )
     table = pd.DataFrame(
         {
             k.SAMPLE: [plan.samples[i] for i in amounts.sample],
@@ -521,8 +535,8 @@ def judge_cells(
 def _arrested(along: Floats, sample: Ints, compartment: Ints, plan: Plan) -> pd.DataFrame:
     """Cells beyond the control quantile of arrest, and the share that this says, by sample."""
     found = prevalence(
-        along, sample, compartment, plan.treated[sample], subject=plan.subjects[sample],
-        quantile=ARREST_QUANTILE,
+        along, sample, compartment, (plan.treated | plan.set_aside)[sample],
+        subject=plan.subjects[sample], quantile=ARREST_QUANTILE,
     )  # fmt: skip
     return pd.DataFrame(
         {
@@ -534,6 +548,34 @@ def _arrested(along: Floats, sample: Ints, compartment: Ints, plan: Plan) -> pd.
             "arrested_hi": found.upper,
         }
     )
+
+
+def wrong_calls(cells: pd.DataFrame, who: Assigned) -> pd.DataFrame:
+    """How many cells of each compartment are called, and how many of them can be wrong.
+
+    Parameters
+    ----------
+    cells
+        Of :func:`judge_cells`.
+    who
+        The same cells.
+
+    Returns
+    -------
+    One row a learnt compartment, and one ``all``: ``n_called`` (cells of unlike depth are not
+    counted) and ``wrong_at_most`` (95 %). The null is that of the run: the bound of a compartment
+    is that of one choice of cells.
+    """
+    plan, at = who.plan, who.sample
+    there = (at >= 0) & (who.compartment >= 0)
+    p = np.where(there & ~plan.set_aside[at], cells["p"].to_numpy(dtype=float), np.nan)
+    treated, animal = plan.treated[at] & there, plan.subjects[at]
+    called = (cells["called"] & ~cells["deep"]).to_numpy(dtype=bool) & treated
+    rows = []
+    for c, name in enumerate([*plan.compartments, "all"]):
+        own = called & ((who.compartment == c) | (name == "all"))
+        rows.append((name, int(own.sum()), wrong_at_most(p, own, treated, animal)))
+    return pd.DataFrame(rows, columns=[k.COMPARTMENT, "n_called", "wrong_at_most"])
 
 
 def _passes(cells: pd.DataFrame) -> Bools:
@@ -611,6 +653,11 @@ def note_of(
         if source == "none"
     ]
     notes = []
+    if plan.set_aside.any():
+        notes.append(
+            f"{int(plan.set_aside.sum())} unirradiated samples with a drug are scored by what the "
+            "others teach: nothing is learnt from them, and they are no controls"
+        )
     if none:
         notes.append(f"nothing could be learnt in {', '.join(none)}: too few cells in an arm")
     for number, compartment in like:

@@ -25,7 +25,7 @@ from senoscore.calling.conditions import Evidence, holds
 from senoscore.calling.false_discovery import Tests, control_p
 from senoscore.errors import DesignError, InputError
 from senoscore.io import flags
-from senoscore.study import refuse_unknown_control
+from senoscore.study import refuse_unknown_control, with_arms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -244,7 +244,7 @@ def cell_table(
         table = table.assign(cell=table.index.astype(str))
     if compartment != k.COMPARTMENT:
         table = table.assign(**{k.COMPARTMENT: table[compartment]})
-    return table
+    return with_arms(table)  # an unirradiated sample with a drug is no control, as in the workflow
 
 
 def _from_anndata(adata: AnnData, panel: Panel, method: str) -> pd.DataFrame:

@@ -120,6 +120,7 @@ def call_cells(
     at_least: int = 1,
     nuisance: Floats | None = None,
     identity: Floats | None = None,
+    aside: Bools | None = None,
 ) -> Calls:
     """Call senescent cells among the treated.
 
@@ -151,9 +152,14 @@ def call_cells(
         (n_compartments,). Whole samples that moved far (cultures, where nearly all cells become
         senescent) are compared with the controls' level only where it is at least 0.2; elsewhere,
         and without it, every sample is laid on its own lower middle.
+    aside
+        Cells that are neither controls nor treated: they have p-values and no part in the null or
+        the false discovery rate, shape (n_cells,).
     """
     parts = tuple(parts)
-    control = ~np.asarray(treated, dtype=bool)
+    treated = np.asarray(treated, dtype=bool)
+    apart = np.zeros(len(treated), dtype=bool) if aside is None else np.asarray(aside, dtype=bool)
+    control = ~treated & ~apart
     aligned = np.full(scores.shape, np.nan)
     p = np.full(scores.shape, np.nan)
     free = np.column_stack(
@@ -170,17 +176,17 @@ def call_cells(
     if identity is not None:
         for j in rest if at_least else [total]:
             moved |= moved_far(free[:, [total, *need, j]], sample, compartment, control)
-        moved &= identity[compartment] >= _IDENTITY
+        moved &= treated & (identity[compartment] >= _IDENTITY)
     tails: set[int] = set()
     for j in range(len(parts)):
-        aligned[:, j], _ = align(free[:, j], sample, compartment, control, moved=moved)
+        aligned[:, j], _ = align(free[:, j], sample, compartment, control, moved=moved, aside=apart)
         own = heavy_tails(aligned[:, j], compartment, control)
         tails |= own
         p[:, j] = empirical_p(aligned[:, j], compartment, control, own)
     conjunction = partial_conjunction(p, need, others=rest, at_least=at_least)
-    called, q = nested(p[:, total], conjunction, ~control, level=fdr)
+    called, q = nested(p[:, total], conjunction, treated, level=fdr)
     explained, like = _explained(
-        called, aligned[:, total], beside, compartment, ~control, moved=moved
+        called, aligned[:, total], beside, compartment, treated, control=control, moved=moved
     )
     called &= ~explained
     few = int(called.sum()) if nuisance is not None and called.sum() < _FEW else 0
@@ -200,6 +206,7 @@ def _explained(
     compartment: Ints,
     treated: Bools,
     *,
+    control: Bools | None = None,
     moved: Bools | None = None,
 ) -> tuple[Bools, tuple[tuple[int, int], ...]]:
     """Cells that a nuisance explains, and (nuisance, compartment or -1 for the run) at large.
@@ -215,7 +222,7 @@ def _explained(
     like: list[tuple[int, int]] = []
     rest = treated & ~called & ~moved & np.isfinite(along)
     if moved.any() and rest.sum() < _FEW:  # all moved: what they left is the controls
-        rest = ~treated & np.isfinite(along)
+        rest = (~treated if control is None else control) & np.isfinite(along)
     for j, level in enumerate(beside):
         explained |= called & (level > along)
         for c in np.unique(compartment[called]):

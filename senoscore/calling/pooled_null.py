@@ -102,6 +102,7 @@ def align(
     min_cells: int = 8,
     min_arm: int = 25,
     moved: Bools | None = None,
+    aside: Bools | None = None,
 ) -> tuple[Floats, Floats]:
     """Lay every sample x compartment on its lower middle; scale compartments.
 
@@ -116,6 +117,8 @@ def align(
     moved
         Cells of samples that moved as a whole: these are laid on the controls' level instead,
         and above it by the upper limit of a new control sample (95 %, t).
+    aside
+        Cells of samples that are neither controls nor treated: an arm of their own.
 
     Returns
     -------
@@ -124,6 +127,7 @@ def align(
     """
     x, offset = np.full(len(score), np.nan), np.full(len(score), np.nan)
     fine = np.isfinite(score)
+    arms = np.where(control, 0, 1) if aside is None else np.where(aside, 2, np.where(control, 0, 1))
     for c in np.unique(compartment[fine]):
         mine = fine & (compartment == c)
         own = mine & control
@@ -145,8 +149,8 @@ def align(
                 rest = float(np.quantile(null, LOWER_MIDDLE))
                 level[i[0]] = float(np.quantile(score[i], aim)) - rest
             spread = float(np.std(null))
-            for arm in (True, False):
-                members = [i for i in groups if control[i[0]] == arm]
+            for arm in (0, 1, 2):
+                members = [i for i in groups if arms[i[0]] == arm]
                 if moved is not None:
                     members = [i for i in members if not moved[i[0]]]
                 _shrink(level, members, spread)

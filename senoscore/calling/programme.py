@@ -96,6 +96,9 @@ class Plan:
         per group and the groups are averaged by their precision.
     subject
         Code of the animal or patient of each sample, shape (n_samples,); None: each its own.
+    aside
+        Samples that are scored and never learnt from, neither controls nor treated, shape
+        (n_samples,); None: no sample is.
     """
 
     samples: tuple[str, ...]
@@ -104,6 +107,12 @@ class Plan:
     compartments: tuple[str, ...]
     group: Ints
     subject: Ints | None = None
+    aside: NDArray[np.bool_] | None = None
+
+    @property
+    def set_aside(self) -> NDArray[np.bool_]:
+        """Which samples are scored and never learnt from, shape (n_samples,)."""
+        return np.zeros(len(self.samples), dtype=bool) if self.aside is None else self.aside
 
     @property
     def subjects(self) -> Ints:
@@ -135,6 +144,7 @@ def plan_folds(
     *,
     group: Sequence[object] | None = None,
     subject: Sequence[str] | None = None,
+    aside: NDArray[np.bool_] | None = None,
     max_folds: int = MAX_FOLDS,
 ) -> Plan:
     """Deal subjects into folds that hold both arms, in order of name within arm and group.
@@ -152,6 +162,8 @@ def plan_folds(
     subject
         Animal or patient of each sample; its samples are in one fold, of both arms if it has
         samples before and after. None: each sample is one.
+    aside
+        Samples that are scored and not learnt from, shape (n_samples,); they are dealt last.
     max_folds
         Most folds; there are never more than subjects of the smaller arm.
 
@@ -161,21 +173,23 @@ def plan_folds(
         A name twice, or an arm without samples.
     """
     treated = np.asarray(treated, dtype=bool)
+    apart = np.zeros(len(treated), dtype=bool) if aside is None else np.asarray(aside, dtype=bool)
     if len(set(samples)) != len(samples):
         msg = "sample names must be unique"
         raise ValueError(msg)
-    if not treated.any() or treated.all():
+    if not treated.any() or not (~treated & ~apart).any():
         msg = "both arms need at least one sample"
         raise ValueError(msg)
     labels = [str(g) for g in (group if group is not None else treated.astype(int))]
     names, code = np.unique(list(samples if subject is None else subject), return_inverse=True)
     first = {s: min(labels[i] for i in np.flatnonzero(code == s)) for s in range(len(names))}
-    arms = [{int(s) for s in code[treated == arm]} for arm in (False, True)]
+    arms = [{int(s) for s in code[(treated == arm) & ~apart]} for arm in (False, True)]
     n_folds = max(1, min(max_folds, *map(len, arms)))
     both = arms[0] & arms[1]
     fold_of: dict[int, int] = {}
     # those of both arms first, so that every fold gets the rest of each arm in turn
-    for members in (both, arms[0] - both, arms[1] - both):
+    others = {int(s) for s in code} - arms[0] - arms[1]
+    for members in (both, arms[0] - both, arms[1] - both, others):
         start = 0 if members is both else len(both)
         for rank, s in enumerate(sorted(members, key=lambda s: (first[s], s))):
             fold_of[s] = (start + rank) % n_folds
@@ -187,6 +201,7 @@ def plan_folds(
         tuple(compartments),
         np.array([codes[g] for g in labels], dtype=np.int64),
         np.asarray(code, dtype=np.int64),
+        apart if apart.any() else None,
     )
 
 
@@ -249,6 +264,7 @@ class ProgrammeStats:
             raise ValueError(msg)
         k, plan = len(self.plan.compartments), self.plan
         use = np.flatnonzero((sample >= 0) & (compartment >= 0))
+        use = use[~plan.set_aside[sample[use]]]
         key = sample[use] * k + compartment[use]
         for code in np.unique(key):
             rows = use[key == code]

@@ -18,8 +18,8 @@ import pandas as pd
 from senoscore import names as k
 from senoscore.calling.call import overrule
 from senoscore.calling.engine import Assigned, Learnt, assign, choose
-from senoscore.calling.evidence import control_mask, days_of, is_profile, kept, without_counts
 from senoscore.calling.programme import Features, Plan, Programme, ProgrammeStats
+from senoscore.calling.roles import roles
 from senoscore.errors import DesignError, InputError
 from senoscore.io import atomic_path, remake
 
@@ -30,14 +30,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from senoscore.calling.calibration import Calibration
+    from senoscore.calling.roles import Roles
 
 __all__ = [
     "Family",
-    "Judged",
     "add_sums",
     "apply_learnt",
     "families",
-    "judged",
     "locate",
     "read_families",
     "read_programme",
@@ -50,56 +49,6 @@ _KINDS: Final = ("organism", "assay", "values")
 _VALUES: Final = (k.COUNTS, k.LOGNORM)
 LEARNED: Final = "learned"
 PANEL: Final = "panel"
-
-
-@dataclass(frozen=True)
-class Judged:
-    """Who takes part, each of shape (n_cells,).
-
-    Attributes
-    ----------
-    treated
-        Cells of irradiated samples.
-    judged
-        Kept cells with a compartment, controls or late enough for stable senescence.
-    group
-        Dose and day, ``control`` for controls.
-    subject
-        Animal or patient; the sample where none is stated.
-    """
-
-    treated: NDArray[np.bool_]
-    judged: NDArray[np.bool_]
-    group: NDArray[np.object_]
-    subject: NDArray[np.object_]
-
-
-def judged(table: pd.DataFrame, control: Mapping[str, str], min_days: float) -> Judged:
-    """Find the controls and the cells late enough for stable senescence.
-
-    Parameters
-    ----------
-    table
-        Cells with sample, compartment, the columns of ``control``, day, dose and ``keep``.
-    control
-        Column and value that name the control samples.
-    min_days
-        Day after irradiation from which senescence can be claimed.
-    """
-    own = control_mask(table, control)
-    day = days_of(table, own)
-    rooms = table[k.COMPARTMENT].astype(str)
-    late = own | (day >= min_days) | np.isnan(day)
-    use = kept(table) & late & (rooms != k.UNASSIGNED).to_numpy()
-    use &= ~is_profile(table) & ~without_counts(table)
-    dose = table[k.DOSE].astype(str).to_numpy() if k.DOSE in table else np.full(len(table), "")
-    group = np.array([f"{d}|{g:g}" for d, g in zip(dose, day, strict=True)], dtype=object)
-    group[own] = k.CONTROL
-    sample = table[k.SAMPLE].astype(str).to_numpy(dtype=object)
-    if k.SUBJECT not in table:
-        return Judged(~own, use, group, sample)
-    said = table[k.SUBJECT].astype("string").fillna("").str.strip().to_numpy(dtype=object)
-    return Judged(~own, use, group, np.where(said == "", sample, said))
 
 
 @dataclass(frozen=True)
@@ -154,9 +103,10 @@ def families(
     Parameters
     ----------
     facts, cells, genes
-        By data set: organism, assay and values; the table of :func:`judged`; symbols.
+        By data set: organism, assay and values; the table of
+        :func:`~senoscore.calling.roles.roles`; symbols.
     control, min_days
-        As in :func:`judged`.
+        As in :func:`~senoscore.calling.roles.roles`.
     must
         Refuse a run of which nothing can be learnt, in place of leaving it to the panel.
 
@@ -180,7 +130,7 @@ def families(
                 msg = f"values are {values}: counts or log-normalised values are needed"
                 raise InputError(msg)
             choose(common, organism)
-            who = _assigned(table, judged(table, control, min_days))
+            who = _assigned(table, roles(table, control, min_days))
             plan, refused = who.plan, dict(who.refused)
         except (DesignError, InputError) as error:
             reason = str(error.args[0] if error.args else error).split("\n")[0]
@@ -196,12 +146,12 @@ def families(
     return found
 
 
-def _assigned(table: pd.DataFrame, who: Judged) -> Assigned:
+def _assigned(table: pd.DataFrame, who: Roles) -> Assigned:
     return assign(
         table[k.SAMPLE].astype(str).to_numpy(dtype=object),
         table[k.COMPARTMENT].astype(str).to_numpy(dtype=object),
         treated=who.treated, judged=who.judged, group=who.group,
-        subject=who.subject,
+        subject=who.subject, aside=who.aside,
     )  # fmt: skip
 
 
@@ -210,7 +160,7 @@ def locate(
 ) -> Assigned:
     """Find the places of the cells of one data set in the plan of its family."""
     assert family.plan is not None
-    who = judged(table.assign(assay=family.assay), control, min_days)
+    who = roles(table.assign(assay=family.assay), control, min_days)
     plan = family.plan
     sample = pd.Index(plan.samples).get_indexer(pd.Index(table[k.SAMPLE].astype(str)))
     room = pd.Index(plan.compartments).get_indexer(pd.Index(table[k.COMPARTMENT].astype(str)))
@@ -286,7 +236,7 @@ def _plan(entry: dict[str, Any]) -> Plan:
     made: dict[str, Any] = {name: tuple(entry[name]) for name in texts}
     for name, value in entry.items():
         if name not in texts and value is not None:
-            made[name] = np.array(value, dtype=bool if name == "treated" else np.int64)
+            made[name] = np.array(value, dtype=bool if name in ("treated", "aside") else np.int64)
     return Plan(**made)
 
 

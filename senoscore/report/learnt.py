@@ -70,7 +70,8 @@ def _table(run: Run, name: str) -> pd.DataFrame | None:
 
 def _said(engines: pd.DataFrame) -> list[str]:
     """Which compartments were called by what, and why not by the programme."""
-    table = engines.fillna("").astype(str)
+    whole = engines[engines[k.COMPARTMENT].astype(str) == "all"]
+    table = engines.drop(index=whole.index).fillna("").astype(str)
     learned = table["engine"] == "learned"
     lines = []
     if learned.any():
@@ -85,6 +86,13 @@ def _said(engines: pd.DataFrame) -> list[str]:
         lines.append(
             "There the burden counts the cells that fulfil the panel's rule, candidates too."
         )
+    if "wrong_at_most" in whole:
+        lines += [
+            f"Of {n:.0f} cells called by it at most {wrong:.0f} are wrong (95 %), if animals that "
+            "were not irradiated tell what cells without senescence look like."
+            for n, wrong in zip(whole["n_called"], whole["wrong_at_most"], strict=True)
+            if n > 0
+        ]
     notes = (note[:1].upper() + note[1:] for note in table["note"].unique() if note)
     return [*lines, *(f"{note}." for note in notes)]
 

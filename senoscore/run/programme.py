@@ -40,7 +40,9 @@ PROGRAMME_COLUMNS: Final = (
     "organism", "assay", k.COMPARTMENT, "gene", "kind", "weight", "shift", "covariance", "prior",
     "control_mean", "control_sd", "stability", "source",
 )  # fmt: skip
-ENGINE_COLUMNS: Final = ("organism", "assay", k.COMPARTMENT, "engine", "reason", "note")
+ENGINE_COLUMNS: Final = (
+    "organism", "assay", k.COMPARTMENT, "engine", "reason", "n_called", "wrong_at_most", "note",
+)  # fmt: skip
 PREVALENCE_COLUMNS: Final = (
     k.SAMPLE, k.COMPARTMENT, "n_judged", "prevalence", "prevalence_lo", "prevalence_hi", "shifted",
     "n_beyond", "arrested", "arrested_lo", "arrested_hi",
@@ -231,12 +233,18 @@ def programme_call(
 
     ``scores`` and ``out`` are in the order of ``datasets``.
     """
-    from senoscore.calling import Assigned, judge_cells, read_families, read_programme
+    from senoscore.calling import (
+        Assigned,
+        judge_cells,
+        read_families,
+        read_programme,
+        wrong_calls,
+    )
 
     found = read_families(plan)
     learnt = read_programme(programme, found)
     place = {data.name: i for i, data in enumerate(datasets)}
-    engines: list[dict[str, str]] = []
+    engines: list[dict[str, Any]] = []
     amounts = []
     for number, family in enumerate(found):
         parts = [read_parquet(scores[place[name]]) for name in family.datasets]
@@ -244,7 +252,7 @@ def programme_call(
         if family.plan is None:
             for name, part in zip(family.datasets, parts, strict=True):
                 write_parquet(_none(part), out[place[name]])
-            engines += _engines(family, set(), "", "")
+            engines += _engines(family, set(), "", "", None)
             continue
         own = learnt[str(number)]
         table = pd.concat(parts, ignore_index=True)
@@ -262,7 +270,8 @@ def programme_call(
         there = np.isfinite(cells["p"].to_numpy()) & (who.compartment >= 0)
         seen = {family.plan.compartments[i] for i in np.unique(who.compartment[there])}
         amounts.append(amount)
-        engines += _engines(family, seen, "too few cells in an arm", note)
+        limits = wrong_calls(cells, who).set_index(k.COMPARTMENT)
+        engines += _engines(family, seen, "too few cells in an arm", note, limits)
         if note:
             log.warning("%s", note)
     write_tsv(pd.DataFrame(engines, columns=list(ENGINE_COLUMNS)), engines_out)
@@ -277,12 +286,16 @@ def _none(part: pd.DataFrame) -> pd.DataFrame:
     return part[[k.CELL]].assign(**empty, called=False, passes=False, deep=False)
 
 
-def _engines(family: Family, seen: set[str], why: str, note: str) -> list[dict[str, str]]:
-    """Which engine calls each compartment of a family, and why it is not the learnt one."""
-    rows = []
-    for name in family.compartments:
+def _engines(
+    family: Family, seen: set[str], why: str, note: str, limits: pd.DataFrame | None
+) -> list[dict[str, Any]]:
+    """Which engine calls each compartment of a family, why, and how many calls can be wrong."""
+    rows: list[dict[str, Any]] = []
+    whole = () if limits is None else ("all",)
+    for name in (*family.compartments, *whole):
         reason = family.reason or family.refused.get(name, why)
-        learned = name in seen
+        learned = name in seen or name in whole
+        wrong = limits.loc[name].to_dict() if limits is not None and learned else {}
         rows.append(
             {
                 "organism": family.organism,
@@ -292,5 +305,6 @@ def _engines(family: Family, seen: set[str], why: str, note: str) -> list[dict[s
                 "reason": "" if learned else reason,
                 "note": note,
             }
+            | wrong
         )
     return rows

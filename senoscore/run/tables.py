@@ -96,5 +96,6 @@ def cell_table(
             raise InputError(msg, fix="delete results/cells and results/scores and run again")
     cells = pd.concat([quality, where.drop(columns=k.CELL), values.drop(columns=k.CELL)], axis=1)
     cells.insert(0, k.DATASET, data.name)
-    design = samples[[k.SAMPLE, k.SUBJECT, k.TREATMENT, k.DOSE, k.DAYS, k.BATCH]]
+    given = [k.GIVEN] if k.GIVEN in samples else []
+    design = samples[[k.SAMPLE, k.SUBJECT, k.TREATMENT, *given, k.DOSE, k.DAYS, k.BATCH]]
     return cells.merge(design, on=k.SAMPLE, how="left", validate="many_to_one")

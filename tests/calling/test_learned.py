@@ -75,6 +75,43 @@ def test_order_of_cells_and_genes_and_blocks_change_nothing() -> None:
     assert (first["called"] == second["called"]).mean() > 0.999
 
 
+def test_unirradiated_samples_with_a_drug_are_scored_and_teach_nothing() -> None:
+    adata = _tissue(4, 1.5)
+    own = adata.obs["sample"].astype(str)
+    more = adata[own.isin(["control0", "irradiated1"]).to_numpy()].copy()
+    more.obs["sample"] = more.obs["subject"] = "drug_" + more.obs["sample"].astype(str)
+    more.obs_names = "drug_" + more.obs_names
+    both = ad.concat([adata, more], join="inner")
+    aside = both.obs["sample"].astype(str).str.startswith("drug_").to_numpy()
+    alone, found = learnt(adata), learnt(both, aside=aside)
+    kept = found.cells.loc[adata.obs_names]
+    for name in ("score", "p", "p_kinds", "q"):
+        np.testing.assert_allclose(kept[name], alone.cells[name], rtol=1e-9, err_msg=name)
+    assert (kept["called"] == alone.cells["called"]).all()
+    apart = found.cells[aside]
+    assert np.isfinite(apart["p"]).any()
+    assert not apart["called"].any()
+    assert apart["q"].isna().all()
+    # senescent cells pass by the same cuts, though nobody was irradiated
+    senescent = both.obs.loc[apart.index, "true_state"].astype(str).eq("senescent")
+    assert apart.loc[senescent, "passes"].mean() > 0.15
+    assert apart.loc[~senescent, "passes"].mean() < 0.03
+    assert "2 unirradiated samples with a drug are scored" in found.note
+
+
+def test_drugs_alone_are_no_irradiation() -> None:
+    """Controls with and without a drug: nobody was irradiated, so there is nothing to learn."""
+    adata = _scored().copy()
+    drugged = adata.obs["treatment"].eq("irradiated").to_numpy()
+    adata.obs["drug"] = np.where(drugged, "navitoclax", "")
+    adata.obs["treatment"] = "control"
+    with pytest.raises(DesignError, match="0 irradiated subjects"):
+        sen.call(adata, engine="learned")
+    sen.call(adata)
+    assert adata.uns["senoscore"]["engines"]["engine"].eq("panel").all()
+    assert adata.uns["senoscore"]["engines"]["reason"].str.contains("0 irradiated").all()
+
+
 def test_too_few_subjects_are_refused() -> None:
     adata = _tissue(4, 1.5)
     few = adata[~adata.obs["sample"].isin(["control2", "control3"]).to_numpy()].copy()
@@ -121,10 +158,12 @@ def test_call_takes_the_learnt_cells_under_the_panels_ceilings(
     assert set(entry["prevalence"]["sample"]) == set(adata.obs["sample"])
     engines = entry["engines"].set_index("compartment")
     assert (engines["engine"] == "learned").all()
-    assert engines.loc["all", "n_senescent"] == (state == "senescent").sum()
+    irradiated = (adata.obs["treatment"] == "irradiated").to_numpy()
+    found = int(((state == "senescent") & irradiated).sum())
+    assert found <= engines.loc["all", "n_called"] == engines["n_called"].drop("all").sum()
     true = adata.obs["true_state"].astype(str).isin(["senescent", "escaped"])
     wrong = ((state == "senescent") & ~true).sum()
-    assert wrong <= engines.loc["all", "wrong_at_most"] < engines.loc["all", "n_senescent"]
+    assert wrong <= engines.loc["all", "wrong_at_most"] < engines.loc["all", "n_called"]
     assert set(adata.obs["senescence_engine"]) == {"learned"}
     adata.write_h5ad(tmp_path / "a.h5ad")
     read = ad.read_h5ad(tmp_path / "a.h5ad")

@@ -10,6 +10,7 @@ import pytest
 
 import senoscore as sen
 from senoscore import run as stages
+from senoscore.calling import load_panel
 from senoscore.calling.engine import learn_and_call
 from senoscore.errors import DesignError, InputError
 from senoscore.io import write_facts, write_parquet
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from senoscore.run import FileKind
 
 NAMES = ("second", "first")
+SHEET = (
+    "sample", "subject", "treatment", "drug", "dose_gy", "time_post_rt", "time_unit", "n_fractions",
+    "modality", "batch", "tissue", "alpha_beta",
+)  # fmt: skip
 KINDS: list[FileKind] = ["matrix", "facts", "qc", "compartments"]
 
 
@@ -63,12 +68,15 @@ def write_study(adata: ad.AnnData, folder: Path, **facts: str) -> Layout:
             {"organism": "human", "assay": "sc", "values": "counts"} | facts, files["facts"]
         )
         head = {"cell": part.obs_names.astype(str), "sample": part.obs["sample"].astype(str)}
-        quality = pd.DataFrame({**head, "keep": part.obs["keep"], "n_counts": 1.0})
+        counts = np.asarray(part.X.sum(axis=1)).ravel()
+        quality = pd.DataFrame({**head, "keep": part.obs["keep"], "n_counts": counts})
         write_parquet(quality.reset_index(drop=True), files["qc"])
         rooms = pd.DataFrame({**head, "compartment": part.obs["compartment"]})
         rooms["compartment_confidence"] = 1.0
         write_parquet(rooms.reset_index(drop=True), files["compartments"])
-    sheet().to_csv(folder / "samples.tsv", sep="\t", index=False)
+    columns = [name for name in SHEET if name in adata.obs]
+    rows = adata.obs[columns].drop_duplicates()
+    rows.to_csv(folder / "samples.tsv", sep="\t", index=False)
     return layout
 
 
@@ -123,6 +131,50 @@ def test_data_set_by_data_set_is_the_notebook(tissue: ad.AnnData, tmp_path: Path
     assert set(shares["sample"]) <= set(sheet()["sample"])
     engines = pd.read_csv(layout.summary("engines"), sep="\t").set_index("compartment")["engine"]
     assert engines[whole.prevalence["compartment"].unique()].eq("learned").all()
+
+
+def test_states_are_those_of_the_notebook_with_a_drug_alone_too(tmp_path: Path) -> None:
+    """Scored once, then called by files and in memory; three sham animals have a drug."""
+    names = [f"drug{i}" for i in range(3)]
+    drugged = sheet().iloc[:3].assign(sample=names, subject=names, drug="senolytic")
+    both = pd.concat([sheet().assign(drug=""), drugged], ignore_index=True)
+    adata = sen.simulate(both, seed=11, cells_per_sample=250, burden=1.5, acute=1.5)
+    adata.obs["compartment"] = adata.obs["true_compartment"].astype(str)
+    adata.obs["keep"] = ~(adata.obs["is_doublet"] | adata.obs["is_poor"]).to_numpy()
+    sen.score(adata, sen.signatures(*load_panel("default").signatures))
+    layout = write_study(adata, tmp_path)
+    judged = called(layout, NAMES)
+    assert judged["called"].sum() > 30
+    samples, config = tmp_path / "samples.tsv", validate_config({}, source="test")
+    files = [layout.of(name, [*KINDS, "scores"]) for name in NAMES]
+    method = load_panel("default").method
+    for data in files:
+        cells = pd.read_parquet(data["qc"])["cell"]
+        scores = adata.obsm[f"score_{method}"].loc[cells].add_prefix(f"{method}:")
+        data["scores"].parent.mkdir(parents=True, exist_ok=True)
+        write_parquet(scores.reset_index(names="cell"), data["scores"])
+    fitted, rates = layout.results / "fitted", layout.results / "rates.tsv"
+    stages.calibrate(files, samples, config, panel=None, out=fitted, rates_out=rates)
+    states = []
+    for data in files:
+        out = layout.results / f"{data.name}.parquet"
+        learnt = layout.programme_calls(data.name)
+        stages.call(data, samples, config, panel=None, calibration=fitted, learnt=learnt, out=out)
+        states.append(pd.read_parquet(out).set_index("cell"))
+    found = pd.concat(states).loc[adata.obs_names]
+    adata.obs["days_post_rt"] = adata.obs["time_post_rt"].astype(float)
+    sen.call(adata)
+    own = adata.obs["senescence_state"].astype(str)
+    assert (found["senescence_state"].astype(str) == own).all()
+    assert (found["senescence_engine"].astype(str) == adata.obs["senescence_engine"]).all()
+    np.testing.assert_allclose(found["senescence_p"], adata.obs["senescence_p"], atol=1e-5)
+    assert own[adata.obs["sample"].isin(names).to_numpy()].ne("senescent").mean() > 0.95
+    entry = adata.uns["senoscore"]
+    engines = pd.read_csv(layout.summary("engines"), sep="\t").set_index("compartment")
+    numbers = ["n_called", "wrong_at_most"]
+    same = entry["engines"].set_index("compartment").loc[engines.index, numbers]
+    pd.testing.assert_frame_equal(engines[numbers], same, check_names=False, check_dtype=False)
+    assert engines["note"].str.contains("3 unirradiated samples with a drug").all()
 
 
 def test_pieces_give_the_same_calls(tissue: ad.AnnData, tmp_path: Path) -> None:

@@ -1,0 +1,91 @@
+"""Who takes part in the learnt call: controls, irradiated cells, and those that are scored only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from senoscore import names as k
+from senoscore.calling.evidence import (
+    compartments_of,
+    control_mask,
+    days_of,
+    is_profile,
+    kept,
+    without_counts,
+)
+from senoscore.study import unirradiated
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+__all__ = ["Roles", "roles"]
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What each cell is in the learnt call, each of shape (n_cells,).
+
+    Attributes
+    ----------
+    treated
+        Of irradiated samples.
+    aside
+        Of unirradiated samples with a drug: no control, and not irradiated. They are scored by
+        what the others teach, and pass by the same cuts as control cells.
+    judged
+        Kept, with a compartment, and of a control, of a sample aside, or late enough for stable
+        senescence.
+    group
+        Treatment, dose and day; ``control`` for controls.
+    subject
+        Animal or patient; the sample where none is stated.
+    """
+
+    treated: NDArray[np.bool_]
+    aside: NDArray[np.bool_]
+    judged: NDArray[np.bool_]
+    group: NDArray[np.object_]
+    subject: NDArray[np.object_]
+
+
+def roles(table: pd.DataFrame, control: Mapping[str, str], min_days: float) -> Roles:
+    """Find the controls, the cells late enough for stable senescence, and those aside.
+
+    Parameters
+    ----------
+    table
+        Cells with sample, compartment, the columns of ``control``, and day, dose, subject, ``keep``
+        and ``treatment_given`` (the treatment without its drug) where they are known.
+    control
+        Column and value that name the control samples.
+    min_days
+        Day after irradiation from which senescence can be claimed.
+    """
+    own = control_mask(table, control)
+    aside = np.zeros(len(table), dtype=bool)
+    if k.GIVEN in table and k.TREATMENT in control:
+        aside = unirradiated(table, control[k.TREATMENT]).to_numpy(dtype=bool) & ~own
+    day = days_of(table, own)
+    late = own | aside | (day >= min_days) | np.isnan(day)
+    judged = kept(table) & late & (compartments_of(table) != k.UNASSIGNED)
+    judged &= ~is_profile(table) & ~without_counts(table)
+
+    def text(name: str) -> NDArray[np.object_]:
+        if name not in table:
+            return np.full(len(table), "", dtype=object)
+        return table[name].astype(str).to_numpy(dtype=object)
+
+    parts = zip(text(k.TREATMENT), text(k.DOSE), day, strict=True)
+    group = np.array([f"{word}|{dose}|{days:g}" for word, dose, days in parts], dtype=object)
+    group[own] = k.CONTROL
+    subject = text(k.SAMPLE)
+    if k.SUBJECT in table:
+        said = table[k.SUBJECT].astype("string").fillna("").str.strip().to_numpy(dtype=object)
+        subject = np.where(said == "", subject, said)
+    return Roles(~own & ~aside, aside, judged, group, subject)
