@@ -1024,6 +1024,9 @@ def arms(
     settings: Settings = None,
     config: ConfigFile = _CONFIG,
     burden: BurdenFile = None,
+    pseudobulk: Annotated[
+        Path | None, typer.Option(help="Scores of pseudobulk profiles, compared too.")
+    ] = None,
     output: Output = None,
     efficacy: Annotated[Path | None, typer.Option(help="Table of words to write.")] = None,
     sides: Annotated[
@@ -1038,7 +1041,7 @@ def arms(
     stages.arms(
         _settings(settings, config), burden=burden or table("burden"),
         out=output or table("arms"), efficacy_out=efficacy or table("efficacy"),
-        sides_out=sides or table("efficacy_sides"),
+        sides_out=sides or table("efficacy_sides"), pseudobulk=pseudobulk,
     )  # fmt: skip
 
 
@@ -1048,6 +1051,9 @@ def regions(
     settings: Settings = None,
     config: ConfigFile = _CONFIG,
     burden: BurdenFile = None,
+    pseudobulk: Annotated[
+        Path | None, typer.Option(help="Scores of pseudobulk profiles, compared too.")
+    ] = None,
     output: Output = None,
     results: Results = _RESULTS,
 ) -> None:
@@ -1057,7 +1063,7 @@ def regions(
     table = Layout(results).summary
     stages.regions(
         _settings(settings, config), burden=burden or table("burden"),
-        out=output or table("regions"),
+        out=output or table("regions"), pseudobulk=pseudobulk,
     )  # fmt: skip
 
 

@@ -71,6 +71,17 @@ def burden(seed: int = 1) -> pd.DataFrame:
     )  # fmt: skip
 
 
+def pseudobulk(seed: int = 3) -> pd.DataFrame:
+    """Scores of pseudobulk profiles of the samples: one signature, of one profile too few genes."""
+    rng = np.random.default_rng(seed)
+    table = burden()[["sample", "compartment", "n_positive"]]
+    score = (table["n_positive"] / 100 + rng.normal(0, 0.05, len(table))).mask(table.index == 0)
+    return table.drop(columns="n_positive").assign(
+        signature="senmayo", method="ssgsea", score=score,
+        status=np.where(score.isna(), "skipped", "ok"),
+    )  # fmt: skip
+
+
 def plasma(seed: int = 2) -> pd.DataFrame:
     """Two factors before irradiation and on the day of the tissue; one mostly below its limit."""
     rng = np.random.default_rng(seed)
@@ -120,6 +131,7 @@ CONFIG = {
     "datasets": "datasets.tsv", "samples": "samples.tsv", "control_treatment": "sham",
     "plasma": "plasma.tsv", "external": "external.tsv",
     "outcome": {"table": "outcome.tsv", "landmark_days": DAY, "min_events": 5},
+    "report": {"pseudobulk": True},
     "contrasts": {"drug alone": {"arm": "rt + x", "against": "sham + x"}},
 }  # fmt: skip
 
@@ -129,6 +141,7 @@ def write_study(folder: Path) -> Path:
     summary = folder / "results" / "summary"
     summary.mkdir(parents=True)
     write_tsv(burden(), summary / "burden.tsv")
+    write_tsv(pseudobulk(), summary / "pseudobulk_scores.tsv")
     for name, table in (
         ("samples", samples()), ("plasma", plasma()), ("outcome", outcome()),
         ("external", external()),

@@ -31,7 +31,10 @@ __all__ = [
 
 PANELS: Final = 9
 """Panels of one figure; of more analytes those with the smallest p are drawn."""
-_ARMS: Final = tuple(theme.COMPARTMENT_COLOURS.values())[:8]
+_ARMS: Final = tuple(
+    theme.COMPARTMENT_COLOURS[name]  # the endothelial blue is too near to the first
+    for name in ("astrocyte", "fibroblast", "macrophage", "tumour", "t_cell", "b_cell", "neuron")
+)
 _KNOWN: Final = {"measured": "circle", "at_most": "triangle-down", "at_least": "triangle-up"}
 _BOUND: Final = {"measured": "", "at_most": "at most ", "at_least": "at least "}
 _EVENT, _NONE, _OTHER = "event", "no event until then", "competing event"
@@ -257,7 +260,7 @@ def _external_panel(own: pd.DataFrame, arms: Sequence[str]) -> Any:
     own = own.assign(x=own["share"] if share else own["value"])
     x = alt.X(
         "x:Q", title="measured elsewhere" + (", share" if share else ""),
-        scale=alt.Scale(zero=bool(share), nice=True), axis=alt.Axis(tickCount=4, format="~g"),
+        scale=alt.Scale(zero=bool(share), nice=True), axis=alt.Axis(tickCount=4, format=".4~g"),
     )  # fmt: skip
     y = alt.Y(
         "fraction:Q", title="senescent, % of assessable cells", scale=alt.Scale(zero=True),
@@ -412,7 +415,7 @@ def _outcome_panel(own: pd.DataFrame, every: pd.DataFrame, arms: Sequence[str]) 
     else:
         title = "days after irradiation" if kind == _SURVIVAL else "value"
         scale = alt.Scale(zero=False, nice=True)
-        x["x"] = alt.X("at:Q", title=title, scale=scale, axis=alt.Axis(tickCount=5, format="~g"))
+        x["x"] = alt.X("at:Q", title=title, scale=scale, axis=alt.Axis(tickCount=5, format=".4~g"))
     y = alt.Y(
         "burden:Q",
         title="index at the landmark" if by_index else "senescent at the landmark, %",

@@ -4,6 +4,7 @@ from .arms import asks_of_arms as asks_of_arms
 from .arms import check_contrasts as check_contrasts
 from .asked import SHARE as SHARE
 from .asked import detectable as detectable
+from .asked import from_pseudobulk as from_pseudobulk
 from .asked import tost as tost
 from .asked import welch as welch
 from .blood import BLOOD_COLUMNS as BLOOD_COLUMNS
@@ -41,6 +42,7 @@ __all__ = [
     "efficacy",
     "external",
     "external_pairs",
+    "from_pseudobulk",
     "load_words",
     "outcome",
     "outcome_subjects",

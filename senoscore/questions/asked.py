@@ -37,6 +37,7 @@ __all__ = [
     "answered",
     "arm_said",
     "detectable",
+    "from_pseudobulk",
     "numbers",
     "refused",
     "tested",
@@ -58,6 +59,8 @@ _TEXT: Final = frozenset(
 )  # fmt: skip
 SHARE: Final = "share"
 """Measure: share of a compartment among the kept cells of a sample (composition)."""
+PSEUDOBULK: Final = "pseudobulk_"
+"""How measures begin that are scores of pseudobulk profiles."""
 _TINY: Final = 1e-12
 POWER: Final = 0.8
 """Power at which the smallest detectable effect is stated."""
@@ -171,6 +174,25 @@ def arm_said(row: Mapping[Any, Any], *, word: str = k.TREATMENT, bare: bool = Fa
     return " ".join(part for part in parts if part)
 
 
+def from_pseudobulk(scores: pd.DataFrame) -> pd.DataFrame:
+    """Scores of pseudobulk profiles as further values of samples.
+
+    Parameters
+    ----------
+    scores
+        As :func:`senoscore.pseudobulk_scores` gives it: a row a profile, signature and method.
+
+    Returns
+    -------
+    ``sample``, ``compartment``, ``measure`` (``pseudobulk_ssgsea:<signature>``), ``value``; what
+    was not scored is left out.
+    """
+    own = scores[scores["score"].notna()]
+    names = PSEUDOBULK + own["method"].astype(str) + k.SEP + own[k.SIGNATURE].astype(str)
+    out = own[[k.SAMPLE, k.COMPARTMENT]].assign(measure=names, value=own["score"].astype(float))
+    return out.reset_index(drop=True)
+
+
 def refused(reason: str) -> dict[str, Any]:
     """Columns of a question without an answer."""
     return ask.refused(reason)
@@ -238,6 +260,8 @@ def kind(measure: str) -> str:
     """Kind of a measure; the answers of one question to one kind are a family of tests."""
     if k.SEP not in measure:
         return "composition" if measure == SHARE else measure
+    if measure.startswith(PSEUDOBULK):
+        return "pseudobulk"
     if "sasp" in measure.partition(k.SEP)[2]:
         return "sasp_families"
     return "axes" if measure.startswith("z:") else "signatures"

@@ -199,7 +199,9 @@ def _said(endpoint: str, of: pd.DataFrame, options: Options) -> str:
     lacking = of[of["status"] != k.TESTED]
     why = _mostly(lacking)
     if tested.empty:
-        return f"{head}not tested ({why})."
+        left = tidy.column(of, "n_before_landmark").max()
+        early = f" Left out, their outcome being of before the landmark: {left:g}." if left else ""
+        return f"{head}not tested ({why}).{early}"
     held = tested[tested["q"] <= options.alpha].sort_values("p", kind="stable")
     text = f"{head}{len(held)} of {len(tested)} associations hold at q ≤ {options.alpha:g}."
     for row in tidy.rows(held.head(3)):

@@ -57,11 +57,26 @@ def check_questions(config: Mapping[str, Any], samples: pd.DataFrame) -> list[st
     return lines
 
 
+def _further(pseudobulk: Path | None) -> pd.DataFrame | None:
+    from senoscore.questions import from_pseudobulk
+
+    return None if pseudobulk is None else from_pseudobulk(read_tsv(pseudobulk, dtype=TEXT_COLUMNS))
+
+
 @logged
 def arms(
-    config: Mapping[str, Any], *, burden: Path, out: Path, efficacy_out: Path, sides_out: Path
+    config: Mapping[str, Any],
+    *,
+    burden: Path,
+    out: Path,
+    efficacy_out: Path,
+    sides_out: Path,
+    pseudobulk: Path | None = None,
 ) -> None:
-    """Write arms against each other, what drugs did in words, and both sides beside each other."""
+    """Write arms against each other, what drugs did in words, and both sides beside each other.
+
+    ``pseudobulk``: scores of pseudobulk profiles, compared in the same way.
+    """
     from senoscore.questions import arms as run
     from senoscore.questions import efficacy, side_by_side
 
@@ -70,7 +85,8 @@ def arms(
     rules = Path(rules) if rules else None
     found = run(
         read_tsv(burden, dtype=TEXT_COLUMNS), contrasts=config["contrasts"],
-        control=config["control_treatment"], alpha=tests["alpha"], transform=tests["transform"],
+        further=_further(pseudobulk), control=config["control_treatment"], alpha=tests["alpha"],
+        transform=tests["transform"],
     )  # fmt: skip
     said = efficacy(found, rules=rules, fdr=tests["fdr"], alpha=tests["alpha"], **words)
     write_tsv(found, out, float_format=_FLOATS)
@@ -79,13 +95,15 @@ def arms(
 
 
 @logged
-def regions(config: Mapping[str, Any], *, burden: Path, out: Path) -> None:
+def regions(
+    config: Mapping[str, Any], *, burden: Path, out: Path, pseudobulk: Path | None = None
+) -> None:
     """Write regions of the same subjects against each other."""
     from senoscore.questions import regions as run
 
     tests = config["trend"]
     found = run(
-        read_tsv(burden, dtype=TEXT_COLUMNS), control=config["control_treatment"],
-        alpha=tests["alpha"], transform=tests["transform"],
+        read_tsv(burden, dtype=TEXT_COLUMNS), further=_further(pseudobulk),
+        control=config["control_treatment"], alpha=tests["alpha"], transform=tests["transform"],
     )  # fmt: skip
     write_tsv(found, out, float_format=_FLOATS)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from senoscore.errors import ConfigError
 from senoscore.io import read_tsv, write_tsv
@@ -16,6 +17,7 @@ from senoscore.report.answers import answers
 from senoscore.report.load import Run
 from senoscore.run import arms, asked, check_questions, regions, validate_config
 from senoscore.study import read_samples
+from tests import drug_study
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,3 +160,26 @@ def test_a_sham_with_a_drug_is_no_irradiated_sample_of_the_answers(tmp_path: Pat
     assert main_arm(tidy.with_defaults(table), "sham").treatment == "rt"
     crowd = pd.concat([table, table[drugged].assign(sample=lambda t: t["sample"] + "b")])
     assert main_arm(tidy.with_defaults(crowd), "sham").treatment == "rt"
+
+
+def test_scores_of_pseudobulk_profiles_are_compared_as_a_family_of_their_own(
+    tmp_path: Path,
+) -> None:
+    table, scores = drug_study.burden(), drug_study.pseudobulk()
+    write_tsv(table, tmp_path / "burden.tsv")
+    write_tsv(scores, tmp_path / "scores.tsv")
+    arms(
+        config(), burden=tmp_path / "burden.tsv", out=tmp_path / "arms.tsv",
+        efficacy_out=tmp_path / "e.tsv", sides_out=tmp_path / "s.tsv",
+        pseudobulk=tmp_path / "scores.tsv",
+    )  # fmt: skip
+    found = read_tsv(tmp_path / "arms.tsv")
+    own = found[found["measure"] == "pseudobulk_ssgsea:senmayo"]
+    assert set(own["family"]) == {f"{q}/pseudobulk" for q in own["question"]}
+    row = own.query("question == 'drug_in_irradiated' and compartment == 'tumour'")
+    row = row[row["stratum"] == "core"].squeeze()
+    both = table.merge(scores, on=["sample", "compartment"])
+    both = both[both["compartment"].eq("tumour") & both["region"].eq("core")]
+    drug, bare = (both.loc[both["treatment"] == name, "score"] for name in ("rt + x", "rt"))
+    assert row["p"] == pytest.approx(stats.ttest_ind(drug, bare).pvalue)
+    assert row["estimate"] == pytest.approx(drug.mean() - bare.mean())

@@ -61,7 +61,8 @@ def rules() -> set[str]:
 
 
 OF_PIECES = {"survey", "shard", "gather"}
-ONLY_WHERE_ASKED = {"arms", "regions", "blood", "external", "outcome", "embedding"}
+OF_QUESTIONS = {"arms", "regions", "blood", "external", "outcome"}
+ONLY_WHERE_ASKED = OF_QUESTIONS | {"embedding"}
 """Rules that the samples sheet, or a table that the config names, brings into a run."""
 
 
@@ -104,8 +105,8 @@ def test_the_questions_of_a_study_need_no_more_either(tmp_path: Path) -> None:
         "external_pairs", "outcome", "outcome_subjects",
     ]  # fmt: skip
     words = [f"results/summary/{name}.tsv" for name in names]
-    words += ["--allowed-rules", *sorted(ONLY_WHERE_ASKED)]
-    assert shadowed(folder, *words) == ONLY_WHERE_ASKED
+    words += ["--allowed-rules", *sorted(OF_QUESTIONS)]
+    assert shadowed(folder, *words) == OF_QUESTIONS
     made, by_hand = folder / "results" / "summary", folder / "by_hand"
     by_hand.mkdir()
     stages_of_questions(folder, made / "burden.tsv", by_hand)
@@ -120,9 +121,12 @@ def stages_of_questions(folder: Path, burden: Path, out: Path) -> None:
     config["outcome"]["table"], config["external"] = str(table), str(folder / "external.tsv")
     run.arms(
         config, burden=burden, out=out / "arms.tsv", efficacy_out=out / "efficacy.tsv",
-        sides_out=out / "efficacy_sides.tsv",
+        sides_out=out / "efficacy_sides.tsv", pseudobulk=burden.with_name("pseudobulk_scores.tsv"),
     )  # fmt: skip
-    run.regions(config, burden=burden, out=out / "regions.tsv")
+    run.regions(
+        config, burden=burden, out=out / "regions.tsv",
+        pseudobulk=burden.with_name("pseudobulk_scores.tsv"),
+    )  # fmt: skip
     run.blood(
         sheet, config, plasma=folder / "plasma.tsv", burden=burden, out=out / "blood.tsv",
         changes_out=out / "blood_changes.tsv",

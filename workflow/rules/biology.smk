@@ -120,7 +120,13 @@ rule families:
         contrasts="results/summary/window_contrasts.tsv",
         targets="results/summary/targets.tsv",
         crosstalk="results/summary/crosstalk.tsv",
-        table=tests_of_measured(),
+        table=[
+            *tests_of_measured(),
+            *expand(
+                "results/summary/{table}.tsv",
+                table=[name for name in QUESTIONS if name in ("arms", "regions")],
+            ),
+        ],
     output:
         shown("results/summary/families.tsv"),
     log:

@@ -10,6 +10,11 @@ rule arms:
     """Arms against each other at the same time, and what drugs did, in words."""
     input:
         burden="results/summary/burden.tsv",
+        pseudobulk=(
+            ["results/summary/pseudobulk_scores.tsv"]
+            if config["report"]["pseudobulk"]
+            else []
+        ),
         rules=[given(f) for f in [config["efficacy"]["rules"]] if f],
     output:
         arms=shown("results/summary/arms.tsv"),
@@ -24,11 +29,13 @@ rule arms:
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
         settings=settings("contrasts", "efficacy", "trend", "control_treatment"),
+        further=options("pseudobulk"),
         version=SENOSCORE_VERSION,
     shell:
         r"""
         senoscore arms \
             --burden {input.burden:q} \
+            {params.further:q} \
             --settings {params.settings:q} \
             --output {output.arms:q} \
             --efficacy {output.efficacy:q} \
@@ -41,6 +48,11 @@ rule regions:
     """Regions of the same subjects against each other, and dose-response within subjects."""
     input:
         burden="results/summary/burden.tsv",
+        pseudobulk=(
+            ["results/summary/pseudobulk_scores.tsv"]
+            if config["report"]["pseudobulk"]
+            else []
+        ),
     output:
         shown("results/summary/regions.tsv"),
     log:
@@ -52,11 +64,13 @@ rule regions:
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
         settings=settings("trend", "control_treatment"),
+        further=options("pseudobulk"),
         version=SENOSCORE_VERSION,
     shell:
         r"""
         senoscore regions \
             --burden {input.burden:q} \
+            {params.further:q} \
             --settings {params.settings:q} \
             --output {output:q} \
             &> {log:q}
