@@ -45,7 +45,18 @@ Settings = Annotated[
 Results = Annotated[Path, typer.Option("--results", help="Folder of the run.")]
 SamplesSheet = Annotated[Path, typer.Option("--samples", help="The samples sheet.")]
 Dataset = Annotated[str, typer.Option("--dataset", help="Name in the datasets sheet.")]
-Datasets = Annotated[list[str], typer.Argument(help="Names in the datasets sheet.")]
+
+
+def _once(datasets: list[str]) -> list[str]:
+    """Names of data sets as they are, unless one is there twice and would count twice."""
+    twice = next((name for at, name in enumerate(datasets) if name in datasets[:at]), None)
+    if twice is not None:
+        msg = f"data set {twice!r} is named twice"
+        raise ConfigError(msg, fix="name each once")
+    return datasets
+
+
+Datasets = Annotated[list[str], typer.Argument(help="Names in the datasets sheet.", callback=_once)]
 CoverageOut = Annotated[Path | None, typer.Option("--coverage", help="Coverage table to write.")]
 Output = Annotated[Path | None, typer.Option("--output", help="File to write.")]
 MatrixFile = Annotated[Path | None, typer.Option("--matrix", help="Canonical matrix.")]

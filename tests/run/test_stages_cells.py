@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -79,3 +81,10 @@ def test_cells_keep_the_names_of_the_input_where_these_are_unique(tmp_path: Path
     assert made.obs["treatment"].tolist() == ["control", "irradiated"]
     assert made.obs["dose_gy"].tolist() == [0.0, 8.0]
     assert np.isnan(made.obs["days_post_rt"].iloc[1])
+
+
+def test_a_data_set_that_is_named_twice_does_not_count_twice() -> None:
+    words = [sys.executable, "-m", "senoscore", "calibrate", "a", "b", "a"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "data set 'a' is named twice — name each once" in done.stderr
