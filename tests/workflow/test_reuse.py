@@ -51,7 +51,7 @@ use rule * from senoscore exclude all as senoscore_*
 
 rule count:
     input:
-        "{inside}results/calls/{dataset}.parquet",
+        "{inside}{counted}",
     output:
         "counted.txt",
     shell:
@@ -177,31 +177,34 @@ def test_memory_of_the_last_group_counts_every_job_of_it(elsewhere: Path, tmp_pa
         assert re.search(r"mem_mb=\d+.*runtime=\d+", line), line
 
 
+QC, CALLS = f"results/cells/{DATASET}.qc.parquet", f"results/calls/{DATASET}.parquet"
+
+
 @pytest.mark.parametrize(
-    ("prefix", "inside"),
+    ("prefix", "inside", "counted"),
     [
-        ("", ""),
-        ('prefix: "senescence"', "senescence/"),
+        ("", "", QC),
+        ('prefix: "senescence"', "senescence/", CALLS),
         ('replace_prefix: {"results/": "senescence/results/", "logs/": "senescence/logs/"}',
-         "senescence/"),
+         "senescence/", QC),
     ],
 )  # fmt: skip
 def test_another_workflow_uses_it_as_a_module(
-    elsewhere: Path, tmp_path: Path, prefix: str, inside: str
+    elsewhere: Path, tmp_path: Path, prefix: str, inside: str, counted: str
 ) -> None:
+    """Its first jobs run in each way, all up to the calls in one; the rest is planned."""
     folder = write_small(tmp_path)
     (folder / "config" / "config.yaml").unlink()  # the outer config is the only one
     (folder / "outer.yaml").write_text(yaml.safe_dump({"senoscore": CONFIG, "own": 1}))
     text = OUTER.format(
-        snakefile=str(ROOT / "workflow" / "Snakefile"), dataset=DATASET, prefix=prefix,
-        inside=inside,
+        snakefile=str(ROOT / "workflow" / "Snakefile"), prefix=prefix, inside=inside,
+        counted=counted,
     )  # fmt: skip
     (folder / "Snakefile").write_text(text)
     done = snakemake(folder, snakefile=folder / "Snakefile")
     assert done.returncode == 0, done.stderr[-4000:]
     assert (folder / "counted.txt").read_text()
-    calls = f"results/calls/{DATASET}.parquet"
-    assert (folder / inside / calls).read_bytes() == (elsewhere / calls).read_bytes()
+    assert (folder / inside / counted).read_bytes() == (elsewhere / counted).read_bytes()
     assert {entry.name for entry in folder.iterdir()} == {
         ".snakemake", "config", "datasets.tsv", "samples.tsv", f"{DATASET}.h5ad", "outer.yaml",
         "Snakefile", "counted.txt", *([inside.strip("/")] if inside else ["results", "logs"]),
