@@ -2,7 +2,7 @@
 PYTHON ?= python3
 CORES  ?= 2
 PYTHONS ?= 3.11 3.12 3.13
-PYTEST_ARGS ?= -n $(CORES) --dist loadfile
+PYTEST_ARGS ?= -n $(CORES) --dist loadfile --no-loadscope-reorder
 VENV   := .venv
 BIN    := $(VENV)/bin
 SMK    := $(BIN)/snakemake --cores $(CORES)
