@@ -319,10 +319,10 @@ Made by `make validate` (`validation/run.py`) with senoscore {senoscore.__versio
 cells, calls at FDR {FDR:g}. True compartments and good cells are given, so that the call alone is
 judged. No number of the panel was tuned on the seeds or sets below.
 
-**Which call.** This page judges the panel (`engine="panel"`), which decides where no programme can be
-learnt. What the learnt call, the default, finds and errs in stands in [call.md](call.md), and what
-its shares do in contrasts in [statistics.md](statistics.md); `validation/learned.py`,
-`validation/baselines.py` and `validation/quiet_compartment.py` make those figures, not `make validate`.
+**Which call.** This page judges the panel (`engine="panel"`), which decides where no programme can
+be learnt. What the learnt call, the default, finds and errs in stands in [call.md](call.md), and
+what its shares do in contrasts in [statistics.md](statistics.md). `validation/learned.py`,
+`validation/baselines.py` and `validation/quiet_compartment.py` make those figures.
 
 **Two programmes.** The tissue of `senoscore simulate` moves, in part, genes that the panel reads:
 recovery there is optimistic. The *random programme* draws, anew in every replicate, 35 % of the
