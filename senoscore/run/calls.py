@@ -12,7 +12,6 @@ from senoscore.errors import InputError
 from senoscore.io import read_parquet, track, write_parquet, write_tsv
 from senoscore.run.log import logged
 from senoscore.run.tables import (
-    as_called,
     cell_table,
     facts,
     panel_method,
@@ -49,7 +48,7 @@ def calibrate(
 
     refuse_copied_samples(datasets)
     rules = panel_of(panel, config)
-    sheet = as_called(read_samples(samples), config)
+    sheet = read_samples(samples)
     parts = [_panel_cells(data, sheet, rules, config) for data in track(datasets, "data sets read")]
     calibration = run(
         pd.concat(parts, ignore_index=True),
@@ -81,7 +80,7 @@ def call(
     from senoscore.study import read_samples
 
     rules = panel_of(panel, config)
-    cells = _panel_cells(data, as_called(read_samples(samples), config), rules, config)
+    cells = _panel_cells(data, read_samples(samples), rules, config)
     fitted = Calibration.read(calibration)
     calls = run(
         cells,

@@ -16,7 +16,7 @@ from senoscore import names as k
 from senoscore.errors import ConfigError
 from senoscore.io import open_h5, read_index, read_parquet, remake, track, write_parquet, write_tsv
 from senoscore.run.log import logged
-from senoscore.run.tables import as_called, cell_table, facts
+from senoscore.run.tables import cell_table, facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,7 +57,7 @@ def programme_plan(
     from senoscore.calling import families, write_families
     from senoscore.study import read_samples
 
-    sheet = as_called(read_samples(samples), config)
+    sheet = read_samples(samples)
     found = families(
         {data.name: facts(data) for data in datasets},
         {data.name: cell_table(data, sheet, scores=None) for data in datasets},
@@ -106,7 +106,7 @@ def programme_sums(
     if family.plan is None:
         write_sums(None, out)
         return
-    cells = cell_table(data, as_called(read_samples(samples), config), scores=None)
+    cells = cell_table(data, read_samples(samples), scores=None)
     who = locate(cells, family, *_when(config))
     columns = choose(_genes(data["matrix"]), family.organism, only=family.genes)
     bounds = np.linspace(0, len(cells), of + 1).astype(int)
@@ -191,7 +191,7 @@ def programme_score(
 
     found = read_families(plan)
     number, family = _family_of(found, data, plan)
-    cells = cell_table(data, as_called(read_samples(samples), config), scores=None)
+    cells = cell_table(data, read_samples(samples), scores=None)
     table = cells[[k.CELL]].copy()
     if family.plan is not None:
         learnt = read_programme(programme, found)[number]

@@ -248,15 +248,6 @@ class Call(Section):
         ),
     )
 
-    controls: Literal["untreated", "unirradiated"] = Field(
-        default="untreated",
-        description=(
-            "Whose cells a cell is judged against: untreated are the controls alone; unirradiated "
-            "has unirradiated samples with a drug too, which takes a drug that makes no cell "
-            "senescent by itself. Samples are compared with the controls alone either way."
-        ),
-    )
-
     profile_method: str = Field(
         default="wmean",
         description=(

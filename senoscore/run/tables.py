@@ -11,7 +11,6 @@ from senoscore import names as k
 from senoscore.errors import InputError
 from senoscore.ingest import refuse_copies
 from senoscore.io import parquet_columns, read_facts, read_parquet
-from senoscore.study import unirradiated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SEX_SIGNATURES",
-    "as_called",
     "cell_table",
     "facts",
     "panel_method",
@@ -60,19 +58,6 @@ def panel_method(data: DatasetFiles, panel: Panel, config: Mapping[str, Any]) ->
     """Scoring method that the call reads: the panel's for cells, another for whole profiles."""
     is_profile = facts(data)["assay"] in k.PROFILES
     return str(config["call"]["profile_method"]) if is_profile else panel.method
-
-
-def as_called(samples: pd.DataFrame, config: Mapping[str, Any]) -> pd.DataFrame:
-    """Samples sheet as the call reads it: its treatment says which cells others are judged against.
-
-    With ``call.controls: unirradiated`` an unirradiated sample with a drug is a control there, and
-    nowhere else.
-    """
-    if config["call"]["controls"] == "untreated" or k.GIVEN not in samples:
-        return samples
-    control = config["control_treatment"]
-    bare = unirradiated(samples, control)
-    return samples.assign(**{k.TREATMENT: samples[k.TREATMENT].mask(bare, control)})
 
 
 def cell_table(

@@ -129,7 +129,6 @@ def _write_followup(folder: Path, samples: pd.DataFrame, truth: pd.DataFrame, *,
     lines = [
         "# Drugs after radiotherapy, simulated. Keys left out have their defaults.",
         *(f"{key}: {where}/{key}.tsv" for key in ("datasets", "samples", "plasma")),
-        "call: {controls: unirradiated}  # these drugs make no cell senescent",
         f"outcome: {{table: {where}/outcome.tsv, landmark_days: {samples[k.TIME].max():g}}}",
     ]
     with atomic_path(folder / "config.yaml") as temporary:

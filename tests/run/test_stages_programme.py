@@ -15,7 +15,6 @@ from senoscore.calling.engine import learn_and_call
 from senoscore.errors import DesignError, InputError
 from senoscore.io import write_facts, write_parquet
 from senoscore.run import Layout, validate_config
-from senoscore.run.tables import as_called
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -212,20 +211,3 @@ def test_damaged_files_between_the_stages_are_named(tissue: ad.AnnData, tmp_path
             files, plan=layout.programme_plan, sums=sums, out=layout.programme,
             table_out=layout.summary("programme"),
         )  # fmt: skip
-
-
-def test_whose_cells_are_the_measure_is_said_by_the_config() -> None:
-    sheet = pd.DataFrame(
-        {
-            "sample": list("abcd"),
-            "treatment": ["sham", "sham + x", "rt", "rt + x"],
-            "treatment_given": ["sham", "sham", "rt", "rt"],
-        }
-    )
-    own = {"control_treatment": "sham"}
-    plain = as_called(sheet, validate_config(own, source="test"))
-    assert plain["treatment"].tolist() == ["sham", "sham + x", "rt", "rt + x"]
-    config = validate_config(own | {"call": {"controls": "unirradiated"}}, source="test")
-    assert as_called(sheet, config)["treatment"].tolist() == ["sham", "sham", "rt", "rt + x"]
-    without = sheet.drop(columns="treatment_given")
-    pd.testing.assert_frame_equal(as_called(without, config), without)

@@ -23,9 +23,7 @@ rule calibrate:
     params:
         datasets=list(DATASETS.index),
         files=options("facts", "qc", "compartments", "scores"),
-        settings=settings(
-            "calibrate", "call.profile_method", "call.controls", "control_treatment"
-        ),
+        settings=settings("calibrate", "call.profile_method", "control_treatment"),
         version=SENOSCORE_VERSION,
     shell:
         r"""
@@ -64,9 +62,7 @@ rule programme_plan:
     params:
         datasets=list(DATASETS.index),
         files=options("matrix", "facts", "qc", "compartments"),
-        settings=settings(
-            "call.engine", "call.controls", "call.min_days_stable", "control_treatment"
-        ),
+        settings=settings("call.engine", "call.min_days_stable", "control_treatment"),
         version=SENOSCORE_VERSION,
     shell:
         r"""
@@ -99,7 +95,7 @@ rule programme_sums:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=minutes(per_gb=60, base=60),
     params:
-        settings=settings("call.controls", "call.min_days_stable", "control_treatment"),
+        settings=settings("call.min_days_stable", "control_treatment"),
         version=SENOSCORE_VERSION,
     shell:
         r"""
@@ -170,7 +166,7 @@ rule programme_score:
         mem_mb=megabytes(factor=0.5, base=2000),
         runtime=minutes(per_gb=60, base=60),
     params:
-        settings=settings("call.controls", "call.min_days_stable", "control_treatment"),
+        settings=settings("call.min_days_stable", "control_treatment"),
         version=SENOSCORE_VERSION,
     shell:
         r"""
