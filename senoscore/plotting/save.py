@@ -63,9 +63,10 @@ def quick_composition() -> Iterator[None]:
 
     A figure of twelve panels of six layers is copied some hundred times over, half the time of a
     report. Altair copies so that a chart can be used again after it has become part of another;
-    inside this context that is not to be done. The SVG is the same.
+    inside this context that is not to be done. Nor is each part checked against the schema as it
+    is made: every chart here is built by our own code. The SVG is the same.
     """
-    from altair.utils.schemapi import SchemaBase
+    from altair.utils.schemapi import SchemaBase, debug_mode
 
     whole = SchemaBase.copy
 
@@ -74,7 +75,8 @@ def quick_composition() -> Iterator[None]:
 
     SchemaBase.copy = shallow  # type: ignore[method-assign]
     try:
-        yield
+        with debug_mode(False):
+            yield
     finally:
         SchemaBase.copy = whole  # type: ignore[method-assign]
 
