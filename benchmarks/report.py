@@ -69,7 +69,7 @@ CPU seconds, user and system, of whole processes. The demo: 12,381 cells, 31 sam
 | the same in a fresh clone, where kernels are compiled on the way | 150.4 s | not measured |
 | `families`, which has next to nothing to do: start and end of a job | 1.71 s | 0.91 s |
 | `trend` | 3.98 s | 2.52 s |
-| `report` | 16 s | 10.4 s |
+| `report` | 16 s | 9.2 s |
 | `window` | 8.4 s | 5.2 s |
 | `confounders` | 4.6 s | 2.1 s |
 | `crosstalk` | 5.6 s | 4.1 s |
@@ -88,7 +88,7 @@ two idle cores would take 89 to 102 s before and 55 to 61 s now, by the order in
 set no longer takes both cores, and what the longest chain of jobs waits for starts first. These are
 reckoned, not seen.
 
-The largest costs that remain: the report (10 s, most of it composing and rendering figures, one after the other),
+The largest costs that remain: the report (9 s, most of it composing and rendering figures, one after the other),
 doublets, the start of 36 processes (0.7 s each, of which pandas is half), tests by design in `window` and
 `crosstalk`. 100,000 cells and more were not measured again.
 """  # noqa: E501 - rows of a table

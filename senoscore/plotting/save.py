@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pandas as pd
 
 from senoscore.errors import InputError
@@ -75,7 +77,7 @@ def quick_composition() -> Iterator[None]:
 
     SchemaBase.copy = shallow  # type: ignore[method-assign]
     try:
-        with debug_mode(False):
+        with debug_mode(arg=False):
             yield
     finally:
         SchemaBase.copy = whole  # type: ignore[method-assign]
@@ -100,13 +102,42 @@ def to_svg(chart: alt.Chart, *, prefix: str = "chart") -> str:
     import altair as alt
     import vl_convert
 
-    with alt.data_transformers.enable("default", max_rows=None):
+    alt.data_transformers.register("senoscore", _in_rows)
+    with alt.data_transformers.enable("senoscore"):
         # Validation costs as much as drawing, and every chart here is built by our own code.
         specification = _printable(chart.to_dict(validate=False))
         svg = str(vl_convert.vegalite_to_svg(specification))
     found = dict.fromkeys(_ID.findall(svg))
     new = {name: f"{prefix}-{number}" for number, name in enumerate(found)}
     return _ID_USED.sub(lambda m: f"{m[1]}{new.get(m[2], m[2])}{m[3]}", svg)
+
+
+def _in_rows(data: Any) -> Any:
+    """A table as Vega-Lite takes it, row by row; as altair does it, in a fifth of the time.
+
+    Altair's own way, by a dozen steps of pandas, takes 3 ms for each of the hundreds of small
+    tables of a report. It is kept for what is not numbers, truths or texts.
+    """
+    import altair as alt
+
+    plain = isinstance(data, pd.DataFrame) and all(t.kind in "biufO" for t in data.dtypes)
+    if not plain or not all(isinstance(name, str) for name in data.columns):
+        return alt.default_data_transformer(data, max_rows=None)  # type: ignore[call-overload]
+    columns = [_plain(data.iloc[:, at]) for at in range(data.shape[1])]
+    names = list(data.columns)
+    return {"values": [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]}
+
+
+def _plain(column: pd.Series) -> list[Any]:
+    """Values as JSON has them: no NaN, no infinity."""
+    values = column.tolist()
+    if column.dtype.kind == "f":
+        return [value if math.isfinite(value) else None for value in values]
+    if column.dtype.kind == "O":
+        rows = zip(values, column.isna(), strict=True)
+        own = (np.ndarray, np.generic)  # what JSON does not know
+        return [None if gone else v.tolist() if isinstance(v, own) else v for v, gone in rows]
+    return values
 
 
 def _printable(node: Any) -> Any:

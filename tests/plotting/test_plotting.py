@@ -339,6 +339,23 @@ def test_charts_put_together_without_copies_are_the_same(burden: pd.DataFrame) -
     assert SchemaBase.copy is copy
 
 
+def test_tables_become_the_rows_that_altair_makes_of_them() -> None:
+    import altair as alt
+
+    from senoscore.plotting.save import _in_rows
+
+    table = pd.DataFrame(
+        {
+            "whole": np.array([1, 2, 3], np.int8), "real": [1.5, np.nan, np.inf],
+            "single": np.array([0.1, 2, 3], np.float32), "true": [True, False, True],
+            "text": ["x", None, np.nan], "mixed": [[1], np.int64(2), np.float64("nan")],
+        },
+        index=[5, 6, 7],
+    )  # fmt: skip
+    for one in (table, table.iloc[:0], table.astype({"text": "category"})):
+        assert _in_rows(one) == alt.default_data_transformer(one, max_rows=None)
+
+
 def test_text_that_xml_cannot_hold_is_spelt_out(burden: pd.DataFrame) -> None:
     odd = burden[burden["compartment"] == "tumour"].assign(compartment="a\0b\x1b\ufffe")
     svg = pl.to_svg(pl.composition(odd))
