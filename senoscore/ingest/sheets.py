@@ -44,7 +44,7 @@ _NAMES: Final = {
     "compartment_column": r"compartment|cell_?type\w*|celltype\w*|annotation|cell_?class",
 }
 _UNIT_OF_NAME: Final = {
-    "day": "d", "days": "d", "dpi": "d", "hours": "h", "hpi": "h", "weeks": "w",
+    "day": "d", "days": "d", "dpi": "d", k.DAYS: "d", "hours": "h", "hpi": "h", "weeks": "w",
 }  # fmt: skip
 _UNIT: Final = r"(h|hr|hrs|hours?|d|days?|w|wks?|weeks?|mo|months?)"
 _TIMES: Final = (  # 7 d, 7 dpi, 24 hpi, 7 days post RT, or without a unit; day 7, D7, week_2

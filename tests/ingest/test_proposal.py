@@ -131,6 +131,13 @@ def test_times_without_a_unit_are_said() -> None:
     assert "times in 'time' have no unit: fill in time_unit" in notes
 
 
+def test_days_of_an_object_that_senoscore_made_are_days() -> None:
+    obs = pd.DataFrame({"sample": ["a"], "days_post_rt": [7.0]})
+    _, samples, notes = propose_sheets(obs, Path("x.h5ad"), organism="human")
+    assert samples.loc[0, ["time_post_rt", "time_unit"]].tolist() == ["7.0", "d"]
+    assert not any("unit" in note for note in notes)
+
+
 @pytest.mark.parametrize(
     "column", ["orig.ident", "orig_ident", "origIdent", "Sample.ID", "sample id"]
 )
