@@ -78,7 +78,7 @@ def regions(run: Run, options: Options) -> Section | None:
     table = _table(run, "regions")
     if table is None:
         return None
-    items = _forests(table, REGION_QUESTIONS, options)
+    items = [Notes(_held(table, options)), *_forests(table, REGION_QUESTIONS, options)]
     whole = view(table, "regions", title="Regions within subjects: every contrast")
     return Section("regions", "Regions", _REGIONS_LEAD, (*items, whole))
 
@@ -117,9 +117,37 @@ def _said(words: pd.DataFrame) -> list[str]:
     lines = []
     for row in tidy.rows(words[words["evidence"].notna() & words["evidence"].ne("")]):
         where = theme.pretty(str(row.compartment))
+        stratum = f", {row.stratum}" if isinstance(row.stratum, str) and row.stratum else ""
         day = f", day {row.days_post_rt:g}" if row.days_post_rt == row.days_post_rt else ""
-        lines.append(f"{where}, {row.treatment} against {row.against}{day}: {row.evidence}.")
+        arm = f"{row.treatment} against {row.against}"
+        lines.append(f"{where}, {arm}{stratum}{day}: {row.evidence}.")
     return lines
+
+
+def _held(table: pd.DataFrame, options: Options) -> tuple[str, ...]:
+    """How many answers on the burden hold for each question of regions, the clearest named."""
+    lines = []
+    for question, title in REGION_QUESTIONS.items():
+        own = table[table["question"].eq(question) & table["measure"].isin(_MEASURES)]
+        tested = own[own["status"].eq(k.TESTED)]
+        if own.empty:
+            continue
+        if tested.empty:
+            lines.append(f"{title}: none could be tested.")
+            continue
+        held = tested[tested["q"] <= options.alpha].sort_values("p", kind="stable")
+        said = [
+            f"{what} of {where}, {row.contrast}, {tidy.number(row.estimate, 2)} ({row.unit}), "
+            f"q {tidy.p_value(row.q)}"
+            for row in tidy.rows(held.head(3))
+            for what, where in [
+                (lower(theme.pretty(str(n))) for n in (row.measure, row.compartment))
+            ]
+        ]
+        text = f"{title}: {len(held)} of {len(tested)} contrasts of senescent cells or index hold"
+        text += f" at q ≤ {options.alpha:g}."
+        lines.append(text + (f" The clearest: {'; '.join(said)}." if said else ""))
+    return tuple(lines)
 
 
 def _forests(table: pd.DataFrame, asked: Mapping[str, str], options: Options) -> list[Item]:

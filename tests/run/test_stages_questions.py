@@ -90,6 +90,11 @@ def test_the_page_has_a_section_for_each(run: Path, tmp_path: Path) -> None:
     for word in ("Arms and drugs", "Tumour and normal tissue side by side", "Regions", "no proof"):
         assert word in text
     assert "fewer senescent cells" in text
+    found = read_tsv(run / "summary" / "regions.tsv")
+    own = found[found["question"].eq("region_pair") & found["status"].eq("tested")]
+    own = own[own["measure"].isin(["fraction_senescent", "index_mean"])]
+    held = int((own["q"] <= 0.05).sum())
+    assert f"Two regions of the same subjects: {held} of {len(own)} contrasts" in text
     assert 'id="answers_drug_in_irradiated' in text or "answers_drug_in_irradiated" in text
 
 
