@@ -65,8 +65,8 @@ CPU seconds, user and system, of whole processes. The demo: 12,381 cells, 31 sam
 
 | what | before | now |
 |---|---|---|
-| demo, the whole workflow with Snakemake itself | 141.4 s | 100.9 s |
-| the same in a fresh clone, where kernels are compiled on the way | 150.4 s | not measured |
+| demo, the whole workflow with Snakemake itself | 141.4 s | 95.4 s |
+| the same in a fresh clone; before, kernels were compiled on the way, now another one had | 150.4 s | 95.4 s |
 | `families`, which has next to nothing to do: start and end of a job | 1.71 s | 0.91 s |
 | `trend` | 3.98 s | 2.52 s |
 | `report` | 16 s | 9.2 s |
@@ -83,7 +83,7 @@ for circles of references; altair puts charts together without copying them; com
 content of its source. The tables of the demo are the same bytes as before. (Earlier: of the 13,020 cells, 22
 have another doublet score, by at most 0.0024, and the same call.)
 
-Wall time was not measured, for want of an idle machine. From the CPU seconds of each job and the graph of jobs,
+Wall time on an idle machine was not measured; with other work beside it (load 9 to 11) the fresh clone took 229 s. From the CPU seconds of each job and the graph of jobs,
 two idle cores would take 89 to 102 s before and 55 to 61 s now, by the order in which jobs are picked, start of Snakemake left out: a score of a small data
 set no longer takes both cores, and what the longest chain of jobs waits for starts first. These are
 reckoned, not seen.
