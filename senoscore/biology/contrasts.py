@@ -23,21 +23,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FACT",
+    "Contrasts",
     "Course",
     "Key",
     "by_key",
     "clock",
     "column_of",
+    "contrasts_of",
     "course",
-    "evidence",
     "key_of",
     "of_arm",
     "persistent_at",
-    "said",
     "same",
     "step",
-    "testable",
-    "verdict",
     "window_contrasts",
 ]
 
@@ -158,29 +156,101 @@ def same(column: pd.Series, value: float | None) -> pd.Series:
     return column.isna() if value is None or np.isnan(value) else column == value
 
 
+@dataclass(frozen=True)
+class Contrasts:
+    """The contrasts of one compartment, stratum, arm and time: at most one a fact of the rules.
+
+    Parameters
+    ----------
+    rows
+        Fact -> row of the contrasts that :func:`window_contrasts` gives.
+    fdr
+        q at or below which a contrast holds.
+    min_excess
+        Difference of mean fractions (0..1) below which the burden does not count as raised.
+    """
+
+    rows: Mapping[str, pd.Series]
+    fdr: float
+    min_excess: float = 0.0
+
+    @property
+    def burden(self) -> pd.Series | None:
+        """The contrast of the burden; before cells can be senescent, that of the acute response."""
+        return self.rows.get("burden", self.rows.get("acute"))
+
+    def verdict(self, fact: str) -> str:
+        """One word for a fact, of :data:`senoscore.biology.rules.VERDICTS`."""
+        row = self.rows.get(fact)
+        if row is None:
+            return "absent"
+        if row["status"] != k.TESTED:
+            return str(row["status"])
+        if not row["q"] <= self.fdr:
+            return "same"
+        if row["estimate"] < 0:
+            return "down"
+        excess = row["estimate_fraction"]
+        least = self.min_excess if fact == "burden" else 0.0
+        return "same" if np.isfinite(excess) and excess < least else "up"
+
+    def verdicts(self, rules: Rules) -> dict[str, str]:
+        """The word for every fact that is measured, and what the design of the burden allows."""
+        row = self.burden
+        if row is None:
+            design = {"replicated": "no", "estimable": "no"}
+        else:
+            enough = min(row["n_control"], row["n_treated"]) >= 2
+            design = {
+                "replicated": "yes" if enough else "no",
+                "estimable": "no" if row["status"] == k.NOT_ESTIMABLE else "yes",
+            }
+        return {fact: self.verdict(fact) for fact in rules.measures} | design
+
+    def sizes(self) -> dict[str, float]:
+        """Samples on both sides of the contrast of the burden; 0 where there is none."""
+        names = ("n_control", "n_treated")
+        return {name: 0 if self.burden is None else self.burden[name] for name in names}
+
+    def evidence(self, asked: Sequence[Rule], rules: Rules) -> list[str]:
+        """The contrasts behind some rules in words, the burden always among them."""
+        facts = {"burden": None} | {fact: None for rule in asked for fact in rule.when}
+        members = dict.fromkeys(m for fact in facts for m in rules.members(fact))
+        found = [
+            _in_words(self.rows[m], rules.measures[m].title) for m in members if m in self.rows
+        ]
+        absent = [rules.measures[m].title for m in members if m not in self.rows]
+        return found + [f"{title}: not measured" for title in absent]
+
+
 def by_key(
-    compartment: str, stratum: str, contrasts: pd.DataFrame, rules: Rules
-) -> dict[Key, dict[str, pd.Series]]:
-    """Contrast of every fact of a compartment and stratum, by arm and day.
+    compartment: str, stratum: str, contrasts: pd.DataFrame, options: Options
+) -> dict[Key, Contrasts]:
+    """Contrasts of a compartment and stratum, by arm and day.
 
     Of several columns of one fact (fraction, index) the first is used that the compartment has
     any contrast of.
     """
-    out: dict[Key, dict[str, pd.Series]] = {}
+    rows: dict[Key, dict[str, pd.Series]] = {}
     contrasts = contrasts[contrasts["stratum"] == stratum]
-    for fact, measure in rules.measures.items():
-        mine = contrasts[contrasts[FACT] == fact]
+    for fact, measure in options.rules.measures.items():
+        asked = contrasts[contrasts[FACT] == fact]
         if not measure.of:
-            mine = mine[mine[k.COMPARTMENT] == compartment]
-        there = set(mine["measure"][mine["status"] != k.NOT_ESTIMABLE]) or set(mine["measure"])
-        first = [name for name in measure.columns if name in there][:1]
+            asked = asked[asked[k.COMPARTMENT] == compartment]
+        known = set(asked["measure"][asked["status"] != k.NOT_ESTIMABLE]) or set(asked["measure"])
+        first = [name for name in measure.columns if name in known][:1]
         if first:
-            mine = mine[mine["measure"] == first[0]]
+            asked = asked[asked["measure"] == first[0]]
         for key, (_, row) in zip(
-            map(key_of, mine.to_dict("records")), mine.iterrows(), strict=True
+            map(key_of, asked.to_dict("records")), asked.iterrows(), strict=True
         ):
-            out.setdefault(key, {})[fact] = row
-    return out
+            rows.setdefault(key, {})[fact] = row
+    return {key: contrasts_of(facts, options) for key, facts in rows.items()}
+
+
+def contrasts_of(rows: Mapping[str, pd.Series], options: Options) -> Contrasts:
+    """Contrasts of one arm and time, held to the options of the window."""
+    return Contrasts(rows, fdr=options.fdr, min_excess=options.min_excess)
 
 
 def _wanted(burden: pd.DataFrame, rules: Rules) -> tuple[dict[str, list[str]], list[Measure]]:
@@ -248,42 +318,6 @@ def _weighted(rows: pd.DataFrame, measure: Measure) -> pd.Series:
     return sums / count.where(count > 0)
 
 
-def verdict(row: pd.Series | None, *, fdr: float, min_excess: float = 0.0) -> str:
-    """One word for a contrast.
-
-    Parameters
-    ----------
-    row
-        Of the contrasts; None where there is none.
-    fdr
-        q at or below which it holds.
-    min_excess
-        Difference of mean fractions below which a rise does not count, where the contrast is one
-        of fractions.
-    """
-    if row is None:
-        return "absent"
-    if row["status"] != k.TESTED:
-        return str(row["status"])
-    if not row["q"] <= fdr:
-        return "same"
-    if row["estimate"] < 0:
-        return "down"
-    excess = row["estimate_fraction"]
-    return "same" if np.isfinite(excess) and excess < min_excess else "up"
-
-
-def testable(row: pd.Series | None) -> dict[str, str]:
-    """Whether both arms have two subjects, and whether the contrast could be had at all."""
-    if row is None:
-        return {"replicated": "no", "estimable": "no"}
-    enough = min(row["n_control"], row["n_treated"]) >= 2
-    return {
-        "replicated": "yes" if enough else "no",
-        "estimable": "no" if row["status"] == k.NOT_ESTIMABLE else "yes",
-    }
-
-
 def clock(days: float | None, stable: float) -> str:
     """Whether a day is one at which the pattern can be senescence; empty without a time."""
     if days is None or np.isnan(days):
@@ -291,7 +325,7 @@ def clock(days: float | None, stable: float) -> str:
     return "before_stable" if days < stable else "after_stable"
 
 
-def said(row: pd.Series, title: str) -> str:
+def _in_words(row: pd.Series, title: str) -> str:
     """A contrast in words and numbers: measure, contrast, estimate, interval, q, samples."""
     text = f"{title}: {row['contrast']}"
     if np.isfinite(row["estimate"]):
@@ -304,15 +338,6 @@ def said(row: pd.Series, title: str) -> str:
         text += f", q {row['q']:.2g}"
     text += f", {row['n_treated']:g} vs {row['n_control']:g} samples"
     return text + (f", {row['status']}" if row["status"] != k.TESTED else "")
-
-
-def evidence(asked: Sequence[Rule], rows: Mapping[str, pd.Series], rules: Rules) -> list[str]:
-    """The contrasts behind some rules in words, the burden always among them."""
-    facts = {"burden": None} | {fact: None for rule in asked for fact in rule.when}
-    members = dict.fromkeys(m for fact in facts for m in rules.members(fact))
-    found = [said(rows[m], rules.measures[m].title) for m in members if m in rows]
-    absent = [rules.measures[m].title for m in members if m not in rows]
-    return found + [f"{title}: not measured" for title in absent]
 
 
 @dataclass(frozen=True)

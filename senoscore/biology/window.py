@@ -10,18 +10,17 @@ import pandas as pd
 
 from senoscore import names as k
 from senoscore.biology.contrasts import (
+    Contrasts,
     Course,
     Key,
     by_key,
     clock,
+    contrasts_of,
     course,
-    evidence,
     key_of,
     of_arm,
     persistent_at,
     same,
-    testable,
-    verdict,
     window_contrasts,
 )
 from senoscore.biology.rules import ADVICE, Options, load_rules
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from senoscore.biology.rules import Rule
+    from senoscore.biology.rules import Rule, Rules
 
 
 __all__ = ["ADVICE", "COLUMNS", "INSUFFICIENT", "PHASE_COLUMNS", "Window", "by_phase", "window"]
@@ -89,35 +88,28 @@ def by_phase(
     for (compartment, stratum), own in times.groupby(
         [k.COMPARTMENT, "stratum"], sort=False, observed=True
     ):
-        table = by_key(str(compartment), str(stratum), found, options.rules)
+        table = by_key(str(compartment), str(stratum), found, options)
         head = {k.COMPARTMENT: compartment, "stratum": stratum}
         for key, of in own.groupby(by, dropna=False, sort=False, observed=True):
             named: dict[str, Any] = dict(zip(by, key, strict=True))
-            facts = table.get(key_of(named | {k.DAYS: number.get(named["phase"], np.nan)}), {})
-            rows.append(head | named | _phase(of, facts, targets, options))
+            at = key_of(named | {k.DAYS: number.get(named["phase"], np.nan)})
+            contrasts = table.get(at, contrasts_of({}, options))
+            rows.append(head | named | _phase(of, contrasts, targets, options))
     found[k.DAYS] = np.nan
     return pd.DataFrame(rows, columns=list(PHASE_COLUMNS)), found
 
 
 def _phase(
-    of: pd.DataFrame, own: Mapping[str, pd.Series], targets: pd.DataFrame | None, options: Options
+    of: pd.DataFrame, contrasts: Contrasts, targets: pd.DataFrame | None, options: Options
 ) -> dict[str, Any]:
     rules = options.rules
     phase = str(of["phase"].iloc[0])
-    facts = {
-        fact: verdict(
-            own.get(fact), fdr=options.fdr,
-            min_excess=options.min_excess if fact == "burden" else 0.0,
-        )
-        for fact in rules.measures
-    }  # fmt: skip
-    main = own.get("burden", own.get("acute"))
+    facts = contrasts.verdicts(rules)
     chronic_up = phase == "chronic" and facts["burden"] == "up"
     lasting = of["state"].str.startswith("persistent").any() or chronic_up
     facts |= {
         "data": "no" if of["state"].eq("no_data").all() else "yes",
         "control": "no" if of["state"].eq("no_control").any() else "yes",
-        **testable(main),
         "persistent": "yes" if lasting else "no",
         "resolving": "yes" if of["state"].eq("resolving").any() else "no",
         "phase": phase,
@@ -132,11 +124,10 @@ def _phase(
     ]
     names = [rule.name for rule in words]
     flags = [rule.name for rule in rules.flags if rule.holds(facts)]
-    shown = evidence(words or rules.words, own, rules) if facts["data"] == "yes" else []
+    shown = contrasts.evidence(words or rules.words, rules) if facts["data"] == "yes" else []
     return {
         "days": ", ".join(f"{d:g}" for d in of[k.DAYS].dropna()),
-        "n_control": 0 if main is None else main["n_control"],
-        "n_treated": 0 if main is None else main["n_treated"],
+        **contrasts.sizes(),
         "states": ", ".join(dict.fromkeys(of["state"])),
         **{fact: facts.get(fact, "absent") for fact in _FACTS},
         "persistent": facts["persistent"],
@@ -292,7 +283,7 @@ def window(
         for part in strata(of, control=control):
             if not _empty(part.table).all():
                 head = {k.COMPARTMENT: str(compartment), "stratum": part.name}
-                contrasts = by_key(str(compartment), part.name, found, options.rules)
+                contrasts = by_key(str(compartment), part.name, found, options)
                 rows += _stratum(head, part.table, contrasts, options)
     times = pd.DataFrame(rows, columns=list(COLUMNS))
     by, phased = by_phase(readable, times, targets, options)
@@ -313,9 +304,8 @@ def _empty(burden: pd.DataFrame) -> pd.Series:
 
 
 def _stratum(
-    head: Mapping[str, str], of: pd.DataFrame, contrasts: Mapping[Key, dict[str, pd.Series]],
-    options: Options,
-) -> list[dict[str, Any]]:  # fmt: skip
+    head: Mapping[str, str], of: pd.DataFrame, contrasts: Mapping[Key, Contrasts], options: Options
+) -> list[dict[str, Any]]:
     """Rows of one compartment and stratum, arm by arm."""
     treated = of[of[k.TREATMENT] != options.control]
     wanted = treated[[*ARM, k.DAYS]].drop_duplicates()
@@ -326,13 +316,13 @@ def _stratum(
     rows: list[dict[str, Any]] = []
     for arm in dict.fromkeys(key[:-1] for key in keys):
         mine = [key for key in keys if key[:-1] == arm]
-        found = {key: contrasts.get(key, {}) for key in mine}
+        found = {key: contrasts.get(key, contrasts_of({}, options)) for key in mine}
         rows += [dict(head) | row for row in _arm(of, found, options)]
     return rows
 
 
 def _arm(
-    of: pd.DataFrame, found: Mapping[Key, dict[str, pd.Series]], options: Options
+    of: pd.DataFrame, found: Mapping[Key, Contrasts], options: Options
 ) -> list[dict[str, Any]]:
     """Rows of one arm, in order of time."""
     first = next(iter(found))
@@ -341,14 +331,7 @@ def _arm(
         scheme=options.scheme.scheme, cuts_days=options.scheme.cuts,
     )  # fmt: skip
     phase_of = {key: str(p) for key, p in zip(found, stages["phase"], strict=True)}
-    verdicts = {
-        key: {
-            fact: verdict(rows.get(fact), fdr=options.fdr,
-                          min_excess=options.min_excess if fact == "burden" else 0.0)
-            for fact in options.rules.measures
-        }
-        for key, rows in found.items()
-    }  # fmt: skip
+    verdicts = {key: contrasts.verdicts(options.rules) for key, contrasts in found.items()}
     up = {
         key[-1]: verdicts[key]["burden"] == "up"
         for key in found
@@ -360,7 +343,7 @@ def _arm(
     opens = min((day for day, held in up.items() if held), default=np.nan)
     rows = []
     for position, key in enumerate(found):
-        facts = verdicts[key] | _computed(of, key, found[key], phase_of[key], options)
+        facts = verdicts[key] | _computed(of, key, phase_of[key], options)
         facts["persistent"] = "yes" if key[-1] in lasting and lasting[key[-1]] else "no"
         facts["resolving"] = "yes" if _resolving(key[-1], up, curve) else "no"
         options.rules.combine(facts)
@@ -374,17 +357,17 @@ def _arm(
                 "phase": phase_of[key], "phase_boundary": near, "use": ADVICE,
             }
             | _numbers(of, key, found[key], facts)
-            | _judged(facts, found[key], up, key, options)
+            | _judged(facts, found[key], up, key, options.rules)
             | _course_columns(curve, opens)
         )  # fmt: skip
     return rows
 
 
 def _curve(
-    mine: pd.DataFrame, of: pd.DataFrame, found: Mapping[Key, dict[str, pd.Series]],
-    options: Options,
-) -> Course | None:  # fmt: skip
-    used = [rows["burden"]["measure"] for rows in found.values() if "burden" in rows]
+    mine: pd.DataFrame, of: pd.DataFrame, found: Mapping[Key, Contrasts], options: Options
+) -> Course | None:
+    burdens = [contrasts.rows.get("burden") for contrasts in found.values()]
+    used = [row["measure"] for row in burdens if row is not None]
     if not used:
         return None
     controls = of[of[k.TREATMENT] == options.control]
@@ -395,16 +378,12 @@ def _rows_at(of: pd.DataFrame, key: Key) -> pd.DataFrame:
     return of[of_arm(of, key) & same(of[k.DAYS], key[-1])]
 
 
-def _computed(
-    of: pd.DataFrame, key: Key, rows: Mapping[str, pd.Series], phase: str, options: Options
-) -> dict[str, str]:
+def _computed(of: pd.DataFrame, key: Key, phase: str, options: Options) -> dict[str, str]:
     mine = _rows_at(of, key)
-    main = rows.get("burden", rows.get("acute"))
     readable = mine["status"].isin(["ok", "acute", "no_time", "profile"])
     return {
         "data": "yes" if (readable | mine["status"].eq("no_control")).any() else "no",
         "control": "no" if mine["status"].isin(["no_control"]).any() else "yes",
-        **testable(main),
         "phase": phase,
         "clock": clock(key[-1], options.stable),
     }
@@ -418,16 +397,15 @@ def _resolving(day: float | None, up: Mapping[float, bool], curve: Course | None
 
 
 def _numbers(
-    of: pd.DataFrame, key: Key, rows: Mapping[str, pd.Series], facts: Mapping[str, str]
+    of: pd.DataFrame, key: Key, contrasts: Contrasts, facts: Mapping[str, str]
 ) -> dict[str, Any]:
     mine = _rows_at(of, key)
-    main = rows.get("burden", rows.get("acute"))
+    main = contrasts.burden
     statuses = mine["status"].value_counts()
     absent = [f"{n} sample(s) {s}" for s, n in statuses.items() if s not in ("ok", "acute")]
     reason = "" if main is None or main["status"] == k.TESTED else str(main["reason"])
     return {
-        "n_control": 0 if main is None else main["n_control"],
-        "n_treated": 0 if main is None else main["n_treated"],
+        **contrasts.sizes(),
         "fraction": mine["fraction"].mean() if "fraction" in mine else np.nan,
         "excess": mine["excess"].mean() if "excess" in mine else np.nan,
         "burden": facts["burden"],
@@ -436,13 +414,11 @@ def _numbers(
 
 
 def _judged(
-    facts: Mapping[str, str], rows: Mapping[str, pd.Series], up: Mapping[float, bool], key: Key,
-    options: Options,
-) -> dict[str, Any]:  # fmt: skip
-    rules = options.rules
+    facts: Mapping[str, str], contrasts: Contrasts, up: Mapping[float, bool], key: Key, rules: Rules
+) -> dict[str, Any]:
     state = next(rule for rule in rules.states if rule.holds(facts))
     flags = [rule for rule in rules.flags if rule.holds(facts)]
-    shown = [] if state.name == "no_data" else evidence([state, *flags], rows, rules)
+    shown = [] if state.name == "no_data" else contrasts.evidence([state, *flags], rules)
     if facts["persistent"] == "yes" and key[-1] is not None:
         days = ", ".join(f"{d:g}" for d in sorted(up) if up[d] and d <= key[-1])
         shown.append(f"persistent: raised at day {days}")
