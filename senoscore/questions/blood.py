@@ -189,7 +189,7 @@ def _changes(of: pd.DataFrame, day: float) -> pd.DataFrame:
     limit = before.groupby(k.SUBJECT, observed=True)["hi"].min()
     own = of[of[k.DAYS] == day]
     at = own[own[k.SUBJECT].isin(limit.index)].copy()
-    base = at[k.SUBJECT].map(measured)
+    base = at[k.SUBJECT].map(measured).astype(np.float64)  # of no subject it would be text
     unknown = base.isna()
     base = base.where(~unknown, at[k.SUBJECT].map(limit))
     at["lo"], at["hi"] = at["lo"] - base, (at["hi"] - base).mask(unknown, np.inf)

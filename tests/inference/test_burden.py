@@ -113,7 +113,11 @@ def test_unknown_sample_and_column():
 def test_cells_beyond_most_controls_in_arrest_are_a_fraction_of_those_judged():
     """By hand: 4 of 40 in each control, 10 and 20 of 40 with irradiation; secretion has no part."""
     names = ["c1", "c2", "t1", "t2"]
-    cells = pd.concat([group(s, "astrocyte", ["other"] * 50) for s in names], ignore_index=True)
+    own = [
+        group(s, "astrocyte", ["other"] * 50, senescence_index=np.arange(50.0) + i)
+        for i, s in enumerate(names)  # else they would be copies
+    ]
+    cells = pd.concat(own, ignore_index=True)
     sheet = pd.DataFrame(
         {
             "sample": names, "treatment": ["control"] * 2 + ["irradiated"] * 2,
