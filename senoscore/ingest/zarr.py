@@ -82,7 +82,7 @@ def zarr_files(path: Path) -> tuple[Path, ...]:
                 elif entry.is_file(follow_symlinks=False):
                     found.append(Path(entry.path))
                 else:
-                    what = "a link" if entry.is_symlink() else "no file"
+                    what = "a link" if entry.is_symlink() else "not a regular file"
                     msg = f"{path}: {os.path.relpath(entry.path, path)[:300]} is {what}"
                     raise InputError(msg, fix="copy the data into the folder itself")
     return tuple(sorted(found))

@@ -92,7 +92,8 @@ def test_arrays_and_pieces_without_end(store) -> None:
     _refused(store, "unfolds to 1,000,000,0")
     grid = {"name": "regular", "configuration": {"chunk_shape": [10**12]}}
     _edit(store, "obs/sample/codes", shape=json_of_codes["shape"], chunk_grid=grid)
-    _refused(store, "unfolds to 1,000,000,0")
+    # Newer releases of zarr refuse such a grid themselves, before its size is asked for.
+    _refused(store, "unfolds to 1,000,000,0|cannot be read as zarr .*1000000000000")
 
 
 @pytest.mark.parametrize("codec", ["zstd", "blosc", "gzip"])
@@ -127,7 +128,7 @@ def test_a_frame_that_does_not_say_how_large_it_is() -> None:
     """RFC 8878, 3.1.1.1: no single segment and no field of the content's size."""
     with pytest.raises(ValueError, match="does not say"):
         zstd_size(b"\x28\xb5\x2f\xfd\x00\x58" + bytes(12))
-    with pytest.raises(ValueError, match="no Zstandard frame"):
+    with pytest.raises(ValueError, match="not a Zstandard frame"):
         zstd_size(b"\x28\xb5\x2f")
 
 
