@@ -129,9 +129,9 @@ def _made(
     table = table[table[k.COMPARTMENT] != k.UNASSIGNED]
     there = [name for name in names if name in table]
     parts = []
-    for compartment, of in table.groupby(k.COMPARTMENT, sort=True, observed=True):
-        for part in strata(of, control=control):
-            rows = against_control(part, of[there], control=control, alpha=options.alpha)
+    for compartment, group in table.groupby(k.COMPARTMENT, sort=True, observed=True):
+        for part in strata(group, control=control):
+            rows = against_control(part, group[there], control=control, alpha=options.alpha)
             parts.append(rows.assign(**{k.COMPARTMENT: compartment}))
     some = [part for part in parts if len(part)]
     if not some:

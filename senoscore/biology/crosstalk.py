@@ -256,10 +256,12 @@ class _Cube:
         self.compartments = sorted(expression[k.COMPARTMENT].unique())
         row = {name: i for i, name in enumerate(self.samples[k.SAMPLE])}
         self._tables: dict[tuple[str, str], tuple[NDArray[np.float64], ...]] = {}
-        for (compartment, kind), of in expression.groupby([k.COMPARTMENT, "kind"], observed=True):
+        for (compartment, kind), group in expression.groupby(
+            [k.COMPARTMENT, "kind"], observed=True
+        ):
             mean = np.full((len(row), len(self.genes)), np.nan)
             found, n = mean.copy(), np.zeros(len(row))
-            own = of[of[k.SAMPLE].isin(row)]
+            own = group[group[k.SAMPLE].isin(row)]
             i = own[k.SAMPLE].map(row).to_numpy(dtype=int)
             j = own["gene"].map(self.column).to_numpy(dtype=int)
             mean[i, j], found[i, j] = own["mean"], own["detected"]
@@ -349,9 +351,11 @@ def _paired_rows(
     use = (samples[k.TREATMENT] != options.control) & (days >= options.stable)
     phase = phases(days, scheme=options.scheme, cuts_days=options.cuts)["phase"].to_numpy()
     chosen = samples[use].assign(phase=phase[use.to_numpy()])
-    for key, of in chosen.groupby([*ARM, "phase"], dropna=False, sort=True, observed=True):
-        rows = of.index.to_numpy()
-        one_each = pd.DataFrame(delta[rows]).groupby(of[k.SUBJECT].to_numpy(), observed=True).mean()
+    for key, group in chosen.groupby([*ARM, "phase"], dropna=False, sort=True, observed=True):
+        rows = group.index.to_numpy()
+        one_each = (
+            pd.DataFrame(delta[rows]).groupby(group[k.SUBJECT].to_numpy(), observed=True).mean()
+        )
         for i in range(delta.shape[1]):
             mine = rows[np.isfinite(delta[rows, i])]
             per_subject = one_each[i].dropna().to_numpy(dtype=float)

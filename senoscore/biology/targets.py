@@ -97,7 +97,7 @@ def targets(
     called = set(panel_genes)
     rows: list[dict[str, Any]] = []
     by = [k.COMPARTMENT, "stratum", *ARM]
-    for key, of in own.groupby(by, dropna=False, sort=True, observed=True):
+    for key, group in own.groupby(by, dropna=False, sort=True, observed=True):
         for name, entry in entries.items():
             genes = sets[name]
             shared = sorted(called & set(genes))
@@ -108,22 +108,24 @@ def targets(
                 "unit": "mean log-normalised expression", "note": ADVICE,
                 "circular": f"also in the panel: {', '.join(shared)}" if shared else "",
             }  # fmt: skip
-            found = _compared(of[of["gene"].isin(genes)], min_cells=min_cells, alpha=alpha)
+            found = _compared(group[group["gene"].isin(genes)], min_cells=min_cells, alpha=alpha)
             rows.append(dict(zip(by, key, strict=True)) | about | found)
     out = pd.DataFrame(rows, columns=list(TARGET_COLUMNS))
     out["q"] = bh(out)
     return out
 
 
-def _compared(of: pd.DataFrame, *, min_cells: int, alpha: float) -> dict[str, Any]:
-    found = of["gene"].nunique()
+def _compared(group: pd.DataFrame, *, min_cells: int, alpha: float) -> dict[str, Any]:
+    found = group["gene"].nunique()
     if not found:
         return {"n_found": 0, "status": k.NOT_ESTIMABLE, "reason": "no gene of it is in the data"}
-    by = of.groupby([k.SAMPLE, k.SUBJECT, "kind"], observed=True)
+    by = group.groupby([k.SAMPLE, k.SUBJECT, "kind"], observed=True)
     # Not by `agg`, which takes three times as long, hundreds of times.
     groups = pd.DataFrame({"level": by["mean"].mean(), "n": by["n_cells"].first()})
     senescent, other = (
-        groups.xs(kind, level="kind") if kind in set(of["kind"]) else groups.iloc[:0].droplevel(-1)
+        groups.xs(kind, level="kind")
+        if kind in set(group["kind"])
+        else groups.iloc[:0].droplevel(-1)
         for kind in ("senescent", "other")
     )
     both = senescent.add_suffix("_senescent").join(other.add_suffix("_other"), how="inner")
@@ -202,8 +204,8 @@ def escape(
     names |= {"stemness": stem[0]} if stem else {}
     for compartment in compartments:
         for part in strata(table[table[k.COMPARTMENT] == compartment], control=control):
-            of = part.table[part.table[k.DAYS].notna()]
-            treated = of[of[k.TREATMENT] != control]
+            group = part.table[part.table[k.DAYS].notna()]
+            treated = group[group[k.TREATMENT] != control]
             for key, mine in treated.groupby(list(ARM), dropna=False, sort=True, observed=True):
                 head: dict[str, Any] = {k.COMPARTMENT: compartment, "stratum": part.name}
                 head |= dict(zip(ARM, key, strict=True))
@@ -211,8 +213,8 @@ def escape(
     return pd.DataFrame(rows, columns=list(ESCAPE_COLUMNS))
 
 
-def _steps(of: pd.DataFrame, names: dict[str, str], alpha: float) -> Iterator[dict[str, Any]]:
-    courses = {measure: values(of, column) for measure, column in names.items()}
+def _steps(group: pd.DataFrame, names: dict[str, str], alpha: float) -> Iterator[dict[str, Any]]:
+    courses = {measure: values(group, column) for measure, column in names.items()}
     days = sorted(courses["burden"][k.DAYS].unique())
     for start, end in pairwise(days):
         found: dict[str, Contrast | None] = {
@@ -229,7 +231,7 @@ def _steps(of: pd.DataFrame, names: dict[str, str], alpha: float) -> Iterator[di
                 f"{m}_p": c.p,
             }
         for part, day in (("from", start), ("to", end)):
-            at = of[of[k.DAYS] == day]
+            at = group[group[k.DAYS] == day]
             row[f"escaped_{part}"] = at["escaped"].mean()
             row[f"n_{part}"] = at.loc[at["escaped"].notna(), k.SUBJECT].nunique()
         lacking = [m for m in _MEASURES if m not in tested]

@@ -90,30 +90,30 @@ def by_phase(
     ):
         table = by_key(str(compartment), str(stratum), found, options)
         head = {k.COMPARTMENT: compartment, "stratum": stratum}
-        for key, of in own.groupby(by, dropna=False, sort=False, observed=True):
+        for key, group in own.groupby(by, dropna=False, sort=False, observed=True):
             named: dict[str, Any] = dict(zip(by, key, strict=True))
             at = key_of(named | {k.DAYS: number.get(named["phase"], np.nan)})
             contrasts = table.get(at, contrasts_of({}, options))
-            rows.append(head | named | _phase(of, contrasts, targets, options))
+            rows.append(head | named | _phase(group, contrasts, targets, options))
     found[k.DAYS] = np.nan
     return pd.DataFrame(rows, columns=list(PHASE_COLUMNS)), found
 
 
 def _phase(
-    of: pd.DataFrame, contrasts: Contrasts, targets: pd.DataFrame | None, options: Options
+    group: pd.DataFrame, contrasts: Contrasts, targets: pd.DataFrame | None, options: Options
 ) -> dict[str, Any]:
     rules = options.rules
-    phase = str(of["phase"].iloc[0])
+    phase = str(group["phase"].iloc[0])
     facts = contrasts.verdicts(rules)
     chronic_up = phase == "chronic" and facts["burden"] == "up"
-    lasting = of["state"].str.startswith("persistent").any() or chronic_up
+    lasting = group["state"].str.startswith("persistent").any() or chronic_up
     facts |= {
-        "data": "no" if of["state"].eq("no_data").all() else "yes",
-        "control": "no" if of["state"].eq("no_control").any() else "yes",
+        "data": "no" if group["state"].eq("no_data").all() else "yes",
+        "control": "no" if group["state"].eq("no_control").any() else "yes",
         "persistent": "yes" if lasting else "no",
-        "resolving": "yes" if of["state"].eq("resolving").any() else "no",
+        "resolving": "yes" if group["state"].eq("resolving").any() else "no",
         "phase": phase,
-        "clock": clock(of[k.DAYS].max(), options.stable),
+        "clock": clock(group[k.DAYS].max(), options.stable),
     }
     rules.combine(facts)
     words = [rule for rule in rules.words if rule.holds(facts)]
@@ -126,23 +126,23 @@ def _phase(
     flags = [rule.name for rule in rules.flags if rule.holds(facts)]
     shown = contrasts.evidence(words or rules.words, rules) if facts["data"] == "yes" else []
     return {
-        "days": ", ".join(f"{d:g}" for d in of[k.DAYS].dropna()),
+        "days": ", ".join(f"{d:g}" for d in group[k.DAYS].dropna()),
         **contrasts.sizes(),
-        "states": ", ".join(dict.fromkeys(of["state"])),
+        "states": ", ".join(dict.fromkeys(group["state"])),
         **{fact: facts.get(fact, "absent") for fact in _FACTS},
         "persistent": facts["persistent"],
         "readout": "+".join(names) or INSUFFICIENT,
-        "opens_at_days": of["opens_at_days"].iloc[0],
+        "opens_at_days": group["opens_at_days"].iloc[0],
         "flags": "+".join(flags),
         "evidence": "; ".join(shown),
-        "targets": _targets(targets, of, words, fdr=options.fdr),
+        "targets": _targets(targets, group, words, fdr=options.fdr),
         "lacking": "; ".join(lacking),
         "note": ADVICE,
     }
 
 
 def _targets(
-    targets: pd.DataFrame | None, of: pd.DataFrame, words: list[Rule], *, fdr: float
+    targets: pd.DataFrame | None, group: pd.DataFrame, words: list[Rule], *, fdr: float
 ) -> str:
     """Target classes that senescent cells of this compartment express more, where a word asks."""
     kinds = [w.name.removesuffix("_candidate") for w in words if w.name.endswith("_candidate")]
@@ -152,7 +152,7 @@ def _targets(
         return "not compared"
     mine = targets[targets["kind"].map(lambda kind: any(word in kind for word in kinds))]
     for name in (k.COMPARTMENT, "stratum", *ARM):
-        own = of[name].iloc[0]
+        own = group[name].iloc[0]
         absent = mine[name].isna() | mine[name].eq("")  # as read, an empty text is missing
         mine = mine[absent if pd.isna(own) or own == "" else mine[name].eq(own)]
     higher = mine[(mine["status"] == k.TESTED) & (mine["q"] <= fdr) & (mine["estimate"] > 0)]
@@ -279,8 +279,8 @@ def window(
     rows: list[dict[str, Any]] = []
     table = prepared(readable, transform, control=control)
     named = table[table[k.COMPARTMENT] != k.UNASSIGNED]
-    for compartment, of in named.groupby(k.COMPARTMENT, sort=True, observed=True):
-        for part in strata(of, control=control):
+    for compartment, group in named.groupby(k.COMPARTMENT, sort=True, observed=True):
+        for part in strata(group, control=control):
             if not _empty(part.table).all():
                 head = {k.COMPARTMENT: str(compartment), "stratum": part.name}
                 contrasts = by_key(str(compartment), part.name, found, options)
@@ -304,10 +304,13 @@ def _empty(burden: pd.DataFrame) -> pd.Series:
 
 
 def _stratum(
-    head: Mapping[str, str], of: pd.DataFrame, contrasts: Mapping[Key, Contrasts], options: Options
+    head: Mapping[str, str],
+    group: pd.DataFrame,
+    contrasts: Mapping[Key, Contrasts],
+    options: Options,
 ) -> list[dict[str, Any]]:
     """Rows of one compartment and stratum, arm by arm."""
-    treated = of[of[k.TREATMENT] != options.control]
+    treated = group[group[k.TREATMENT] != options.control]
     wanted = treated[[*ARM, k.DAYS]].drop_duplicates()
     keys = sorted(
         {key_of(row) for row in wanted.to_dict("records")},
@@ -317,12 +320,12 @@ def _stratum(
     for arm in dict.fromkeys(key[:-1] for key in keys):
         mine = [key for key in keys if key[:-1] == arm]
         found = {key: contrasts.get(key, contrasts_of({}, options)) for key in mine}
-        rows += [dict(head) | row for row in _arm(of, found, options)]
+        rows += [dict(head) | row for row in _arm(group, found, options)]
     return rows
 
 
 def _arm(
-    of: pd.DataFrame, found: Mapping[Key, Contrasts], options: Options
+    group: pd.DataFrame, found: Mapping[Key, Contrasts], options: Options
 ) -> list[dict[str, Any]]:
     """Rows of one arm, in order of time."""
     first = next(iter(found))
@@ -339,11 +342,11 @@ def _arm(
     }
     day_phase = {key[-1]: phase_of[key] for key in found if key[-1] is not None}
     lasting = persistent_at(up, day_phase, consecutive=options.consecutive)
-    curve = _curve(of[of_arm(of, first)], of, found, options)
+    curve = _curve(group[of_arm(group, first)], group, found, options)
     opens = min((day for day, held in up.items() if held), default=np.nan)
     rows = []
     for position, key in enumerate(found):
-        facts = verdicts[key] | _computed(of, key, phase_of[key], options)
+        facts = verdicts[key] | _computed(group, key, phase_of[key], options)
         facts["persistent"] = "yes" if key[-1] in lasting and lasting[key[-1]] else "no"
         facts["resolving"] = "yes" if _resolving(key[-1], up, curve) else "no"
         options.rules.combine(facts)
@@ -356,7 +359,7 @@ def _arm(
             | {
                 "phase": phase_of[key], "phase_boundary": near, "use": ADVICE,
             }
-            | _numbers(of, key, found[key], facts)
+            | _numbers(group, key, found[key], facts)
             | _judged(facts, found[key], up, key, options.rules)
             | _course_columns(curve, opens)
         )  # fmt: skip
@@ -364,22 +367,22 @@ def _arm(
 
 
 def _curve(
-    mine: pd.DataFrame, of: pd.DataFrame, found: Mapping[Key, Contrasts], options: Options
+    mine: pd.DataFrame, group: pd.DataFrame, found: Mapping[Key, Contrasts], options: Options
 ) -> Course | None:
     burdens = [contrasts.rows.get("burden") for contrasts in found.values()]
     used = [row["measure"] for row in burdens if row is not None]
     if not used:
         return None
-    controls = of[of[k.TREATMENT] == options.control]
+    controls = group[group[k.TREATMENT] == options.control]
     return course(mine, controls, measure=str(used[-1]), alpha=options.alpha)
 
 
-def _rows_at(of: pd.DataFrame, key: Key) -> pd.DataFrame:
-    return of[of_arm(of, key) & same(of[k.DAYS], key[-1])]
+def _rows_at(group: pd.DataFrame, key: Key) -> pd.DataFrame:
+    return group[of_arm(group, key) & same(group[k.DAYS], key[-1])]
 
 
-def _computed(of: pd.DataFrame, key: Key, phase: str, options: Options) -> dict[str, str]:
-    mine = _rows_at(of, key)
+def _computed(group: pd.DataFrame, key: Key, phase: str, options: Options) -> dict[str, str]:
+    mine = _rows_at(group, key)
     readable = mine["status"].isin(["ok", "acute", "no_time", "profile"])
     return {
         "data": "yes" if (readable | mine["status"].eq("no_control")).any() else "no",
@@ -397,9 +400,9 @@ def _resolving(day: float | None, up: Mapping[float, bool], curve: Course | None
 
 
 def _numbers(
-    of: pd.DataFrame, key: Key, contrasts: Contrasts, facts: Mapping[str, str]
+    group: pd.DataFrame, key: Key, contrasts: Contrasts, facts: Mapping[str, str]
 ) -> dict[str, Any]:
-    mine = _rows_at(of, key)
+    mine = _rows_at(group, key)
     main = contrasts.burden
     statuses = mine["status"].value_counts()
     absent = [f"{n} sample(s) {s}" for s, n in statuses.items() if s not in ("ok", "acute")]

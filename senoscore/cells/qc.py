@@ -169,12 +169,12 @@ def quality(
     failed = pd.DataFrame(data=False, index=cells.index, columns=list(REASONS))
     rows = []
     by_sample = cells.groupby(k.SAMPLE, sort=True, observed=True)
-    for name, of in track(by_sample, "samples judged", total=len(by_sample)):
-        limits, note = _limits(of, mads=mads, min_counts=min_counts, min_genes=min_genes)
-        failed.loc[of.index, "low_counts"] = of["n_counts"] < limits["limit_counts"]
-        failed.loc[of.index, "low_genes"] = of["n_genes"] < limits["limit_genes"]
-        failed.loc[of.index, "high_mt"] = of["pct_mt"] > limits["limit_pct_mt"]
-        good = of.index[~failed.loc[of.index].any(axis=1)]
+    for name, group in track(by_sample, "samples judged", total=len(by_sample)):
+        limits, note = _limits(group, mads=mads, min_counts=min_counts, min_genes=min_genes)
+        failed.loc[group.index, "low_counts"] = group["n_counts"] < limits["limit_counts"]
+        failed.loc[group.index, "low_genes"] = group["n_genes"] < limits["limit_genes"]
+        failed.loc[group.index, "high_mt"] = group["pct_mt"] > limits["limit_pct_mt"]
+        good = group.index[~failed.loc[group.index].any(axis=1)]
         if doublets == "auto":
             score, called, said = _doublets(adata, good.to_numpy(), seed=seed, layer=layer)
             cells.loc[good, "doublet_score"] = score
@@ -225,19 +225,19 @@ def _skipped(cells: pd.DataFrame, *, assay: str, values: str) -> tuple[pd.DataFr
 
 
 def _limits(
-    of: pd.DataFrame, *, mads: float, min_counts: int, min_genes: int
+    group: pd.DataFrame, *, mads: float, min_counts: int, min_genes: int
 ) -> tuple[dict[str, float], str]:
     floors = {"limit_counts": float(min_counts), "limit_genes": float(min_genes)}
-    if len(of) < _MIN_CELLS:
-        note = f"{len(of)} cells: too few for limits of its own, only the floors apply"
+    if len(group) < _MIN_CELLS:
+        note = f"{len(group)} cells: too few for limits of its own, only the floors apply"
         return {**floors, "limit_pct_mt": np.inf}, note
     limits = dict(floors)
     for column, limit in (("n_counts", "limit_counts"), ("n_genes", "limit_genes")):
-        centre, sd = _robust(np.log1p(of[column].to_numpy(dtype=float)), floor=_MIN_SD_LOG)
+        centre, sd = _robust(np.log1p(group[column].to_numpy(dtype=float)), floor=_MIN_SD_LOG)
         limits[limit] = max(floors[limit], float(np.expm1(centre - mads * sd)))
-    if of["pct_mt"].isna().all():
+    if group["pct_mt"].isna().all():
         return {**limits, "limit_pct_mt": np.inf}, "no mitochondrial genes in the matrix"
-    centre, sd = _robust(of["pct_mt"].to_numpy(dtype=float), floor=_MIN_SD_MT)
+    centre, sd = _robust(group["pct_mt"].to_numpy(dtype=float), floor=_MIN_SD_MT)
     return {**limits, "limit_pct_mt": centre + mads * sd}, ""
 
 

@@ -129,6 +129,6 @@ def bh(table: pd.DataFrame) -> pd.Series:
     """Benjamini-Hochberg q over the tested rows of each ``family``."""
     q = pd.Series(np.nan, index=table.index)
     tested = table[table["status"] == k.TESTED]
-    for _, of in tested.groupby("family", observed=True):
-        q[of.index] = adjusted(of["p"].to_numpy(dtype=float))
+    for _, group in tested.groupby("family", observed=True):
+        q[group.index] = adjusted(group["p"].to_numpy(dtype=float))
     return q

@@ -269,11 +269,11 @@ def main_arm(treated: pd.DataFrame) -> pd.DataFrame:
     return own[number == counts.index[counts == counts.max()].max()]
 
 
-def arm_facts(of: pd.DataFrame) -> dict[str, Any]:
+def arm_facts(group: pd.DataFrame) -> dict[str, Any]:
     """Dose, fractions, modality, BED and EQD2 of the samples of one arm; NaN where those differ."""
-    first = of.iloc[0]
+    first = group.iloc[0]
     same: dict[str, Any] = {name: first[name] for name in ARM[1:]}
-    return same | {name: _common(of[name]) for name in ("bed_gy", "eqd2_gy")}
+    return same | {name: _common(group[name]) for name in ("bed_gy", "eqd2_gy")}
 
 
 def _common(doses: pd.Series) -> float:

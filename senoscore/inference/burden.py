@@ -396,9 +396,9 @@ def _control_fraction(table: pd.DataFrame, control: str, measure: str) -> pd.Ser
     out = pd.Series(np.nan, index=table.index)
     for _, whole in named.groupby(_ALIKE, observed=True):
         regions = whole["region"] if regions_apart(whole, control=control) else whole[k.COMPARTMENT]
-        for _, of in whole.groupby(regions, observed=True):
-            controls = of[(of[k.TREATMENT] == control) & of[measure].notna()]
-            for days, rows in of.groupby(k.DAYS, dropna=False, observed=True):
+        for _, group in whole.groupby(regions, observed=True):
+            controls = group[(group[k.TREATMENT] == control) & group[measure].notna()]
+            for days, rows in group.groupby(k.DAYS, dropna=False, observed=True):
                 base, _ = controls_at(controls, float(str(days)))
                 subjects = base.groupby([k.SUBJECT, k.DAYS], dropna=False, observed=True)[
                     measure
@@ -529,24 +529,24 @@ def tissue_burden(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataF
     mean = mean[mean >= _RARE]
     weights = mean / mean.groupby(level=alike, observed=True).transform("sum")
     rows: list[dict[str, Any]] = []
-    for _, of in table.groupby([k.SAMPLE, "region"], sort=True, observed=True):
-        first = of.iloc[0]
+    for _, group in table.groupby([k.SAMPLE, "region"], sort=True, observed=True):
+        first = group.iloc[0]
         key = (first["assay"], first["organism"])
         known = key in set(zip(*(weights.index.get_level_values(n) for n in alike), strict=True))
         own = weights.loc[key] if known else pd.Series(dtype=float)
-        rows.append({name: first[name] for name in _HEAD} | _standardised(of, own))
+        rows.append({name: first[name] for name in _HEAD} | _standardised(group, own))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _standardised(of: pd.DataFrame, weights: pd.Series) -> dict[str, Any]:
-    n = int(of["n_assessable"].sum())
-    counted = "n_called" if "n_called" in of else "n_positive"
+def _standardised(group: pd.DataFrame, weights: pd.Series) -> dict[str, Any]:
+    n = int(group["n_assessable"].sum())
+    counted = "n_called" if "n_called" in group else "n_positive"
     row: dict[str, Any] = {
         "n_assessable": n,
-        "fraction_crude": float(of[counted].sum()) / n if n else np.nan,
+        "fraction_crude": float(group[counted].sum()) / n if n else np.nan,
         "weights": ", ".join(f"{name} {value:.3f}" for name, value in weights.items()),
     }
-    if of["status"].eq("profile").any():
+    if group["status"].eq("profile").any():
         return row | {
             "fraction_crude": np.nan,
             "status": k.NOT_ESTIMABLE,
@@ -554,7 +554,7 @@ def _standardised(of: pd.DataFrame, weights: pd.Series) -> dict[str, Any]:
         }
     if weights.empty:
         return row | {"status": "no_control", "note": "no control sample gives the weights"}
-    own = of.set_index(k.COMPARTMENT)
+    own = group.set_index(k.COMPARTMENT)
     own = own[own["fraction"].notna() & own["control_fraction"].notna()]
     there = weights[weights.index.isin(own.index)]
     covered = float(there.sum())

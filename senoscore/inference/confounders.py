@@ -48,15 +48,15 @@ _TIED: Final = 10
 
 def _parts(burden: pd.DataFrame, control: str) -> Iterator[tuple[str, str, pd.DataFrame]]:
     table = prepared(burden, control=control)
-    for compartment, of in table.groupby(k.COMPARTMENT, sort=True, observed=True):
+    for compartment, group in table.groupby(k.COMPARTMENT, sort=True, observed=True):
         if compartment != k.UNASSIGNED:
-            for part in strata(of, control=control):
+            for part in strata(group, control=control):
                 yield str(compartment), part.name, part.table[part.table["n_cells"] > 0]
 
 
-def _subjects(of: pd.DataFrame, y: pd.Series) -> pd.DataFrame:
+def _subjects(group: pd.DataFrame, y: pd.Series) -> pd.DataFrame:
     """One value a subject and state: a second library of an animal is no second animal."""
-    table = of[[k.SUBJECT, *_GROUP]].assign(y=y.to_numpy(dtype=float))
+    table = group[[k.SUBJECT, *_GROUP]].assign(y=y.to_numpy(dtype=float))
     table = table[np.isfinite(table["y"])]
     return table.groupby([k.SUBJECT, *_GROUP], dropna=False, as_index=False, observed=True)[
         "y"
@@ -65,24 +65,24 @@ def _subjects(of: pd.DataFrame, y: pd.Series) -> pd.DataFrame:
 
 def sample_level(burden: pd.DataFrame, *, control: str) -> Iterator[dict[str, Any]]:
     """Correlate fraction and index with covariates over samples, within groups of the design."""
-    for compartment, stratum, of in _parts(burden, control):
+    for compartment, stratum, group in _parts(burden, control):
         for measure, column in _MEASURES.items():
             for covariate, name in _COVARIATES.items():
                 row: dict[str, Any] = {
                     "check": "samples", k.COMPARTMENT: compartment, "stratum": stratum,
                     "measure": measure, "covariate": covariate, "unit": "Spearman rho",
                 }  # fmt: skip
-                is_control = of[k.TREATMENT] == control
-                row["n_control"] = of.loc[is_control, k.SUBJECT].nunique()
-                row["n_treated"] = of.loc[~is_control, k.SUBJECT].nunique()
-                if name not in of or column not in of:
+                is_control = group[k.TREATMENT] == control
+                row["n_control"] = group.loc[is_control, k.SUBJECT].nunique()
+                row["n_treated"] = group.loc[~is_control, k.SUBJECT].nunique()
+                if name not in group or column not in group:
                     yield row | {"status": k.NOT_ESTIMABLE, "reason": "not measured"}
                     continue
-                yield row | _within(of, column, name)
+                yield row | _within(group, column, name)
 
 
-def _within(of: pd.DataFrame, measure: str, covariate: str) -> dict[str, Any]:
-    own = of[[*_GROUP, measure, covariate]].astype({measure: float, covariate: float})
+def _within(group: pd.DataFrame, measure: str, covariate: str) -> dict[str, Any]:
+    own = group[[*_GROUP, measure, covariate]].astype({measure: float, covariate: float})
     own = own.dropna(subset=[measure, covariate])
     groups = own.groupby(_GROUP, dropna=False, observed=True)
     rest = own[[measure, covariate]] - groups[[measure, covariate]].transform("mean")
@@ -106,10 +106,10 @@ def _within(of: pd.DataFrame, measure: str, covariate: str) -> dict[str, Any]:
 
 
 def _against_control(
-    of: pd.DataFrame, y: pd.Series, *, control: str, alpha: float
+    group: pd.DataFrame, y: pd.Series, *, control: str, alpha: float
 ) -> Iterator[dict[str, Any]]:
     """Difference of every arm and time from the controls, with t interval."""
-    table = _subjects(of, y)
+    table = _subjects(group, y)
     base = table[table[k.TREATMENT] == control]
     treated = table[table[k.TREATMENT] != control]
     for key, mine in treated.groupby(_GROUP, dropna=False, sort=True, observed=True):
@@ -133,15 +133,15 @@ def _against_control(
 
 def depth_shifts(burden: pd.DataFrame, *, control: str, alpha: float) -> Iterator[dict[str, Any]]:
     """Log2 ratio of the median depth of irradiated to control samples."""
-    for compartment, stratum, of in _parts(burden, control):
+    for compartment, stratum, group in _parts(burden, control):
         head = {
             "check": "depth_shift", k.COMPARTMENT: compartment, "stratum": stratum,
             "covariate": "depth", "unit": "log2 ratio",
         }  # fmt: skip
-        if "median_counts" not in of or not of["median_counts"].gt(0).any():
+        if "median_counts" not in group or not group["median_counts"].gt(0).any():
             yield head | {"status": k.NOT_ESTIMABLE, "reason": "not measured"}
             continue
-        own = of[of["median_counts"] > 0]
+        own = group[group["median_counts"] > 0]
         y = own["median_counts"].astype(float).map(np.log2)
         for row in _against_control(own, y, control=control, alpha=alpha):
             shifted = abs(row.get("value", np.nan)) >= np.log2(MAX_DEPTH_RATIO)
@@ -282,8 +282,10 @@ def _in_controls(
     own = kept[name.map(sheet[k.TREATMENT]).eq(control).to_numpy()]
     scores = [k.INDEX, *(str(c) for c in own if str(c).startswith("z:"))]
     there = {what: next((c for c in names if c in own), "") for what, names in _CELLS.items()}
-    for compartment, of in own.groupby(own[k.COMPARTMENT].astype(str), sort=True, observed=True):
-        groups = [g for _, g in of.groupby(of[k.SAMPLE].astype(str), sort=True, observed=True)]
+    for compartment, group in own.groupby(own[k.COMPARTMENT].astype(str), sort=True, observed=True):
+        groups = [
+            g for _, g in group.groupby(group[k.SAMPLE].astype(str), sort=True, observed=True)
+        ]
         ranked = [_ranks(g, scores, list(filter(None, there.values()))) for g in groups]
         for covariate, column in there.items():
             for score in scores:
@@ -304,13 +306,13 @@ def _in_controls(
 
 
 def _ranks(
-    of: pd.DataFrame, scores: list[str], covariates: list[str]
+    group: pd.DataFrame, scores: list[str], covariates: list[str]
 ) -> dict[str, NDArray[np.float64]]:
     """Ranks of the cells of one sample by each column; none where there are too few cells."""
-    if len(of) < _MIN_CELLS:
+    if len(group) < _MIN_CELLS:
         return {}
     names = list(dict.fromkeys([*scores, *covariates]))
-    ranked = of[names].astype(float).rank().to_numpy()
+    ranked = group[names].astype(float).rank().to_numpy()
     # As arrays: thousands of pairs of columns are taken from them.
     return dict(zip(names, np.ascontiguousarray(ranked.T), strict=True))
 

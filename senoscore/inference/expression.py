@@ -112,7 +112,7 @@ def _against_control(
 ) -> list[Question]:  # fmt: skip
     out = []
     treated = units[~is_control]
-    for key, of in treated.groupby(_STATE, dropna=False, sort=True, observed=True):
+    for key, group in treated.groupby(_STATE, dropna=False, sort=True, observed=True):
         days = float(str(key[-1]))
         arm = (str(key[0]), float(str(key[1])), float(str(key[2])), str(key[3]))
         among = treated[treated[k.TREATMENT] == arm[0]]
@@ -121,9 +121,9 @@ def _against_control(
         title = f"{' '.join(filter(None, words))} vs {control}"
         title += f" @ {days:.3g} d" if np.isfinite(days) else ""
         n_base = int(units.loc[base, k.SUBJECT].nunique())
-        n_own = int(of[k.SUBJECT].nunique())
+        n_own = int(group[k.SUBJECT].nunique())
         reason = "no control profile" if n_base == 0 else _FEW if min(n_base, n_own) < 2 else ""
-        weights = groups[of.index].mean(axis=0)
+        weights = groups[group.index].mean(axis=0)
         if n_base:
             weights = weights - groups[base].mean(axis=0)
         note = "controls of the same time" if days in own_day else "all controls pooled"

@@ -86,9 +86,9 @@ def p53_check(table: pd.DataFrame, *, control: str) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     table = plain(table)
-    for _, of in table.groupby(_ALIKE, sort=True, observed=True):
-        controls = of[of[k.TREATMENT] == control]
-        treated = of[of[k.TREATMENT] != control]
+    for _, group in table.groupby(_ALIKE, sort=True, observed=True):
+        controls = group[group[k.TREATMENT] == control]
+        treated = group[group[k.TREATMENT] != control]
         for days, mine in treated.groupby(k.DAYS, sort=True, dropna=False, observed=True):
             own = controls[controls[k.DAYS] == days]
             base = own if own["value"].count() >= _SIDE else controls
@@ -103,10 +103,10 @@ def _by_batch(
     """Split both sides by batch where each batch of treated samples has two of both."""
     names = k.DATASET if pd.concat([treated, controls])[k.BATCH].eq("").all() else k.BATCH
     pairs = [
-        (of, controls[controls[names] == name])
-        for name, of in treated.groupby(names, observed=True)
+        (group, controls[controls[names] == name])
+        for name, group in treated.groupby(names, observed=True)
     ]
-    enough = all(of["value"].count() >= _SIDE for pair in pairs for of in pair)
+    enough = all(group["value"].count() >= _SIDE for pair in pairs for group in pair)
     return pairs if enough else [(treated, controls)]
 
 
@@ -121,8 +121,8 @@ def _group(days: float, treated: pd.DataFrame, controls: pd.DataFrame) -> list[d
         return [base | {k.SAMPLE: "", "flag": "not_assessable", "note": why}]
     limits = [values[1].median(), values[0].median()]
     rows = []
-    for side, of in enumerate((treated, controls)):
-        columns = (of[name] for name in (k.DATASET, k.SAMPLE, "value"))
+    for side, group in enumerate((treated, controls)):
+        columns = (group[name] for name in (k.DATASET, k.SAMPLE, "value"))
         for dataset, sample, value in zip(*columns, strict=True):
             wrong = value < limits[0] if side == 0 else value > limits[1]
             expected = f"above {limits[0]:.3g}" if side == 0 else f"below {limits[1]:.3g}"

@@ -207,10 +207,10 @@ def spread_of(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataFrame
     rows = []
     for compartment, own in table.groupby(k.COMPARTMENT, sort=True, observed=True):
         value = own[list(_CALLED)].bfill(axis=1).iloc[:, 0]
-        of = own.assign(y=value).dropna(subset=["y"])
+        group = own.assign(y=value).dropna(subset=["y"])
         where = [k.SUBJECT, *ARM, k.DAYS, "region"]
-        of[where] = of[where].fillna("")
-        one = of.groupby(where, observed=True).agg(y=("y", "mean"), c=("n_assessable", "sum"))
+        group[where] = group[where].fillna("")
+        one = group.groupby(where, observed=True).agg(y=("y", "mean"), c=("n_assessable", "sum"))
         groups = one.groupby([*ARM, k.DAYS, "region"], observed=True)["y"]
         df = float((groups.size() - 1).sum())
         inside = one["y"] - groups.transform("mean")

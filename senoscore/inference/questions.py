@@ -64,12 +64,12 @@ _MIN_DOSES: Final = 3
 def over_days(table: pd.DataFrame, options: Options) -> Iterator[Asked]:
     """Slope in log1p(days) of irradiated samples: all that one sample a time can test."""
     treated = table[(table[k.TREATMENT] != options.control) & table[k.DAYS].notna()]
-    for treatment, of in treated.groupby(k.TREATMENT, sort=True, observed=True):
-        same = main_arm(of)
+    for treatment, group in treated.groupby(k.TREATMENT, sort=True, observed=True):
+        same = main_arm(group)
         if same[k.DAYS].nunique() < _MIN_TIMES:
             continue
         facts = arm_facts(same)
-        title = ", ".join(filter(None, [f"{treatment}, per log1p(day)", arm_name(facts, of)]))
+        title = ", ".join(filter(None, [f"{treatment}, per log1p(day)", arm_name(facts, group)]))
         row = new_row("trend_log1p_days", title, same, table.iloc[:0]) | facts
         X = _line(_log_days(same))
         yield _slope(row, same, X, options, CONFOUNDED_TIME, "log1p(days)", (k.DAYS, _MIN_TIMES))
@@ -97,16 +97,16 @@ def over_dose(table: pd.DataFrame, options: Options) -> Iterator[Asked]:
         names = ["modality", *(["n_fractions"] if schedules.max() > 1 else [])]
         telling = [name for name in names if len(whole[name].drop_duplicates()) > 1]
         asked = 0
-        for _, of in whole.groupby(names, dropna=False, sort=True, observed=True):
-            both = pd.concat([base, of], ignore_index=True)
+        for _, group in whole.groupby(names, dropna=False, sort=True, observed=True):
+            both = pd.concat([base, group], ignore_index=True)
             if both[k.DOSE].nunique() < _MIN_DOSES:
                 continue
             asked += 1
             levels = ", ".join(f"{dose:g}" for dose in sorted(both[k.DOSE].unique()))
-            what = _schedule(of, telling)
+            what = _schedule(group, telling)
             title = f"{treatment}{what}, per log1p(Gy){when} ({levels} Gy)"
-            row = new_row("dose_response", title, of, base) | {k.DAYS: days}
-            row |= {name: of[name].iloc[0] for name in telling}
+            row = new_row("dose_response", title, group, base) | {k.DAYS: days}
+            row |= {name: group[name].iloc[0] for name in telling}
             row["note"] = _beside(both)
             X = _line(np.log1p(both[k.DOSE].to_numpy(dtype=float)))
             on = "controls of the same time" if matched else "all controls"
@@ -125,12 +125,12 @@ def interaction(table: pd.DataFrame, options: Options) -> Iterator[Asked]:
     controls = timed[timed[k.TREATMENT] == options.control]
     if controls[k.DAYS].nunique() < 2:
         return
-    for treatment, of in timed[timed[k.TREATMENT] != options.control].groupby(
+    for treatment, group in timed[timed[k.TREATMENT] != options.control].groupby(
         k.TREATMENT,
         sort=True,
         observed=True,
     ):
-        same = main_arm(of)
+        same = main_arm(group)
         if same[k.DAYS].nunique() < 2:
             continue
         both = pd.concat([same, controls], ignore_index=True)
@@ -138,7 +138,7 @@ def interaction(table: pd.DataFrame, options: Options) -> Iterator[Asked]:
         days = _log_days(both)
         X = np.column_stack([arm * days, days, arm, np.ones(len(both))])
         facts = arm_facts(same)
-        title = ", ".join(filter(None, [f"{treatment} x log1p(day)", arm_name(facts, of)]))
+        title = ", ".join(filter(None, [f"{treatment} x log1p(day)", arm_name(facts, group)]))
         row = new_row("treatment_x_time", title, same, controls) | facts
         yield _slope(row, both, X, options, CONFOUNDED, "treatment x log1p(days)", (k.DAYS, 2))
 
@@ -149,12 +149,12 @@ def _log_days(table: pd.DataFrame) -> NDArray[np.float64]:
     return logs
 
 
-def _schedule(of: pd.DataFrame, telling: list[str]) -> str:
+def _schedule(group: pd.DataFrame, telling: list[str]) -> str:
     words = []
     if "modality" in telling:
-        words.append(str(of["modality"].iloc[0]) or "modality not given")
+        words.append(str(group["modality"].iloc[0]) or "modality not given")
     if "n_fractions" in telling:
-        fractions = float(of["n_fractions"].iloc[0])
+        fractions = float(group["n_fractions"].iloc[0])
         words.append(f"in {fractions:g}" if np.isfinite(fractions) else "in ? fractions")
     return "".join(f" {word}" for word in words)
 
@@ -247,39 +247,39 @@ def modality(table: pd.DataFrame, options: Options) -> Iterator[Asked]:
         for name in names:
             if name == reference:
                 continue
-            of = group[group["modality"] == name]
-            row = _row(name, reference, of, base, known, own=own)
-            weights = X[table.index.get_indexer(of.index)].mean(axis=0)
+            rows = group[group["modality"] == name]
+            row = _row(name, reference, rows, base, known, own=own)
+            weights = X[table.index.get_indexer(rows.index)].mean(axis=0)
             weights = weights - X[table.index.get_indexer(base.index)].mean(axis=0)
             answer = ask_all(table, X, weights, options=options, confounded=CONFOUNDED_MODALITY)
             how = ["OLS on samples, pooled variance, t; against " + reference, answer.method]
             row["method"] = "; ".join(filter(None, how))
-            lonely = "" if min(n_subjects(of), n_subjects(base)) > 1 else NO_REPLICATION
-            yield Asked(row, partial(_of_modality, of, base, table, answer, lonely))
+            lonely = "" if min(n_subjects(rows), n_subjects(base)) > 1 else NO_REPLICATION
+            yield Asked(row, partial(_of_modality, rows, base, table, answer, lonely))
 
 
 def _of_modality(
-    of: pd.DataFrame, base: pd.DataFrame, table: pd.DataFrame, answer: Answer, lonely: str,
+    group: pd.DataFrame, base: pd.DataFrame, table: pd.DataFrame, answer: Answer, lonely: str,
     name: str,
 ) -> dict[str, Any]:  # fmt: skip
     found = answer.of(table[name])
     numbers = result(found, table, why_not=answer.why_not, no_test=lonely)
     if found is None:
-        numbers["estimate"] = of[name].mean() - base[name].mean()
+        numbers["estimate"] = group[name].mean() - base[name].mean()
     return numbers
 
 
 def _row(
-    name: str, reference: str, of: pd.DataFrame, base: pd.DataFrame, among: pd.DataFrame, *,
+    name: str, reference: str, group: pd.DataFrame, base: pd.DataFrame, among: pd.DataFrame, *,
     own: bool,
 ) -> dict[str, Any]:  # fmt: skip
-    facts, days = arm_facts(of), float(of[k.DAYS].iloc[0])
-    parts = [of[k.TREATMENT].iloc[0] + ":" if own else "", f"{name} vs {reference}"]
+    facts, days = arm_facts(group), float(group[k.DAYS].iloc[0])
+    parts = [group[k.TREATMENT].iloc[0] + ":" if own else "", f"{name} vs {reference}"]
     parts.append(arm_name(facts, among, alone=True))
     parts.append(f"@ {days:.3g} d" if np.isfinite(days) else "")
-    row = new_row("modality", " ".join(filter(None, parts)), of, base)
+    row = new_row("modality", " ".join(filter(None, parts)), group, base)
     row |= {k.DAYS: days} | facts
-    row["estimate_fraction"] = of["raw"].mean() - base["raw"].mean()
+    row["estimate_fraction"] = group["raw"].mean() - base["raw"].mean()
     row["note"] = "the same physical dose; a biological weight (RBE) is not applied"
     return row
 
@@ -311,10 +311,10 @@ def without_time(table: pd.DataFrame, options: Options) -> Iterator[dict[str, An
     timeless = table[table["status"].eq("no_time") & table[k.TREATMENT].ne(options.control)]
     counted = table["status"].isin(set(FRACTIONS.values()))
     controls = table[table[k.TREATMENT].eq(options.control) & counted]
-    for _, of in timeless.groupby(list(ARM), dropna=False, sort=True, observed=True):
-        facts = arm_facts(of)
-        title = _title(str(of[k.TREATMENT].iloc[0]), facts, of, np.nan, options)
-        yield new_row(_QUESTION, title, of, controls) | facts | refused(_NO_TIME)
+    for _, group in timeless.groupby(list(ARM), dropna=False, sort=True, observed=True):
+        facts = arm_facts(group)
+        title = _title(str(group[k.TREATMENT].iloc[0]), facts, group, np.nan, options)
+        yield new_row(_QUESTION, title, group, controls) | facts | refused(_NO_TIME)
 
 
 @dataclass(frozen=True)
@@ -383,45 +383,45 @@ def compared(table: pd.DataFrame, options: Options) -> Iterator[Compared]:
     )
     number = group.ngroup()
     X = pd.get_dummies(number, dtype=float).to_numpy()
-    for key, of in treated.groupby(_KEYS, dropna=False, sort=True, observed=True):
-        treatment, days, facts = str(key[0]), float(str(key[-1])), arm_facts(of)
+    for key, rows in treated.groupby(_KEYS, dropna=False, sort=True, observed=True):
+        treatment, days, facts = str(key[0]), float(str(key[-1])), arm_facts(rows)
         base, matched = controls_at(controls, days)
         same = treated[treated[k.TREATMENT] == treatment]
-        row = new_row(_QUESTION, _title(treatment, facts, same, days, options), of, base)
+        row = new_row(_QUESTION, _title(treatment, facts, same, days, options), rows, base)
         row |= {k.DAYS: days} | facts
-        row["estimate_fraction"] = of["raw"].mean() - base["raw"].mean()
+        row["estimate_fraction"] = rows["raw"].mean() - base["raw"].mean()
         if base.empty:
-            yield Compared(row, of, base, table)
+            yield Compared(row, rows, base, table)
             continue
         shares = X[table.index.get_indexer(base.index)].mean(axis=0)
-        weights = X[table.index.get_indexer(of.index)].mean(axis=0) - shares
+        weights = X[table.index.get_indexer(rows.index)].mean(axis=0) - shares
         answer = ask(table, X, weights, options=options, confounded=CONFOUNDED)
         how, used = _how_controls(base, matched=matched, days=days), table
-        n, lost = _informative(answer, of, base)
+        n, lost = _informative(answer, rows, base)
         if (answer.found is None or lost) and AS_BLOCKS in answer.method and not answer.confounded:
-            other, both = _two_groups(of, base, options)
+            other, both = _two_groups(rows, base, options)
             if answer.found is None or other.width < answer.width:
                 answer, used = other, both
                 n, lost = {}, ""
         row |= n
         row["method"] = "; ".join(filter(None, [how, answer.method]))
-        row["note"] = "; ".join(filter(None, [_caveats(of, base, table, row), lost]))
+        row["note"] = "; ".join(filter(None, [_caveats(rows, base, table, row), lost]))
         enough = min(row["n_treated"], row["n_control"]) > 1
         lonely = ONE_PER_TIME if n_times > 1 and row["n_control"] > 1 else NO_REPLICATION
-        yield Compared(row, of, base, used, answer, "" if enough else lonely)
+        yield Compared(row, rows, base, used, answer, "" if enough else lonely)
 
 
 def _informative(
-    answer: Answer, of: pd.DataFrame, base: pd.DataFrame
+    answer: Answer, group: pd.DataFrame, base: pd.DataFrame
 ) -> tuple[dict[str, int], str]:
     """Subjects of each arm that the estimate is made of, and what is left out, in words."""
     if answer.used is None:
         return {}, ""
-    there = [arm[answer.used[arm.index]] for arm in (of, base)]
+    there = [arm[answer.used[arm.index]] for arm in (group, base)]
     n = [n_subjects(arm) for arm in there]
-    if n == [n_subjects(of), n_subjects(base)]:
+    if n == [n_subjects(group), n_subjects(base)]:
         return {}, ""
-    said = f"{n[0]} of {n_subjects(of)} v {n[1]} of {n_subjects(base)} subjects"
+    said = f"{n[0]} of {n_subjects(group)} v {n[1]} of {n_subjects(base)} subjects"
     why = "the others add nothing beside subject or batch"
     return dict(zip(("n_treated", "n_control"), n, strict=True)), f"{said}: {why}"
 
@@ -436,7 +436,9 @@ def _how_controls(base: pd.DataFrame, *, matched: bool, days: float) -> str:
     return how + "all controls pooled"
 
 
-def _caveats(of: pd.DataFrame, base: pd.DataFrame, table: pd.DataFrame, row: dict[str, Any]) -> str:
+def _caveats(
+    group: pd.DataFrame, base: pd.DataFrame, table: pd.DataFrame, row: dict[str, Any]
+) -> str:
     """What a reader of this contrast has to know, in words."""
     said, days = [], row[k.DAYS]
     there = sorted(base[k.DAYS].dropna().unique())
@@ -444,15 +446,15 @@ def _caveats(of: pd.DataFrame, base: pd.DataFrame, table: pd.DataFrame, row: dic
         when = ", ".join(f"{day:g}" for day in there)
         said.append(f"controls are of day {when} only: ageing and radiation are confounded")
     doses = table[table[k.DOSE].gt(0)].groupby(k.SUBJECT, observed=True)[k.DOSE].nunique()
-    if doses.reindex(of[k.SUBJECT].unique()).gt(1).any():
+    if doses.reindex(group[k.SUBJECT].unique()).gt(1).any():
         said.append("subjects with several doses: no animals of their own")
-    if of["eqd2_gy"].notna().any() and not np.isfinite(row["eqd2_gy"]):
+    if group["eqd2_gy"].notna().any() and not np.isfinite(row["eqd2_gy"]):
         said.append("EQD2 differs within this arm: give n_fractions and alpha_beta of every sample")
-    shared = set(of[k.SUBJECT]) & set(base[k.SUBJECT])
+    shared = set(group[k.SUBJECT]) & set(base[k.SUBJECT])
     if NOT_BLOCKS in row["method"] and shared:
         said.append(f"{len(shared)} subjects are on both sides: the interval errs on the wide side")
-    if of["raw"].notna().any():
-        cells = [float(arm["n_assessable"].median()) for arm in (of, base)]
+    if group["raw"].notna().any():
+        cells = [float(arm["n_assessable"].median()) for arm in (group, base)]
         if max(cells) > _MAX_CELLS_RATIO * min(cells):
             medians = f"{cells[0]:g} v {cells[1]:g} cells a sample (medians)"
             said.append(f"{medians}: tests of fractions err up to twice as often as stated")
@@ -462,16 +464,16 @@ def _caveats(of: pd.DataFrame, base: pd.DataFrame, table: pd.DataFrame, row: dic
 
 
 def _two_groups(
-    of: pd.DataFrame, base: pd.DataFrame, options: Options
+    group: pd.DataFrame, base: pd.DataFrame, options: Options
 ) -> tuple[Answer, pd.DataFrame]:
     """Two groups, each subject once in each, with the variance of these alone."""
     means = dict.fromkeys(base.select_dtypes("number").columns, "mean")
     once = base.groupby(k.SUBJECT, as_index=False, sort=True, observed=True).agg(
         means | {k.BATCH: "first", "batch_is": "first", "n_samples": "sum"}
     )
-    both = pd.concat([of, once], ignore_index=True)
+    both = pd.concat([group, once], ignore_index=True)
     X = np.zeros((len(both), 2))
-    X[: len(of), 0] = X[len(of) :, 1] = 1
+    X[: len(group), 0] = X[len(group) :, 1] = 1
     weights = np.array([1.0, -1.0])
     answer = ask(both, X, weights, options=options, confounded=CONFOUNDED, blocked=False)
     said = "; ".join(filter(None, ["these two groups alone", answer.method]))

@@ -88,13 +88,13 @@ def readouts(
         for part in strata(whole, control=control)
     ]
     for compartment, part in parts:
-        of = part.table
+        group = part.table
         measure = "fraction_senescent"
-        if not of[f"raw:{measure}"].notna().any():
+        if not group[f"raw:{measure}"].notna().any():
             measure = "index_mean"
-        if measure not in of:
+        if measure not in group:
             continue
-        own = values(of, measure)
+        own = values(group, measure)
         own["y"] = own["raw"] if measure == "fraction_senescent" else own["y"]
         controls = own[own[k.TREATMENT] == control]
         treated = own[(own[k.TREATMENT] != control) & own[k.DAYS].notna()]
@@ -174,10 +174,10 @@ def _curve(
 def _counting(rows: pd.DataFrame) -> pd.Series:
     """Variance that counting cells alone gives to what each row adds to a read-out."""
     out = pd.Series(0.0, index=rows.index)
-    for _, of in rows.groupby("_state", observed=True):
-        cells = (of["n_assessable"] * of["n_samples"]).to_numpy(dtype=float)
-        fractions = of["y"].to_numpy(dtype=float)
-        out[of.index] = of["a"].to_numpy() ** 2 * counting_of_fractions(fractions, cells)
+    for _, group in rows.groupby("_state", observed=True):
+        cells = (group["n_assessable"] * group["n_samples"]).to_numpy(dtype=float)
+        fractions = group["y"].to_numpy(dtype=float)
+        out[group.index] = group["a"].to_numpy() ** 2 * counting_of_fractions(fractions, cells)
     return out
 
 
@@ -210,8 +210,8 @@ class _Model:
             state = state.where(self.controls[k.DAYS].isin(matched), "control")
             base = self.controls.assign(a=0.0, _state=state)
             for day, value in weight.items():
-                of, _ = controls_at(self.controls, day)
-                base.loc[of.index, "a"] -= value / len(of)
+                group, _ = controls_at(self.controls, day)
+                base.loc[group.index, "a"] -= value / len(group)
             rows.append(base)
         both = pd.concat(rows, ignore_index=True)
         return both[both["a"] != 0]

@@ -69,11 +69,11 @@ def _rows(own: pd.DataFrame, control: str) -> Iterator[dict[str, Any]]:
     table = counts.reset_index()
     controls = table[table[k.TREATMENT] == control]
     treated = table[table[k.TREATMENT] != control]
-    for key, of in treated.groupby(_STATE, dropna=False, sort=True, observed=True):
+    for key, group in treated.groupby(_STATE, dropna=False, sort=True, observed=True):
         base, _ = controls_at(controls, float(str(key[-1])))
-        both = pd.concat([of, base], ignore_index=True)
-        n = (len(of), len(both) - len(of))
-        arm = (np.arange(len(both)) < len(of)).astype(float)
+        both = pd.concat([group, base], ignore_index=True)
+        n = (len(group), len(both) - len(group))
+        arm = (np.arange(len(both)) < len(group)).astype(float)
         data = (both["n_called"].to_numpy(float), both["n_assessable"].to_numpy(float), arm)
         row: dict[str, Any] = dict(zip(_STATE, key, strict=True))
         row |= {"n_treated": n[0], "n_control": n[1]}

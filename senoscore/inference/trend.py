@@ -240,6 +240,6 @@ def _kind(measure: str) -> str:
 def _adjusted(table: pd.DataFrame) -> pd.Series:
     q = pd.Series(np.nan, index=table.index)
     tested = table[(table["status"] == k.TESTED) & ~table["reason"].str.startswith(COVARIATE)]
-    for _, of in tested.groupby("family", observed=True):
-        q[of.index] = adjusted(of["p"].to_numpy(dtype=float))
+    for _, group in tested.groupby("family", observed=True):
+        q[group.index] = adjusted(group["p"].to_numpy(dtype=float))
     return q

@@ -107,7 +107,7 @@ def propose_sheets(
         fix = f"write the sheets by hand; columns there: {', '.join(map(str, obs.columns))}"
         raise SheetError(msg, fix=fix)
     groups = obs.groupby(obs[found[k.SAMPLE]].astype(str), sort=True, observed=True)
-    rows = [_row(name, of, found, notes) for name, of in groups]
+    rows = [_row(name, group, found, notes) for name, group in groups]
     samples = pd.DataFrame(rows)
     if k.TREATMENT not in found:
         notes.append("no column looks like treatment: fill in treatment (control, irradiated)")
@@ -246,7 +246,9 @@ def _columns(obs: pd.DataFrame) -> tuple[dict[str, str], list[str]]:
     return found, notes
 
 
-def _row(name: str, of: pd.DataFrame, found: Mapping[str, str], notes: list[str]) -> dict[str, Any]:
+def _row(
+    name: str, group: pd.DataFrame, found: Mapping[str, str], notes: list[str]
+) -> dict[str, Any]:
     row: dict[str, Any] = {k.SAMPLE: name}
     for wanted in (
         k.SUBJECT,
@@ -271,7 +273,7 @@ def _row(name: str, of: pd.DataFrame, found: Mapping[str, str], notes: list[str]
             if wanted in (k.TREATMENT, k.TIME, "time_unit"):
                 row[wanted] = ""
             continue
-        values = of[found[wanted]].dropna().astype(str).unique()
+        values = group[found[wanted]].dropna().astype(str).unique()
         if len(values) > 1:
             notes.append(
                 f"sample {name!r} has {len(values)} values of {found[wanted]!r}: left empty"

@@ -71,9 +71,9 @@ class Arm:
         return own
 
 
-def _arm(of: pd.DataFrame, among: pd.DataFrame, *, alone: bool) -> Arm:
+def _arm(group: pd.DataFrame, among: pd.DataFrame, *, alone: bool) -> Arm:
     """Arm that all samples of a table are of."""
-    facts = {name: of[name].iloc[0] for name in ARM}
+    facts = {name: group[name].iloc[0] for name in ARM}
     name = trend_ask.arm_name(facts, among[among[k.TREATMENT] == facts[k.TREATMENT]])
     dose, fractions = float(facts[k.DOSE]), float(facts["n_fractions"])
     return Arm(str(facts[k.TREATMENT]), dose, fractions, str(facts["modality"]), name, alone)
@@ -112,7 +112,7 @@ def arms(table: pd.DataFrame, control: str = k.CONTROL) -> list[Arm]:
     treated = table[~tidy.is_control(table, control)]
     alone = treated[k.TREATMENT].nunique() < 2
     groups = treated.groupby(list(ARM), dropna=False, sort=False, observed=True)
-    return [_arm(of, treated, alone=alone) for _, of in groups]
+    return [_arm(group, treated, alone=alone) for _, group in groups]
 
 
 def arm_labels(table: pd.DataFrame, control: str = k.CONTROL) -> pd.Series:

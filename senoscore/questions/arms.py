@@ -259,9 +259,9 @@ def _of_stratum(
             table[k.DRUG] = table[k.TREATMENT].map(parts[k.DRUG])
         table["y"] = table[names[0]]
         for asked in _questions(table, named, options):
-            row, of = _answer(asked, table, options)
+            row, group = _answer(asked, table, options)
             for name in names:
-                yield placed(row, part) | {"measure": name} | of(name)
+                yield placed(row, part) | {"measure": name} | group(name)
 
 
 def _questions(
@@ -275,15 +275,15 @@ def _questions(
 
 def _groups(table: pd.DataFrame) -> Iterator[pd.DataFrame]:
     keys = [*ARM, k.DAYS]
-    for _, of in table.groupby(keys, dropna=False, sort=True, observed=True):
-        yield of
+    for _, group in table.groupby(keys, dropna=False, sort=True, observed=True):
+        yield group
 
 
-def _like(table: pd.DataFrame, of: pd.DataFrame, names: Sequence[str]) -> pd.Series:
+def _like(table: pd.DataFrame, group: pd.DataFrame, names: Sequence[str]) -> pd.Series:
     """Rows that have the values of a group in some columns; NaN is like NaN."""
     mask = pd.Series(data=True, index=table.index)
     for name in names:
-        value = of[name].iloc[0]
+        value = group[name].iloc[0]
         mask &= table[name].isna() if pd.isna(value) else table[name].eq(value)
     return mask
 
@@ -292,41 +292,41 @@ def _drugs(table: pd.DataFrame, options: ask.Options) -> Iterator[_Asked]:
     """Each arm with a drug against the same arm without, and the interaction with radiation."""
     drugged = table[table[_DRUG].ne("")]
     controls = table[table[k.TREATMENT] == options.control]
-    for of in _groups(drugged):
-        first = of.iloc[0]
+    for group in _groups(drugged):
+        first = group.iloc[0]
         drug, days = str(first[_DRUG]), float(first[k.DAYS])
         if first[_ALONE] == options.control:
             base, matched = controls_at(controls, days)
-            asked = _pair("drug_in_unirradiated", of, base)
+            asked = _pair("drug_in_unirradiated", group, base)
             if base.empty:
                 yield _without(asked, options.no_control)
                 continue
             yield _noted(asked, [] if matched or not np.isfinite(days) else ["all controls"])
             continue
-        alone = table[table[k.TREATMENT].eq(first[_ALONE]) & _like(table, of, _SCHEDULE)]
-        asked = _pair("drug_in_irradiated", of, alone)
+        alone = table[table[k.TREATMENT].eq(first[_ALONE]) & _like(table, group, _SCHEDULE)]
+        asked = _pair("drug_in_irradiated", group, alone)
         if alone.empty:
-            why = f"no samples of {_arm(of, alone=True)}{_when(days)}: the drug cannot be told "
+            why = f"no samples of {_arm(group, alone=True)}{_when(days)}: the drug cannot be told "
             yield _without(asked, why + "from radiation")
         else:
             yield asked
         same = table[table[_ALONE].eq(options.control) & table[_DRUG].eq(drug)]
         with_drug, at = controls_at(same, days)
         bare, bare_at = controls_at(controls, days)
-        title = f"(radiation x {drug}), {_arm(of)}{_when(days)}"
+        title = f"(radiation x {drug}), {_arm(group)}{_when(days)}"
         lacking = [
             name
             for name, side in (
-                (f"{_arm(of, alone=True)}{_when(days)}", alone),
+                (f"{_arm(group, alone=True)}{_when(days)}", alone),
                 (f"{options.control} + {drug}", with_drug),
                 (options.control, bare),
             )
             if side.empty
         ]
         cross = _Asked(
-            _row("radiation_x_drug", title, of, alone)
+            _row("radiation_x_drug", title, group, alone)
             | {"n_control": min(ask.n_subjects(s) for s in (alone, with_drug, bare))},
-            ((of, 1.0), (alone, -1.0), (with_drug, -1.0), (bare, 1.0)),
+            ((group, 1.0), (alone, -1.0), (with_drug, -1.0), (bare, 1.0)),
             notes=("n: subjects of the arm, and of the smallest of the other three",),
         )
         if lacking:
@@ -342,8 +342,8 @@ def _beams(table: pd.DataFrame, options: ask.Options) -> Iterator[_Asked]:
     words = known[_ALONE].str.replace(r" (?:[\d.e+-]+|\?) (?:Gy/s|keV/um)", "", regex=True)
     known = known.assign(_word=words)
     keys = ["_word", _DRUG, k.DOSE, "n_fractions", k.DAYS]
-    for _, of in known.groupby(keys, dropna=False, sort=True, observed=True):
-        beams = list(of.groupby([k.TREATMENT, "modality"], sort=True, observed=True))
+    for _, group in known.groupby(keys, dropna=False, sort=True, observed=True):
+        beams = list(group.groupby([k.TREATMENT, "modality"], sort=True, observed=True))
         if len(beams) < _ENOUGH:
             continue
         usual = [i for i, ((_, modality), _) in enumerate(beams) if modality == _REFERENCE]
@@ -377,37 +377,37 @@ def _named(
         empty = _row("named", name, arm, other)
         yield _Asked(empty, reason="no sample of this compartment is of the arm")
         return
-    for of in _groups(arm):
-        days = float(of[k.DAYS].iloc[0])
-        base = other[_like(other, of, (k.DAYS,))]
+    for group in _groups(arm):
+        days = float(group[k.DAYS].iloc[0])
+        base = other[_like(other, group, (k.DAYS,))]
         if not other.empty and other[k.TREATMENT].iloc[0] == options.control:
             base, _ = controls_at(other, days)
-        asked = _pair("named", of, base)
+        asked = _pair("named", group, base)
         asked.row["contrast"] = f"{name}: {asked.row['contrast']}"
         when = _when(days) or " without a time"
         yield asked if len(base) else _without(asked, f"no samples of {pair['against']}{when}")
 
 
-def _pair(question: str, of: pd.DataFrame, base: pd.DataFrame) -> _Asked:
-    days = float(of[k.DAYS].iloc[0])
-    other = _arm(base) if len(base) else f"{of[_ALONE].iloc[0]} alone"
-    title = f"{_arm(of, of_two=base)} vs {other}{_when(days)}"
-    return _Asked(_row(question, title, of, base), ((of, 1.0), (base, -1.0)))
+def _pair(question: str, group: pd.DataFrame, base: pd.DataFrame) -> _Asked:
+    days = float(group[k.DAYS].iloc[0])
+    other = _arm(base) if len(base) else f"{group[_ALONE].iloc[0]} alone"
+    title = f"{_arm(group, of_two=base)} vs {other}{_when(days)}"
+    return _Asked(_row(question, title, group, base), ((group, 1.0), (base, -1.0)))
 
 
-def _row(question: str, title: str, of: pd.DataFrame, base: pd.DataFrame) -> dict[str, Any]:
-    row = ask.new_row(question, title, of, base)
+def _row(question: str, title: str, group: pd.DataFrame, base: pd.DataFrame) -> dict[str, Any]:
+    row = ask.new_row(question, title, group, base)
     row |= {"against": str(base[k.TREATMENT].iloc[0]) if len(base) else "", k.DRUG: ""}
-    if len(of):
-        first = of.iloc[0]
+    if len(group):
+        first = group.iloc[0]
         row |= {name: first[name] for name in (*ARM, k.DAYS)}
-        row[k.DRUG] = str(first[k.DRUG]) if k.DRUG in of else ""
+        row[k.DRUG] = str(first[k.DRUG]) if k.DRUG in group else ""
     return row
 
 
-def _arm(of: pd.DataFrame, *, alone: bool = False, of_two: pd.DataFrame | None = None) -> str:
+def _arm(group: pd.DataFrame, *, alone: bool = False, of_two: pd.DataFrame | None = None) -> str:
     """Name of an arm; its modality too, where that tells it from the other."""
-    first = of.iloc[0]
+    first = group.iloc[0]
     words = [str(first[_ALONE if alone else k.TREATMENT])]
     if np.isfinite(first[k.DOSE]) and first[k.DOSE] > 0:
         words.append(f"{first[k.DOSE]:g} Gy")
@@ -470,11 +470,11 @@ def _unpooled(
     Small fractions vary less, and unirradiated arms may not vary at all.
     """
     groups = [side for side, _ in sides]
-    parts = np.array([_of_mean(of, name, counted=counted) for of in groups])
+    parts = np.array([_of_mean(group, name, counted=counted) for group in groups])
     total = float(parts.sum())
     if total <= 0:
         return np.nan, np.nan
-    spread = sum(part**2 / (len(of) - 1) for part, of in zip(parts, groups, strict=True))
+    spread = sum(part**2 / (len(group) - 1) for part, group in zip(parts, groups, strict=True))
     return float(np.sqrt(total)), float(total**2 / spread)
 
 

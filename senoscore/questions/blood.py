@@ -97,10 +97,10 @@ def blood(
     table = _bounds(plasma).merge(arms, on=k.SUBJECT, how="left")
     tissue = None if burden is None else _tissue(burden, control)
     rows: list[dict[str, Any]] = []
-    for analyte, of in table.groupby("analyte", sort=True, observed=True):
-        found = [*_over_time(of, alpha), *_between(of, arms, alpha)]
+    for analyte, group in table.groupby("analyte", sort=True, observed=True):
+        found = [*_over_time(group, alpha), *_between(group, arms, alpha)]
         if tissue is not None:
-            found += _beside(of, tissue, alpha, days_apart)
+            found += _beside(group, tissue, alpha, days_apart)
         rows += [{"analyte": analyte} | row for row in found]
     out = pd.DataFrame(rows, columns=list(BLOOD_COLUMNS))
     out["family"] = "blood/" + out["question"].astype(str)
@@ -131,9 +131,9 @@ def blood_changes(
     """
     table = _bounds(plasma).merge(_arms(samples, control), on=k.SUBJECT, how="left")
     parts = [
-        _changes(of, day).assign(analyte=analyte)
-        for analyte, of in table.groupby("analyte", sort=True, observed=True)
-        for day in _days(of)
+        _changes(group, day).assign(analyte=analyte)
+        for analyte, group in table.groupby("analyte", sort=True, observed=True)
+        for day in _days(group)
     ]
     names = ["analyte", k.SUBJECT, "arm", k.DAYS, "lo", "hi"]
     out = pd.concat([part[names] for part in parts] or [pd.DataFrame(columns=names)])
@@ -178,16 +178,16 @@ def _bounds(plasma: pd.DataFrame) -> pd.DataFrame:
     return plasma.assign(hi=hi, lo=hi.where(~below, -np.inf), below=below)
 
 
-def _changes(of: pd.DataFrame, day: float) -> pd.DataFrame:
+def _changes(group: pd.DataFrame, day: float) -> pd.DataFrame:
     """Bounds of each subject's change from its baseline (the mean of its days up to 0) to a day.
 
     Of several baseline values of one subject those measured are averaged; where none is, the
     lowest limit bounds them all.
     """
-    before = of[of[k.DAYS] <= 0]
+    before = group[group[k.DAYS] <= 0]
     measured = before[~before["below"]].groupby(k.SUBJECT, observed=True)["hi"].mean()
     limit = before.groupby(k.SUBJECT, observed=True)["hi"].min()
-    own = of[of[k.DAYS] == day]
+    own = group[group[k.DAYS] == day]
     at = own[own[k.SUBJECT].isin(limit.index)].copy()
     base = at[k.SUBJECT].map(measured).astype(np.float64)  # of no subject it would be text
     unknown = base.isna()
@@ -201,12 +201,12 @@ def _pairs_known(changes: pd.DataFrame) -> pd.DataFrame:
     return changes[~(np.isinf(changes["lo"]) & np.isinf(changes["hi"]))]
 
 
-def _days(of: pd.DataFrame) -> list[float]:
-    return sorted(float(d) for d in of[k.DAYS].unique() if d > 0)
+def _days(group: pd.DataFrame) -> list[float]:
+    return sorted(float(d) for d in group[k.DAYS].unique() if d > 0)
 
 
-def _over_time(of: pd.DataFrame, alpha: float) -> Iterator[dict[str, Any]]:
-    for arm, own in of.groupby("arm", sort=True, observed=True):
+def _over_time(group: pd.DataFrame, alpha: float) -> Iterator[dict[str, Any]]:
+    for arm, own in group.groupby("arm", sort=True, observed=True):
         for day in _days(own):
             changes = _changes(own, day)
             known = _pairs_known(changes)
@@ -224,7 +224,7 @@ def _left_out(n: int) -> str:
     return f"{n} pair(s) with both values below the limit left out" if n else ""
 
 
-def _between(of: pd.DataFrame, arms: pd.DataFrame, alpha: float) -> Iterator[dict[str, Any]]:
+def _between(group: pd.DataFrame, arms: pd.DataFrame, alpha: float) -> Iterator[dict[str, Any]]:
     controls = sorted(arms.loc[arms["is_control"], "arm"].unique())
     asked = arms[["arm", "without_drug", "is_control"]].drop_duplicates().sort_values("arm")
     there = set(arms["arm"])
@@ -237,7 +237,7 @@ def _between(of: pd.DataFrame, arms: pd.DataFrame, alpha: float) -> Iterator[dic
         if str(row.without_drug) != str(row.arm) and row.without_drug in there - set(controls)
     ]  # fmt: skip
     for question, arm, reference in pairs:
-        both = of[of["arm"].isin([arm, reference])]
+        both = group[group["arm"].isin([arm, reference])]
         for day in _days(both[both["arm"] == arm]):
             changes = _changes(both, day)
             known = _pairs_known(changes)
@@ -301,10 +301,10 @@ def _tissue(burden: pd.DataFrame, control: str) -> pd.DataFrame:
 
 
 def _beside(
-    of: pd.DataFrame, tissue: pd.DataFrame, alpha: float, days_apart: float
+    group: pd.DataFrame, tissue: pd.DataFrame, alpha: float, days_apart: float
 ) -> Iterator[dict[str, Any]]:
     """Value of an analyte and burden of a compartment, taken together, at each day of blood."""
-    both = of.merge(tissue, on=k.SUBJECT)
+    both = group.merge(tissue, on=k.SUBJECT)
     both["gap"] = (both[k.DAYS] - both["tissue_days"]).abs()
     both = both[(both["gap"] <= days_apart) & both["arm"].notna()]
     both = both.sort_values([k.SUBJECT, "gap"], kind="stable")

@@ -197,14 +197,14 @@ def efficacy(
     words = load_words(rules)
     table = arms[arms["question"] == _QUESTION]
     rows: list[dict[str, Any]] = []
-    for key, of in table.groupby(_KEYS, dropna=False, sort=True, observed=True):
+    for key, group in table.groupby(_KEYS, dropna=False, sort=True, observed=True):
         by = {
             str(row["measure"]): {str(name): value for name, value in row.items()}
-            for row in of.to_dict("records")
+            for row in group.to_dict("records")
         }
         head = dict(zip(_KEYS, key, strict=True))
         head["side"] = "tumour" if head[k.COMPARTMENT] in tumour else "normal"
-        head[k.DRUG] = of[k.DRUG].iloc[0]
+        head[k.DRUG] = group[k.DRUG].iloc[0]
         burden, arrested = (
             _fraction(by, of_fact, fdr=fdr, alpha=alpha, margin=margin, relevant=relevant)
             for of_fact in (words.burden, words.arrested_burden)
@@ -384,11 +384,11 @@ def side_by_side(table: pd.DataFrame, *, rules: Path | None = None) -> pd.DataFr
     words = load_words(rules)
     keys = ["stratum", k.TREATMENT, "against", k.DRUG, *ARM[1:], k.DAYS]
     rows: list[dict[str, Any]] = []
-    for key, of in table.groupby(keys, dropna=False, sort=True, observed=True):
+    for key, group in table.groupby(keys, dropna=False, sort=True, observed=True):
         row: dict[str, Any] = dict(zip(keys, key, strict=True))
         facts = {}
         for side in ("tumour", "normal"):
-            own = of[of["side"] == side]
+            own = group[group["side"] == side]
             facts[side] = _side(own)
             row |= {side: facts[side], f"{side}_words": ", ".join(
                 f"{c}: {w}" for c, w in zip(own[k.COMPARTMENT], own["word"], strict=True)

@@ -210,9 +210,9 @@ def external_pairs(
         given.append(measured)
     every = pd.concat([part for part in given if len(part)] or given[:1], ignore_index=True)
     parts = []
-    for (compartment, measure), of in every.groupby([k.COMPARTMENT, "measure"], observed=True):
+    for (compartment, measure), group in every.groupby([k.COMPARTMENT, "measure"], observed=True):
         ours = _pooled(table) if not compartment else _own(table, str(compartment))
-        both = ours.merge(of[[k.SAMPLE, "value"]], on=k.SAMPLE)
+        both = ours.merge(group[[k.SAMPLE, "value"]], on=k.SAMPLE)
         known = both.loc[both["fraction"].notna(), "value"].astype(float)
         share = both["value"].astype(float)
         if any(word in str(measure).lower() for word in _PERCENT):

@@ -98,8 +98,8 @@ def read_outcome(path: str | Path, samples: pd.DataFrame) -> pd.DataFrame:
         msg = f"{path}, row {at + 2}: {name} of subject {subject!r} is duplicated"
         fix = "keep the first event; a grade of several times is several endpoints (grade_d90)"
         raise SheetError(msg, fix=fix)
-    for name, of in out.groupby("endpoint", observed=True):
-        kinds = list(of["kind"].unique())
+    for name, group in out.groupby("endpoint", observed=True):
+        kinds = list(group["kind"].unique())
         if len(kinds) > 1:
             msg = f"{path}: endpoint {name!r} is {kinds[0]} in one row and {kinds[1]} in another"
             raise SheetError(msg, fix="give an endpoint one kind")
@@ -320,8 +320,8 @@ def _beside(
     treated = table[irradiated & (table[k.COMPARTMENT] != k.UNASSIGNED)]
     mine = outcomes.assign(arm=outcomes[k.SUBJECT].map(_arms(treated, landmark)))
     mine = mine[mine["arm"].notna()]  # unirradiated subjects have none
-    for compartment, of in treated.groupby(k.COMPARTMENT, sort=True, observed=True):
-        known = _at_landmark(of, wanted, landmark)
+    for compartment, group in treated.groupby(k.COMPARTMENT, sort=True, observed=True):
+        known = _at_landmark(group, wanted, landmark)
         for endpoint, own in mine.groupby("endpoint", sort=True, observed=True):
             head = {k.COMPARTMENT: compartment, "endpoint": endpoint, "kind": own["kind"].iloc[0]}
             yield head, own.merge(known, on=k.SUBJECT, how="left")
@@ -349,20 +349,20 @@ def _arms(treated: pd.DataFrame, landmark: float) -> pd.Series:
     Of all compartments, so that a subject without cells of one is still counted in its arm.
     """
     late = treated[k.DAYS].gt(landmark) | treated[k.DAYS].isna()
-    of = treated.assign(late=late, order=treated[k.DAYS].where(late, -treated[k.DAYS]))
-    of = of.sort_values([k.SUBJECT, "late", "order"], kind="stable")
-    of = of.drop_duplicates(k.SUBJECT).set_index(k.SUBJECT)
-    return pd.Series([arm_said(row) for row in of.to_dict("records")], index=of.index)
+    group = treated.assign(late=late, order=treated[k.DAYS].where(late, -treated[k.DAYS]))
+    group = group.sort_values([k.SUBJECT, "late", "order"], kind="stable")
+    group = group.drop_duplicates(k.SUBJECT).set_index(k.SUBJECT)
+    return pd.Series([arm_said(row) for row in group.to_dict("records")], index=group.index)
 
 
-def _at_landmark(of: pd.DataFrame, wanted: list[str], landmark: float) -> pd.DataFrame:
+def _at_landmark(group: pd.DataFrame, wanted: list[str], landmark: float) -> pd.DataFrame:
     """One row a subject: last day sampled at or before the landmark, means of that day."""
-    early = of[of[k.DAYS] <= landmark]
+    early = group[group[k.DAYS] <= landmark]
     last = early.groupby(k.SUBJECT, observed=True)[k.DAYS].transform("max")
     grouped = early[early[k.DAYS] == last].groupby(k.SUBJECT, sort=True, observed=True)
     out = grouped[[*wanted, k.DAYS]].mean()
     out["several_regions"] = grouped["region"].agg(lambda own: len(set(own))) > 1
-    subjects = pd.Index(sorted(of[k.SUBJECT].unique()), name=k.SUBJECT)
+    subjects = pd.Index(sorted(group[k.SUBJECT].unique()), name=k.SUBJECT)
     return out.reindex(subjects).assign(only_later=~subjects.isin(out.index)).reset_index()
 
 

@@ -89,13 +89,13 @@ def regions(
     rows: list[dict[str, Any]] = []
     for compartment, whole in table.groupby(k.COMPARTMENT, sort=True, observed=True):
         kinds = [name for name in KINDS if len(set(whole[name])) > 1]
-        for key, of in whole.groupby(list(KINDS), sort=True, observed=True):
-            if len(set(of["region"])) < 2:
+        for key, group in whole.groupby(list(KINDS), sort=True, observed=True):
+            if len(set(group["region"])) < 2:
                 continue
             said = dict(zip(KINDS, key, strict=True))
             stratum = ", ".join(str(said[name]) or "not given" for name in kinds)
             head = {k.COMPARTMENT: str(compartment), "stratum": stratum}
-            means = _means(_subjects(of, control), values.wanted)
+            means = _means(_subjects(group, control), values.wanted)
             for measure in values.wanted:
                 found = _of_measure(means, measure, values, alpha)
                 rows += [head | {"measure": measure} | row for row in found]
@@ -150,8 +150,10 @@ def _of_measure(
     means = means[np.isfinite(means["y"])]
     for one, other in combinations(_ordered(set(every["region"])), 2):
         yield from _pairs(means, one, other, values, alpha)
-    for (arm, days), of in means.groupby(["_arm", k.DAYS], dropna=False, sort=True, observed=True):
-        found = _slope(of, str(arm), float(str(days)), alpha)
+    for (arm, days), group in means.groupby(
+        ["_arm", k.DAYS], dropna=False, sort=True, observed=True
+    ):
+        found = _slope(group, str(arm), float(str(days)), alpha)
         if found is not None:
             yield found
 
@@ -162,17 +164,19 @@ def _pairs(
     """The difference of two regions in every arm and day, then between arms."""
     there = means[means["region"].isin([one, other])]
     found: dict[tuple[str, float], pd.DataFrame] = {}
-    for (arm, days), of in there.groupby(["_arm", k.DAYS], dropna=False, sort=True, observed=True):
+    for (arm, days), group in there.groupby(
+        ["_arm", k.DAYS], dropna=False, sort=True, observed=True
+    ):
         when = float(str(days))
         wide = pd.DataFrame(
-            of.set_index([k.SUBJECT, "region"])[["y", "raw"]].unstack()  # noqa: PD010
+            group.set_index([k.SUBJECT, "region"])[["y", "raw"]].unstack()  # noqa: PD010
         )
         both = _differences(wide, one, other)
         title = f"{one} vs {other}, {arm}{_when(when)}"
         row = _row("region_pair", title, str(arm), when, len(both), len(both))
         row |= {"region": one, "against_region": other, "method": "paired t, one pair a subject"}
-        row["note"] = _lone(of, both, one, other)
-        yield row | _of_pairs(both, of, one, other, alpha)
+        row["note"] = _lone(group, both, one, other)
+        yield row | _of_pairs(both, group, one, other, alpha)
         if len(both):
             found[str(arm), when] = both
     yield from _between(found, one, other, values, alpha)
@@ -187,10 +191,10 @@ def _differences(wide: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
 
 
 def _of_pairs(
-    both: pd.DataFrame, of: pd.DataFrame, one: str, other: str, alpha: float
+    both: pd.DataFrame, group: pd.DataFrame, one: str, other: str, alpha: float
 ) -> dict[str, Any]:
     if both.empty:
-        n = {name: of.loc[of["region"] == name, k.SUBJECT].nunique() for name in (one, other)}
+        n = {name: group.loc[group["region"] == name, k.SUBJECT].nunique() for name in (one, other)}
         said = " and ".join(f"{count} with {name}" for name, count in n.items())
         return refused(f"no subject has both regions ({said}): nothing to pair")
     numbers = _mean(both["y"].to_numpy(dtype=float), alpha)
@@ -211,9 +215,9 @@ def _mean(differences: NDArray[np.float64], alpha: float) -> dict[str, Any]:
     return tested(float(found["estimate"]), se, len(differences) - 1, alpha=alpha)
 
 
-def _lone(of: pd.DataFrame, both: pd.DataFrame, one: str, other: str) -> str:
+def _lone(group: pd.DataFrame, both: pd.DataFrame, one: str, other: str) -> str:
     """Subjects of one region only, in words."""
-    lone = of[~of[k.SUBJECT].isin(both.index)]
+    lone = group[~group[k.SUBJECT].isin(both.index)]
     said = []
     for name in (one, other):
         subjects = sorted(map(str, lone.loc[lone["region"] == name, k.SUBJECT].unique()))
@@ -237,7 +241,7 @@ def _between(
             base = found.get((against, days))
             note = ""
             if base is None and against == values.control:
-                every = [of for (name, _), of in found.items() if name == against]
+                every = [group for (name, _), group in found.items() if name == against]
                 base = pd.concat(every).groupby(level=0, observed=True).mean() if every else None
                 note = "controls of all days" if every else ""
             title = f"({one} - {other}), {arm} vs {against}{_when(days)}"
@@ -261,9 +265,9 @@ def _between(
             yield row | numbers
 
 
-def _slope(of: pd.DataFrame, arm: str, days: float, alpha: float) -> dict[str, Any] | None:
+def _slope(group: pd.DataFrame, arm: str, days: float, alpha: float) -> dict[str, Any] | None:
     """Dose-response over the regions of each subject; None where there is no question."""
-    known = of[of[k.DOSE].notna()]
+    known = group[group[k.DOSE].notna()]
     if known[k.DOSE].nunique() < _MIN_DOSES:
         return None
     slopes = []

@@ -283,19 +283,19 @@ def not_comparable(run: Run) -> list[str]:
         return []
     out = []
     profiles = table["assay"].isin(k.PROFILES)
-    for of in (table[~profiles], table[profiles]):
-        out += _values(of)
-        for _, same in of.groupby("organism", sort=True, observed=True):
+    for group in (table[~profiles], table[profiles]):
+        out += _values(group)
+        for _, same in group.groupby("organism", sort=True, observed=True):
             out += _genes(same[k.DATASET], run.get("genes"))
     return out
 
 
-def _values(of: pd.DataFrame) -> list[str]:
-    if of["values"].nunique() < 2:
+def _values(group: pd.DataFrame) -> list[str]:
+    if group["values"].nunique() < 2:
         return []
     said = [
         f"{_listed(own[k.DATASET])} ({kind})"
-        for kind, own in of.groupby("values", sort=True, observed=True)
+        for kind, own in group.groupby("values", sort=True, observed=True)
     ]
     warning = (
         f"The data sets are of different values: {'; '.join(said)}. Controls of one kind set the "
@@ -309,7 +309,8 @@ def _genes(datasets: pd.Series, genes: pd.DataFrame | None) -> list[str]:
         return []
     rows = genes[genes[k.DATASET].isin(datasets)]
     own = {
-        str(name): set(of["symbol"].dropna()) for name, of in rows.groupby(k.DATASET, observed=True)
+        str(name): set(group["symbol"].dropna())
+        for name, group in rows.groupby(k.DATASET, observed=True)
     }
     if not own:
         return []

@@ -50,10 +50,10 @@ def blood(run: Run, options: Options) -> Section | None:
         return None
     lines = []
     for question, title in _QUESTIONS.items():
-        of = table[table["question"] == question]
-        if of.empty:
+        group = table[table["question"] == question]
+        if group.empty:
             continue
-        lines.append(_of_question(title, of, options))
+        lines.append(_of_question(title, group, options))
     items: list[Item] = [Notes(tuple(lines))]
     changes = run.get("blood_changes")
     if changes is not None:
@@ -62,9 +62,9 @@ def blood(run: Run, options: Options) -> Section | None:
     return Section("blood", "Blood", LEADS["blood"], tuple(items))
 
 
-def _of_question(title: str, of: pd.DataFrame, options: Options) -> str:
+def _of_question(title: str, group: pd.DataFrame, options: Options) -> str:
     """What holds of a question on blood, the three clearest named, and what could not be asked."""
-    tested, lacking = (of[of["status"].eq(k.TESTED) == wanted] for wanted in (True, False))
+    tested, lacking = (group[group["status"].eq(k.TESTED) == wanted] for wanted in (True, False))
     why = _mostly(lacking)
     if tested.empty:
         return f"{title}: none could be tested{f' ({why})' if why else ''}."
@@ -163,7 +163,9 @@ def outcome(run: Run, options: Options) -> Section | None:
     table = run.get("outcome")
     if table is None:
         return None
-    lines = [_said(str(name), of, options) for name, of in table.groupby("endpoint", observed=True)]
+    lines = [
+        _said(str(name), group, options) for name, group in table.groupby("endpoint", observed=True)
+    ]
     items: list[Item] = [Notes(tuple(lines))]
     subjects = run.get("outcome_subjects")
     if subjects is not None:
@@ -191,15 +193,15 @@ def _subjects(
     )
 
 
-def _said(endpoint: str, of: pd.DataFrame, options: Options) -> str:
+def _said(endpoint: str, group: pd.DataFrame, options: Options) -> str:
     """One sentence or three on an endpoint: what was asked, what holds, what could not be asked."""
-    tested = of[of["status"] == k.TESTED]
-    days = tidy.day_label(float(of["landmark_days"].iloc[0]))
+    tested = group[group["status"] == k.TESTED]
+    days = tidy.day_label(float(group["landmark_days"].iloc[0]))
     head = f"{theme.pretty(endpoint)}, landmark {days}: "
-    lacking = of[of["status"] != k.TESTED]
+    lacking = group[group["status"] != k.TESTED]
     why = _mostly(lacking)
     if tested.empty:
-        left = tidy.column(of, "n_before_landmark").max()
+        left = tidy.column(group, "n_before_landmark").max()
         early = f" Left out, their outcome being of before the landmark: {left:g}." if left else ""
         return f"{head}not tested ({why}).{early}"
     held = tested[tested["q"] <= options.alpha].sort_values("p", kind="stable")

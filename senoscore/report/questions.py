@@ -95,7 +95,7 @@ def drug_sentences(run: Run) -> list[str]:
     asked = words[words["word"].astype(str) != _NOTHING]
     several = len(set(asked[k.DOSE].dropna())) > 1
     lines = []
-    for key, of in asked.groupby(_ARM_AND_DAY, dropna=False, sort=True, observed=True):
+    for key, group in asked.groupby(_ARM_AND_DAY, dropna=False, sort=True, observed=True):
         said: dict[str, Any] = dict(zip(_ARM_AND_DAY, key, strict=True))
         head = [f"{said[k.TREATMENT]} against {said['against']}"]
         head += [f"{said[k.DOSE]:g} Gy"] if several and pd.notna(said[k.DOSE]) else []
@@ -103,7 +103,7 @@ def drug_sentences(run: Run) -> list[str]:
         head += [tidy.day_label(said[k.DAYS])] if pd.notna(said[k.DAYS]) else []
         parts = []
         for silent in (False, True):
-            own = of[of["word"].isin(_SILENT) == silent]
+            own = group[group["word"].isin(_SILENT) == silent]
             for means, same in own.groupby("means", sort=False, observed=True):
                 names = theme.known_first(same[k.COMPARTMENT], theme.COMPARTMENT_COLOURS)
                 where = ", ".join(lower(theme.pretty(name)) for name in names)

@@ -193,8 +193,8 @@ def cells(run: Run, options: Options) -> Section | None:
         return None
     by = list(table.groupby("organism", sort=True, observed=True))
     maps = [
-        _map(of, color, organism=str(organism) if len(by) > 1 else "", options=options)
-        for organism, of in by
+        _map(group, color, organism=str(organism) if len(by) > 1 else "", options=options)
+        for organism, group in by
         for color in _MAPS
     ]
     return Section("cells", "Map of cells", LEADS["cells"], tuple(maps))

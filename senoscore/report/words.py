@@ -100,8 +100,8 @@ def design_problems(samples: pd.DataFrame, *, control: str = k.CONTROL) -> list[
         out.append((title, _ONE_A_TIME if several else _ONE_A_GROUP))
     elif min(groups.min(), len(controls)) <= 2:
         where = ["controls"] if len(controls) <= 2 else []
-        for dose, of in groups[groups <= 2].groupby(k.DOSE, dropna=False, observed=True):
-            days = of.index.get_level_values(k.DAYS).unique().sort_values()
+        for dose, group in groups[groups <= 2].groupby(k.DOSE, dropna=False, observed=True):
+            days = group.index.get_level_values(k.DAYS).unique().sort_values()
             said = f"{float(str(dose)):g} Gy" if pd.notna(dose) else "irradiated"
             where.append(f"{said} at {', '.join(tidy.day_label(d) for d in days)}")
         text = (

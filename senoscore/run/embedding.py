@@ -46,14 +46,15 @@ def embedding(datasets: Sequence[DatasetFiles], config: Mapping[str, Any], *, ou
     by_name = {data.name: data for data in datasets}
     cells = _sampled(_kept(datasets), options["cells"], options["seed"])
     parts = []
-    for organism, of in cells.groupby("organism", sort=True, observed=True):
-        if len(of) < FEWEST_CELLS:
-            log.warning("%s: %d cells are too few for a map", organism, len(of))
+    for organism, group in cells.groupby("organism", sort=True, observed=True):
+        if len(group) < FEWEST_CELLS:
+            log.warning("%s: %d cells are too few for a map", organism, len(group))
             continue
         place = embed(
-            _together([(by_name[name], own) for name, own in _by_dataset(of)]), seed=options["seed"]
+            _together([(by_name[name], own) for name, own in _by_dataset(group)]),
+            seed=options["seed"],
         )
-        parts.append(of.assign(umap_1=place[:, 0], umap_2=place[:, 1]))
+        parts.append(group.assign(umap_1=place[:, 0], umap_2=place[:, 1]))
     table = pd.concat(parts) if parts else pd.DataFrame(columns=_COLUMNS)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_tsv(table[_COLUMNS], out, float_format="%.6g")

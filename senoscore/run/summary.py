@@ -148,7 +148,7 @@ def confounders(
     control = config["control_treatment"]
     parts = (_called(data, sheet, config, panel) for data in datasets)
     # Cells are looked at in controls only; the rest comes from the burden.
-    cells = pd.concat([of[of[k.TREATMENT] == control] for of in parts], ignore_index=True)
+    cells = pd.concat([group[group[k.TREATMENT] == control] for group in parts], ignore_index=True)
     table = read_tsv(burden, dtype=TEXT_COLUMNS)
     options = {"control": control, "alpha": config["trend"]["alpha"]}
     write_tsv(run(cells, table, **options), out, float_format="%.6g")

@@ -378,12 +378,12 @@ def strata(table: pd.DataFrame, *, control: str) -> list[Stratum]:
     averaged = "" if split or len(regions) < 2 else f"regions averaged: {_listed(regions)}"
     telling = [name for name in names if len(set(table[name])) > 1]
     parts = []
-    for key, of in table.groupby(names, sort=True, observed=True):
+    for key, group in table.groupby(names, sort=True, observed=True):
         said = [str(value) for name, value in zip(names, key, strict=True) if name in telling]
-        own = bool((of[k.TREATMENT] == control).any())
+        own = bool((group[k.TREATMENT] == control).any())
         name = ", ".join(value or "not given" for value in said)
         elsewhere = bool(is_control.any()) and not own
-        parts.append(Stratum(name, of, averaged, elsewhere, _design(of)))
+        parts.append(Stratum(name, group, averaged, elsewhere, _design(group)))
     return parts
 
 

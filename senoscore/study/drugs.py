@@ -253,9 +253,9 @@ def _drug_messages(samples: pd.DataFrame, control: str) -> list[str]:
             f"Sampled before the drug began: {_listed(before)}; they are samples of their arm, "
             "yet had no drug."
         )
-    for given, of in drugged.groupby(k.GIVEN, sort=True, observed=True):
+    for given, group in drugged.groupby(k.GIVEN, sort=True, observed=True):
         alone = samples[samples[k.GIVEN].eq(given) & samples[k.DRUG].eq("")]
-        arms = of[[k.TREATMENT, k.DOSE]].drop_duplicates().fillna({k.DOSE: -1.0})
+        arms = group[[k.TREATMENT, k.DOSE]].drop_duplicates().fillna({k.DOSE: -1.0})
         doses = set(alone[k.DOSE].fillna(-1.0))
         lacking = [
             f"{label} ({dose:g} Gy)" if dose >= 0 else str(label)

@@ -429,8 +429,8 @@ def describe_design(samples: pd.DataFrame, *, control: str) -> pd.DataFrame:
     subject = samples[k.SUBJECT].where(samples[k.SUBJECT] != "", samples[k.SAMPLE])
     table = samples.assign(**{k.SUBJECT: subject})
     groups = table.groupby([k.TREATMENT, k.DOSE, k.DAYS], dropna=False, sort=True, observed=True)
-    for (treatment, dose, days), of in groups:
-        n = of[k.SUBJECT].nunique()
+    for (treatment, dose, days), group in groups:
+        n = group[k.SUBJECT].nunique()
         if treatment == control:
             allows = "baseline" if n > 1 else "baseline of one: its spread is unknown"
         elif n == 1:
@@ -444,9 +444,9 @@ def describe_design(samples: pd.DataFrame, *, control: str) -> pd.DataFrame:
                 k.TREATMENT: treatment,
                 k.DOSE: dose,
                 k.DAYS: days,
-                "n_samples": len(of),
+                "n_samples": len(group),
                 "n_subjects": n,
-                "samples": " ".join(of[k.SAMPLE]),
+                "samples": " ".join(group[k.SAMPLE]),
                 "allows": allows,
             }
         )
