@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from senoscore import __version__
 from senoscore import names as k
 from senoscore.genesets import list_signatures
+from senoscore.io import resource
 from senoscore.plotting import theme, tidy
 from senoscore.report.parts import samples_of
 from senoscore.report.words import lower
@@ -74,9 +76,21 @@ def references(run: Run) -> list[str]:
     out += [f"{table['title'][name]}: doi {table['doi'][name]}." for name in known]
     if run.get("trend") is not None:
         out.append(f"{_BH} (false discovery rate).")
+    if _engines(run)[0]:
+        out.append(_published_effects())
     if run.get("embedding") is not None:
         out.append(f"{_UMAP} (map of cells).")
     return out + _set_references(scored(run))
+
+
+def _published_effects() -> str:
+    """Name the studies behind the effects that a programme begins with: the table's first line."""
+    with resource("programme_effects.tsv").open(encoding="utf-8") as table:
+        studies = re.findall(r"[SED]RP\d+", table.readline())
+    return (
+        f"Published effects of DNA damage in senescence: {', '.join(studies)} (Sequence Read "
+        "Archive; means over the studies by senoscore)."
+    )
 
 
 def scored(run: Run) -> list[str]:

@@ -95,6 +95,10 @@ def test_who_found_the_cells_is_said_of_each_compartment() -> None:
     panel = methods_text(run(config, engines=by.tail(1)), control="sham", alpha=0.05)
     assert "programme" not in panel
     assert "were called senescent from day 9" in panel
+    published = "Published effects of DNA damage in senescence: SRP043644, SRP290938"
+    assert [line for line in references(run(config, engines=by)) if line.startswith(published)]
+    lines = references(run(config, engines=by.tail(1)))
+    assert not [line for line in lines if line.startswith("Published effects")]
 
 
 def test_a_map_is_named_where_one_was_drawn() -> None:
