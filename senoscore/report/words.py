@@ -105,10 +105,10 @@ def design_problems(samples: pd.DataFrame, *, control: str = k.CONTROL) -> list[
             said = f"{float(str(dose)):g} Gy" if pd.notna(dose) else "irradiated"
             where.append(f"{said} at {', '.join(tidy.day_label(d) for d in days)}")
         text = (
-            f"There are no more than 2 of {' and '.join(where)}: intervals there are very wide, "
+            f"Two samples at most: {'; '.join(where)}. Intervals there are very wide, "
             "and only large differences can be shown."
         )
-        out.append(("Groups of 2 samples.", text))
+        out.append(("Small groups.", text))
     return out
 
 

@@ -116,15 +116,15 @@ def sheet(n_control: int, n_treated: int) -> pd.DataFrame:
     [
         (0, 3, ["No unirradiated sample."]),
         (1, 1, ["One control sample.", "No replication."]),
-        (2, 2, ["Groups of 2 samples."]),
+        (2, 2, ["Small groups."]),
         (3, 3, []),
     ],
 )
 def test_design_that_carries_no_answer_is_said_before_any(n_control, n_treated, titles) -> None:
     found = problems(Run({"samples": sheet(n_control, n_treated)}, {}), Options())
     assert [p.title for p in found] == titles
-    if titles == ["Groups of 2 samples."]:
-        assert found[0].text.startswith("There are no more than 2 of controls and 8 Gy at 14 d: ")
+    if titles == ["Small groups."]:
+        assert found[0].text.startswith("Two samples at most: controls; 8 Gy at 14 d. ")
 
 
 def test_headings_are_explained_by_the_data_dictionary() -> None:

@@ -363,7 +363,7 @@ def test_hidden_characters_become_visible() -> None:
         (1, 3, [7], "One control sample"),
         (3, 1, [1, 3, 7, 14], "1 sample per time point"),
         (1, 1, [7], "No replication"),
-        (2, 2, [7], "Groups of 2 samples"),
+        (2, 2, [7], "Small groups"),
         (3, 3, [7], "smallest p that it can give is 0.10"),
     ],
 )
