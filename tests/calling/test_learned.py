@@ -258,6 +258,23 @@ def test_a_run_that_is_like_a_nuisance_is_not_called(gain: float, vetoed: bool) 
     assert explained[called].all() == vetoed
 
 
+@pytest.mark.parametrize(("nearer", "vetoed"), [(6, False), (10, True)])
+def test_a_run_of_which_a_nuisance_explains_many_cells_is_not_called(
+    nearer: int, vetoed: bool
+) -> None:
+    """The others did not reach the nuisance's level by themselves, and their mean is unlike it."""
+    rng = np.random.default_rng(2)
+    treated = np.arange(400) >= 200
+    called = (np.arange(400) >= 200) & (np.arange(400) < 260)
+    along = rng.normal(size=400) + 6 * called
+    level = rng.normal(scale=0.3, size=400)
+    level[200 : 200 + nearer] = along[200 : 200 + nearer] + 1
+    room = np.arange(400) % 8
+    explained, like = _explained(called, along, [level], room, treated)
+    assert like == (((0, -1),) if vetoed else ())
+    assert explained[called].sum() == (60 if vetoed else nearer)
+
+
 def test_a_compartment_that_moved_as_a_whole_is_not_called() -> None:
     rng = np.random.default_rng(1)
     along = rng.normal(size=400)
