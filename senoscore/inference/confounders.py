@@ -12,7 +12,7 @@ from senoscore.errors import InputError
 from senoscore.inference.burden import cells_of
 from senoscore.inference.models import contrast, fit
 from senoscore.io import flags
-from senoscore.kernels import rank, t_sf
+from senoscore.kernels import midranks, t_sf
 from senoscore.study import ARM, controls_at, plain, prepared, strata, takes
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _within(group: pd.DataFrame, measure: str, covariate: str) -> dict[str, Any]
     # Equal samples of a group leave residuals that rounding alone would rank, one way or another
     # by the order of the rows.
     x, y = (np.round(side / np.abs(side).max(), _TIED) for side in (x, y))
-    rho = float(np.corrcoef(rank(x), rank(y))[0, 1])
+    rho = float(np.corrcoef(midranks(x), midranks(y))[0, 1])
     # Each group mean takes a degree of freedom; scipy's own p would count all samples.
     t = rho * np.sqrt((spare - 1) / max(1e-12, 1 - rho**2))
     p = float(2 * t_sf(abs(t), spare - 1))
@@ -325,7 +325,7 @@ def _rho(ranked: dict[str, NDArray[np.float64]], score: str, covariate: str) -> 
     if whole.sum() < _MIN_CELLS:
         return float("nan")
     if not whole.all():
-        x, y = rank(x[whole]), rank(y[whole])
+        x, y = midranks(x[whole]), midranks(y[whole])
     if x.std() == 0 or y.std() == 0:
         return float("nan")
     return float(np.corrcoef(x, y)[0, 1])

@@ -15,8 +15,8 @@ from .distributions import binom_sf as binom_sf
 from .distributions import chi2_isf as chi2_isf
 from .distributions import chi2_ppf as chi2_ppf
 from .distributions import chi2_sf as chi2_sf
+from .distributions import midranks as midranks
 from .distributions import norm_ppf as norm_ppf
-from .distributions import rank as rank
 from .distributions import t_ppf as t_ppf
 from .distributions import t_sf as t_sf
 from .jasmine import jasmine_parts as jasmine_parts
@@ -59,11 +59,11 @@ __all__ = [
     "lognormalise_rows",
     "look_at",
     "mean",
+    "midranks",
     "norm_ppf",
     "plan_decoupler",
     "plan_gseapy",
     "plan_ranks",
-    "rank",
     "run_rows",
     "score_ordinal",
     "score_ranks",

@@ -22,8 +22,8 @@ __all__ = [
     "chi2_isf",
     "chi2_ppf",
     "chi2_sf",
+    "midranks",
     "norm_ppf",
-    "rank",
     "t_ppf",
     "t_sf",
 ]
@@ -101,7 +101,7 @@ def adjusted(p: ArrayLike) -> NDArray[np.float64]:
     return np.clip(q, 0, 1)
 
 
-def rank(values: ArrayLike) -> NDArray[np.float64]:
+def midranks(values: ArrayLike) -> NDArray[np.float64]:
     """Ranks from 1 of finite values, shape (n,); equal ones share the mean of theirs."""
     whole = np.asarray(values, dtype=float)
     ascending = np.sort(whole)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from senoscore.io import need_extra
-from senoscore.kernels import chi2_isf, norm_ppf, rank
+from senoscore.kernels import chi2_isf, midranks, norm_ppf
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -102,7 +102,7 @@ def _centred(values: NDArray[np.float64], of: NDArray[np.int64]) -> NDArray[np.f
     for stratum in np.unique(of):
         own = of == stratum
         n = int(own.sum())
-        out[own] = (rank(values[own]) - (n + 1) / 2) / (n + 1)
+        out[own] = (midranks(values[own]) - (n + 1) / 2) / (n + 1)
     return out
 
 
