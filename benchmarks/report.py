@@ -83,14 +83,16 @@ for circles of references; altair puts charts together without copying them; com
 content of its source. The tables of the demo are the same bytes as before. (Earlier: of the 13,020 cells, 22
 have another doublet score, by at most 0.0024, and the same call.)
 
-Wall time on an idle machine was not measured; with other work beside it (load 9 to 11) the fresh clone took 229 s. From the CPU seconds of each job and the graph of jobs,
-two idle cores would take 89 to 102 s before and 55 to 61 s now, by the order in which jobs are picked, start of Snakemake left out: a score of a small data
-set no longer takes both cores, and what the longest chain of jobs waits for starts first. These are
-reckoned, not seen.
+On two idle cores the workflow of the demo took 38 and 44 s of wall time (two runs in fresh clones whose kernels
+another one had compiled; 137 s before), a study of 2,400 cells in 6 samples 23 s (31 CPU s), and one of
+100,000 cells in 20 samples 99 s (125 CPU s; the longest job is quality control with doublets, 37 s; no job above 1.3 GB).
+Those two were cells of the demo,
+drawn with replacement for the larger one, in one gzip .h5ad, with the default config and `senoscore run --cores 2`.
+A score of a small data set no longer takes both cores, and what the longest chain of jobs waits for starts first.
 
 The largest costs that remain: the report (9 s, most of it composing and rendering figures, one after the other),
 doublets, the start of 36 processes (0.7 s each, of which pandas is half), tests by design in `window` and
-`crosstalk`. 100,000 cells and more were not measured again.
+`crosstalk`. More than 100,000 cells were not measured again.
 """  # noqa: E501 - rows of a table
 
 BIAS = """## What else is in a score
