@@ -8,14 +8,17 @@ from senoscore import names as k
 from senoscore import plotting as pl
 from senoscore.biology import ADVICE, LIMIT
 from senoscore.errors import ConfigError
-from senoscore.report import alt as _alt
-from senoscore.report.charts import Gap, figure
-from senoscore.report.parts import Item, Notes, Options, Section, samples_of, table_of
+from senoscore.plotting import tidy
+from senoscore.report.charts import Gap, Part
+from senoscore.report.parts import Item, Notes, Options, samples_of, section, table_of
 from senoscore.report.tables import view
-from senoscore.report.words import LEADS
 from senoscore.study import TIME_ZERO, PhaseRules, time_zero_messages
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
     from senoscore.report.load import Run
 
 
@@ -29,38 +32,48 @@ _PHASES: Final = [
 ]  # fmt: skip
 
 
-def window(run: Run, options: Options) -> Section:
+def describe_window(numbers: pd.DataFrame) -> str:
+    """Describe the course of each compartment."""
+    opened = numbers[numbers["opens"]]
+    parts = [f"{r.row} opens at {r.time}" for r in tidy.rows(opened)]
+    said = "; ".join(parts) or "None opens"
+    return f"State against time, one strip a compartment. {said}."
+
+
+@section(
+    "window",
+    "Course",
+    lead=(
+        "Is senescence absent, rising, lasting or falling at each time? Fixed rules read it off "
+        "the comparisons above; the column “evidence” names which. A research read-out: not "
+        "medical advice, and no statement about any treatment."
+    ),
+)
+def window(run: Run, options: Options) -> Iterator[Item | Part]:
     """Course of each compartment, targets and escape."""
-    lead = LEADS["window"]
-    title = "Course"
     times = run.get("window")
     if times is None:
-        return Section("window", title, lead, (Gap(title, run.why_not("window")),))
-    drawn = figure(
+        yield Gap("Course", run.why_not("window"))
+        return
+    yield Notes(tuple(_said(run, options)))
+    yield Part(
         "window",
-        lambda layout: pl.window(times, layout=layout),
-        lambda: pl.window_table(times),
         title="State of every compartment over time",
         caption=(
             "“Not shown” is no proof of absence: see the estimates and their intervals under "
             f"Contrasts. {ADVICE}"
         ),
-        alt_text=_alt.window,
-        folder=options.figures,
+        alt=describe_window,
+        draw=lambda layout: pl.window(times, layout=layout),
+        numbers=lambda: pl.window_table(times),
     )
-    items: list[Item] = [Notes(tuple(_said(run, options))), drawn]
     phases = run.get("window_phases")
     if phases is not None:
         told = phases[phases["states"].astype(str) != "no_data"]
-        items.append(
-            view(told, "window_phases", title=f"Read-out per phase. {ADVICE}", columns=_PHASES)
-        )
-    items += [
-        view(times, "window_times", title=f"State per time. {ADVICE}"),
-        table_of(run, "targets", title=f"Targets in senescent against other cells. {ADVICE}"),
-        table_of(run, "escape", title="Escape from senescence"),
-    ]
-    return Section("window", title, lead, tuple(items))
+        yield view(told, "window_phases", title=f"Read-out per phase. {ADVICE}", columns=_PHASES)
+    yield view(times, "window_times", title=f"State per time. {ADVICE}")
+    yield table_of(run, "targets", title=f"Targets in senescent against other cells. {ADVICE}")
+    yield table_of(run, "escape", title="Escape from senescence")
 
 
 def _said(run: Run, options: Options) -> list[str]:
@@ -85,17 +98,35 @@ def _said(run: Run, options: Options) -> list[str]:
     return lines
 
 
-def crosstalk(run: Run, options: Options) -> Section:
+def describe_crosstalk(numbers: pd.DataFrame) -> str:
+    """Describe the ligand-receptor pairs."""
+    held = numbers[numbers["holds"]]
+    return (
+        "Dots of ligand-receptor pairs against phase, one panel a direction. "
+        f"{len(held)} of {len(numbers)} differences hold, {int(held['circular'].sum())} of them "
+        "circular."
+    )
+
+
+@section(
+    "crosstalk",
+    "Crosstalk",
+    lead=(
+        "Possible signals of senescent cells to their neighbours: a SASP ligand in the sending "
+        "cells together with its receptor in the receiving ones, compared within samples between "
+        "senescent and other senders. Expression of two genes is no proof of a signal. Where the "
+        "ligand helped to call the sender senescent, a difference is expected and the pair is "
+        "marked circular."
+    ),
+)
+def crosstalk(run: Run, options: Options) -> Iterator[Item | Part]:
     """Ligands of senescent cells against receptors elsewhere."""
-    lead = LEADS["crosstalk"]
-    title = "Crosstalk"
     table = run.get("crosstalk")
     if table is None:
-        return Section("crosstalk", title, lead, (Gap(title, run.why_not("crosstalk")),))
-    drawn = figure(
+        yield Gap("Crosstalk", run.why_not("crosstalk"))
+        return
+    yield Part(
         "crosstalk",
-        lambda layout: pl.crosstalk(table, alpha=options.alpha, layout=layout),
-        lambda: pl.crosstalk_table(table, alpha=options.alpha),
         title="Signals that the literature expects",
         caption=(
             "Score with senescent senders less score with the other cells of the same compartment "
@@ -103,33 +134,39 @@ def crosstalk(run: Run, options: Options) -> Section:
             "ones last. In a circular pair the ligand is in the panel that called the senders "
             "senescent, so that a difference is expected from the rule alone."
         ),
-        alt_text=_alt.crosstalk,
-        folder=options.figures,
+        alt=describe_crosstalk,
+        draw=lambda layout: pl.crosstalk(table, alpha=options.alpha, layout=layout),
+        numbers=lambda: pl.crosstalk_table(table, alpha=options.alpha),
     )
-    return Section(
-        "crosstalk", title, lead, (drawn, view(table, "crosstalk", title="Ligand-receptor pairs"))
-    )
+    yield view(table, "crosstalk", title="Ligand-receptor pairs")
 
 
-def plasma(run: Run, options: Options) -> Section:
+@section(
+    "plasma",
+    "Circulating factors",
+    lead=(
+        "Each subject against its own baseline (day 0 or before). Values below the limit of "
+        "detection (LOD) stand as LOD/√2 and are marked; an analyte with more than half of its "
+        "values below it has no ratio."
+    ),
+)
+def plasma(run: Run, _options: Options) -> Iterator[Item | Part]:
     """Circulating panel."""
-    lead = LEADS["plasma"]
-    title = "Circulating factors"
     table = run.get("plasma")
     if table is None:
-        gap = Gap(title, "No table of circulating factors was given (config key “plasma”).")
-        return Section("plasma", title, lead, (gap,))
+        why = "No table of circulating factors was given (config key “plasma”)."
+        yield Gap("Circulating factors", why)
+        return
     burden = run.get("burden")
-    drawn = figure(
+    yield Part(
         "plasma",
-        lambda layout: pl.plasma(table, burden, layout=layout),
-        lambda: pl.plasma_table(table, burden),
         title="Circulating factors beside the tissue of the same subjects",
         caption=(
             "One line is one subject. Tissue panels count cells that fulfil the panel's rule; "
             "before senescence can be claimed that is an acute damage response."
         ),
-        alt_text="Log2 ratio of each analyte to the subject's baseline against time, with tissue.",
-        folder=options.figures,
+        alt="Log2 ratio of each analyte to the subject's baseline against time, with tissue.",
+        draw=lambda layout: pl.plasma(table, burden, layout=layout),
+        numbers=lambda: pl.plasma_table(table, burden),
     )
-    return Section("plasma", title, lead, (drawn, view(table, "plasma", title="Values")))
+    yield view(table, "plasma", title="Values")

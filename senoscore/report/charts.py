@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from senoscore.plotting import Layout
 
 
-__all__ = ["Figure", "Gap", "figure"]
+__all__ = ["Figure", "Gap", "Part"]
 
 _SIZE = re.compile(r'^<svg ([^>]*?)width="([\d.]+)" height="([\d.]+)"')
 
@@ -54,46 +54,45 @@ class Gap:
     reason: str
 
 
-def figure(
-    name: str,
-    draw: Callable[[Layout], alt.Chart],
-    numbers: Callable[[], pd.DataFrame],
-    *,
-    title: str,
-    caption: str,
-    alt_text: str | Callable[[pd.DataFrame], str],
-    folder: Path | None = None,
-) -> Figure | Gap:
-    """Draw a figure twice and save it; a :class:`Gap` where its table does not allow it.
+@dataclass(frozen=True)
+class Part:
+    """A figure of the page before it is drawn: its words, its drawing and its numbers.
 
-    Parameters
-    ----------
-    draw
-        Returns the chart for a layout.
-    numbers
-        Returns the plotted numbers.
-    alt_text
-        What the figure shows, in words; a function makes it of the numbers.
-    folder
-        Where ``name.svg``, ``name.png`` and ``name.tsv`` go; None writes none.
+    A section yields its figures as parts. The page, the figures folder with its ``captions.tsv``
+    and with them ``snakemake --report`` take all of it from here.
     """
-    try:
-        table = numbers().drop(columns=["text"], errors="ignore")
-        wide = _drawn(draw, "wide", f"{name}-w")
-        narrow = _drawn(draw, "narrow", f"{name}-n")
-    except InputError as error:
-        return Gap(title, error.message)
-    written = [] if folder is None else save(wide, folder / name, table)
-    return Figure(
-        id=name,
-        title=title,
-        caption=caption,
-        alt=alt_text if isinstance(alt_text, str) else alt_text(table),
-        wide=inline(wide),
-        narrow=inline(narrow),
-        table=view(table, f"figure_{name}", title=f"Numbers of the figure “{title}”"),
-        files=tuple(p.name for p in written),
-    )
+
+    name: str
+    """Identifier in the page, and stem of ``name.svg``, ``name.png`` and ``name.tsv``."""
+    title: str
+    caption: str
+    """How to read it."""
+    alt: str | Callable[[pd.DataFrame], str]
+    """What it shows, in words, for screen readers; a function makes it of the numbers."""
+    draw: Callable[[Layout], alt.Chart]
+    """Returns the chart for a layout."""
+    numbers: Callable[[], pd.DataFrame]
+    """Returns the plotted numbers."""
+
+    def drawn(self, folder: Path | None = None) -> Figure | Gap:
+        """Draw it twice and save it to a folder; a :class:`Gap` where its table has no figure."""
+        try:
+            table = self.numbers().drop(columns=["text"], errors="ignore")
+            wide = _drawn(self.draw, "wide", f"{self.name}-w")
+            narrow = _drawn(self.draw, "narrow", f"{self.name}-n")
+        except InputError as error:
+            return Gap(self.title, error.message)
+        written = [] if folder is None else save(wide, folder / self.name, table)
+        return Figure(
+            id=self.name,
+            title=self.title,
+            caption=self.caption,
+            alt=self.alt if isinstance(self.alt, str) else self.alt(table),
+            wide=inline(wide),
+            narrow=inline(narrow),
+            table=view(table, f"figure_{self.name}", title=f"Numbers of the figure “{self.title}”"),
+            files=tuple(p.name for p in written),
+        )
 
 
 def _drawn(draw: Callable[[Layout], alt.Chart], layout: Layout, prefix: str) -> str:

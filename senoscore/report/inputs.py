@@ -9,13 +9,15 @@ import pandas as pd
 from senoscore import names as k
 from senoscore import plotting as pl
 from senoscore.plotting import tidy
-from senoscore.report.charts import Gap, figure
+from senoscore.report.charts import Gap, Part
 from senoscore.report.load import notes
-from senoscore.report.parts import Item, Notes, Options, Section, samples_of, table_of
+from senoscore.report.parts import Item, Notes, Options, samples_of, section, table_of
 from senoscore.report.tables import view
-from senoscore.report.words import LEADS, NOT_IN_RNA, design_messages, not_assessed
+from senoscore.report.words import NOT_IN_RNA, design_messages, not_assessed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from senoscore.report.load import Run
 
 
@@ -26,49 +28,60 @@ _READ: Final = (
 )  # fmt: skip
 
 
-def design(run: Run, options: Options) -> Section:
+@section(
+    "design",
+    "Design",
+    lead=(
+        "How many samples stand behind each combination. The sample is the unit; cells are "
+        "never replicates."
+    ),
+)
+def design(run: Run, options: Options) -> Iterator[Item | Part]:
     """What was sampled when."""
-    lead = LEADS["design"]
     sheet = samples_of(run)
     if sheet is None:
-        return Section("design", "Design", lead, (Gap("Design", run.why_not("samples")),))
-    drawn = figure(
+        yield Gap("Design", run.why_not("samples"))
+        return
+    yield Part(
         "design",
-        lambda layout: pl.design_map(sheet, layout=layout),
-        lambda: pl.design_table(sheet).drop(columns="order"),
         title="Samples per treatment, dose and time",
         caption="Grey: no sample.",
-        alt_text=f"Map of {sheet[k.SAMPLE].nunique()} samples by treatment, dose and time.",
-        folder=options.figures,
+        alt=f"Map of {sheet[k.SAMPLE].nunique()} samples by treatment, dose and time.",
+        draw=lambda layout: pl.design_map(sheet, layout=layout),
+        numbers=lambda: pl.design_table(sheet).drop(columns="order"),
     )
-    notes = Notes(tuple(design_messages(sheet, control=options.control)))
-    return Section(
-        "design", "Design", lead, (drawn, notes, view(sheet, "samples", title="Samples"))
-    )
+    yield Notes(tuple(design_messages(sheet, control=options.control)))
+    yield view(sheet, "samples", title="Samples")
 
 
-def qc(run: Run, options: Options) -> Section:
+@section(
+    "qc",
+    "Cells kept and lost",
+    lead=(
+        "Limits are set per sample from its own median and spread; there is no global "
+        "mitochondrial cut, because irradiated cells are shifted. Watch for conditions that "
+        "lose more cells than others."
+    ),
+)
+def qc(run: Run, options: Options) -> Iterator[Item | Part]:
     """Which cells were kept, and why others were not."""
-    lead = LEADS["qc"]
     table = run.get("qc")
     if table is None:
         why = run.why_not("qc") + " Bulk samples have no cells to judge."
-        return Section("qc", "Cells kept and lost", lead, (Gap("Cells kept and lost", why),))
-    drawn = figure(
+        yield Gap("Cells kept and lost", why)
+        return
+    yield Part(
         "cells_lost",
-        lambda layout: pl.qc(table, layout=layout),
-        lambda: pl.qc_table(table),
         title="Cells lost per sample",
         caption="Share of the cells of each sample that was lost, by the first reason.",
-        alt_text="Bars of the share of cells lost for each reason, one bar per sample.",
-        folder=options.figures,
+        alt="Bars of the share of cells lost for each reason, one bar per sample.",
+        draw=lambda layout: pl.qc(table, layout=layout),
+        numbers=lambda: pl.qc_table(table),
     )
-    items: list[Item] = [drawn]
     by_condition = _lost_by_condition(table, samples_of(run), options.control)
     if by_condition is not None:
-        items.append(view(by_condition, "cells_by_condition", title="Cells kept by condition"))
-    items.append(view(table, "qc_samples", title="QC per sample"))
-    return Section("qc", "Cells kept and lost", lead, tuple(items))
+        yield view(by_condition, "cells_by_condition", title="Cells kept by condition")
+    yield view(table, "qc_samples", title="QC per sample")
 
 
 def _lost_by_condition(
@@ -92,64 +105,73 @@ def _lost_by_condition(
     return out.rename(columns={"share": "fraction"})
 
 
-def genes(run: Run, options: Options) -> Section:
+@section(
+    "genes",
+    "Genes and coverage",
+    lead=(
+        "A signature of which fewer than half the genes (or fewer than 5) are in the matrix is "
+        "not scored: half a signature is a different signature."
+    ),
+)
+def genes(run: Run, _options: Options) -> Iterator[Item | Part]:
     """Which genes and signatures were found."""
-    lead = LEADS["genes"]
-    items: list[Item] = []
     coverage = run.get("coverage")
     if coverage is None:
-        items.append(Gap("Signature coverage", run.why_not("coverage")))
+        yield Gap("Signature coverage", run.why_not("coverage"))
     else:
         failed = int((coverage["gate"].astype(str) != "pass").sum())
         # Hundreds of full bars say nothing: the figure has the least covered, the table has all.
         least = coverage.sort_values("fraction", kind="stable").head(_LEAST_COVERED)
-        drawn = figure(
+        yield Part(
             "coverage",
-            lambda layout: pl.coverage(least, layout=layout),
-            lambda: pl.coverage_table(coverage),
             title=f"Genes found: the {len(least)} signature parts with the least coverage",
             caption=f"{failed} of {len(coverage)} signature parts fail the gate.",
-            alt_text=f"Share of genes found for {len(coverage)} signature parts; {failed} fail.",
-            folder=options.figures,
+            alt=f"Share of genes found for {len(coverage)} signature parts; {failed} fail.",
+            draw=lambda layout: pl.coverage(least, layout=layout),
+            numbers=lambda: pl.coverage_table(coverage),
         )
-        items += [drawn, view(coverage, "coverage", title="Coverage, with the missing genes")]
+        yield view(coverage, "coverage", title="Coverage, with the missing genes")
     read = run.get("ingest")
     if read is not None:
-        items.append(view(read, "ingest", title="What was read of each file", columns=_READ))
-        items.append(view(notes(read), "ingest_notes", title="Notes of reading"))
+        yield view(read, "ingest", title="What was read of each file", columns=_READ)
+        yield view(notes(read), "ingest_notes", title="Notes of reading")
     genes = run.get("genes")
     if genes is None:
-        items.append(Gap("Gene names", run.why_not("genes")))
-    else:
-        counts = genes.groupby([k.DATASET, "status"], as_index=False, observed=True).size()
-        counts = counts.rename(columns={"size": "genes"})
-        items.append(view(counts, "gene_status", title="What the input gene names became"))
-        changed = genes[~genes["status"].isin(["symbol", "ensembl"])]
-        if not changed.empty:
-            items.append(view(changed, "genes_changed", title="Gene names changed or unknown"))
-    return Section("genes", "Genes and coverage", lead, tuple(items))
+        yield Gap("Gene names", run.why_not("genes"))
+        return
+    counts = genes.groupby([k.DATASET, "status"], as_index=False, observed=True).size()
+    counts = counts.rename(columns={"size": "genes"})
+    yield view(counts, "gene_status", title="What the input gene names became")
+    changed = genes[~genes["status"].isin(["symbol", "ensembl"])]
+    if not changed.empty:
+        yield view(changed, "genes_changed", title="Gene names changed or unknown")
 
 
-def compartments(run: Run, options: Options) -> Section:
+@section(
+    "compartments",
+    "Compartments",
+    lead=(
+        "Which cells the answers are about. A shift of composition after irradiation changes "
+        "any number of the whole tissue; burdens are therefore computed within a compartment."
+    ),
+)
+def compartments(run: Run, options: Options) -> Iterator[Item | Part]:
     """How the compartments were assigned."""
-    lead = LEADS["compartments"]
     burden = run.get("burden")
     if burden is None:
-        return Section(
-            "compartments", "Compartments", lead, (Gap("Compartments", run.why_not("burden")),)
-        )
+        yield Gap("Compartments", run.why_not("burden"))
+        return
     names = set(burden[k.COMPARTMENT].astype(str))
     if names == {k.BULK}:
-        gap = Gap("Compartments", "Whole tissue: every sample is one row, labelled “bulk”.")
-        return Section("compartments", "Compartments", lead, (gap,))
-    drawn = figure(
+        yield Gap("Compartments", "Whole tissue: every sample is one row, labelled “bulk”.")
+        return
+    yield Part(
         "composition",
-        lambda layout: pl.composition(burden, control=options.control, layout=layout),
-        lambda: pl.composition_table(burden, control=options.control),
         title="Composition of every sample",
         caption="Controls first, then by time.",
-        alt_text=f"Stacked bars of the share of {len(names)} compartments, one bar per sample.",
-        folder=options.figures,
+        alt=f"Stacked bars of the share of {len(names)} compartments, one bar per sample.",
+        draw=lambda layout: pl.composition(burden, control=options.control, layout=layout),
+        numbers=lambda: pl.composition_table(burden, control=options.control),
     )
     table = tidy.with_defaults(burden)
     summed = table.groupby(k.COMPARTMENT, as_index=False, observed=True).agg(
@@ -158,91 +180,98 @@ def compartments(run: Run, options: Options) -> Section:
         fewest=("n_cells", "min"),
     )
     summed["share"] = summed["n_cells"] / summed["n_cells"].sum()
-    return Section(
-        "compartments",
-        "Compartments",
-        lead,
-        (drawn, view(summed, "compartments", title="Cells per compartment")),
-    )
+    yield view(summed, "compartments", title="Cells per compartment")
 
 
-def calibration(run: Run, options: Options) -> Section:
+@section(
+    "calibration",
+    "Calibration on controls",
+    lead=(
+        "How often are unirradiated cells called senescent? The cut of each compartment is set on "
+        "control samples so that this stays at the stated rate. Each dot is a control sample that "
+        "had no part in its own cut."
+    ),
+)
+def calibration(run: Run, _options: Options) -> Iterator[Item | Part]:
     """How the call did on control samples."""
-    lead = LEADS["calibration"]
-    items: list[Item] = []
     rates = run.get("rates")
     if rates is None:
-        items.append(Gap("Call rate in controls", run.why_not("rates")))
+        yield Gap("Call rate in controls", run.why_not("rates"))
     else:
         target = next(
             (float(v) for c in ("target", "alpha") if c in rates for v in rates[c].dropna()), None
         )
-        drawn = figure(
+        yield Part(
             "calibration",
-            lambda layout: pl.calibration(rates, target=target, layout=layout),
-            lambda: pl.calibration_table(rates),
             title="Call rate in each control sample",
             caption="Dashed: the rate aimed at." if target is not None else "Controls only.",
-            alt_text="Share of control cells called senescent, one dot per control sample.",
-            folder=options.figures,
+            alt="Share of control cells called senescent, one dot per control sample.",
+            draw=lambda layout: pl.calibration(rates, target=target, layout=layout),
+            numbers=lambda: pl.calibration_table(rates),
         )
-        items += [drawn, view(rates, "calibration_rates", title="Control call rates")]
+        yield view(rates, "calibration_rates", title="Control call rates")
     if run.get("calibration") is not None:
-        items.append(table_of(run, "calibration", title="Baselines and cuts"))
-    return Section("calibration", "Calibration on controls", lead, tuple(items))
+        yield table_of(run, "calibration", title="Baselines and cuts")
 
 
-def labels(run: Run, _options: Options) -> Section:
+@section(
+    "labels",
+    "Label check",
+    lead=(
+        "Does what the genes say agree with the labels? The p53 response against the treatment, "
+        "XIST and Y genes against the sex. A flag is a question to the laboratory and proves "
+        "nothing."
+    ),
+)
+def labels(run: Run, _options: Options) -> Iterator[Item]:
     """Do expression and labels agree."""
-    lead = LEADS["labels"]
-    item = table_of(run, "label_check", title="Label check")
     table = run.get("label_check")
-    notes: tuple[Notes, ...] = ()
     if table is not None and "flag" in table:
         flagged = table[table["flag"].astype(str) == "flag"]
-        text = f"{len(flagged)} of {len(table)} checks are flagged."
-        notes = (Notes((text,)),)
-    return Section("labels", "Label check", lead, (*notes, item))
+        yield Notes((f"{len(flagged)} of {len(table)} checks are flagged.",))
+    yield table_of(run, "label_check", title="Label check")
 
 
-def confounders(run: Run, options: Options) -> Section:
+@section(
+    "confounders",
+    "Confounders",
+    lead=(
+        "Scores that follow sequencing depth, genes detected or the cell cycle can pass for "
+        "biology."
+    ),
+)
+def confounders(run: Run, _options: Options) -> Iterator[Item | Part]:
     """What travels with the scores besides irradiation."""
-    lead = LEADS["confounders"]
     table = run.get("confounders")
-    items: list[Item] = []
     if table is not None and "check" in table:
         of_index = table[table["check"].eq("score_in_controls") & table["measure"].eq("index")]
         if of_index["value"].notna().any():
-            items.append(
-                figure(
-                    "confounding",
-                    lambda layout: pl.confounding(table, layout=layout),
-                    lambda: pl.confounding_table(table),
-                    title="The index and its covariates, in control samples",
-                    caption=(
-                        "Dot: median over control samples; line: their range. The index follows "
-                        "proliferation by construction."
-                    ),
-                    alt_text="Correlation of the index with four covariates, per compartment.",
-                    folder=options.figures,
-                )
+            yield Part(
+                "confounding",
+                title="The index and its covariates, in control samples",
+                caption=(
+                    "Dot: median over control samples; line: their range. The index follows "
+                    "proliferation by construction."
+                ),
+                alt="Correlation of the index with four covariates, per compartment.",
+                draw=lambda layout: pl.confounding(table, layout=layout),
+                numbers=lambda: pl.confounding_table(table),
             )
         flagged = table[table["flag"].astype(str) == "flag"]
         if len(flagged):
-            items.append(view(flagged, "confounders_flagged", title="Flagged"))
-    items.append(table_of(run, "confounders", title="Confounders"))
-    return Section("confounders", "Confounders", lead, tuple(items))
+            yield view(flagged, "confounders_flagged", title="Flagged")
+    yield table_of(run, "confounders", title="Confounders")
 
 
-def gaps(run: Run, _options: Options) -> Section:
+@section(
+    "gaps", "Not assessed", lead=("What this run could not assess, and why. Missing is not zero.")
+)
+def gaps(run: Run, _options: Options) -> Iterator[Item]:
     """What could not be assessed, and why."""
-    lead = LEADS["gaps"]
     found = not_assessed(run)
-    rna = pd.DataFrame(NOT_IN_RNA, columns=["what", "why"])
-    items: list[Item] = []
     if found.empty:
-        items.append(Notes(("Nothing in this run was left out.",)))
+        yield Notes(("Nothing in this run was left out.",))
     else:
-        items.append(view(found, "not_assessed", title="Not assessed in this run"))
-    items.append(view(rna, "not_in_expression", title="Not assessable from expression at all"))
-    return Section("gaps", "Not assessed", lead, tuple(items))
+        yield view(found, "not_assessed", title="Not assessed in this run")
+    rna = pd.DataFrame(NOT_IN_RNA, columns=["what", "why"])
+    yield view(rna, "not_in_expression", title="Not assessable from expression at all")

@@ -9,11 +9,13 @@ import pandas as pd
 
 from senoscore import names as k
 from senoscore.plotting import theme
-from senoscore.report.parts import Item, Notes, Options, Section
+from senoscore.report.parts import Item, Notes, Options, section
 from senoscore.report.tables import view
 from senoscore.report.words import lower
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from senoscore.report.load import Run
 
 
@@ -24,14 +26,6 @@ TABLES: Final = ("programme", "engines", "prevalence")
 _SHOWN: Final = 40
 _NAMED: Final = 12
 _BY: Final = ["organism", "assay", k.COMPARTMENT]
-_LEAD: Final = (
-    "Where three control and three irradiated animals or patients have cells of a compartment, "
-    "senescent cells are found by a programme learnt in this run: weights of genes that published "
-    "lists name, learnt without the samples that they judge. Agreement between held-out samples is "
-    "the mean cosine of the weights learnt without one fold and without another; agreement with "
-    "published lists is the cosine of what irradiation moved and what the lists expect (1: the "
-    "same, 0: unrelated)."
-)
 _COUNTS: Final = {
     "learned": "cells called senescent",
     "panel": "cells that fulfil the panel's rule, candidates too",
@@ -43,22 +37,32 @@ def counted(engine: str) -> str:
     return _COUNTS.get(engine, "")
 
 
-def programme(run: Run, options: Options) -> Section | None:
-    """Which engine calls what, and the programme of each compartment; None where none was asked."""
-    del options
+@section(
+    "programme",
+    "Learnt programme",
+    lead=(
+        "Where three control and three irradiated animals or patients have cells of a "
+        "compartment, senescent cells are found by a programme learnt in this run: weights of "
+        "genes that published lists name, learnt without the samples that they judge. Agreement "
+        "between held-out samples is the mean cosine of the weights learnt without one fold and "
+        "without another; agreement with published lists is the cosine of what irradiation moved "
+        "and what the lists expect (1: the same, 0: unrelated)."
+    ),
+    after="cells",
+)
+def programme(run: Run, _options: Options) -> Iterator[Item]:
+    """Which engine calls what, and the programme of each compartment; nothing where none is."""
     engines, genes, shares = (_table(run, n) for n in ("engines", "programme", "prevalence"))
     if engines is None:
-        return None
-    items: list[Item] = [Notes(tuple(_said(engines)))]
+        return
+    yield Notes(tuple(_said(engines)))
     if genes is not None:
-        items.append(view(_summary(genes), "programme_summary", title="Programme by compartment"))
+        yield view(_summary(genes), "programme_summary", title="Programme by compartment")
         top = genes[genes.groupby(_BY, observed=True).cumcount() < _SHOWN]
-        title = f"The {_SHOWN} heaviest genes of each compartment"
-        items.append(view(top, "programme", title=title))
+        yield view(top, "programme", title=f"The {_SHOWN} heaviest genes of each compartment")
     if shares is not None:
         title = "Estimated share of senescent cells, without naming cells"
-        items.append(view(shares, "prevalence", title=title))
-    return Section("programme", "Learnt programme", _LEAD, tuple(items))
+        yield view(shares, "prevalence", title=title)
 
 
 def _table(run: Run, name: str) -> pd.DataFrame | None:

@@ -10,13 +10,14 @@ import numpy as np
 from senoscore import names as k
 from senoscore import plotting as pl
 from senoscore.plotting import theme, tidy
-from senoscore.report import alt
-from senoscore.report.charts import figure
-from senoscore.report.parts import Item, Notes, Options, Section
+from senoscore.report.charts import Part
+from senoscore.report.parts import Item, Notes, Options, section
 from senoscore.report.tables import view
-from senoscore.report.words import LEADS, lower
+from senoscore.report.words import lower
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
 
     from senoscore.report.load import Run
@@ -43,23 +44,46 @@ _QUESTIONS: Final = {
 }
 
 
-def blood(run: Run, options: Options) -> Section | None:
+def describe_blood(numbers: pd.DataFrame) -> str:
+    """Describe changes of circulating factors."""
+    means = numbers[numbers["subject"].eq("") & numbers["ci_lo"].notna()]
+    dots = numbers[numbers["subject"] != ""]
+    bounded = int(dots["known"].ne("measured").sum())
+    said = ""
+    if len(means):
+        row = means.iloc[int(means["value"].abs().to_numpy().argmax())]
+        said = (
+            f" The largest mean change: {row['analyte']}, {row['arm']}, "
+            f"{tidy.day_label(row['days'])}, {tidy.number(row['value'], 2)}."
+        )
+    return (
+        f"Log2 ratios of {numbers['analyte'].nunique()} circulating factors to the own baseline, a "
+        f"dot a subject, by arm: {len(dots)} changes, {bounded} of them bounds.{said}"
+    )
+
+
+@section(
+    "blood",
+    "Blood",
+    lead=(
+        "Log2 ratios of circulating factors: an arm against its own baseline, and arm against arm. "
+        "A value below the limit of detection enters as below it; no number stands in for it. "
+        "Blood comes from the whole body: a factor need not come from the irradiated tissue."
+    ),
+)
+def blood(run: Run, options: Options) -> Iterator[Item | Part]:
     """Tests of circulating factors."""
     table = run.get("blood")
     if table is None:
-        return None
-    lines = []
-    for question, title in _QUESTIONS.items():
-        group = table[table["question"] == question]
-        if group.empty:
-            continue
-        lines.append(_of_question(title, group, options))
-    items: list[Item] = [Notes(tuple(lines))]
+        return
+    groups = {title: table[table["question"] == question] for question, title in _QUESTIONS.items()}
+    yield Notes(
+        tuple(_of_question(title, group, options) for title, group in groups.items() if len(group))
+    )
     changes = run.get("blood_changes")
     if changes is not None:
-        items.append(_changes(table, changes, options))
-    items.append(view(table, "blood", title="Tests of circulating factors", columns=_BLOOD))
-    return Section("blood", "Blood", LEADS["blood"], tuple(items))
+        yield _changes(table, changes)
+    yield view(table, "blood", title="Tests of circulating factors", columns=_BLOOD)
 
 
 def _of_question(title: str, group: pd.DataFrame, options: Options) -> str:
@@ -101,21 +125,20 @@ def _mostly(lacking: pd.DataFrame) -> str:
     return "" if reasons.empty else str(reasons.value_counts().index[0])
 
 
-def _changes(table: pd.DataFrame, changes: pd.DataFrame, options: Options) -> Item:
+def _changes(table: pd.DataFrame, changes: pd.DataFrame) -> Part:
     n, shown = changes["analyte"].nunique(), pl.PANELS
-    of = f" The {shown} of {n} factors with the smallest p are drawn." if n > shown else ""
-    return figure(
+    some = f" The {shown} of {n} factors with the smallest p are drawn." if n > shown else ""
+    return Part(
         "blood",
-        lambda layout: pl.blood(table, changes, layout=layout),
-        lambda: pl.blood_table(table, changes),
         title="Circulating factors against the own baseline, by arm",
         caption=(
             "A dot is a subject, a bar the estimate of an arm with its 95 % interval. A triangle "
             "is a bound: the true value lies beyond it. Subjects with both values below the limit "
-            f"cannot be drawn and are counted above each panel.{of}"
+            f"cannot be drawn and are counted above each panel.{some}"
         ),
-        alt_text=alt.blood,
-        folder=options.figures,
+        alt=describe_blood,
+        draw=lambda layout: pl.blood(table, changes, layout=layout),
+        numbers=lambda: pl.blood_table(table, changes),
     )
 
 
@@ -125,11 +148,31 @@ _EXTERNAL: Final = [
 ]  # fmt: skip
 
 
-def external(run: Run, options: Options) -> Section | None:
+def describe_external(numbers: pd.DataFrame) -> str:
+    """Describe burden against measurements from elsewhere."""
+    n = len(numbers[[k.COMPARTMENT, "measure"]].drop_duplicates())
+    outside = int(numbers["outside"].sum())
+    return (
+        f"Senescent fraction of {numbers[k.SAMPLE].nunique()} samples against what was measured of "
+        f"them elsewhere, {n} panel{'s' if n > 1 else ''}. {outside} outside the limits of "
+        "agreement."
+    )
+
+
+@section(
+    "external",
+    "Measured elsewhere",
+    lead=(
+        "What was measured elsewhere beside the burden of the same samples. Ranks over all samples "
+        "agree already if both rise after irradiation; within arms is the harder question. The "
+        "fraction is a lower bound, so a level below a stain is expected."
+    ),
+)
+def external(run: Run, _options: Options) -> Iterator[Item | Part]:
     """Measurements from elsewhere beside the burden."""
     table = run.get("external")
     if table is None:
-        return None
+        return
     flags = table["flag"].astype(object).where(table["flag"].notna(), "").astype(str)
     lines = [
         f"{row.measure} of {lower(theme.pretty(str(row.compartment)))}, "
@@ -137,59 +180,75 @@ def external(run: Run, options: Options) -> Section | None:
         for row, flag in zip(tidy.rows(table), flags, strict=True)
         if flag
     ]
-    notes = Notes(tuple(lines[:12] or ["No disagreement is flagged."]))
-    shown = view(table, "external", title="Measurements from elsewhere", columns=_EXTERNAL)
+    yield Notes(tuple(lines[:12] or ["No disagreement is flagged."]))
     pairs = run.get("external_pairs")
-    items: tuple[Item, ...] = (notes, shown)
     if pairs is not None:
-        drawn = figure(
+        yield Part(
             "external",
-            lambda layout: pl.external(pairs, table, layout=layout),
-            lambda: pl.external_table(pairs, table),
             title="Burden against what was measured elsewhere",
             caption=(
                 "A dot is a sample. Where both are shares, the dashed line is equality and a ring "
                 "marks a sample outside the limits of agreement (mean difference ± 1.96 SD)."
             ),
-            alt_text=alt.external,
-            folder=options.figures,
+            alt=describe_external,
+            draw=lambda layout: pl.external(pairs, table, layout=layout),
+            numbers=lambda: pl.external_table(pairs, table),
         )
-        items = (notes, drawn, shown)
-    return Section("external", "Measured elsewhere", LEADS["external"], items)
+    yield view(table, "external", title="Measurements from elsewhere", columns=_EXTERNAL)
 
 
-def outcome(run: Run, options: Options) -> Section | None:
+def describe_outcome(numbers: pd.DataFrame) -> str:
+    """Describe burden at the landmark against an outcome."""
+    subjects = numbers.drop_duplicates("subject")
+    ends = subjects["end"].value_counts()
+    timed = numbers["kind"].iloc[0] == "time-to-event"
+    said = "; ".join(f"{n} {end}" for end, n in ends.items()) if timed else ""
+    return (
+        f"Burden at the landmark against {theme.pretty(str(numbers['endpoint'].iloc[0]))}, a dot a "
+        f"subject, one panel per compartment: {len(subjects)} subjects"
+        + (f" ({said})." if said else ".")
+    )
+
+
+@section(
+    "outcome",
+    "Outcome",
+    lead=(
+        "Does the burden at the landmark go with what came later? Irradiated subjects only, each "
+        "by its last sample until the landmark; those whose event or follow-up was over by then "
+        "are left out and counted. An association is no effect, and no forecast for one patient."
+    ),
+)
+def outcome(run: Run, options: Options) -> Iterator[Item | Part]:
     """Burden, SASP and index at the landmark against what came later."""
     table = run.get("outcome")
     if table is None:
-        return None
-    lines = [
-        _said(str(name), group, options) for name, group in table.groupby("endpoint", observed=True)
-    ]
-    items: list[Item] = [Notes(tuple(lines))]
+        return
+    yield Notes(
+        tuple(
+            _said(str(endpoint), group, options)
+            for endpoint, group in table.groupby("endpoint", observed=True)
+        )
+    )
     subjects = run.get("outcome_subjects")
     if subjects is not None:
-        endpoints = sorted(subjects["endpoint"].astype(str).unique())
-        items += [_subjects(subjects, table, *e, options) for e in enumerate(endpoints, 1)]
-    items.append(view(table, "outcome", title="Associations with outcome", columns=_OUTCOME))
-    return Section("outcome", "Outcome", LEADS["outcome"], tuple(items))
+        for number, endpoint in enumerate(sorted(subjects["endpoint"].astype(str).unique()), 1):
+            yield _subjects(subjects, table, number, endpoint)
+    yield view(table, "outcome", title="Associations with outcome", columns=_OUTCOME)
 
 
-def _subjects(
-    subjects: pd.DataFrame, table: pd.DataFrame, number: int, endpoint: str, options: Options
-) -> Item:
-    name = re.sub(r"[^A-Za-z0-9]+", "_", endpoint).strip("_").lower()[:40]
-    return figure(
-        f"outcome_{number}_{name}",
-        lambda layout: pl.outcome(subjects, table, endpoint=endpoint, layout=layout),
-        lambda: pl.outcome_table(subjects, endpoint=endpoint),
+def _subjects(subjects: pd.DataFrame, table: pd.DataFrame, number: int, endpoint: str) -> Part:
+    stem = re.sub(r"[^A-Za-z0-9]+", "_", endpoint).strip("_").lower()[:40]
+    return Part(
+        f"outcome_{number}_{stem}",
         title=f"{theme.pretty(endpoint)} against the burden at the landmark",
         caption=(
             "A dot is an irradiated animal or patient. Above each panel: the association within "
             "arms, of all of them, with its 95 % interval."
         ),
-        alt_text=alt.outcome,
-        folder=options.figures,
+        alt=describe_outcome,
+        draw=lambda layout: pl.outcome(subjects, table, endpoint=endpoint, layout=layout),
+        numbers=lambda: pl.outcome_table(subjects, endpoint=endpoint),
     )
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from senoscore import names as k
 from senoscore.plotting import theme
-from senoscore.report.charts import Figure, Gap
+from senoscore.report.charts import Figure, Gap, Part
 from senoscore.report.tables import TableView, view
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from senoscore.report.load import Run
 
 
-__all__ = ["Item", "Notes", "Options", "Section", "samples_of", "table_of"]
+__all__ = [
+    "Chapter",
+    "Item",
+    "Notes",
+    "Options",
+    "Section",
+    "by_compartment",
+    "samples_of",
+    "section",
+    "table_of",
+]
 
 
 @dataclass(frozen=True)
@@ -42,16 +52,47 @@ class Notes:
 
 
 Item: TypeAlias = Figure | Gap | TableView | Notes
+Build: TypeAlias = "Callable[[Run, Options], Iterable[Item | Part]]"
 
 
 @dataclass(frozen=True)
 class Section:
-    """A titled part of the page."""
+    """A titled part of the page, drawn."""
 
     id: str
     title: str
     lead: str
     items: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """How a section is made: its heading, what it answers, and what yields its items."""
+
+    id: str
+    title: str
+    lead: str
+    """What the section answers and how to read it: the first paragraph."""
+    build: Build
+    after: str = ""
+    """Section that it follows; by default the one before it in its file."""
+
+    def of(self, run: Run, options: Options) -> Section | None:
+        """Build and draw the section of a run; None where it has nothing to say."""
+        items = tuple(
+            item.drawn(options.figures) if isinstance(item, Part) else item
+            for item in self.build(run, options)
+        )
+        return Section(self.id, self.title, self.lead, items) if items else None
+
+
+def section(name: str, title: str, *, lead: str, after: str = "") -> Callable[[Build], Chapter]:
+    """Make a section of the page of a function that yields its items.
+
+    A figure is yielded as a :class:`Part`, so that its section, lead, title, caption, description,
+    drawing and numbers stand together.
+    """
+    return lambda build: Chapter(name, title, lead, build, after)
 
 
 def samples_of(run: Run) -> pd.DataFrame | None:
@@ -76,3 +117,9 @@ def table_of(
         if table is None
         else view(table, name, title=title, columns=columns)
     )
+
+
+def by_compartment(numbers: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield name and rows of each compartment, in the order of the figures."""
+    for name in theme.known_first(numbers[k.COMPARTMENT], theme.COMPARTMENT_COLOURS):
+        yield theme.pretty(name), numbers[numbers[k.COMPARTMENT] == name]

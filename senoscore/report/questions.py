@@ -10,15 +10,13 @@ from senoscore import names as k
 from senoscore import plotting as pl
 from senoscore.plotting import theme, tidy
 from senoscore.questions import QUESTIONS, REGION_QUESTIONS
-from senoscore.report.charts import figure
-from senoscore.report.parts import Item, Notes, Options, Section
+from senoscore.report.charts import Part
+from senoscore.report.parts import Item, Notes, Options, section
 from senoscore.report.tables import view
 from senoscore.report.words import lower
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import altair as alt
+    from collections.abc import Iterator, Mapping
 
     from senoscore.report.load import Run
 
@@ -39,15 +37,6 @@ _WORDS: Final = [
     "arrested_burden_ci_lo", "arrested_burden_ci_hi", "arrested_burden_q", "sasp",
     "sasp_falls", "sasp_rises", "note",
 ]  # fmt: skip
-_ARMS_LEAD: Final = (
-    "Arms against each other at the same time, with animals or patients as the unit. A word rests "
-    "on tests with adjusted p-values; that an effect is not shown is no proof that there is none, "
-    "and no change is claimed without a margin for it (config key “efficacy.margin”)."
-)
-_REGIONS_LEAD: Final = (
-    "Regions of the same animals or patients, each its own control. Subjects with one region only "
-    "are left out and named."
-)
 
 
 def _table(run: Run, name: str) -> pd.DataFrame | None:
@@ -56,31 +45,47 @@ def _table(run: Run, name: str) -> pd.DataFrame | None:
     return run.get(name) if table is None or table.empty else table
 
 
-def arms(run: Run, options: Options) -> Section | None:
+@section(
+    "arms",
+    "Arms and drugs",
+    lead=(
+        "Arms against each other at the same time, with animals or patients as the unit. A word "
+        "rests on tests with adjusted p-values; that an effect is not shown is no proof that "
+        "there is none, and no change is claimed without a margin for it (config key "
+        "“efficacy.margin”)."
+    ),
+)
+def arms(run: Run, options: Options) -> Iterator[Item | Part]:
     """Drugs in words, tumour and normal tissue side by side, and every contrast."""
-    items: list[Item] = []
     sides, words, table = (_table(run, name) for name in ("efficacy_sides", "efficacy", "arms"))
     if words is not None:
-        items.append(Notes((*drug_sentences(run), *_said(words))))
+        yield Notes((*drug_sentences(run), *_said(words)))
     if sides is not None:
-        items.append(view(sides, "efficacy_sides", title="Tumour and normal tissue side by side"))
+        yield view(sides, "efficacy_sides", title="Tumour and normal tissue side by side")
     if words is not None:
         title = "What each drug did after radiation, in words"
-        items.append(view(words, "efficacy", title=title, columns=_WORDS))
+        yield view(words, "efficacy", title=title, columns=_WORDS)
     if table is not None:
-        items += _forests(table, QUESTIONS, options)
-        items.append(view(table, "arms", title="Arm against arm: every contrast"))
-    return Section("arms", "Arms and drugs", _ARMS_LEAD, tuple(items)) if items else None
+        yield from _forests(table, QUESTIONS, options)
+        yield view(table, "arms", title="Arm against arm: every contrast")
 
 
-def regions(run: Run, options: Options) -> Section | None:
+@section(
+    "regions",
+    "Regions",
+    lead=(
+        "Regions of the same animals or patients, each its own control. Subjects with one region "
+        "only are left out and named."
+    ),
+)
+def regions(run: Run, options: Options) -> Iterator[Item | Part]:
     """Pairs of regions, against treatment, and dose within subjects."""
     table = _table(run, "regions")
     if table is None:
-        return None
-    items = [Notes(_held(table, options)), *_forests(table, REGION_QUESTIONS, options)]
-    whole = view(table, "regions", title="Regions within subjects: every contrast")
-    return Section("regions", "Regions", _REGIONS_LEAD, (*items, whole))
+        return
+    yield Notes(_held(table, options))
+    yield from _forests(table, REGION_QUESTIONS, options)
+    yield view(table, "regions", title="Regions within subjects: every contrast")
 
 
 def drug_sentences(run: Run) -> list[str]:
@@ -150,29 +155,25 @@ def _held(table: pd.DataFrame, options: Options) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _forests(table: pd.DataFrame, asked: Mapping[str, str], options: Options) -> list[Item]:
+def _forests(table: pd.DataFrame, asked: Mapping[str, str], options: Options) -> Iterator[Part]:
     """A forest of the burden for every question that has an estimate."""
-    items: list[Item] = []
     for question, title in asked.items():
-        own = table[(table["question"] == question) & table["estimate"].notna()]
-        there = [name for name in _MEASURES if (own["measure"] == name).any()]
-        if there:
-            items.append(_forest(table, question, there[0], title, options))
-    return items
+        estimated = table[(table["question"] == question) & table["estimate"].notna()]
+        measured = [name for name in _MEASURES if (estimated["measure"] == name).any()]
+        if measured:
+            yield _forest(table, question, measured[0], title, options)
 
 
-def _forest(table: pd.DataFrame, question: str, measure: str, title: str, options: Options) -> Item:
-    def draw(layout: theme.Layout) -> alt.Chart:
-        return pl.answers(
-            table, question=question, measure=measure, alpha=options.alpha, layout=layout
-        )
-
-    def numbers() -> pd.DataFrame:
-        return pl.answers_table(table, question=question, measure=measure, alpha=options.alpha)
-
-    return figure(
-        f"answers_{question}", draw, numbers, title=title,
+def _forest(table: pd.DataFrame, question: str, measure: str, title: str, options: Options) -> Part:
+    return Part(
+        f"answers_{question}",
+        title=title,
         caption=f"{theme.pretty(measure)}, with 95 % intervals.",
-        alt_text=lambda rows: f"Forest of {len(rows)} contrasts. {title}",
-        folder=options.figures,
-    )  # fmt: skip
+        alt=lambda rows: f"Forest of {len(rows)} contrasts. {title}",
+        draw=lambda layout: pl.answers(
+            table, question=question, measure=measure, alpha=options.alpha, layout=layout
+        ),
+        numbers=lambda: pl.answers_table(
+            table, question=question, measure=measure, alpha=options.alpha
+        ),
+    )

@@ -10,29 +10,60 @@ from senoscore import names as k
 from senoscore import plotting as pl
 from senoscore.errors import InputError
 from senoscore.plotting import arms, main_arm, theme, tidy
-from senoscore.report import alt as _alt
-from senoscore.report.charts import Figure, Gap, figure
-from senoscore.report.parts import Item, Options, Section, table_of
+from senoscore.report.charts import Gap, Part
+from senoscore.report.parts import Item, Options, by_compartment, section, table_of
 from senoscore.report.tables import view
-from senoscore.report.words import LEADS, seldom
+from senoscore.report.words import lower, seldom
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from senoscore.report.load import Run
 
 
-def burden(run: Run, options: Options) -> Section:
-    """How much is senescent."""
+def describe_burden(numbers: pd.DataFrame) -> str:
+    """Describe the burden over time."""
+    parts = []
+    # What was sampled before its day is acute and no senescence.
+    for name, rows in by_compartment(numbers[~numbers["control"] & (numbers["status"] != "acute")]):
+        means = rows.groupby("day", observed=True)["value"].mean()
+        peak = float(means.index[int(means.to_numpy().argmax())])
+        top = tidy.percent(means.max())
+        parts.append(f"{name} highest at {tidy.day_label(peak)} with {top}")
+    said = "; ".join(parts) or "No sample is late enough for senescence to be claimed"
+    return f"Senescent fraction against time, one panel per compartment. {said}."
+
+
+@section(
+    "burden",
+    "Burden over time",
+    lead=(
+        "How many cells of each compartment are senescent? One dot is one sample (animal or "
+        "patient), never a cell; the grey band spans all controls. A triangle marks a time at "
+        "which irradiated and control samples differ; no triangle means that no difference was "
+        "shown, not that there is none. Amber rings: before senescence can be claimed, cells of "
+        "the same pattern are an acute damage response."
+    ),
+)
+def burden(run: Run, options: Options) -> Iterator[Item | Part]:
+    """How much is senescent; nothing where cells are not counted."""
     burden, trend = run.get("burden"), run.get("trend")
-    lead = LEADS["burden"]
-    title = "Burden over time"
     if burden is None:
-        return Section("burden", title, lead, (Gap("Burden over time", run.why_not("burden")),))
-    shown = _comparable(burden, measure="fraction")
+        yield Gap("Burden over time", run.why_not("burden"))
+        return
+    shown = _counted(burden)
     if shown is None:
-        return _scores_over_time(burden, options)
-    drawn = figure(
+        return
+    yield Part(
         "burden_over_time",
-        lambda layout: pl.timecourse(
+        title="Senescent cells per compartment, in per cent",
+        caption=(
+            f"{_phases_said(options)} Time is drawn as log(1 + days); all panels share one "
+            "vertical scale. The cut is set on controls, so the excess over them is a lower bound. "
+            f"{_dose_said(burden, options)} {seldom(run)}"
+        ),
+        alt=describe_burden,
+        draw=lambda layout: pl.timecourse(
             shown,
             trend,
             control=options.control,
@@ -40,38 +71,14 @@ def burden(run: Run, options: Options) -> Section:
             phase_cuts=options.phase_cuts,
             layout=layout,
         ),
-        lambda: pl.timecourse_table(shown, control=options.control),
-        title="Senescent cells per compartment, in per cent",
-        caption=(
-            f"{_phases_said(options)} Time is drawn as log(1 + days); all panels share one "
-            "vertical scale. The cut is set on controls, so the excess over them is a lower bound. "
-            f"{_dose_said(burden, options)} {seldom(run)}"
-        ),
-        alt_text=_alt.burden,
-        folder=options.figures,
+        numbers=lambda: pl.timecourse_table(shown, control=options.control),
     )
     columns = [
-        k.DATASET,
-        k.SAMPLE,
-        k.COMPARTMENT,
-        k.TREATMENT,
-        k.DOSE,
-        k.DAYS,
-        "n_cells",
-        "n_assessable",
-    ]
-    columns += [
-        "fraction",
-        "fraction_lo",
-        "fraction_hi",
-        "control_fraction",
-        "excess",
-        "index_mean",
-        "status",
-        "note",
-    ]
-    table = view(burden, "burden", title="Burden per sample and compartment", columns=columns)
-    return Section("burden", title, lead, (drawn, table))
+        k.DATASET, k.SAMPLE, k.COMPARTMENT, k.TREATMENT, k.DOSE, k.DAYS, "n_cells", "n_assessable",
+        "fraction", "fraction_lo", "fraction_hi", "control_fraction", "excess", "index_mean",
+        "status", "note",
+    ]  # fmt: skip
+    yield view(burden, "burden", title="Burden per sample and compartment", columns=columns)
 
 
 _PHASES: Final = ("Acute", "early", "chronic")
@@ -100,18 +107,52 @@ def _dose_said(burden: pd.DataFrame, options: Options) -> str:
     return f"Of several doses, lines and marks are of {said}, which most samples have."
 
 
-def _comparable(burden: pd.DataFrame, *, measure: str) -> pd.DataFrame | None:
-    """Rows of compartments that have a value; None where none has (bulk, for one)."""
+def _counted(burden: pd.DataFrame) -> pd.DataFrame | None:
+    """Rows of compartments where cells are counted; None where no cell is (bulk, for one)."""
     rows = burden[burden[k.COMPARTMENT].astype(str) != k.UNASSIGNED]
-    if measure not in rows or not tidy.column(rows, measure).notna().any():
+    if "fraction" not in rows or not tidy.column(rows, "fraction").notna().any():
         return None
     return rows
 
 
-def _scores_over_time(burden: pd.DataFrame, options: Options) -> Section:
-    """Bulk and the like: no cells, so no fraction; axis scores of each sample instead."""
-    whole = set(burden[k.COMPARTMENT].astype(str)) <= {k.BULK}
-    lead = LEADS["scores" if whole else "no_call"]
+@section(
+    "burden",
+    "Scores over time",
+    lead=(
+        "These samples are whole tissue: there are no cells to count, so no fraction can be "
+        "given. Shown are the axis scores of each sample. A change can come from a change of "
+        "composition."
+    ),
+)
+def scores_of_tissue(run: Run, options: Options) -> Iterator[Item | Part]:
+    """Bulk and the like, in the place of the burden: no cells, so no fraction."""
+    burden = run.get("burden")
+    if burden is not None and _counted(burden) is None and _whole(burden):
+        yield from _scores_over_time(burden, "sample", options)
+
+
+@section(
+    "burden",
+    "Scores over time",
+    lead=(
+        "No share of senescent cells can be given (the reason stands above). Shown are the mean "
+        "axis scores of each compartment of each sample; without controls of the same compartment "
+        "they are comparable between samples and say nothing of senescence by themselves."
+    ),
+)
+def scores_of_cells(run: Run, options: Options) -> Iterator[Item | Part]:
+    """Scores of compartments in which no cell can be called, in the place of the burden."""
+    burden = run.get("burden")
+    if burden is not None and _counted(burden) is None and not _whole(burden):
+        yield from _scores_over_time(burden, "compartment of one sample", options)
+
+
+def _whole(burden: pd.DataFrame) -> bool:
+    return set(burden[k.COMPARTMENT].astype(str)) <= {k.BULK}
+
+
+def _scores_over_time(burden: pd.DataFrame, dot: str, options: Options) -> Iterator[Item | Part]:
+    """Axis scores of each sample."""
     axes = pl.axes_of(burden)
     if "index_mean" in burden and tidy.column(burden, "index_mean").notna().any():
         axes = ["index_mean", *axes]
@@ -123,56 +164,63 @@ def _scores_over_time(burden: pd.DataFrame, options: Options) -> Section:
         for a in axes
     ]
     if not long:
-        return Section(
-            "burden", "Scores over time", lead, (Gap("Scores over time", "No axis score."),)
-        )
+        yield Gap("Scores over time", "No axis score.")
+        return
     table = pd.concat(long, ignore_index=True)
     names = [a.removeprefix("z:") for a in axes]
-    drawn = figure(
+    yield Part(
         "scores_over_time",
-        lambda layout: pl.timecourse(
+        title="Axis scores per sample",
+        caption=f"One dot is one {dot}; grey: unirradiated controls.",
+        alt=f"Scores of {len(axes)} axes against time, one dot per sample.",
+        draw=lambda layout: pl.timecourse(
             table, measure="value", title="score (control SD)", compartments=names,
             control=options.control, phase_cuts=options.phase_cuts, layout=layout,
         ),
-        lambda: pl.timecourse_table(table, measure="value", control=options.control),
-        title="Axis scores per sample",
-        caption=(
-            f"One dot is one {'sample' if whole else 'compartment of one sample'}; grey: "
-            "unirradiated controls."
-        ),
-        alt_text=f"Scores of {len(axes)} axes against time, one dot per sample.",
-        folder=options.figures,
+        numbers=lambda: pl.timecourse_table(table, measure="value", control=options.control),
     )  # fmt: skip
-    return Section(
-        "burden",
-        "Scores over time",
-        lead,
-        (drawn, view(burden, "burden", title="Scores per sample")),
-    )
+    yield view(burden, "burden", title="Scores per sample")
 
 
-def states(run: Run, options: Options) -> Section:
+def describe_states(numbers: pd.DataFrame) -> str:
+    """Describe the shares of the states."""
+    rows = numbers[(numbers["state"] == "senescent") & ~numbers["control"]]
+    parts = [
+        f"{name} up to {tidy.percent(own['share'].max())}" for name, own in by_compartment(rows)
+    ]
+    said = f" Senescent: {'; '.join(parts)}." if parts else ""
+    return f"Stacked bars of cell states against time, one panel per compartment.{said}"
+
+
+@section(
+    "states",
+    "States over time",
+    lead=(
+        "Each cell is in one state. Senescent: arrest and further evidence over a cut that is set "
+        "on unirradiated cells; where a programme was learnt, the state that the burden counts. "
+        "Senescent candidate: the same evidence, but something that a claim needs is missing, such "
+        "as a known day. Acute damage response: arrest with a p53 response too early to be called "
+        "senescence."
+    ),
+)
+def states(run: Run, options: Options) -> Iterator[Item | Part]:
     """Which states the cells are in."""
-    lead = LEADS["states"]
-    item: Figure | Gap
     burden = run.get("burden")
     if burden is None:
-        item = Gap("States over time", run.why_not("burden"))
-    else:
-        item = figure(
-            "states_over_time",
-            lambda layout: pl.states(burden, control=options.control, layout=layout),
-            lambda: pl.states_table(burden, control=options.control),
-            title="States per compartment and time",
-            caption=(
-                "Each bar is the mean over the samples of a time, of all cells of the compartment; "
-                "senescent cells stand at the foot. "
-                f"{_dose_only(burden, options)} {seldom(run)}"
-            ),
-            alt_text=_alt.states,
-            folder=options.figures,
-        )
-    return Section("states", "States over time", lead, (item,))
+        yield Gap("States over time", run.why_not("burden"))
+        return
+    yield Part(
+        "states_over_time",
+        title="States per compartment and time",
+        caption=(
+            "Each bar is the mean over the samples of a time, of all cells of the compartment; "
+            "senescent cells stand at the foot. "
+            f"{_dose_only(burden, options)} {seldom(run)}"
+        ),
+        alt=describe_states,
+        draw=lambda layout: pl.states(burden, control=options.control, layout=layout),
+        numbers=lambda: pl.states_table(burden, control=options.control),
+    )
 
 
 _MAPS: Final = {
@@ -186,30 +234,48 @@ _MAPS: Final = {
 """What the cells of the map are coloured by, and what to say of it."""
 
 
-def cells(run: Run, options: Options) -> Section | None:
-    """Where cells lie that are alike; None where no map was asked for."""
+def describe_cells(numbers: pd.DataFrame) -> str:
+    """Describe a map of cells."""
+    lead = f"Map (UMAP) of {len(numbers):,} cells"
+    value = numbers["value"]
+    if pd.api.types.is_numeric_dtype(value):
+        low, middle, high = (tidy.number(value.quantile(q), 2) for q in (0.05, 0.5, 0.95))
+        return f"{lead}, coloured by a number: median {middle}, 90 % between {low} and {high}."
+    shares = value.map(theme.pretty).value_counts(normalize=True)
+    said = ", ".join(f"{name} {tidy.percent(share)}" for name, share in shares.items())
+    return f"{lead}, coloured by group: {said}."
+
+
+@section(
+    "cells",
+    "Map of cells",
+    lead=(
+        "Which cells are alike, and which of them are called senescent? Cells that express "
+        "similar genes lie close together; large distances and empty space mean nothing. No "
+        "batch was corrected, so that groups can also lie apart for technical reasons. It is a "
+        "picture to look at: no answer on this page is read off it."
+    ),
+)
+def cells(run: Run, _options: Options) -> Iterator[Part]:
+    """Where cells lie that are alike; nothing where no map was asked for."""
     table = run.get("embedding")
     if table is None:
-        return None
-    by = list(table.groupby("organism", sort=True, observed=True))
-    maps = [
-        _map(group, color, organism=str(organism) if len(by) > 1 else "", options=options)
-        for organism, group in by
-        for color in _MAPS
-    ]
-    return Section("cells", "Map of cells", LEADS["cells"], tuple(maps))
+        return
+    groups = list(table.groupby("organism", sort=True, observed=True))
+    for organism, group in groups:
+        for color in _MAPS:
+            yield _map(group, color, organism=str(organism) if len(groups) > 1 else "")
 
 
-def _map(cells: pd.DataFrame, color: str, *, organism: str, options: Options) -> Figure | Gap:
+def _map(cells: pd.DataFrame, color: str, *, organism: str) -> Part:
     """One picture of the map; the organism is named where there are several."""
-    return figure(
+    return Part(
         "_".join(filter(None, ["map", color, organism])),
-        lambda layout: pl.umap(cells, color=color, max_cells=len(cells), layout=layout),
-        lambda: pl.umap_table(cells, color=color, max_cells=len(cells)),
         title=", ".join(filter(None, [f"Cells by {theme.pretty(color).lower()}", organism])),
         caption=f"{len(cells):,} cells drawn at random. {_MAPS[color]}",
-        alt_text=_alt.cells,
-        folder=options.figures,
+        alt=describe_cells,
+        draw=lambda layout: pl.umap(cells, color=color, max_cells=len(cells), layout=layout),
+        numbers=lambda: pl.umap_table(cells, color=color, max_cells=len(cells)),
     )
 
 
@@ -221,7 +287,24 @@ def _dose_only(burden: pd.DataFrame, options: Options) -> str:
     return f"Irradiated: {main_arm(table, options.control).said} only, which most samples have."
 
 
-def _heat(run: Run, options: Options, *, only_sasp: bool) -> Figure | Gap:
+def describe_heat(numbers: pd.DataFrame) -> str:
+    """Describe a heat map of axes."""
+    n_axes = numbers["axis"].nunique()
+    lead = f"Heat map of {n_axes} axes against time, one panel per compartment."
+    held = numbers[numbers["holds"]]
+    if held.empty:
+        return f"{lead} No difference from control holds after Benjamini–Hochberg."
+    row = held.iloc[int(held["difference"].abs().to_numpy().argmax())]
+    axis = theme.pretty(str(row["axis"]).removeprefix("z:"))
+    n = numbers["difference"].count()
+    return (
+        f"{lead} {len(held)} of {n} differences hold; the largest: {axis} in "
+        f"{lower(theme.pretty(str(row[k.COMPARTMENT])))} at {row['time']}, "
+        f"{tidy.number(row['difference'], 2)}."
+    )
+
+
+def _heat(run: Run, options: Options, *, only_sasp: bool) -> Item | Part:
     name = "sasp_families" if only_sasp else "axes"
     title = "SASP families over time" if only_sasp else "Axes of evidence over time"
     burden = run.get("burden")
@@ -239,58 +322,80 @@ def _heat(run: Run, options: Options, *, only_sasp: bool) -> Figure | Gap:
         if trend is not None
         else "Difference of means, with the controls of the same time where there are two, else all"
     )
-    return figure(
+    return Part(
         name,
-        lambda layout: draw(burden, trend, layout=layout, **settings),
-        lambda: pl.heatmap_table(burden, trend, axes=axes, **settings),
         title=title,
         caption=(
             f"{how}, within a compartment; 1 is one standard deviation of its control cells. "
             f"{_dose_only(burden, options)}"
         ),
-        alt_text=_alt.heat,
-        folder=options.figures,
+        alt=describe_heat,
+        draw=lambda layout: draw(burden, trend, layout=layout, **settings),
+        numbers=lambda: pl.heatmap_table(burden, trend, axes=axes, **settings),
     )
 
 
-def sasp(run: Run, options: Options) -> Section:
+@section(
+    "sasp",
+    "SASP families",
+    lead=(
+        "Do the cells express more of what senescent cells secrete? By family, over all cells of a "
+        "compartment; expression is not secretion. SASP alone never makes a cell senescent: immune "
+        "cells and fibroblasts express much of it at rest, so each compartment is compared with "
+        "its own controls."
+    ),
+)
+def sasp(run: Run, options: Options) -> Iterator[Item | Part]:
     """SASP families over time."""
-    lead = LEADS["sasp"]
-    return Section("sasp", "SASP families", lead, (_heat(run, options, only_sasp=True),))
+    yield _heat(run, options, only_sasp=True)
 
 
-def axes(run: Run, options: Options) -> Section:
+@section(
+    "axes",
+    "Axes of evidence",
+    lead=(
+        "Each line of evidence on its own, over all cells of a compartment, against unirradiated "
+        "cells of the same compartment. No line alone is evidence of senescence."
+    ),
+)
+def axes(run: Run, options: Options) -> Iterator[Item | Part]:
     """Axes of evidence over time."""
-    lead = LEADS["axes"]
-    return Section("axes", "Axes of evidence", lead, (_heat(run, options, only_sasp=False),))
+    yield _heat(run, options, only_sasp=False)
 
 
-def _dose(run: Run, options: Options) -> list[Item]:
+def describe_doses(numbers: pd.DataFrame) -> str:
+    """Describe the dose response."""
+    parts = []
+    for name, rows in by_compartment(numbers):
+        means = rows.groupby(k.DOSE, observed=True)["value"].mean()
+        ends = [f"{tidy.percent(v)} at {d:g} Gy" for d, v in means.iloc[[0, -1]].items()]
+        parts.append(f"{name} {', '.join(ends)}")
+    return f"Senescent fraction against dose. {'; '.join(parts)}."
+
+
+def _dose(run: Run, options: Options) -> Iterator[Part]:
     """Dose-response, where three doses have a fraction; with fewer there is none to draw."""
     burden = run.get("burden")
     if burden is None:
-        return []
+        return
     try:
         pl.dose_table(burden, control=options.control)
     except InputError:
-        return []
-    return [
-        figure(
-            "dose_response",
-            lambda layout: pl.dose_response(
-                burden, run.get("trend"), control=options.control, layout=layout
-            ),
-            lambda: pl.dose_table(burden, control=options.control),
-            title="Senescent fraction against dose",
-            caption=(
-                "One dot is one sample; drawn are the times with two doses or more and the "
-                "controls that the test takes for them. Lines join means and are no fit; the slope "
-                "above each panel is over log(1 + Gy) of the physical dose."
-            ),
-            alt_text=_alt.dose,
-            folder=options.figures,
-        )
-    ]
+        return
+    yield Part(
+        "dose_response",
+        title="Senescent fraction against dose",
+        caption=(
+            "One dot is one sample; drawn are the times with two doses or more and the "
+            "controls that the test takes for them. Lines join means and are no fit; the slope "
+            "above each panel is over log(1 + Gy) of the physical dose."
+        ),
+        alt=describe_doses,
+        draw=lambda layout: pl.dose_response(
+            burden, run.get("trend"), control=options.control, layout=layout
+        ),
+        numbers=lambda: pl.dose_table(burden, control=options.control),
+    )
 
 
 _SCALES: Final = {
@@ -308,54 +413,56 @@ def _scale(trend: pd.DataFrame, measure: str) -> str:
     return _SCALES.get(str(units[0]), "") if len(units) else ""
 
 
-def contrasts(run: Run, options: Options) -> Section:
+def describe_forest(numbers: pd.DataFrame) -> str:
+    """Describe the contrasts."""
+    held = numbers[numbers["holds"]]
+    up, down = int((held["estimate"] > 0).sum()), int((held["estimate"] < 0).sum())
+    return (
+        "Forest plot of the contrasts with control, one panel per compartment. "
+        f"Of {len(numbers)} contrasts {up} hold above and {down} below control."
+    )
+
+
+@section(
+    "contrasts",
+    "Contrasts",
+    lead=(
+        "Irradiated against control at each time and dose, one value a sample. All numbers of a "
+        "row belong to one comparison: irradiated against control at the time named. q is p "
+        "corrected (Benjamini–Hochberg) for all tests of the same question; with one sample in a "
+        "group there is a difference and no test."
+    ),
+)
+def contrasts(run: Run, options: Options) -> Iterator[Item | Part]:
     """Every contrast with its interval."""
-    lead = LEADS["contrasts"]
     trend = run.get("trend")
     if trend is None:
-        return Section("contrasts", "Contrasts", lead, (Gap("Contrasts", run.why_not("trend")),))
+        yield Gap("Contrasts", run.why_not("trend"))
+        return
     measures = set(trend["measure"])
     measure = next(
         (m for m in ("fraction_senescent", "fraction", "index_mean") if m in measures), ""
     )
-    drawn = figure(
+    yield Part(
         "contrasts",
-        lambda layout: pl.forest(trend, measure=measure, alpha=options.alpha, layout=layout),
-        lambda: pl.forest_table(trend, measure=measure, alpha=options.alpha),
         title=f"Irradiated against control: {theme.pretty(measure)}",
         caption=(
             f"Right of the line: more than in controls. {_scale(trend, measure)}n counts animals "
             "or patients, never cells."
         ),
-        alt_text=_alt.forest,
-        folder=options.figures,
+        alt=describe_forest,
+        draw=lambda layout: pl.forest(trend, measure=measure, alpha=options.alpha, layout=layout),
+        numbers=lambda: pl.forest_table(trend, measure=measure, alpha=options.alpha),
     )
+    yield from _dose(run, options)
     first = trend.assign(_rank=(trend["measure"] != measure).astype(int))
     ordered = first.sort_values("_rank", kind="stable").drop(columns="_rank")
     columns = [
-        "question",
-        k.COMPARTMENT,
-        "measure",
-        "contrast",
-        "n_control",
-        "n_treated",
-        "estimate",
-        "ci_lo",
-    ]
-    columns += [
-        "ci_hi",
-        "unit",
-        "p",
-        "q",
-        "p_permutation",
-        "permutation_floor",
-        "status",
-        "reason",
-        "note",
-    ]
-    items: list[Item] = [drawn, *_dose(run, options)]
-    items.append(view(ordered, "trend", title="All contrasts", columns=columns))
-    items.append(table_of(run, "families", title="Families of tests: what was adjusted together"))
+        "question", k.COMPARTMENT, "measure", "contrast", "n_control", "n_treated", "estimate",
+        "ci_lo", "ci_hi", "unit", "p", "q", "p_permutation", "permutation_floor", "status",
+        "reason", "note",
+    ]  # fmt: skip
+    yield view(ordered, "trend", title="All contrasts", columns=columns)
+    yield table_of(run, "families", title="Families of tests: what was adjusted together")
     if run.get("readouts") is not None:
-        items.append(table_of(run, "readouts", title="Peak, persistence, decline"))
-    return Section("contrasts", "Contrasts", lead, tuple(items))
+        yield table_of(run, "readouts", title="Peak, persistence, decline")

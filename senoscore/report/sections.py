@@ -6,55 +6,51 @@ from typing import TYPE_CHECKING, Final
 
 from senoscore.plotting import theme
 from senoscore.report import biology, inputs, learnt, measured, questions, results
-from senoscore.report.parts import Options, Section
-from senoscore.report.tables import view
+from senoscore.report.parts import Chapter, section
+from senoscore.report.tables import TableView, view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
+    from types import ModuleType
 
     from senoscore.report.load import Run
+    from senoscore.report.parts import Options, Section
 
 
-__all__ = ["sections"]
+__all__ = ["chapters", "sections"]
 
-_BUILDERS: Final[tuple[Callable[[Run, Options], Section | None], ...]] = (
-    results.burden,
-    results.states,
-    results.cells,
-    learnt.programme,
-    results.sasp,
-    results.axes,
-    results.contrasts,
-    questions.arms,
-    questions.regions,
-    biology.window,
-    biology.crosstalk,
-    biology.plasma,
-    measured.blood,
-    measured.external,
-    measured.outcome,
-    inputs.design,
-    inputs.qc,
-    inputs.genes,
-    inputs.compartments,
-    inputs.calibration,
-    inputs.labels,
-    inputs.confounders,
-    inputs.gaps,
-)
+_FILES: Final = (results, learnt, questions, biology, measured, inputs)
+"""In reading order; a section stands where its file has it, or after the one that it names."""
+
+
+@section("further", "Further tables", lead="Other summaries of this run.", after="confounders")
+def _further(run: Run, _options: Options) -> Iterator[TableView]:
+    for name, table in run.further.items():
+        if not table.empty and name not in (*questions.TABLES, *learnt.TABLES):
+            yield view(table, f"summary_{name}", title=theme.pretty(name))
+
+
+def chapters() -> list[Chapter]:
+    """List every section that the files of this room define."""
+    found: list[Chapter] = []
+    for file in _FILES:
+        found += _defined_in(file)
+    return _in_order([*found, _further])
+
+
+def _defined_in(file: ModuleType) -> list[Chapter]:
+    return [thing for thing in vars(file).values() if isinstance(thing, Chapter)]
+
+
+def _in_order(found: list[Chapter]) -> list[Chapter]:
+    placed = [chapter for chapter in found if not chapter.after]
+    for chapter in (chapter for chapter in found if chapter.after):
+        at = max(n for n, other in enumerate(placed) if other.id == chapter.after)
+        placed.insert(at + 1, chapter)
+    return placed
 
 
 def sections(run: Run, options: Options) -> list[Section]:
     """Build every section; each says so where its table is missing, or has nothing to say."""
-    built = [section for build in _BUILDERS if (section := build(run, options)) is not None]
-    further = _further(run)
-    return [*built[:-1], further, built[-1]] if further.items else built
-
-
-def _further(run: Run) -> Section:
-    items = tuple(
-        view(t, f"summary_{n}", title=theme.pretty(n))
-        for n, t in run.further.items()
-        if not t.empty and n not in (*questions.TABLES, *learnt.TABLES)
-    )
-    return Section("further", "Further tables", "Other summaries of this run.", items)
+    built = (chapter.of(run, options) for chapter in chapters())
+    return [section for section in built if section is not None]

@@ -6,27 +6,32 @@ import base64
 import hashlib
 import re
 from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
 
 from senoscore.errors import InputError
 from senoscore.io.tables import read_tsv
-from senoscore.report import charts
+from senoscore.report import charts, results
 from senoscore.report.answers import answers
 from senoscore.report.headline import headline
 from senoscore.report.load import load
 from senoscore.report.page import render
-from senoscore.report.parts import Options
-from senoscore.report.sections import sections
+from senoscore.report.parts import Options, section
+from senoscore.report.sections import chapters, sections
 from senoscore.report.tables import clean, view
 from senoscore.report.words import design_messages, not_assessed, seldom
 from tests import fake_run
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
+
+    from senoscore.report.load import Run
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -177,6 +182,56 @@ def test_every_figure_has_alternative_text_numbers_and_files(drawn: Path, html: 
     assert html.count("Numbers of the figure") >= len(plots)
     ids = re.findall(r'\bid="([^"]+)"', html)
     assert len(ids) == len(set(ids))
+
+
+@section("doses", "Doses", lead="Which doses were given?", after="states")
+def doses(run: Run, _options: Options) -> Iterator[charts.Part]:
+    """A section that the package does not have."""
+    table = run.tables["burden"][["sample", "dose_gy"]].drop_duplicates()
+    yield charts.Part(
+        "doses",
+        title="Dose of every sample",
+        caption="A dot is a sample {of one animal}.",
+        alt=lambda numbers: f"Doses up to {numbers['dose_gy'].max():g} Gy.",
+        draw=lambda layout: alt.Chart(table).mark_point().encode(x="dose_gy:Q"),
+        numbers=lambda: table,
+    )
+
+
+def test_a_new_figure_is_a_part_and_nothing_else(
+    small: dict[str, pd.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "doses", doses, raising=False)  # as if the file defined it
+    ids = list(dict.fromkeys(chapter.id for chapter in chapters()))
+    assert ids[ids.index("states") + 1] == "doses"
+    figures = tmp_path / "figures"
+    html = render(small, tmp_path / "report.html", figures=figures).read_text(encoding="utf-8")
+    page = Page(html)
+    assert "doses" in [a["id"] for a in page.all("section")]
+    said = " ".join(page.text)
+    for words in ("Which doses were given?", "Dose of every sample", "A dot is a sample"):
+        assert words in said
+    assert "Doses up to 4 Gy." in {a.get("aria-label") for a in page.all("div")}
+    assert (figures / "doses.svg").stat().st_size > 0
+    assert (figures / "doses.png").stat().st_size > 0
+    numbers = read_tsv(figures / "doses.tsv")
+    assert numbers["sample"].tolist() == small["burden"]["sample"].unique().tolist()
+    # What `snakemake --report` says of it; that it takes every figure is a test of the demo.
+    rules = (Path(__file__).parents[2] / "workflow/rules/common.smk").read_text(encoding="utf-8")
+    source = re.search(r"^def about_figure.*?(?=^def )", rules, flags=re.DOTALL | re.MULTILINE)
+    scope: dict[str, object] = {"Path": Path, "read_tsv": read_tsv}
+    exec(source[0], scope)  # type: ignore[index]
+    shown = scope["about_figure"](SimpleNamespace(figure="doses"), SimpleNamespace(figures=figures))  # type: ignore[operator]
+    assert shown["title"] == "Dose of every sample"
+    assert shown["caption"] == "A dot is a sample (of one animal)."
+
+
+def test_every_section_has_a_lead_and_a_place_of_its_own() -> None:
+    found = chapters()
+    assert all(chapter.title and len(chapter.lead) > 20 for chapter in found)
+    # Three ways to say how much is senescent, of which a run has one.
+    assert [c.id for c in found if [x.id for x in found].count(c.id) > 1] == ["burden"] * 3
+    assert found[-1].id == "gaps"
 
 
 def test_download_holds_the_whole_table(drawn: Path, html: str) -> None:

@@ -15,7 +15,7 @@ from senoscore.io.canonical import stored_facts, write_canonical_stream, write_f
 from senoscore.io.tables import write_tsv
 from senoscore.plotting.arms import Arm
 from senoscore.plotting.heat import heatmap_table
-from senoscore.report import alt as _alt
+from senoscore.report import results
 from senoscore.report import tables as _tables
 from senoscore.report.answers import amount, answers, noncentrality
 from senoscore.report.headline import headline
@@ -212,8 +212,8 @@ def test_alternative_text_counts_no_acute_day() -> None:
             "status": ["acute", "ok"],
         }
     )
-    assert "Astrocyte highest at 14 d with 20.0 %" in _alt.burden(table)
-    assert "%" not in _alt.burden(table[:1])
+    assert "Astrocyte highest at 14 d with 20.0 %" in results.describe_burden(table)
+    assert "%" not in results.describe_burden(table[:1])
 
 
 def read(folder: Path, name: str, values: str, n_genes: int) -> None:

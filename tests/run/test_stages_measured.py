@@ -59,7 +59,7 @@ def test_the_stage_writes_what_the_page_says(folder: Path) -> None:
     row = table[table["measure"] == "fraction_senescent"].iloc[0]
     assert row["status"] == "tested"
     assert row["estimate"] > 1
-    shown = section(Run({"outcome": table}, {}), Options())
+    shown = section.of(Run({"outcome": table}, {}), Options())
     assert shown is not None
     assert isinstance(shown.items[0], Notes)
     assert "1 of 1 associations hold at q ≤ 0.05" in shown.items[0].lines[0]
@@ -67,7 +67,7 @@ def test_the_stage_writes_what_the_page_says(folder: Path) -> None:
 
 
 def test_a_run_without_outcomes_has_no_such_section() -> None:
-    assert section(Run({}, {}), Options()) is None
+    assert section.of(Run({}, {}), Options()) is None
 
 
 def test_tables_are_read_before_any_work(folder: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_study_of_blood_alone_needs_neither_matrix_nor_config(
     table = read_tsv(folder / "b.tsv")
     assert table["question"].tolist() == ["against_baseline"]
     assert table["q"].iloc[0] < 0.001
-    page = blood_section(Run({"blood": table}, {}), Options())
+    page = blood_section.of(Run({"blood": table}, {}), Options())
     assert page is not None
     assert isinstance(page.items[0], Notes)
     assert "Against the own baseline: 1 of 1 hold" in page.items[0].lines[0]
