@@ -9,12 +9,14 @@ from .embedding import embed as embed
 from .facts import gene_symbols as gene_symbols
 from .facts import organism_of as organism_of
 from .facts import values_of as values_of
+from .known import COMPARTMENTS as COMPARTMENTS
 from .markers import read_substates as read_substates
 from .markers import substate_shares as substate_shares
 from .qc import qc as qc
 from .qc import quality as quality
 
 __all__ = [
+    "COMPARTMENTS",
     "FEWEST_CELLS",
     "assign_compartments",
     "check_compartments",

@@ -12,6 +12,7 @@ import pandas as pd
 
 from senoscore import names as k
 from senoscore.cells.facts import gene_symbols, organism_of, values_of
+from senoscore.cells.known import COMPARTMENTS
 from senoscore.cells.markers import (
     GeneSets,
     Substates,
@@ -50,34 +51,9 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 ONTOLOGY: Final = {
-    "astrocyte": "CL:0000127",
-    "fibroblast": "CL:0000057",
-    "macrophage": "CL:0000235",
-    "tumour": "CL:0001064",
-    "endothelial": "CL:0000115",
-    "t_cell": "CL:0000084",
-    "nk_cell": "CL:0000623",
-    "b_cell": "CL:0000236",
-    "epithelial": "CL:0000066",
-    "oligodendrocyte": "CL:0000128",
-    "neuron": "CL:0000540",
+    name: known.cell_ontology_id for name, known in COMPARTMENTS.items() if known.cell_ontology_id
 }
-"""Cell Ontology id of each compartment."""
-
-_SYNONYMS: Final = {
-    "astrocyte": "astro astrocytic astroglia",
-    "fibroblast": "fb fibro caf mycaf icaf stromal mesenchymal pericyte-fibroblast",
-    "macrophage": "mac mg microglia microglial tam bmdm mdm monocyte mono myeloid",
-    "tumour": "tumor malignant cancer neoplastic glioma gbm",
-    "endothelial": "ec endo endothelium vascular",
-    "t_cell": "t tcell cd4 cd8 cd4t cd8t treg lymphocyte-t",
-    "nk_cell": "nk nkcell natural-killer",
-    "b_cell": "b bcell plasma plasmacell",
-    "epithelial": "epi epithelium keratinocyte pneumocyte",
-    "oligodendrocyte": "oligo odc mol opc oligodendroglia",
-    "neuron": "neuronal excitatory inhibitory",
-    k.UNASSIGNED: "unknown na nan none unassigned other doublet",
-}
+"""Cell Ontology id of each compartment that cells can have."""
 
 
 def from_labels(labels: pd.Series, mapping: Mapping[str, str]) -> NDArray[np.object_]:
@@ -130,8 +106,8 @@ def _guess(label: str) -> str | None:
         return k.UNASSIGNED
     forms = {folded, folded.removesuffix("s"), folded.replace("_cells", "").replace("_cell", "")}
     forms |= {form.replace("_", "").replace("-", "") for form in forms}
-    for name, words in _SYNONYMS.items():
-        if forms & {name, name.replace("_", ""), *words.split()}:
+    for name in (*ONTOLOGY, k.UNASSIGNED):
+        if forms & {name, name.replace("_", ""), *COMPARTMENTS[name].synonyms}:
             return name
     return None
 

@@ -1,3 +1,4 @@
+from .formats import FORMATS as FORMATS
 from .formats import detect_format as detect_format
 from .formats import find_format as find_format
 from .formats import look_source as look_source
@@ -18,6 +19,7 @@ from .values import decide_values as decide_values
 from .values import scan_values as scan_values
 
 __all__ = [
+    "FORMATS",
     "KINDS",
     "LOG_MAX",
     "MAX_BYTES",

@@ -58,11 +58,8 @@ def detect_format(path: str | Path) -> str:
         if reader.detect(where):
             return reader.name
     msg = f"{where} is of no known format"
-    raise InputError(
-        msg,
-        fix="give .h5ad, .h5mu, .zarr, .h5, a folder with matrix.mtx, or .csv/.tsv/.txt (.gz), "
-        "or say `format`",
-    )
+    known = ", ".join(reader.given for reader in READERS)
+    raise InputError(msg, fix=f"give {known}, or say `format`")
 
 
 def find_format(path: str | Path, *, format: str = "auto") -> Format:  # noqa: A002  the sheet's column

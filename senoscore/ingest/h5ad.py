@@ -605,7 +605,7 @@ def anndata_format(
     Parameters
     ----------
     name
-        As in the datasets sheet.
+        As in the datasets sheet; paths of it end so, too.
     container
         Describes what lies at a path.
     detect, **more
@@ -613,6 +613,7 @@ def anndata_format(
     """
     return Format(
         name=name,
+        given=f".{name}",
         detect=detect,
         open=lambda path, asked: read_anndata(container(path), asked),
         look=lambda path, asked: look_anndata(container(path), asked),

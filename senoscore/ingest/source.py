@@ -132,6 +132,8 @@ class Format:
     ----------
     name
         As in the column ``format`` of the datasets sheet.
+    given
+        What a path of this format looks like, for messages.
     detect
         Whether a path is of this format, from its name, and where that says nothing, its content.
     open, look
@@ -153,6 +155,7 @@ class Format:
     """
 
     name: str
+    given: str
     detect: Callable[[Path], bool]
     open: Callable[[Path, Asked], Source]
     look: Callable[[Path, Asked], Names]

@@ -512,6 +512,7 @@ def _source(
 
 TABLE: Final = Format(
     name="table",
+    given=".csv/.tsv/.txt (.gz)",
     detect=lambda path: plain_name(path).endswith((".csv", ".tsv", ".txt", ".tab")),
     open=lambda path, asked: read_table(
         path, orientation=asked.orientation, max_bytes=asked.max_bytes

@@ -465,6 +465,7 @@ def count_10x_h5(path: Path) -> int:
 
 TENX_MTX: Final = Format(
     name="10x_mtx",
+    given="a folder with matrix.mtx",
     detect=lambda path: path.is_dir() or plain_name(path).endswith(".mtx"),
     open=lambda path, asked: read_10x_mtx(path, max_bytes=asked.max_bytes),
     look=lambda path, asked: look_10x_mtx(path, max_bytes=asked.max_bytes),
@@ -477,6 +478,7 @@ TENX_MTX: Final = Format(
 
 TENX_H5: Final = Format(
     name="10x_h5",
+    given=".h5",
     detect=lambda path: plain_name(path).endswith((".h5", ".hdf5")),
     open=lambda path, asked: read_10x_h5(path, max_bytes=asked.max_bytes),
     look=lambda path, asked: look_10x_h5(path, max_bytes=asked.max_bytes),

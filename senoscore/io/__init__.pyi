@@ -36,6 +36,7 @@ from .resources import column_meanings as column_meanings
 from .resources import odd_path as odd_path
 from .resources import resource as resource
 from .resources import schema as schema
+from .resources import schema_file as schema_file
 from .resources import workflow_file as workflow_file
 from .tables import EXACT_FLOATS as EXACT_FLOATS
 from .tables import flags as flags
@@ -95,6 +96,7 @@ __all__ = [
     "remake",
     "resource",
     "schema",
+    "schema_file",
     "stored_facts",
     "track",
     "workflow_file",

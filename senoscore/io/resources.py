@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import yaml
 
-__all__ = ["column_meanings", "odd_path", "resource", "schema", "workflow_file"]
+__all__ = ["column_meanings", "odd_path", "resource", "schema", "schema_file", "workflow_file"]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -78,11 +78,22 @@ def schema(name: str) -> dict[str, Any]:
     FileNotFoundError
         The installation is broken.
     """
+    loaded: dict[str, Any] = yaml.safe_load(schema_file(name).read_text(encoding="utf-8"))
+    return loaded
+
+
+def schema_file(name: str) -> Path:
+    """Path of a shipped schema.
+
+    Raises
+    ------
+    FileNotFoundError
+        The installation is broken.
+    """
     file = f"{name}.schema.yaml"
     for folder in (_PACKAGE / "schemas", _PACKAGE.parent / "workflow" / "schemas"):
         if (folder / file).is_file():
-            loaded: dict[str, Any] = yaml.safe_load((folder / file).read_text(encoding="utf-8"))
-            return loaded
+            return folder / file
     msg = f"schema {file} is not part of this installation"
     raise FileNotFoundError(msg)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from senoscore.cells import COMPARTMENTS
 from senoscore.names import STATE_COLOURS
 
 if TYPE_CHECKING:
@@ -38,19 +39,7 @@ PHASE_CUTS: Final = (3.0, 28.0)
 # that one fixed colour per compartment serves both. The first four are the ones compared
 # most and are told apart under the three common forms of colour blindness.
 COMPARTMENT_COLOURS: Final[dict[str, str]] = {
-    "astrocyte": "#0072b2",
-    "fibroblast": "#d55e00",
-    "macrophage": "#008f68",
-    "tumour": "#b8569a",
-    "endothelial": "#3b8fc4",
-    "t_cell": "#a87a00",
-    "nk_cell": "#7f8500",
-    "b_cell": "#a3485f",
-    "epithelial": "#2a9187",
-    "oligodendrocyte": "#6f74c9",
-    "neuron": "#8d63b8",
-    "bulk": "#5a6fb0",
-    "unassigned": "#7d8590",
+    name: known.colour for name, known in COMPARTMENTS.items()
 }
 INK: Final = "#1f2933"
 INK_SOFT: Final = "#52606d"

@@ -52,7 +52,7 @@ def counted(engine: str) -> str:
 )
 def programme(run: Run, _options: Options) -> Iterator[Item]:
     """Which engine calls what, and the programme of each compartment; nothing where none is."""
-    engines, genes, shares = (_table(run, n) for n in ("engines", "programme", "prevalence"))
+    engines, genes, shares = (run.get(n) for n in ("engines", "programme", "prevalence"))
     if engines is None:
         return
     yield Notes(tuple(_said(engines)))
@@ -63,13 +63,6 @@ def programme(run: Run, _options: Options) -> Iterator[Item]:
     if shares is not None:
         title = "Estimated share of senescent cells, without naming cells"
         yield view(shares, "prevalence", title=title)
-
-
-def _table(run: Run, name: str) -> pd.DataFrame | None:
-    """A table of a run folder, or one given by name; None where there is none or it is empty."""
-    table = run.further.get(name)
-    table = run.get(name) if table is None else table
-    return None if table is None or table.empty else table
 
 
 def _said(engines: pd.DataFrame) -> list[str]:

@@ -114,8 +114,10 @@ class Run:
 
     def get(self, name: str) -> pd.DataFrame | None:
         """Return a table, or None where the run has none or only its header."""
-        table = self.tables.get(name)
-        return None if table is None or table.empty else table
+        for tables in (self.tables, self.further):
+            if name in tables and not tables[name].empty:
+                return tables[name]
+        return None
 
     def why_not(self, name: str) -> str:
         """Say why a table is not there, as a sentence."""

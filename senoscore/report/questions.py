@@ -39,12 +39,6 @@ _WORDS: Final = [
 ]  # fmt: skip
 
 
-def _table(run: Run, name: str) -> pd.DataFrame | None:
-    """A table of a run folder, or one given by name; None where there is none or it is empty."""
-    table = run.further.get(name)
-    return run.get(name) if table is None or table.empty else table
-
-
 @section(
     "arms",
     "Arms and drugs",
@@ -57,7 +51,7 @@ def _table(run: Run, name: str) -> pd.DataFrame | None:
 )
 def arms(run: Run, options: Options) -> Iterator[Item | Part]:
     """Drugs in words, tumour and normal tissue side by side, and every contrast."""
-    sides, words, table = (_table(run, name) for name in ("efficacy_sides", "efficacy", "arms"))
+    sides, words, table = (run.get(name) for name in ("efficacy_sides", "efficacy", "arms"))
     if words is not None:
         yield Notes((*drug_sentences(run), *_said(words)))
     if sides is not None:
@@ -80,7 +74,7 @@ def arms(run: Run, options: Options) -> Iterator[Item | Part]:
 )
 def regions(run: Run, options: Options) -> Iterator[Item | Part]:
     """Pairs of regions, against treatment, and dose within subjects."""
-    table = _table(run, "regions")
+    table = run.get("regions")
     if table is None:
         return
     yield Notes(_held(table, options))
@@ -94,7 +88,7 @@ def drug_sentences(run: Run) -> list[str]:
     Compartments of which the word is the same stand together, those with an effect first.
     Compartments that the design answers nothing about are left to the table.
     """
-    words = _table(run, "efficacy")
+    words = run.get("efficacy")
     if words is None:
         return []
     asked = words[words["word"].astype(str) != _NOTHING]

@@ -2,8 +2,9 @@
 
 ``python -m senoscore.run.settings`` writes the JSON schema that a run is checked against
 (``workflow/schemas/config.schema.yaml``) and the rows of the tables in ``config/README.md`` out of
-the models here; a test fails where that was forgotten. A run itself reads the schema only, so that
-pydantic is not loaded where nothing but a check is wanted.
+the models here, and the formats of the datasets sheet out of the list of readers; a test fails
+where that was forgotten. A run itself reads the schema only, so that pydantic is not loaded where
+nothing but a check is wanted.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from typing import Annotated, Any, Final, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from senoscore.io import atomic_path
+from senoscore.ingest import FORMATS
+from senoscore.io import atomic_path, schema, schema_file
 
-__all__ = ["Config", "config_schema", "readme_with_keys", "write"]
+__all__ = ["Config", "config_schema", "datasets_schema", "readme_with_keys", "write"]
 
 PathText = Annotated[str, Field(json_schema_extra={"format": "path"})]
 """A path, as text: Snakemake sees it too."""
@@ -682,7 +684,7 @@ def _plain(node: Any, models: dict[str, Any]) -> Any:
 
 
 def readme_with_keys(text: str) -> str:
-    """Write the rows of config/README.md anew, where it has a row for a key.
+    """Write the rows of config/README.md anew, where it has a row for a key or a column.
 
     Parameters
     ----------
@@ -694,10 +696,20 @@ def readme_with_keys(text: str) -> str:
     KeyError
         A row is of a key that there is not, or a key has no row.
     """
-    rows = dict(_rows(config_schema()))
-    start = text.index("## config.yaml")
-    end = text.find("\n## ", start + 1)
-    page, found = text[start:end], []
+    tables = {
+        "config.yaml": config_schema(),
+        "datasets.tsv": yaml.safe_load(datasets_schema()),
+        "samples.tsv": schema("samples"),
+    }
+    parts = text.split("\n## ")
+    for heading, rules in tables.items():
+        (at,) = (n for n, part in enumerate(parts) if part.startswith(heading))
+        parts[at] = _with_rows(parts[at], dict(_rows(rules)))
+    return "\n## ".join(parts)
+
+
+def _with_rows(page: str, rows: dict[str, str]) -> str:
+    found = []
 
     def renewed(match: re.Match[str]) -> str:
         found.append(match[1])
@@ -708,7 +720,7 @@ def readme_with_keys(text: str) -> str:
     if missing:
         msg = f"no row for {', '.join(missing)}"
         raise KeyError(msg)
-    return text[:start] + page + text[end:]
+    return page
 
 
 def _rows(rules: dict[str, Any], above: str = "") -> list[tuple[str, str]]:
@@ -717,7 +729,7 @@ def _rows(rules: dict[str, Any], above: str = "") -> list[tuple[str, str]]:
         if "properties" in rule:
             out += _rows(rule, f"{key}.")
             continue
-        default, choices = rule["default"], rule.get("enum")
+        default, choices = rule.get("default"), [c for c in rule.get("enum", ()) if c]
         shown = ", ".join(map(str, default)) if isinstance(default, list) else str(default or "")
         if isinstance(default, bool | int | float):
             shown = str(default).lower()
@@ -727,20 +739,28 @@ def _rows(rules: dict[str, Any], above: str = "") -> list[tuple[str, str]]:
     return out
 
 
+def datasets_schema() -> str:
+    """Write the schema of the datasets sheet anew, with the formats that there are readers for."""
+    text = schema_file("datasets").read_text(encoding="utf-8")
+    formats = f"enum: [{', '.join(FORMATS)}]"
+    return re.sub(r"(?<=^  format: \{ )enum: \[.*?\]", formats, text, flags=re.M)
+
+
 def schema_text() -> str:
     """Write the schema as YAML, as it is shipped."""
     return _HEAD + yaml.safe_dump(config_schema(), sort_keys=False, allow_unicode=True, width=100)
 
 
 def write(root: Path) -> None:
-    """Write the schema and the rows of the README of a checkout."""
-    schema = root / "workflow" / "schemas" / "config.schema.yaml"
-    with atomic_path(schema) as part:
-        part.write_text(schema_text(), encoding="utf-8")
-    readme = root / "config" / "README.md"
-    text = readme_with_keys(readme.read_text(encoding="utf-8"))
-    with atomic_path(readme) as part:
-        part.write_text(text, encoding="utf-8")
+    """Write the schemas and the rows of the README of a checkout."""
+    schemas, readme = root / "workflow" / "schemas", root / "config" / "README.md"
+    for path, text in {
+        schemas / "config.schema.yaml": schema_text(),
+        schemas / "datasets.schema.yaml": datasets_schema(),
+        readme: readme_with_keys(readme.read_text(encoding="utf-8")),
+    }.items():
+        with atomic_path(path) as part:
+            part.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

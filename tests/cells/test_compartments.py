@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import anndata as ad
@@ -13,7 +16,7 @@ import yaml
 from scipy import sparse
 
 from senoscore import simulate
-from senoscore.cells import assign_compartments
+from senoscore.cells import COMPARTMENTS, assign_compartments
 from senoscore.cells.markers import read_substates, substate_shares
 from senoscore.errors import ConfigError, InputError
 from senoscore.simulation.tissue import design
@@ -262,6 +265,53 @@ def test_unknown_labels_and_compartments_are_named() -> None:
         assign_compartments(labelled(["x"]), column="type", mapping={"x": "glia"})
     with pytest.raises(InputError, match="no column 'celltype'"):
         assign_compartments(labelled(["x"]), column="celltype")
+
+
+NEW = """
+import sys
+from pathlib import Path
+from senoscore.io import resources
+resources._PACKAGE = Path(sys.argv[1]) / "senoscore"  # as if the package were installed there
+import numpy as np, pandas as pd
+import senoscore as sen
+from senoscore.plotting import COMPARTMENT_COLOURS
+import anndata as ad
+markers = pd.read_csv(resources.resource("compartments", "markers.tsv"), sep="\t")
+of = markers.groupby("compartment")["gene"].agg(list)
+genes = [gene for found in of for gene in found]
+X = np.zeros((2, len(genes)), dtype=np.float32)
+X[0, [genes.index(gene) for gene in of["pericyte"]]] = 9
+X[1, [genes.index(gene) for gene in of["neuron"]]] = 9
+adata = ad.AnnData(X, obs={"label": ["Mural cells", "neurons"]}, var=pd.DataFrame(index=genes))
+for column in (None, "label"):
+    sen.compartments(adata, column=column)
+    assert adata.obs["compartment"].tolist() == ["pericyte", "neuron"], adata.obs
+    assert adata.obs["cell_ontology_id"].tolist() == ["CL:0000669", "CL:0000540"]
+assert COMPARTMENT_COLOURS["pericyte"] == "#123456"
+"""
+
+
+def test_a_new_compartment_is_its_markers_and_one_row(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "resources", tmp_path / "resources")
+    folder = tmp_path / "resources" / "compartments"
+    with (folder / "compartments.tsv").open("a", encoding="utf-8") as file:
+        file.write("pericyte\tCL:0000669\t#123456\tmural\n")
+    with (folder / "markers.tsv").open("a", encoding="utf-8") as file:
+        for gene in ("RGS5", "KCNJ8", "NOTCH3", "HIGD1B", "NDUFA4L2"):
+            file.write(f"pericyte\t{gene}\tCL:0000669\tpericyte\t\tmade up\n")
+    subprocess.run([sys.executable, "-c", NEW, str(tmp_path)], check=True, cwd=ROOT)
+
+
+def test_markers_are_of_compartments_that_there_are() -> None:
+    markers = pd.read_csv(ROOT / "resources" / "compartments" / "markers.tsv", sep="\t")
+    cells = {name for name, known in COMPARTMENTS.items() if known.cell_ontology_id}
+    assert set(markers["compartment"]) == cells
+    assert set(COMPARTMENTS) - cells == {"bulk", "unassigned"}
+    assert all(re.fullmatch(r"CL:\d{7}", COMPARTMENTS[name].cell_ontology_id) for name in cells)
+    words = [word for known in COMPARTMENTS.values() for word in (known.name, *known.synonyms)]
+    assert len(words) == len(set(words)) + 1  # unassigned is a label of its own
+    colours = [known.colour for known in COMPARTMENTS.values()]
+    assert len(set(colours)) == len(colours)
 
 
 def test_no_markers_is_an_error() -> None:

@@ -11,11 +11,13 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 import zarr
 from scipy import sparse
 
 import senoscore as sen
 from senoscore.errors import InputError
+from senoscore.ingest import formats
 from senoscore.ingest.formats import (
     FORMATS,
     READERS,
@@ -25,9 +27,13 @@ from senoscore.ingest.formats import (
     open_source,
     source_files,
 )
+from senoscore.ingest.ingest import ingest
+from senoscore.ingest.source import Asked, Format, Source, in_memory
 from senoscore.io import schema
+from senoscore.run import settings
 from senoscore.run.prepare import init
 from senoscore.scoring.pieces import count_cells
+from senoscore.study import read_datasets
 from tests.bad_inputs.study import CELLS, GENES, anndata, counts
 from tests.ingest.stores import write_h5mu, write_zarr
 
@@ -50,6 +56,43 @@ def _same(source, other) -> None:
 def test_the_sheet_allows_what_there_are_readers_for() -> None:
     assert tuple(schema("datasets")["properties"]["format"]["enum"]) == FORMATS
     assert len({reader.name for reader in READERS}) == len(READERS)
+
+
+def _open_saved(path: Path, _asked: Asked) -> Source:
+    with np.load(path) as saved:
+        X, cells, genes = saved["X"], saved["cells"].tolist(), saved["genes"].tolist()
+    blocks = in_memory(sparse.csr_matrix(X))
+    return Source(path=path, format="saved", cells=cells, genes=genes, files=(path,), blocks=blocks)
+
+
+SAVED = Format(
+    name="saved", given=".saved.npz", detect=lambda path: path.name.endswith(".saved.npz"),
+    open=_open_saved, look=_open_saved,
+)  # fmt: skip
+
+
+def test_a_new_format_is_one_object_in_one_list(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(formats, "READERS", (*READERS, SAVED))
+    X = counts().astype(np.float32)
+    path = tmp_path / "new.saved.npz"
+    np.savez(path, X=X, cells=np.array(CELLS), genes=np.array(GENES))
+    assert sen.read(path, organism="human").shape == X.shape
+    with pytest.raises(InputError, match=r"no known format") as error:
+        detect_format(ROOT / "LICENSE")
+    assert ".saved.npz" in str(error.value.fix)
+    (tmp_path / "datasets.tsv").write_text(
+        f"dataset\tpath\torganism\tsample\na\t{path}\thuman\ts1\n"
+    )
+    row = read_datasets(tmp_path / "datasets.tsv").iloc[0].to_dict()
+    out = tmp_path / "a.h5ad"
+    ingest(row, samples=None, out=out, genes_out=tmp_path / "genes.tsv")
+    assert sen.read(out).X.sum() == X.sum()
+    # What the sheet may name is written out of the list of readers.
+    monkeypatch.setattr(settings, "FORMATS", (*FORMATS, "saved"))
+    said = yaml.safe_load(settings.datasets_schema())["properties"]["format"]["enum"]
+    assert said == [*FORMATS, "saved"]
+    readme = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
+    assert "table; saved. |" in settings.readme_with_keys(readme)
 
 
 @pytest.mark.parametrize("layout", ["csr", "csc", "dense", "layer", "raw"])
