@@ -2,10 +2,12 @@ from . import errors as errors
 from . import io as io
 from . import plotting as pl
 from .biology import crosstalk as crosstalk
+from .biology import crosstalk_values as crosstalk_values
 from .biology import escape as escape
 from .biology import group_means as group_means
 from .biology import plasma as plasma
 from .biology import read_plasma as read_plasma
+from .biology import target_values as target_values
 from .biology import targets as targets
 from .biology import window as window
 from .calling import Calibration as Calibration
@@ -70,6 +72,7 @@ __all__ = [
     "compartments",
     "confounders",
     "crosstalk",
+    "crosstalk_values",
     "differential",
     "efficacy",
     "enrichment",
@@ -106,6 +109,7 @@ __all__ = [
     "simulate",
     "spread_of",
     "substate_shares",
+    "target_values",
     "targets",
     "tissue_burden",
     "trend",

@@ -848,6 +848,9 @@ def window(
     phases: Annotated[Path | None, typer.Option(help="Table of phases to write.")] = None,
     contrasts: Annotated[Path | None, typer.Option(help="Table of contrasts to write.")] = None,
     targets: Annotated[Path | None, typer.Option(help="Table of targets to write.")] = None,
+    target_values: Annotated[
+        Path | None, typer.Option(help="Table of targets of each sample to write.")
+    ] = None,
     escape: Annotated[Path | None, typer.Option(help="Table of escape to write.")] = None,
     plasma: Annotated[Path | None, typer.Option(help="Table of plasma to write.")] = None,
     results: Results = _RESULTS,
@@ -870,8 +873,9 @@ def window(
         burden=burden or table("burden"), trend=trend or table("trend"),
         out=output or table("window"), phases_out=phases or table("window_phases"),
         contrasts_out=contrasts or table("window_contrasts"),
-        targets_out=targets or table("targets"), escape_out=escape or table("escape"),
-        plasma_out=plasma or table("plasma"),
+        targets_out=targets or table("targets"),
+        target_values_out=target_values or table("target_values"),
+        escape_out=escape or table("escape"), plasma_out=plasma or table("plasma"),
     )  # fmt: skip
 
 
@@ -889,6 +893,9 @@ def crosstalk(
     signatures: SignaturesFile = None,
     burden: BurdenFile = None,
     output: Output = None,
+    values: Annotated[
+        Path | None, typer.Option(help="Table of scores of each sample to write.")
+    ] = None,
     results: Results = _RESULTS,
 ) -> None:
     """SASP ligands of senescent cells against receptors of other compartments."""
@@ -900,6 +907,7 @@ def crosstalk(
         files, _settings(settings, config), panel=panel,
         signatures=signatures or layout.signatures, burden=burden or layout.summary("burden"),
         out=output or layout.summary("crosstalk"),
+        values_out=values or layout.summary("crosstalk_values"),
     )  # fmt: skip
 
 
@@ -1038,6 +1046,10 @@ def arms(
     pseudobulk: Annotated[
         Path | None, typer.Option(help="Scores of pseudobulk profiles, compared too.")
     ] = None,
+    values: Annotated[
+        list[Path] | None,
+        typer.Option(help="Further values of samples, compared too: targets, crosstalk."),
+    ] = None,
     output: Output = None,
     efficacy: Annotated[Path | None, typer.Option(help="Table of words to write.")] = None,
     sides: Annotated[
@@ -1053,6 +1065,7 @@ def arms(
         _settings(settings, config), burden=burden or table("burden"),
         out=output or table("arms"), efficacy_out=efficacy or table("efficacy"),
         sides_out=sides or table("efficacy_sides"), pseudobulk=pseudobulk,
+        values=values or [],
     )  # fmt: skip
 
 

@@ -82,6 +82,36 @@ def pseudobulk(seed: int = 3) -> pd.DataFrame:
     )  # fmt: skip
 
 
+def target_values(seed: int = 4) -> pd.DataFrame:
+    """PLAUR of the tumour cells of each sample: higher where more of them are senescent."""
+    rng = np.random.default_rng(seed)
+    table = burden().query("compartment == 'tumour'")
+    return table[["sample", "compartment"]].assign(
+        measure="target:PLAUR", target="surface_upar", kind="surface", n_genes=1, n_found=1,
+        n_cells=200, value=table["n_positive"] / 100 + rng.normal(0, 0.05, len(table)),
+        detected=0.5,
+    )  # fmt: skip
+
+
+def crosstalk_values(seed: int = 5) -> pd.DataFrame:
+    """Tumour cells to astrocytes: a direction and its one pair, no drug changes it."""
+    rng = np.random.default_rng(seed)
+    table = burden().query("compartment == 'tumour'")[["sample", "compartment"]]
+    about = {"receiver": "astrocyte", "known": "", "n_pairs": 1}
+    value = rng.normal(1, 0.1, len(table))
+    pair = {"ligand": "IL6", "receptor": "IL6R+IL6ST"}
+    return pd.concat(
+        [
+            table.assign(
+                measure="crosstalk:astrocyte", ligand="", receptor="", value=value, **about
+            ),
+            table.assign(
+                measure="crosstalk_pair:astrocyte:IL6-IL6R+IL6ST", value=value, **pair, **about
+            ),
+        ]
+    )
+
+
 def plasma(seed: int = 2) -> pd.DataFrame:
     """Two factors before irradiation and on the day of the tissue; one mostly below its limit."""
     rng = np.random.default_rng(seed)
@@ -142,6 +172,8 @@ def write_study(folder: Path) -> Path:
     summary.mkdir(parents=True)
     write_tsv(burden(), summary / "burden.tsv")
     write_tsv(pseudobulk(), summary / "pseudobulk_scores.tsv")
+    write_tsv(target_values(), summary / "target_values.tsv")
+    write_tsv(crosstalk_values(), summary / "crosstalk_values.tsv")
     for name, table in (
         ("samples", samples()), ("plasma", plasma()), ("outcome", outcome()),
         ("external", external()),

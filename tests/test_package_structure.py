@@ -236,7 +236,9 @@ OF_FILES = {
 has apart. A map of cells is scanpy's there, and ``sen.pl.umap`` draws it."""
 BESIDE = {
     "efficacy": "arms", "side_by_side": "arms",
-    "escape": "window", "explain": "call", "plasma": "window", "targets": "window",
+    "escape": "window", "explain": "call",
+    "target_values": "window", "crosstalk_values": "crosstalk",
+    "plasma": "window", "targets": "window",
     "group_means": "crosstalk", "read_plasma": "window", "phases": "window", "genes": "signatures",
     "differential": "pseudobulk", "enrichment": "pseudobulk", "pseudobulk_scores": "pseudobulk",
     "read_external": "external", "read_outcome": "outcome",

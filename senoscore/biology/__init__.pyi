@@ -1,5 +1,6 @@
 from .contrasts import column_of as column_of
 from .crosstalk import crosstalk as crosstalk
+from .crosstalk import crosstalk_values as crosstalk_values
 from .crosstalk import curated_pairs as curated_pairs
 from .crosstalk import genes_of as genes_of
 from .group_means import BY as BY
@@ -13,6 +14,7 @@ from .rules import load_rules as load_rules
 from .targets import LIMIT as LIMIT
 from .targets import escape as escape
 from .targets import target_genes as target_genes
+from .targets import target_values as target_values
 from .targets import targets as targets
 from .window import window as window
 
@@ -23,6 +25,7 @@ __all__ = [
     "PLASMA_COLUMNS",
     "column_of",
     "crosstalk",
+    "crosstalk_values",
     "curated_pairs",
     "escape",
     "genes_of",
@@ -32,6 +35,7 @@ __all__ = [
     "plasma",
     "read_plasma",
     "target_genes",
+    "target_values",
     "targets",
     "window",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -21,8 +21,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from senoscore.study import Stratum
 
-__all__ = ["COLUMNS", "RESOURCES", "crosstalk", "curated_pairs", "genes_of", "known_directions"]
+
+__all__ = [
+    "COLUMNS",
+    "RESOURCES",
+    "VALUE_COLUMNS",
+    "crosstalk",
+    "crosstalk_values",
+    "curated_pairs",
+    "genes_of",
+    "known_directions",
+]
 
 RESOURCES: Final = ("curated", "consensus")
 _CONSENSUS: Final = (
@@ -97,6 +108,10 @@ COLUMNS: Final = (
     "receptor_mean", "ligand_detected", "receptor_detected", "n_control", "n_treated", "estimate",
     "ci_lo", "ci_hi", "df", "statistic", "p", "q", "family", "method", "status", "reason",
     "circular", "source",
+)  # fmt: skip
+VALUE_COLUMNS: Final = (
+    k.SAMPLE, k.COMPARTMENT, "measure", "receiver", "known", "ligand", "receptor", "n_pairs",
+    "value",
 )  # fmt: skip
 _NUMBERS: Final = (
     "estimate", "ci_lo", "ci_hi", "df", "statistic", "p", "ligand_senescent", "ligand_other",
@@ -202,24 +217,17 @@ def crosstalk(
     (Cabello-Aguilar 2020, NAR 48:e55) without its regularisation; lowest chain: CellPhoneDB
     (Efremova 2020, Nat Protoc 15:1484).
     """
-    needed = [k.SAMPLE, k.COMPARTMENT, "kind", "n_cells", "gene", "mean", "detected"]
-    missing = [c for c in needed if c not in expression]
-    if missing:
-        msg = f"the expression table has no column {missing[0]!r}"
-        raise InputError(msg, fix="make it with senoscore.group_means")
+    _check_expression(expression)
     options = _Options(control, min_days_stable, scheme, cuts_days, min_cells, min_detected, alpha)
     wanted = curated_pairs() if pairs is None else pairs
     expected = known_directions() if directions is None else directions
-    what = {(r.sender, r.receiver): r.what for r in expected.itertuples()}
-    cube = _Cube(with_all(plain(expression)), samples, control)
+    cube = _Cube(with_all(plain(expression)), samples)
+    parts = strata(cube.samples, control=control)
     rows: list[dict[str, Any]] = []
-    names = [c for c in cube.compartments if c != k.UNASSIGNED]
-    asked = list(what) + [
-        (a, b) for a in names for b in names if a != b and (a, b) not in what and not only_known
-    ]
-    for sender, receiver in asked:
-        head = {"sender": sender, "receiver": receiver, "known": what.get((sender, receiver), "")}
-        found = list(_direction(cube, sender, receiver, wanted, options))
+    what = _directions(cube, expected, only_known=only_known)
+    for sender, receiver in what:
+        head = {"sender": sender, "receiver": receiver, "known": what[sender, receiver]}
+        found = list(_direction(cube, parts, sender, receiver, wanted, options))
         if not found and head["known"]:
             found = [_untested(cube, sender, receiver)]
         rows += [head | row for row in found]
@@ -241,17 +249,103 @@ def crosstalk(
     return order[list(COLUMNS)].reset_index(drop=True)
 
 
+@takes(
+    check_control=False,
+    samples="sen.burden(adata).drop_duplicates('sample')",
+    expression="sen.group_means(adata)",
+)
+def crosstalk_values(
+    expression: pd.DataFrame,
+    samples: pd.DataFrame,
+    *,
+    pairs: pd.DataFrame | None = None,
+    directions: pd.DataFrame | None = None,
+    only_known: bool = False,
+    min_cells: int = 5,
+    min_detected: float = 0.1,
+) -> pd.DataFrame:
+    """Score ligands against receptors elsewhere, one value a sample, to be compared between arms.
+
+    Parameters
+    ----------
+    expression, samples, pairs, directions, only_known, min_cells, min_detected
+        As for :func:`crosstalk`.
+
+    Returns
+    -------
+    One row a sample, sending compartment, receiving one and pair, for ``further=`` of
+    :func:`senoscore.arms`. ``value`` is the score of :func:`crosstalk` with all kept cells of the
+    sender, whatever their state. Pairs (``crosstalk_pair:macrophage:CCL2-CCR2``) are those that
+    pass the gate of detection. A direction (``crosstalk:macrophage``) is the mean over those
+    ``n_pairs`` of them that every sample with enough cells of both compartments measures.
+
+    Raises
+    ------
+    InputError
+        A table lacks a column.
+    """
+    _check_expression(expression)
+    wanted = curated_pairs() if pairs is None else pairs
+    expected = known_directions() if directions is None else directions
+    cube = _Cube(with_all(plain(expression)), samples)
+    names = cube.samples[k.SAMPLE].to_numpy()
+    parts: list[pd.DataFrame] = []
+    for (sender, receiver), known in _directions(cube, expected, only_known=only_known).items():
+        passed = _passing(cube, sender, receiver, wanted, min_detected)
+        if not passed:
+            continue
+        level = _sent(cube, sender, ALL, passed, min_cells)
+        scores = np.sqrt(level * _received(cube, receiver, passed, min_cells))
+        there = np.isfinite(scores).any(axis=1)
+        everywhere = np.isfinite(scores[there]).all(axis=0)
+        head = {k.COMPARTMENT: sender, "receiver": receiver, "known": known}
+        if there.any() and everywhere.any():
+            whole = head | {"measure": f"crosstalk{k.SEP}{receiver}", "ligand": "", "receptor": ""}
+            whole |= {"n_pairs": int(everywhere.sum())}
+            mean = scores[there][:, everywhere].mean(axis=1)
+            parts.append(pd.DataFrame({k.SAMPLE: names[there], "value": mean}).assign(**whole))
+        for column, (row, _, _) in enumerate(passed):
+            own = np.isfinite(scores[:, column])
+            pair = f"{row['ligand']}-{row['receptor']}"
+            about = head | {
+                "measure": f"crosstalk_pair{k.SEP}{receiver}{k.SEP}{pair}",
+                "ligand": row["ligand"], "receptor": row["receptor"], "n_pairs": 1,
+            }  # fmt: skip
+            values = pd.DataFrame({k.SAMPLE: names[own], "value": scores[own, column]})
+            parts.append(values.assign(**about))
+    if not parts:
+        return pd.DataFrame(columns=list(VALUE_COLUMNS))
+    return pd.concat(parts, ignore_index=True)[list(VALUE_COLUMNS)]
+
+
+def _check_expression(expression: pd.DataFrame) -> None:
+    needed = [k.SAMPLE, k.COMPARTMENT, "kind", "n_cells", "gene", "mean", "detected"]
+    missing = [c for c in needed if c not in expression]
+    if missing:
+        msg = f"the expression table has no column {missing[0]!r}"
+        raise InputError(msg, fix="make it with senoscore.group_means")
+
+
+def _directions(
+    cube: _Cube, expected: pd.DataFrame, *, only_known: bool
+) -> dict[tuple[str, str], str]:
+    """Sender and receiver of every direction that is asked, and what was expected of it."""
+    what = {(str(r.sender), str(r.receiver)): str(r.what) for r in expected.itertuples()}
+    names = [c for c in cube.compartments if c != k.UNASSIGNED]
+    others = [(a, b) for a in names for b in names if a != b and (a, b) not in what]
+    return what | ({} if only_known else dict.fromkeys(others, ""))
+
+
 class _Cube:
     """Means and detection as arrays: samples x genes, per compartment and kind.
 
-    Samples without cells keep a row: strata are those of the whole sheet.
+    Samples without cells keep a row, so that strata are those of the whole sheet.
     """
 
-    def __init__(self, expression: pd.DataFrame, samples: pd.DataFrame, control: str) -> None:
+    def __init__(self, expression: pd.DataFrame, samples: pd.DataFrame) -> None:
         self.genes = sorted(expression["gene"].unique())
         self.column = {gene: i for i, gene in enumerate(self.genes)}
         self.samples = designed(samples)
-        self.strata = strata(self.samples, control=control)
         self.present = self.samples[k.SAMPLE].isin(set(expression[k.SAMPLE]))
         self.compartments = sorted(expression[k.COMPARTMENT].unique())
         row = {name: i for i, name in enumerate(self.samples[k.SAMPLE])}
@@ -293,12 +387,17 @@ def _untested(cube: _Cube, sender: str, receiver: str) -> dict[str, Any]:
     return {"question": _PAIRED, "status": k.NOT_ESTIMABLE, "reason": why}
 
 
-def _direction(
-    cube: _Cube, sender: str, receiver: str, pairs: pd.DataFrame, options: _Options
-) -> Iterator[dict[str, Any]]:
+_Pair: TypeAlias = "tuple[dict[str, str], int, list[int]]"
+"""What is known of a pair, the column of its ligand, and those of the chains of its receptor."""
+
+
+def _passing(
+    cube: _Cube, sender: str, receiver: str, pairs: pd.DataFrame, min_detected: float
+) -> list[_Pair]:
+    """Pairs of which ligand and receptor are detected, all samples together."""
     sent = np.maximum(cube.detected(sender, "senescent"), cube.detected(sender, ALL))
     got = cube.detected(receiver, ALL)
-    passed: list[tuple[dict[str, str], int, list[int]]] = []
+    passed: list[_Pair] = []
     columns = ("ligand", "receptor", "family", "source")
     for values in pairs[list(columns)].astype(str).itertuples(index=False, name=None):
         row = dict(zip(columns, values, strict=True))
@@ -306,19 +405,44 @@ def _direction(
         if not set(genes) <= set(cube.column):
             continue
         ligand, *chains = (cube.column[gene] for gene in genes)
-        if min(sent[ligand], got[chains].min()) >= options.min_detected:
+        if min(sent[ligand], got[chains].min()) >= min_detected:
             passed.append((row, ligand, chains))
+    return passed
+
+
+def _received(
+    cube: _Cube, receiver: str, passed: list[_Pair], min_cells: int
+) -> NDArray[np.float64]:
+    """Level of the lowest chain in all receiving cells, samples x pairs; NaN with too few cells."""
+    mean, _, n = cube.of(receiver, ALL)
+    lowest = np.column_stack([mean[:, chains].min(axis=1) for _, _, chains in passed])
+    lowest[n < min_cells] = np.nan
+    return lowest
+
+
+def _sent(
+    cube: _Cube, sender: str, kind: str, passed: list[_Pair], min_cells: int
+) -> NDArray[np.float64]:
+    """Level of the ligand in sending cells of a kind, likewise."""
+    mean, _, n = cube.of(sender, kind)
+    ligands = [ligand for _, ligand, _ in passed]
+    return np.where((n >= min_cells)[:, None], mean[:, ligands], np.nan)
+
+
+def _direction(
+    cube: _Cube, parts: Sequence[Stratum], sender: str, receiver: str, pairs: pd.DataFrame,
+    options: _Options,
+) -> Iterator[dict[str, Any]]:  # fmt: skip
+    passed = _passing(cube, sender, receiver, pairs, options.min_detected)
     if not passed:
         return
-    ligands = [ligand for _, ligand, _ in passed]
-    mean, _, n = cube.of(receiver, ALL)
-    receptor = np.column_stack([mean[:, chains].min(axis=1) for _, _, chains in passed])
-    receptor[n < options.min_cells] = np.nan
-    level = {}
-    for kind in ("senescent", "other", ALL):
-        sent_mean, _, count = cube.of(sender, kind)
-        enough = (count >= options.min_cells)[:, None]
-        level[kind] = np.where(enough, sent_mean[:, ligands], np.nan)
+    sent = np.maximum(cube.detected(sender, "senescent"), cube.detected(sender, ALL))
+    got = cube.detected(receiver, ALL)
+    receptor = _received(cube, receiver, passed, options.min_cells)
+    level = {
+        kind: _sent(cube, sender, kind, passed, options.min_cells)
+        for kind in ("senescent", "other", ALL)
+    }
     facts: list[dict[str, Any]] = [
         {
             "ligand": row["ligand"], "receptor": row["receptor"], "ligand_family": row["family"],
@@ -328,7 +452,7 @@ def _direction(
         for row, ligand, chains in passed
     ]  # fmt: skip
     scores = pd.DataFrame(np.sqrt(level[ALL] * receptor))
-    for part in cube.strata:
+    for part in parts:
         there = part.table[cube.present[part.table.index]]
         for i, own in _paired_rows(there, level, receptor, options):
             yield facts[i] | {"stratum": part.name} | own

@@ -10,6 +10,7 @@ import pandas as pd
 
 from senoscore import names as k
 from senoscore.biology.contrasts import column_of, step
+from senoscore.biology.group_means import ALL, with_all
 from senoscore.biology.rules import ADVICE, load_rules
 from senoscore.genesets import signatures
 from senoscore.inference import bh, paired
@@ -22,7 +23,16 @@ if TYPE_CHECKING:
     from senoscore.inference import Contrast
 
 
-__all__ = ["ESCAPE_COLUMNS", "LIMIT", "TARGET_COLUMNS", "escape", "target_genes", "targets"]
+__all__ = [
+    "ESCAPE_COLUMNS",
+    "LIMIT",
+    "TARGET_COLUMNS",
+    "TARGET_VALUE_COLUMNS",
+    "escape",
+    "target_genes",
+    "target_values",
+    "targets",
+]
 
 TARGET_COLUMNS: Final = (
     k.COMPARTMENT, "stratum", *ARM, "target", "kind", "title", "n_genes", "n_found",
@@ -30,6 +40,11 @@ TARGET_COLUMNS: Final = (
     "ci_lo", "ci_hi", "df", "statistic", "p", "q", "family", "question", "unit", "status", "reason",
     "circular", "note",
 )  # fmt: skip
+TARGET_VALUE_COLUMNS: Final = (
+    k.SAMPLE, k.COMPARTMENT, "measure", "target", "kind", "n_genes", "n_found", "n_cells", "value",
+    "detected",
+)  # fmt: skip
+_SURFACE: Final = "surface"
 _FEW: Final = "no sample has {n} senescent and {n} other cells"
 
 
@@ -113,6 +128,70 @@ def targets(
     out = pd.DataFrame(rows, columns=list(TARGET_COLUMNS))
     out["q"] = bh(out)
     return out
+
+
+@takes(check_control=False, expression="sen.group_means(adata)")
+def target_values(
+    expression: pd.DataFrame, *, min_cells: int = 5, rules: Path | None = None
+) -> pd.DataFrame:
+    """Express every target as one value a sample and compartment, to be compared between arms.
+
+    Parameters
+    ----------
+    expression
+        As :func:`senoscore.group_means` gives it.
+    min_cells
+        Kept cells of the compartment that a sample needs.
+    rules
+        Another rules file.
+
+    Returns
+    -------
+    One row a sample, compartment and target, for ``further=`` of :func:`senoscore.arms`. ``value``
+    is the mean log-normalised expression over all kept cells, whatever their state, so that no
+    call chose them; ``detected`` is the share of cells above 0. What a drug acts on inside the
+    cell is a class (``target:bcl2_family``): the mean over those of its genes that all samples of
+    the compartment measure. What antibodies and CAR-T cells bind on the surface is a gene
+    (``target:PLAUR``).
+    """
+    sets, entries = target_genes(rules), load_rules(rules).targets
+    members: dict[tuple[str, str, str], tuple[str, ...]] = {}
+    for name, entry in entries.items():
+        kind = entry["kind"]
+        apart = kind.startswith(_SURFACE)
+        for one in sets[name] if apart else (name,):
+            members[f"target{k.SEP}{one}", name, kind] = (one,) if apart else sets[name]
+    whole = with_all(plain(expression))
+    own = whole[
+        whole["kind"].eq(ALL)
+        & whole[k.COMPARTMENT].ne(k.UNASSIGNED)
+        & whole["n_cells"].ge(min_cells)
+    ]
+    parts: list[pd.DataFrame] = []
+    for compartment, of in own.groupby(k.COMPARTMENT, sort=True, observed=True):
+        level, detected = (
+            of.pivot_table(index=k.SAMPLE, columns="gene", values=column)
+            for column in ("mean", "detected")
+        )
+        # A class is the same genes in every sample: data sets may lack some.
+        common = level.columns[level.notna().all()]
+        n_cells = of.groupby(k.SAMPLE, observed=True)["n_cells"].first()[level.index]
+        for (measure, name, kind), genes in members.items():
+            there = [gene for gene in genes if gene in common]
+            if there:
+                parts.append(
+                    pd.DataFrame(
+                        {
+                            k.SAMPLE: level.index, k.COMPARTMENT: compartment, "measure": measure,
+                            "target": name, "kind": kind, "n_genes": len(genes),
+                            "n_found": len(there), "n_cells": n_cells.to_numpy(),
+                            "value": level[there].mean(axis=1).to_numpy(),
+                            "detected": detected[there].mean(axis=1).to_numpy(),
+                        }
+                    )
+                )  # fmt: skip
+    empty = pd.DataFrame(columns=list(TARGET_VALUE_COLUMNS))
+    return pd.concat(parts, ignore_index=True) if parts else empty
 
 
 def _compared(group: pd.DataFrame, *, min_cells: int, alpha: float) -> dict[str, Any]:

@@ -2,6 +2,7 @@ from .arms import QUESTIONS as QUESTIONS
 from .arms import arms as arms
 from .arms import asks_of_arms as asks_of_arms
 from .arms import check_contrasts as check_contrasts
+from .asked import FURTHER_COLUMNS as FURTHER_COLUMNS
 from .asked import SHARE as SHARE
 from .asked import detectable as detectable
 from .asked import from_pseudobulk as from_pseudobulk
@@ -28,6 +29,7 @@ from .regions import regions as regions
 __all__ = [
     "BLOOD_COLUMNS",
     "EXTERNAL_COLUMNS",
+    "FURTHER_COLUMNS",
     "OUTCOME_COLUMNS",
     "QUESTIONS",
     "REGION_QUESTIONS",

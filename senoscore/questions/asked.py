@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLUMNS",
+    "FURTHER_COLUMNS",
     "POWER",
     "SHARE",
     "Values",
@@ -57,10 +58,19 @@ _TEXT: Final = frozenset(
     {"family", "question", k.COMPARTMENT, "stratum", "measure", "contrast", k.TREATMENT, "against",
      k.DRUG, "modality", "unit", "design", "method", "status", "reason", "note"}
 )  # fmt: skip
+FURTHER_COLUMNS: Final = (k.SAMPLE, k.COMPARTMENT, "measure", "value")
+"""Columns that further values of samples need."""
 SHARE: Final = "share"
 """Measure: share of a compartment among the kept cells of a sample (composition)."""
 PSEUDOBULK: Final = "pseudobulk_"
 """How measures begin that are scores of pseudobulk profiles."""
+_EXPRESSION: Final = "log-normalised expression"
+_FURTHER_UNITS: Final = {
+    "target": f"mean {_EXPRESSION}",
+    "crosstalk": f"geometric mean {_EXPRESSION}",
+    "crosstalk_pair": f"geometric mean {_EXPRESSION}",
+}
+"""Units of measures that begin so; each kind is a family of tests of its own."""
 _TINY: Final = 1e-12
 POWER: Final = 0.8
 """Power at which the smallest detectable effect is stated."""
@@ -129,11 +139,14 @@ class Values:
         """Unit of the estimates of a measure."""
         if measure == SHARE:
             return "radians (arcsine)"
+        begins = measure.partition(k.SEP)[0]
+        if begins in _FURTHER_UNITS:
+            return _FURTHER_UNITS[begins]
         return unit_of(measure, self.transform, controls=compartment not in self.bare)
 
 
 def _joined(table: pd.DataFrame, further: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    needed = [k.SAMPLE, k.COMPARTMENT, "measure", "value"]
+    needed = list(FURTHER_COLUMNS)
     missing = [name for name in needed if name not in further]
     if missing:
         msg = f"the table of further values has no column {missing[0]!r}"
@@ -260,6 +273,9 @@ def kind(measure: str) -> str:
     """Kind of a measure; the answers of one question to one kind are a family of tests."""
     if k.SEP not in measure:
         return "composition" if measure == SHARE else measure
+    begins = measure.partition(k.SEP)[0]
+    if begins in _FURTHER_UNITS:
+        return f"{begins}s" if begins != "crosstalk" else begins
     if measure.startswith(PSEUDOBULK):
         return "pseudobulk"
     if "sasp" in measure.partition(k.SEP)[2]:

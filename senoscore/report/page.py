@@ -74,7 +74,7 @@ def render(
     provenance
         As :func:`senoscore.report.provenance.collect` returns; by default ``provenance.json`` of
         the folder. Of its ``config``, ``control_treatment``, ``call.min_days_stable``,
-        ``phases.cuts_days`` and ``trend.fdr`` are used.
+        ``phases.cuts_days``, ``trend.fdr`` and ``report.compared`` are used.
     figures
         Folder for every figure as SVG, PNG and TSV, with ``captions.tsv``; None writes none.
     tables
@@ -116,12 +116,14 @@ def _options(run: Run, figures: Path | None) -> Options:
     alpha = _dig(config, "trend", "fdr")
     stable = _dig(config, "call", "min_days_stable")
     control = _dig(config, "control_treatment")
+    compared = _dig(config, "report", "compared")
     return Options(
         control=str(control) if isinstance(control, str) else k.CONTROL,
         alpha=float(alpha) if isinstance(alpha, int | float) else 0.05,
         stable=float(stable) if isinstance(stable, int | float) else 7.0,
         phase_cuts=tuple(float(c) for c in cuts) if isinstance(cuts, list) else theme.PHASE_CUTS,
         figures=figures,
+        compared=tuple(map(str, compared)) if isinstance(compared, list) else (),
     )
 
 

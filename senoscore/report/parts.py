@@ -42,6 +42,8 @@ class Options:
     """Days after irradiation from which senescence can be claimed."""
     phase_cuts: tuple[float, ...] = theme.PHASE_CUTS
     figures: Path | None = None
+    compared: tuple[str, ...] = ()
+    """Targets and crosstalk of which the section on arms shows every contrast."""
 
 
 @dataclass(frozen=True)

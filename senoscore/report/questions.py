@@ -61,7 +61,31 @@ def arms(run: Run, options: Options) -> Iterator[Item | Part]:
         yield view(words, "efficacy", title=title, columns=_WORDS)
     if table is not None:
         yield from _forests(table, QUESTIONS, options)
-        yield view(table, "arms", title="Arm against arm: every contrast")
+        signal = table["family"].astype(str).str.rpartition("/")[2].isin(_SIGNALS)
+        yield from _signals(table[signal], options)
+        yield view(table[~signal], "arms", title="Arm against arm: every contrast")
+
+
+def _signals(table: pd.DataFrame, options: Options) -> Iterator[Item]:
+    """Targets and crosstalk between arms: what the config names and the clearest, never all."""
+    if table.empty:
+        return
+    title = "Targets and crosstalk between arms"
+    named = table[table["measure"].isin(options.compared)]
+    absent = [name for name in options.compared if name not in set(table["measure"])]
+    others = table[table["status"].eq(k.TESTED) & ~table.index.isin(named.index)]
+    shown = pd.concat([named, others.sort_values(["q", "p"], kind="stable").head(_CLEAREST)])
+    held = table["q"].le(options.alpha)
+    hidden = int((held & ~table.index.isin(shown.index)).sum())
+    tested = int(table["status"].eq(k.TESTED).sum())
+    text = (
+        f"{title}: {int(held.sum())} of {tested} tested contrasts hold at q ≤ {options.alpha:g}, "
+        f"{hidden or 'none'} of them beside those shown here. Shown are {len(named)} that the "
+        f"config names (report.compared) and the {len(shown) - len(named)} others of the smallest "
+        f"q; all {len(table)} are in arms.tsv."
+    )
+    yield Notes((text, *(f"{name} (report.compared) has no value in this run." for name in absent)))
+    yield view(shown, "arms_signals", title=title, columns=_SIGNAL_COLUMNS)
 
 
 @section(

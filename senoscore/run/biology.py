@@ -86,12 +86,20 @@ def window(
     phases_out: Path,
     contrasts_out: Path,
     targets_out: Path,
+    target_values_out: Path,
     escape_out: Path,
     plasma_out: Path,
 ) -> None:
     """Write states over time, phases with their read-out, targets, escape and plasma."""
     from senoscore.biology import PLASMA_COLUMNS as PLASMA
-    from senoscore.biology import escape, plasma, read_plasma, target_genes, targets
+    from senoscore.biology import (
+        escape,
+        plasma,
+        read_plasma,
+        target_genes,
+        target_values,
+        targets,
+    )
     from senoscore.biology import window as run
     from senoscore.study import read_samples, time_zero_messages
 
@@ -104,8 +112,9 @@ def window(
         logger.info("%s", line)
     genes = {gene for own in target_genes(rules).values() for gene in own}
     table = _with_scores(_burden(burden), datasets, config, rules)
+    expression = _expression(datasets, genes, config)
     compared = targets(
-        _expression(datasets, genes, config), table.drop_duplicates(k.SAMPLE), rules=rules,
+        expression, table.drop_duplicates(k.SAMPLE), rules=rules,
         min_days_stable=stable, panel_genes=_panel_genes(panel_of(panel, config), signatures),
         min_cells=options["min_cells"], **shared,
     )  # fmt: skip
@@ -124,7 +133,9 @@ def window(
     )
     for made, path in (
         (found.times, out), (found.phases, phases_out), (found.contrasts, contrasts_out),
-        (compared, targets_out), (steps, escape_out), (analytes, plasma_out),
+        (compared, targets_out),
+        (target_values(expression, rules=rules, min_cells=options["min_cells"]), target_values_out),
+        (steps, escape_out), (analytes, plasma_out),
     ):  # fmt: skip
         write_tsv(made, path, float_format=_FLOATS)
 
@@ -138,24 +149,29 @@ def crosstalk(
     signatures: Path,
     burden: Path,
     out: Path,
+    values_out: Path,
 ) -> None:
-    """Write scores of SASP ligands against receptors of other compartments, with their tests."""
+    """Write scores of SASP ligands against receptors elsewhere: their tests, and of each sample."""
     from senoscore.biology import crosstalk as run
-    from senoscore.biology import curated_pairs, genes_of
+    from senoscore.biology import crosstalk_values, curated_pairs, genes_of
 
     options, phases = config["crosstalk"], config["phases"]
     wanted = curated_pairs(options["resource"])
+    expression = _expression(datasets, genes_of(wanted), config)
+    samples = _burden(burden).drop_duplicates(k.SAMPLE)
+    asked = {
+        "pairs": wanted, "only_known": options["directions"] == "known",
+        "min_cells": options["min_cells"], "min_detected": options["min_detected"],
+    }  # fmt: skip
     table = run(
-        _expression(datasets, genes_of(wanted), config),
-        _burden(burden).drop_duplicates(k.SAMPLE), pairs=wanted,
-        only_known=options["directions"] == "known",
+        expression, samples, **asked,
         panel_genes=_panel_genes(panel_of(panel, config), signatures),
         control=config["control_treatment"],
         min_days_stable=config["call"]["min_days_stable"], scheme=phases["scheme"],
-        cuts_days=phases["cuts_days"], min_cells=options["min_cells"],
-        min_detected=options["min_detected"], alpha=config["trend"]["alpha"],
+        cuts_days=phases["cuts_days"], alpha=config["trend"]["alpha"],
     )  # fmt: skip
     write_tsv(table, out, float_format=_FLOATS)
+    write_tsv(crosstalk_values(expression, samples, **asked), values_out, float_format=_FLOATS)
 
 
 @logged

@@ -81,6 +81,10 @@ SUMMARIES: Final[dict[str, tuple[str, str]]] = {
         "Course, targets, signals",
         "compartment x class of drug targets: senescent against other cells",
     ),
+    "target_values": (
+        "Course, targets, signals",
+        "sample x compartment x target: mean expression, to be compared between arms",
+    ),
     "escape": (
         "Course, targets, signals",
         "compartment x two neighbouring times: signs of escape from senescence",
@@ -88,6 +92,10 @@ SUMMARIES: Final[dict[str, tuple[str, str]]] = {
     "crosstalk": (
         "Course, targets, signals",
         "SASP ligands of senescent cells against receptors elsewhere, tested over samples",
+    ),
+    "crosstalk_values": (
+        "Course, targets, signals",
+        "sample x sender x receiver x pair: score, to be compared between arms",
     ),
     "arms": ("Arms, drugs, regions", "compartment x measure x pair of arms: effect, CI, p, q"),
     "efficacy": ("Arms, drugs, regions", "compartment x drug: what the drug did, in a word"),

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import pandas as pd
+
 from senoscore.errors import ConfigError
 from senoscore.io import read_tsv, write_tsv
 from senoscore.run.log import logged
 from senoscore.run.summary import TEXT_COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import pandas as pd
+    from collections.abc import Mapping, Sequence
 
 
 __all__ = ["arms", "asked", "check_questions", "regions"]
@@ -57,10 +57,16 @@ def check_questions(config: Mapping[str, Any], samples: pd.DataFrame) -> list[st
     return lines
 
 
-def _further(pseudobulk: Path | None) -> pd.DataFrame | None:
-    from senoscore.questions import from_pseudobulk
+def _further(pseudobulk: Path | None, values: Sequence[Path] = ()) -> pd.DataFrame | None:
+    """Scores of pseudobulk profiles, and other values of samples as they are; None without any."""
+    from senoscore.questions import FURTHER_COLUMNS, from_pseudobulk
 
-    return None if pseudobulk is None else from_pseudobulk(read_tsv(pseudobulk, dtype=TEXT_COLUMNS))
+    columns = list(FURTHER_COLUMNS)
+    parts = [read_tsv(path, columns=columns, dtype=TEXT_COLUMNS) for path in values]
+    if pseudobulk is not None:
+        parts.append(from_pseudobulk(read_tsv(pseudobulk, dtype=TEXT_COLUMNS)))
+    filled = [part for part in parts if len(part)]
+    return pd.concat(filled, ignore_index=True) if filled else None
 
 
 @logged
@@ -72,10 +78,12 @@ def arms(
     efficacy_out: Path,
     sides_out: Path,
     pseudobulk: Path | None = None,
+    values: Sequence[Path] = (),
 ) -> None:
     """Write arms against each other, what drugs did in words, and both sides beside each other.
 
-    ``pseudobulk``: scores of pseudobulk profiles, compared in the same way.
+    ``pseudobulk``: scores of pseudobulk profiles, compared in the same way; ``values``: tables of
+    further values of samples, such as targets and crosstalk.
     """
     from senoscore.questions import arms as run
     from senoscore.questions import efficacy, side_by_side
@@ -85,8 +93,8 @@ def arms(
     rules = Path(rules) if rules else None
     found = run(
         read_tsv(burden, dtype=TEXT_COLUMNS), contrasts=config["contrasts"],
-        further=_further(pseudobulk), control=config["control_treatment"], alpha=tests["alpha"],
-        transform=tests["transform"],
+        further=_further(pseudobulk, values), control=config["control_treatment"],
+        alpha=tests["alpha"], transform=tests["transform"],
     )  # fmt: skip
     said = efficacy(found, rules=rules, fdr=tests["fdr"], alpha=tests["alpha"], **words)
     write_tsv(found, out, float_format=_FLOATS)

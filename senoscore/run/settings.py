@@ -540,6 +540,14 @@ class Report(Section):
         ),
     )
 
+    compared: list[str] = Field(
+        default=[],
+        description=(
+            "Targets and crosstalk whose contrasts of arms the report always shows, by their "
+            "`measure` (`target:PLAUR`, `crosstalk:macrophage`), beside the ten of the smallest q."
+        ),
+    )
+
 
 class Contrast(Section):
     """One of ``contrasts``: two arms."""

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+import senoscore as sen
 from senoscore.errors import ConfigError
 from senoscore.io import read_tsv, write_tsv
 from senoscore.plotting import main_arm, tidy
@@ -188,3 +189,90 @@ def test_scores_of_pseudobulk_profiles_are_compared_as_a_family_of_their_own(
     drug, bare = (both.loc[both["treatment"] == name, "score"] for name in ("rt + x", "rt"))
     assert row["p"] == pytest.approx(stats.ttest_ind(drug, bare).pvalue)
     assert row["estimate"] == pytest.approx(drug.mean() - bare.mean())
+
+
+def arms_of_signals(tmp_path: Path) -> pd.DataFrame:
+    """Arms by the stage, with targets and crosstalk of the samples."""
+    tables = {
+        "burden": drug_study.burden(), "target_values": drug_study.target_values(),
+        "crosstalk_values": drug_study.crosstalk_values(),
+    }  # fmt: skip
+    for name, table in tables.items():
+        write_tsv(table, tmp_path / f"{name}.tsv")
+    arms(
+        config(), burden=tmp_path / "burden.tsv", out=tmp_path / "arms.tsv",
+        efficacy_out=tmp_path / "efficacy.tsv", sides_out=tmp_path / "efficacy_sides.tsv",
+        values=[tmp_path / "target_values.tsv", tmp_path / "crosstalk_values.tsv"],
+    )  # fmt: skip
+    return read_tsv(tmp_path / "arms.tsv")
+
+
+def test_targets_and_crosstalk_are_compared_between_arms_in_families_of_their_own(
+    tmp_path: Path,
+) -> None:
+    found = arms_of_signals(tmp_path)
+    for measure, kind, unit in (
+        ("target:PLAUR", "targets", "mean log-normalised expression"),
+        ("crosstalk:astrocyte", "crosstalk", "geometric mean log-normalised expression"),
+        ("crosstalk_pair:astrocyte:IL6-IL6R+IL6ST", "crosstalk_pairs",
+         "geometric mean log-normalised expression"),
+    ):  # fmt: skip
+        own = found[found["measure"] == measure]
+        assert set(own["family"]) == {f"{q}/{kind}" for q in own["question"]}
+        assert set(own["unit"]) == {unit}
+        assert set(own["compartment"]) == {"tumour"}
+    table = drug_study.burden().merge(drug_study.target_values(), on=["sample", "compartment"])
+    core = table[table["region"] == "core"]
+    drug, bare = (core.loc[core["treatment"] == name, "value"] for name in ("rt + x", "rt"))
+    row = found.query("measure == 'target:PLAUR' and question == 'drug_in_irradiated'")
+    row = row[row["stratum"] == "core"].squeeze()
+    assert row["p"] == pytest.approx(stats.ttest_ind(drug, bare).pvalue)
+    by_hand = sen.arms(
+        read_tsv(tmp_path / "burden.tsv"), control="sham",
+        further=pd.concat(
+            [read_tsv(tmp_path / f"{n}_values.tsv") for n in ("target", "crosstalk")]
+        ),
+    )  # fmt: skip
+    for name in ("estimate", "p", "q"):
+        np.testing.assert_allclose(found[name], by_hand[name], rtol=1e-6)
+
+
+def test_values_that_no_sample_has_leave_the_table_as_it_is(tmp_path: Path) -> None:
+    """Profiles of whole samples have no groups of cells: their tables of values are empty."""
+    write_tsv(drug_study.burden(), tmp_path / "burden.tsv")
+    write_tsv(drug_study.target_values().iloc[:0], tmp_path / "empty.tsv")
+    for name, values in (("with", [tmp_path / "empty.tsv"]), ("without", [])):
+        arms(
+            config(), burden=tmp_path / "burden.tsv", out=tmp_path / f"{name}.tsv",
+            efficacy_out=tmp_path / "e.tsv", sides_out=tmp_path / "s.tsv", values=values,
+        )  # fmt: skip
+    assert (tmp_path / "with.tsv").read_bytes() == (tmp_path / "without.tsv").read_bytes()
+
+
+def test_the_page_shows_the_clearest_signals_and_says_what_it_leaves_out(tmp_path: Path) -> None:
+    folder = tmp_path / "results" / "summary"
+    folder.mkdir(parents=True)
+    found = arms_of_signals(folder)
+    own = found[found["family"].str.contains("targets|crosstalk")]
+    many = pd.concat(
+        [found, *(own.assign(measure=own["measure"] + str(i), q=0.9, p=0.8) for i in range(50))]
+    )
+    write_tsv(many, folder / "arms.tsv")
+    facts = {
+        "config": {
+            "control_treatment": "sham",
+            "report": {"compared": ["target:PLAUR7", "target:X"]},
+        }
+    }
+    page = tmp_path / "page.html"
+    render(tmp_path / "results", page, samples=burden().drop_duplicates("sample"), provenance=facts)
+    text = page.read_text(encoding="utf-8")
+    n = 51 * len(own)
+    held = int(own["q"].le(0.05).sum())
+    assert f"{held} of {n} tested contrasts hold at q ≤ 0.05" in text
+    assert f"all {n} are in arms.tsv" in text
+    assert "target:X (report.compared) has no value in this run." in text
+    end = text.index('download="arms_signals.tsv"')
+    shown = text[text.rindex("<table", 0, end) : end]
+    assert shown.count("target:PLAUR7<") == len(own[own["measure"] == "target:PLAUR"])
+    assert "target:PLAUR8<" not in shown

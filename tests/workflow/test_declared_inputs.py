@@ -113,6 +113,8 @@ def test_the_questions_of_a_study_need_no_more_either(tmp_path: Path) -> None:
     for name in names:
         assert (made / f"{name}.tsv").read_bytes() == (by_hand / f"{name}.tsv").read_bytes(), name
         assert len(read_tsv(made / f"{name}.tsv")), name
+    measures = set(read_tsv(made / "arms.tsv")["measure"])
+    assert {"target:PLAUR", "crosstalk:astrocyte", "pseudobulk_ssgsea:senmayo"} <= measures
 
 
 def stages_of_questions(folder: Path, burden: Path, out: Path) -> None:
@@ -122,6 +124,7 @@ def stages_of_questions(folder: Path, burden: Path, out: Path) -> None:
     run.arms(
         config, burden=burden, out=out / "arms.tsv", efficacy_out=out / "efficacy.tsv",
         sides_out=out / "efficacy_sides.tsv", pseudobulk=burden.with_name("pseudobulk_scores.tsv"),
+        values=[burden.with_name(f"{name}_values.tsv") for name in ("target", "crosstalk")],
     )  # fmt: skip
     run.regions(
         config, burden=burden, out=out / "regions.tsv",

@@ -22,6 +22,7 @@ rule window:
         phases=shown("results/summary/window_phases.tsv"),
         contrasts=shown("results/summary/window_contrasts.tsv"),
         targets=shown("results/summary/targets.tsv"),
+        target_values=shown("results/summary/target_values.tsv"),
         escape=shown("results/summary/escape.tsv"),
         plasma=shown("results/summary/plasma.tsv"),
     log:
@@ -61,6 +62,7 @@ rule window:
             --phases {output.phases:q} \
             --contrasts {output.contrasts:q} \
             --targets {output.targets:q} \
+            --target-values {output.target_values:q} \
             --escape {output.escape:q} \
             --plasma {output.plasma:q} \
             {params.datasets:q} \
@@ -79,7 +81,8 @@ rule crosstalk:
         panel=PANEL,
         burden="results/summary/burden.tsv",
     output:
-        shown("results/summary/crosstalk.tsv"),
+        tests=shown("results/summary/crosstalk.tsv"),
+        values=shown("results/summary/crosstalk_values.tsv"),
     log:
         "logs/crosstalk.log",
     benchmark:
@@ -107,7 +110,8 @@ rule crosstalk:
             --burden {input.burden:q} \
             --panel {input.panel:q} \
             --settings {params.settings:q} \
-            --output {output:q} \
+            --output {output.tests:q} \
+            --values {output.values:q} \
             {params.datasets:q} \
             &> {log:q}
         """

@@ -15,6 +15,10 @@ rule arms:
             if config["report"]["pseudobulk"]
             else []
         ),
+        values=[
+            "results/summary/target_values.tsv",
+            "results/summary/crosstalk_values.tsv",
+        ],
         rules=[given(f) for f in [config["efficacy"]["rules"]] if f],
     output:
         arms=shown("results/summary/arms.tsv"),
@@ -29,7 +33,7 @@ rule arms:
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
         settings=settings("contrasts", "efficacy", "trend", "control_treatment"),
-        further=options("pseudobulk"),
+        further=options("pseudobulk", "values"),
         version=SENOSCORE_VERSION,
     shell:
         r"""
