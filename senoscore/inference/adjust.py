@@ -11,7 +11,7 @@ from senoscore import names as k
 from senoscore.inference.ask import NO_REPLICATION, NO_VARIATION, Options, refused
 from senoscore.inference.questions import compared
 from senoscore.kernels import adjusted, t_ppf, t_sf
-from senoscore.study import ARM, placed, units
+from senoscore.study import ARM, CELLS, placed, units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +81,8 @@ def alike(table: pd.DataFrame, Y: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, 
 
     Yields
     ------
-    The samples that have a value, with a column each and ``raw``; and the names. Each fraction is
+    The samples that have a value, with a column each, ``raw``, and the ``cells`` that a fraction is
+    of; and the names. Each fraction is
     by itself; measures that no sample has are left out.
     """
     finite = np.isfinite(Y.to_numpy(dtype=float))
@@ -96,7 +97,8 @@ def alike(table: pd.DataFrame, Y: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, 
         names = list(Y.columns[columns])
         own = table[there]
         plain = own[raw] if raw else np.nan
-        own = own[[name for name in own if name not in names]].assign(raw=plain)
+        cells = own.get(f"{CELLS}{raw.removeprefix('raw:')}", own["n_assessable"])
+        own = own[[name for name in own if name not in names]].assign(raw=plain, cells=cells)
         yield own.join(Y.loc[own.index, names].astype(float)), names
 
 

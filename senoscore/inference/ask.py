@@ -217,7 +217,7 @@ def ask(
         factor = widening(both, wider, beside.subject)
     spread = float(wider @ model.bread @ wider) * factor
     half = float(t_ppf(1 - options.alpha / 2, df) * np.sqrt(spread)) if df else np.inf
-    cells = table["n_assessable"] * table["n_samples"]
+    cells = table["cells"] * table["n_samples"]
     least = dict.fromkeys(options.counted, counting(both, wider, cells.to_numpy(dtype=float)))
     solve = partial(
         _solved, X=both, weights=wider, alpha=options.alpha, df=df, factor=factor, least=least

@@ -341,7 +341,7 @@ def _combined(
     model = fit(own[measure].to_numpy(dtype=float), X)
     least = 0.0
     if measure in options.counted:
-        least = counting(X, weights, own["n_assessable"].to_numpy(dtype=float))
+        least = counting(X, weights, own["cells"].to_numpy(dtype=float))
     found = contrast(model, weights, alpha=options.alpha, least=least)
     numbers = result(found, own, why_not=why_not)
     numbers["reason"] = "; ".join(filter(None, [said[0], numbers["reason"]]))

@@ -454,7 +454,7 @@ def _caveats(
     if NOT_BLOCKS in row["method"] and shared:
         said.append(f"{len(shared)} subjects are on both sides: the interval errs on the wide side")
     if group["raw"].notna().any():
-        cells = [float(arm["n_assessable"].median()) for arm in (group, base)]
+        cells = [float(arm["cells"].median()) for arm in (group, base)]
         if max(cells) > _MAX_CELLS_RATIO * min(cells):
             medians = f"{cells[0]:g} v {cells[1]:g} cells a sample (medians)"
             said.append(f"{medians}: tests of fractions err up to twice as often as stated")

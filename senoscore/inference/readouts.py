@@ -175,7 +175,7 @@ def _counting(rows: pd.DataFrame) -> pd.Series:
     """Variance that counting cells alone gives to what each row adds to a read-out."""
     out = pd.Series(0.0, index=rows.index)
     for _, group in rows.groupby("_state", observed=True):
-        cells = (group["n_assessable"] * group["n_samples"]).to_numpy(dtype=float)
+        cells = (group["cells"] * group["n_samples"]).to_numpy(dtype=float)
         fractions = group["y"].to_numpy(dtype=float)
         out[group.index] = group["a"].to_numpy() ** 2 * counting_of_fractions(fractions, cells)
     return out

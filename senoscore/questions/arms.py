@@ -483,7 +483,7 @@ def _of_mean(group: pd.DataFrame, name: str, *, counted: bool) -> float:
     values, n = group[name].to_numpy(dtype=float), len(group)
     least = 0.0
     if counted:
-        cells = (group["n_assessable"] * group["n_samples"]).to_numpy(dtype=float)
+        cells = (group["cells"] * group["n_samples"]).to_numpy(dtype=float)
         own = counting_of_fractions(values, cells) if name == "raw" else 1 / (4 * cells)
         least = float(own.sum()) / n**2
     return max(float(values.var(ddof=1)) / n, least)

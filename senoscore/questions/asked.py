@@ -14,6 +14,7 @@ from senoscore.inference import ask, bh
 from senoscore.kernels import t_ppf, t_sf
 from senoscore.study import (
     ARM,
+    CELLS,
     TRANSFORM,
     prepared,
     unit_of,
@@ -81,7 +82,7 @@ class Values:
     """Samples with one column a measure, and which measures are wanted.
 
     ``table`` is as :func:`senoscore.study.prepared` gives it; a fraction has its plain value in
-    ``raw:<measure>``.
+    ``raw:<measure>``, and the cells that it is of in ``cells:<measure>``.
     """
 
     table: pd.DataFrame
@@ -120,6 +121,8 @@ class Values:
             As for the trend; a column of ``further`` is missing, a measure is there twice.
         """
         table = prepared(burden, transform, control=control)
+        counts = table["n_cells" if "n_cells" in table else "n_assessable"]
+        whole = counts.groupby(table[k.SAMPLE], observed=True).sum()
         table = table[table[k.COMPARTMENT].astype(str) != k.UNASSIGNED].reset_index(drop=True)
         chosen = None if measures is None else [name for name in measures if name != SHARE]
         wanted = wanted_measures(burden, table, chosen)
@@ -127,6 +130,7 @@ class Values:
         if (measures is None or SHARE in measures) and SHARE in table and several:
             own = table[SHARE].astype(float).where(table["status"].ne("profile"))
             table[f"raw:{SHARE}"], table[SHARE] = own, np.arcsin(np.sqrt(own))
+            table[f"{CELLS}{SHARE}"] = table[k.SAMPLE].map(whole)
             wanted.append(SHARE)
         if further is not None:
             table, names = _joined(table, further)
@@ -283,13 +287,18 @@ def kind(measure: str) -> str:
     return "axes" if measure.startswith("z:") else "signatures"
 
 
-def welch(one: NDArray[np.float64], other: NDArray[np.float64], *, alpha: float) -> dict[str, Any]:
+def welch(
+    one: NDArray[np.float64], other: NDArray[np.float64], *, alpha: float,
+    least: tuple[float, float] = (0.0, 0.0),
+) -> dict[str, Any]:  # fmt: skip
     """Difference of two means of independent subjects, neither variance assumed to be the other.
 
     Parameters
     ----------
     one, other
         One value a subject, none missing.
+    least
+        Variances of the two means that cannot be undercut: those of counting cells.
 
     References
     ----------
@@ -303,6 +312,8 @@ def welch(one: NDArray[np.float64], other: NDArray[np.float64], *, alpha: float)
     scale = max(float(np.abs(v).max()) for v in (one, other))
     if se <= _TINY * scale or se == 0:
         return ask.refused(ask.NO_VARIATION, estimate=estimate)
+    parts = [max(part, own) for part, own in zip(parts, least, strict=True)]
+    se = float(np.sqrt(sum(parts)))
     df = sum(parts) ** 2 / sum(
         part**2 / (len(v) - 1) for part, v in zip(parts, (one, other), strict=True)
     )

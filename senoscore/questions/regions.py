@@ -9,9 +9,17 @@ import numpy as np
 import pandas as pd
 
 from senoscore import names as k
-from senoscore.inference import paired
+from senoscore.inference import counting_of_fractions, paired
 from senoscore.questions.asked import Values, answered, refused, tested, welch
-from senoscore.study import KINDS, TRANSFORM, design_extras, takes, without_drug
+from senoscore.study import (
+    CELLS,
+    FRACTIONS,
+    KINDS,
+    TRANSFORM,
+    design_extras,
+    takes,
+    without_drug,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,6 +37,7 @@ REGION_QUESTIONS: Final = {
 """What is asked of regions, in words."""
 _ORDER: Final = ("core", "tumour", "margin", "adjacent", "contralateral", "abscopal")
 """From the target of the beam outwards; the outer region of a pair is subtracted."""
+_VALUES: Final = ["y", "raw", "least", "least_raw"]
 _MORE: Final = ("region", "against_region")
 _MIN_DOSES: Final = 3
 _MIN_SUBJECTS: Final = 2
@@ -135,10 +144,14 @@ def _ordered(names: set[str]) -> list[str]:
 def _means(table: pd.DataFrame, wanted: Sequence[str]) -> pd.DataFrame:
     """One row an arm, day, subject and region: a second sample of a region is no second region."""
     raw = [f"raw:{name}" for name in wanted if f"raw:{name}" in table]
-    names = [*wanted, *raw, k.DOSE]
+    cells = [f"{CELLS}{name}" for name in wanted if f"{CELLS}{name}" in table]
+    names = [*wanted, *raw, *cells, k.DOSE]
     keys = ["_arm", k.DAYS, k.SUBJECT, "region"]
     own = table[[*keys, *names]].astype(dict.fromkeys(names, float))
-    return own.groupby(keys, dropna=False, sort=True, observed=True).mean().reset_index()
+    grouped = own.groupby(keys, dropna=False, sort=True, observed=True)
+    out = grouped.mean()
+    out[cells] = grouped[cells].sum()
+    return out.reset_index()
 
 
 def _of_measure(
@@ -147,7 +160,7 @@ def _of_measure(
     means = every[["_arm", k.DAYS, k.SUBJECT, "region", k.DOSE]].assign(
         y=every[measure], raw=every.get(f"raw:{measure}", np.nan)
     )
-    means = means[np.isfinite(means["y"])]
+    means = _with_counting(means[np.isfinite(means["y"])], every, measure, values.transform)
     for one, other in combinations(_ordered(set(every["region"])), 2):
         yield from _pairs(means, one, other, values, alpha)
     for (arm, days), group in means.groupby(
@@ -156,6 +169,22 @@ def _of_measure(
         found = _slope(group, str(arm), float(str(days)), alpha)
         if found is not None:
             yield found
+
+
+def _with_counting(
+    means: pd.DataFrame, every: pd.DataFrame, measure: str, transform: str
+) -> pd.DataFrame:
+    """Add the variance that counting cells alone gives each value, and each plain fraction."""
+    if f"{CELLS}{measure}" not in every:
+        return means.assign(least=0.0, least_raw=0.0)
+    cells = every.loc[means.index, f"{CELLS}{measure}"]
+    # Beside fractions, composition is an arcsine too; a logit has no such variance.
+    arcsine = transform == TRANSFORM or measure not in FRACTIONS
+    plain = pd.Series(np.nan, index=means.index)
+    for _, own in means.groupby(["_arm", k.DAYS, "region"], dropna=False, observed=True):
+        of = cells[own.index].to_numpy(dtype=float)
+        plain[own.index] = counting_of_fractions(own["raw"].to_numpy(dtype=float), of)
+    return means.assign(least=1 / (4 * cells) if arcsine else 0.0, least_raw=plain)
 
 
 def _pairs(
@@ -169,7 +198,7 @@ def _pairs(
     ):
         when = float(str(days))
         wide = pd.DataFrame(
-            group.set_index([k.SUBJECT, "region"])[["y", "raw"]].unstack()  # noqa: PD010
+            group.set_index([k.SUBJECT, "region"])[_VALUES].unstack()  # noqa: PD010
         )
         both = _differences(wide, one, other)
         title = f"{one} vs {other}, {arm}{_when(when)}"
@@ -185,8 +214,10 @@ def _pairs(
 def _differences(wide: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
     names = set(wide.columns.get_level_values(1))
     if not {one, other} <= names:
-        return pd.DataFrame({"y": [], "raw": []}, dtype=float)
+        return pd.DataFrame({name: [] for name in _VALUES}, dtype=float)
     both = pd.DataFrame({n: wide[n, one] - wide[n, other] for n in ("y", "raw")})
+    for name in ("least", "least_raw"):
+        both[name] = wide[name, one] + wide[name, other]
     return both[both["y"].notna()]
 
 
@@ -197,21 +228,30 @@ def _of_pairs(
         n = {name: group.loc[group["region"] == name, k.SUBJECT].nunique() for name in (one, other)}
         said = " and ".join(f"{count} with {name}" for name, count in n.items())
         return refused(f"no subject has both regions ({said}): nothing to pair")
-    numbers = _mean(both["y"].to_numpy(dtype=float), alpha)
+    numbers = _mean(both["y"].to_numpy(dtype=float), alpha, least=_of_counting(both, "least"))
     if both["raw"].notna().all():
-        plain = _mean(both["raw"].to_numpy(dtype=float), alpha)
+        least = _of_counting(both, "least_raw")
+        plain = _mean(both["raw"].to_numpy(dtype=float), alpha, least=least)
         numbers["estimate_fraction"] = plain["estimate"]
         numbers["fraction_se"] = plain.get("se", np.nan)
         numbers["fraction_df"] = plain.get("df", np.nan)
     return numbers
 
 
-def _mean(differences: NDArray[np.float64], alpha: float) -> dict[str, Any]:
-    """Mean of one number a subject, with its t interval and what it would have shown."""
+def _of_counting(both: pd.DataFrame, name: str) -> float:
+    """Variance of a mean over subjects if nothing but the counting of cells varied."""
+    return float(both[name].sum()) / len(both) ** 2
+
+
+def _mean(differences: NDArray[np.float64], alpha: float, *, least: float) -> dict[str, Any]:
+    """Mean of one number a subject, with its t interval and what it would have shown.
+
+    ``least`` is the variance of the mean that cannot be undercut.
+    """
     found = paired(differences, alpha=alpha)
     if found["status"] != k.TESTED:
         return found
-    se = float(differences.std(ddof=1) / np.sqrt(len(differences)))
+    se = max(float(differences.std(ddof=1) / np.sqrt(len(differences))), float(np.sqrt(least)))
     return tested(float(found["estimate"]), se, len(differences) - 1, alpha=alpha)
 
 
@@ -256,13 +296,21 @@ def _between(
             if shared:
                 yield row | refused(f"{len(shared)} subjects are in both arms: no two groups")
                 continue
-            numbers = welch(mine["y"].to_numpy(float), base["y"].to_numpy(float), alpha=alpha)
+            numbers = _against(mine, base, "y", "least", alpha)
             if mine["raw"].notna().all() and base["raw"].notna().all():
-                plain = welch(mine["raw"].to_numpy(float), base["raw"].to_numpy(float), alpha=alpha)
+                plain = _against(mine, base, "raw", "least_raw", alpha)
                 numbers["estimate_fraction"] = plain["estimate"]
                 numbers["fraction_se"] = plain.get("se", np.nan)
                 numbers["fraction_df"] = plain.get("df", np.nan)
             yield row | numbers
+
+
+def _against(
+    mine: pd.DataFrame, base: pd.DataFrame, name: str, least: str, alpha: float
+) -> dict[str, Any]:
+    one, other = (side[name].to_numpy(dtype=float) for side in (mine, base))
+    counting = _of_counting(mine, least), _of_counting(base, least)
+    return welch(one, other, alpha=alpha, least=counting)
 
 
 def _slope(group: pd.DataFrame, arm: str, days: float, alpha: float) -> dict[str, Any] | None:
@@ -270,11 +318,13 @@ def _slope(group: pd.DataFrame, arm: str, days: float, alpha: float) -> dict[str
     known = group[group[k.DOSE].notna()]
     if known[k.DOSE].nunique() < _MIN_DOSES:
         return None
-    slopes = []
+    slopes, least = [], 0.0
     for _, own in known.groupby(k.SUBJECT, sort=True, observed=True):
         x = np.log1p(own[k.DOSE].to_numpy(dtype=float))
         if len(set(x)) >= _MIN_SUBJECTS:
             slopes.append(float(np.polyfit(x, own["y"].to_numpy(dtype=float), 1)[0]))
+            share = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
+            least += float(share**2 @ own["least"].to_numpy(dtype=float))
     levels = ", ".join(f"{dose:g}" for dose in sorted(known[k.DOSE].unique()))
     title = f"{arm}, per log1p(Gy) within subjects{_when(days)} ({levels} Gy)"
     n = len(slopes)
@@ -284,7 +334,7 @@ def _slope(group: pd.DataFrame, arm: str, days: float, alpha: float) -> dict[str
     row["note"] = f"{few} subjects with one dose left out" if few else ""
     if not slopes:
         return row | refused("no subject has regions of two doses: the dose is between subjects")
-    return row | _mean(np.array(slopes), alpha)
+    return row | _mean(np.array(slopes), alpha, least=least / n**2)
 
 
 def _row(question: str, title: str, arm: str, days: float, n: int, other: int) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 from .compare import ARM as ARM
+from .compare import CELLS as CELLS
 from .compare import FRACTIONS as FRACTIONS
 from .compare import KINDS as KINDS
 from .compare import MATCHED_SETS as MATCHED_SETS
@@ -50,6 +51,7 @@ from .sheets import read_samples as read_samples
 
 __all__ = [
     "ARM",
+    "CELLS",
     "DAYS_PER_UNIT",
     "EXTRA_NUMBERS",
     "EXTRA_TEXTS",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ARM",
+    "CELLS",
     "FRACTIONS",
     "KINDS",
     "MATCHED_SETS",
@@ -213,6 +214,8 @@ _COUNTED: Final = {
     "fraction_arrested": ("n_beyond", "n_judged"),
 }
 _LEARNT: Final = "fraction_arrested"
+CELLS: Final = "cells:"
+"""How columns begin that hold how many cells a fraction is of."""
 MATCHED_SETS: Final = "SD of matched gene sets"
 """Unit of an axis where no control cell of the compartment is there to standardise it by."""
 TRANSFORM: Final = "arcsine"
@@ -225,7 +228,7 @@ ARM: Final = (k.TREATMENT, k.DOSE, "n_fractions", "modality")
 """What was done to a sample: 10 Gy at once and in five fractions are two arms."""
 _CELL: Final = (k.SUBJECT, *ARM, k.DAYS)
 _AMOUNTS: Final = (k.DOSE, "n_fractions", "bed_gy", "eqd2_gy", k.DAYS, "n_assessable")
-_BESIDE: Final = ("bed_gy", "eqd2_gy", "n_assessable")
+_BESIDE: Final = ("bed_gy", "eqd2_gy", "n_assessable", "cells")
 
 
 @dataclass(frozen=True)
@@ -324,12 +327,7 @@ def prepared(burden: pd.DataFrame, transform: str = TRANSFORM, *, control: str) 
     timeless = ~bare & table[k.DAYS].isna()
     table.loc[timeless & table["status"].isin(set(FRACTIONS.values())), "status"] = "no_time"
     counted = table["status"].isin(set(FRACTIONS.values()))
-    # One offset for all samples of a compartment: half a cell of the median sample. With an
-    # offset of half a cell of each sample's own, a sample of few cells would have the higher
-    # logit where neither has a senescent cell.
     alike = [table[name] for name in (k.COMPARTMENT, *KINDS)]
-    median = table["n_assessable"].where(counted).groupby(alike, observed=True).transform("median")
-    half = 0.5 / median.to_numpy(dtype=float)
     if "n_called" not in table:
         table["n_called"] = table["n_positive"]
     is_control = bare & counted  # with a drug too: what is not irradiated has no phase
@@ -337,6 +335,12 @@ def prepared(burden: pd.DataFrame, transform: str = TRANSFORM, *, control: str) 
         if not set(_COUNTED[name]) <= set(table):
             continue
         k_cells, n = (table[column].to_numpy(dtype=float) for column in _COUNTED[name])
+        table[f"{CELLS}{name}"] = n
+        # One offset for all samples of a compartment: half a cell of the median sample. With an
+        # offset of half a cell of each sample's own, a sample of few cells would have the higher
+        # logit where neither has a senescent cell.
+        own = table[f"{CELLS}{name}"].where(counted).groupby(alike, observed=True)
+        half = 0.5 / own.transform("median").to_numpy(dtype=float)
         with np.errstate(invalid="ignore", divide="ignore"):
             raw = k_cells / n
             logit = np.log((raw + half) / (1 - raw + half))
@@ -433,7 +437,8 @@ def _by_default(name: str) -> bool:
 def values(own: pd.DataFrame, measure: str) -> pd.DataFrame:
     """One row a subject, arm and day: ``y``, ``raw`` (a fraction), cells, batch."""
     raw = own.get(f"raw:{measure}", np.nan)
-    table = own.assign(y=own[measure].astype(float), raw=raw)
+    cells = own.get(f"{CELLS}{measure}", own["n_assessable"])
+    table = own.assign(y=own[measure].astype(float), raw=raw, cells=cells)
     return units(table[np.isfinite(table["y"])], ["y", "raw"])
 
 
@@ -441,8 +446,10 @@ def units(own: pd.DataFrame, names: Sequence[Any]) -> pd.DataFrame:
     """One row a subject, arm and day with the means of some columns, cells and batch.
 
     Samples of one subject in the same state are averaged: a second library of an animal is no
-    second animal.
+    second animal. ``cells`` are those that a fraction is of, else the assessable ones.
     """
+    if "cells" not in own:
+        own = own.assign(cells=own["n_assessable"])
     grouped = own.groupby(list(_CELL), dropna=False, sort=True, observed=True)
     out = grouped[[*names, *_BESIDE]].mean()
     out[k.BATCH] = grouped[k.BATCH].agg(lambda b: "+".join(sorted(set(b))))

@@ -85,6 +85,29 @@ def test_no_contrast_of_fractions_is_surer_than_counting_its_cells(formula):
     assert row["p"] == pytest.approx(2 * stats.t.sf(statistic, 4))
 
 
+@pytest.mark.parametrize("formula", [None, "~ treatment"])
+def test_a_fraction_is_counted_over_the_cells_that_it_is_of(formula):
+    """Arrest is judged in fewer cells than can be assessed: by hand, of those alone."""
+    days, judged, beyond = [0, 0, 0, 7, 7, 7], [10, 10, 20, 10, 10, 20], [1, 1, 2, 2, 2, 4]
+    burdens = table(
+        days, [1] * 6, [4000] * 6, n_beyond=[n + (i == 2) for i, n in enumerate(beyond)],
+        n_judged=judged,
+    )  # fmt: skip
+    row = trend(burdens, formula, measures=["fraction_arrested"]).iloc[0]
+    variance = 2 * (2 / (4 * 10) + 1 / (4 * 20)) / 9
+    y = np.arcsin(np.sqrt(burdens["n_beyond"].to_numpy() / np.array(judged)))
+    assert row["statistic"] == pytest.approx((y[3:].mean() - y[:3].mean()) / np.sqrt(variance))
+
+
+def test_the_offset_of_logits_is_half_a_cell_of_those_that_the_fraction_is_of():
+    days, judged, beyond = [0, 0, 0, 7, 7, 7], [10] * 6, [0, 1, 0, 2, 3, 2]
+    burdens = table(days, [1] * 6, [4000] * 6, n_beyond=beyond, n_judged=judged)
+    row = trend(burdens, measures=["fraction_arrested"], transform="logit").iloc[0]
+    f = np.array(beyond) / 10
+    y = np.log((f + 0.05) / (1 - f + 0.05))
+    assert row["estimate"] == pytest.approx(y[3:].mean() - y[:3].mean())
+
+
 @pytest.mark.filterwarnings("error")
 def test_a_sample_without_cells_has_no_part_in_what_counting_says():
     """By hand: the third group has no share in the contrast of the first two."""

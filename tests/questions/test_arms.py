@@ -85,6 +85,24 @@ def test_fractions_have_their_plain_difference_and_what_would_have_been_seen() -
     assert row["detectable"] == pytest.approx(row["se"] * (2.4469119 + 0.9057033), rel=1e-6)
 
 
+def test_the_counting_of_cells_is_of_those_that_each_fraction_is_of() -> None:
+    """Arrest is judged in 20 cells of a sample, composition counted over all of its cells."""
+    table = study(n_beyond=4, n_judged=20, n_cells=500, share=0.25)
+    table.loc[table.index % 4 == 0, "n_beyond"] = 5
+    table.loc[table.index % 4 == 0, "share"] = 0.26
+    both = pd.concat([table, table.assign(compartment="astrocyte", share=1 - table["share"])])
+    found = arms(both, control="sham", measures=["fraction_arrested", "share"])
+    own = found[found["question"].eq("drug_in_irradiated") & found["compartment"].eq("tumour")]
+    arrested, share = (
+        own[own["measure"] == name].squeeze() for name in ("fraction_arrested", "share")
+    )  # fmt: skip
+    p = (17 + 0.5) / 81
+    assert arrested["fraction_se"] == pytest.approx(np.sqrt(2 * p * (1 - p) / 20 / 4))
+    assert arrested["se"] == pytest.approx(np.sqrt(2 / (4 * 20) / 4))
+    p = (4 * 1000 * 0.2525 + 0.5) / 4001  # both compartments have 500 cells
+    assert share["fraction_se"] == pytest.approx(np.sqrt(2 * p * (1 - p) / 1000 / 4))
+
+
 def test_arms_that_do_not_vary_make_no_other_difference_surer() -> None:
     table = study()
     still = table.assign(

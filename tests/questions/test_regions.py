@@ -87,9 +87,9 @@ def test_dose_within_subjects_is_the_mean_slope() -> None:
 
 
 def test_fractions_have_their_plain_difference() -> None:
-    row = answers(study(), "fraction_senescent").set_index("contrast").loc[
-        "core vs margin, rt @ 14 d"
-    ]  # fmt: skip
+    table = study()  # so many cells that counting them adds nothing to the spread
+    many = table.assign(n_positive=100 * table["n_positive"], n_assessable=20_000)
+    row = answers(many, "fraction_senescent").set_index("contrast").loc["core vs margin, rt @ 14 d"]
     plain = (value("rt", "core", "n_positive") - value("rt", "margin", "n_positive")) / 200
     assert row["estimate_fraction"] == pytest.approx(plain.mean())
     assert row["fraction_se"] == pytest.approx(plain.std(ddof=1) / 2)
@@ -140,3 +140,34 @@ def test_who_asks() -> None:
     assert asks_of_regions(table)
     assert not asks_of_regions(table[table["region"].eq("core")])
     assert not asks_of_regions(table.assign(subject=table["sample"]))
+
+
+def test_no_pair_of_fractions_is_surer_than_counting_its_cells() -> None:
+    """Hardly any cell is called, and all animals but one are alike: by hand."""
+    table = study(n_positive=0, n_assessable=50)
+    core = table["region"].eq("core") & table["treatment"].eq("rt")
+    table.loc[core, "n_positive"] = 2
+    table.loc[core & table["subject"].eq("rt0"), "n_positive"] = 3
+    found = answers(table, "fraction_senescent").set_index("contrast")
+    row = found.loc["core vs contralateral, rt @ 14 d"]
+    least = 2 / (4 * 50) / N
+    y = np.arcsin(np.sqrt(np.array([3, *[2] * (N - 1)]) / 50))
+    assert y.var(ddof=1) / N < least
+    assert row["se"] == pytest.approx(np.sqrt(least))
+    p = (2 * N + 1 + 0.5) / (50 * N + 1), 0.5 / (50 * N + 1)
+    plain = sum(one * (1 - one) / 50 for one in p) / N
+    assert row["fraction_se"] == pytest.approx(np.sqrt(plain))
+    between = found.loc["(core - contralateral), rt vs sham @ 14 d"]
+    assert between["se"] == pytest.approx(np.sqrt(2 * least))
+
+
+def test_slopes_within_subjects_are_no_surer_than_counting_either() -> None:
+    table = study(n_positive=0, n_assessable=50)
+    core = table["region"].eq("core") & table["treatment"].eq("rt")
+    table.loc[core, "n_positive"] = 2
+    table.loc[core & table["subject"].eq("rt0"), "n_positive"] = 3
+    found = answers(table, "fraction_senescent")
+    row = found[found["question"].eq("dose_within_subject") & found["treatment"].eq("rt")].squeeze()
+    x = np.log1p(list(DOSE.values()))
+    least = 1 / (4 * 50) / ((x - x.mean()) ** 2).sum() / N
+    assert row["se"] == pytest.approx(np.sqrt(least))
