@@ -38,7 +38,8 @@ def samples() -> pd.DataFrame:
         [
             {
                 "sample": f"{subject}{region}", "subject": subject, "treatment": word,
-                "dose_gy": 8.0 * (word == "rt"), "time_post_rt": DAY, "time_unit": "d",
+                "dose_gy": 8.0 * (word == "rt"), "n_fractions": "1" if word == "rt" else "",
+                "time_post_rt": DAY, "time_unit": "d",
                 "region": region, "drug": drug, "drug_dose": "50" if drug else "",
                 "drug_unit": "mg/kg" if drug else "", "drug_start_days": "1" if drug else "",
                 "ext_foci": n / 5 + 0.5 * at,

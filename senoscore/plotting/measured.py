@@ -14,7 +14,7 @@ from senoscore.plotting.legend import Sign, explained
 from senoscore.study import takes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import altair as alt
 
@@ -44,7 +44,11 @@ _SURVIVAL: Final = "time-to-event"
 
 @takes(check_control=False, table="sen.blood(...)", changes="questions.blood_changes(...)")
 def blood(
-    table: pd.DataFrame, changes: pd.DataFrame, *, layout: theme.Layout = "wide"
+    table: pd.DataFrame,
+    changes: pd.DataFrame,
+    *,
+    arms: Iterable[str] = (),
+    layout: theme.Layout = "wide",
 ) -> alt.Chart:
     """Draw the change of each subject from its baseline by arm, a panel an analyte.
 
@@ -57,6 +61,8 @@ def blood(
         As :func:`senoscore.blood` gives it.
     changes
         As :func:`senoscore.questions.blood_changes` gives it.
+    arms
+        All arms of the study, where other figures stand beside this one: each keeps its colour.
 
     Raises
     ------
@@ -67,18 +73,21 @@ def blood(
 
     rows = blood_table(table, changes)
     rows["text"] = [_blood_text(row) for row in tidy.rows(rows)]
-    arms, days = _arms(rows), sorted(rows["days"].unique())
+    colours, days = _arms(rows, arms), sorted(rows["days"].unique())
     wide = layout == "wide"
     size = {"width": 240 if wide else 250, "height": 170}
     span = _span(rows[["value", "ci_lo", "ci_hi"]].to_numpy(dtype=float))
     panels = [
-        _blood_panel(rows[rows["analyte"] == name], arms, days, span).properties(
+        _blood_panel(rows[rows["analyte"] == name], colours, days, span).properties(
             title=alt.TitleParams(theme.heading(str(name)), subtitle=_below(rows, str(name))),
             **size,
         )
         for name in dict.fromkeys(rows["analyte"])
     ]
-    signs = [*_arm_signs(arms), Sign("estimate with 95 % CI", "stroke", stroke=theme.INK, size=150)]
+    signs = [
+        *_arm_signs(colours),
+        Sign("estimate with 95 % CI", "stroke", stroke=theme.INK, size=150),
+    ]
     there = set(rows["known"])
     for known, text in (
         ("at_most", "at most: value below the limit of detection"),
@@ -91,7 +100,7 @@ def blood(
 
 
 def _blood_panel(
-    own: pd.DataFrame, arms: Sequence[str], days: Sequence[float], span: Sequence[float]
+    own: pd.DataFrame, arms: Mapping[str, str], days: Sequence[float], span: Sequence[float]
 ) -> Any:
     import altair as alt
 
@@ -204,7 +213,11 @@ def blood_table(table: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
 
 @takes(check_control=False, pairs="questions.external_pairs(...)", table="sen.external(...)")
 def external(
-    pairs: pd.DataFrame, table: pd.DataFrame | None = None, *, layout: theme.Layout = "wide"
+    pairs: pd.DataFrame,
+    table: pd.DataFrame | None = None,
+    *,
+    arms: Iterable[str] = (),
+    layout: theme.Layout = "wide",
 ) -> alt.Chart:
     """Draw each sample's burden against what was measured of it elsewhere, a panel a measure.
 
@@ -217,6 +230,8 @@ def external(
         As :func:`senoscore.questions.external_pairs` gives it.
     table
         As :func:`senoscore.external` gives it: rho and the mean difference above each panel.
+    arms
+        All arms of the study, where other figures stand beside this one: each keeps its colour.
 
     Raises
     ------
@@ -231,7 +246,7 @@ def external(
         f"{tidy.number(row.value)}" + (", outside the limits of agreement" if row.outside else "")
         for row in tidy.rows(rows)
     ]
-    arms = _arms(rows)
+    colours = _arms(rows, arms)
     wide = layout == "wide"
     panels = []
     for (where, measure), own in rows.groupby(
@@ -242,9 +257,9 @@ def external(
             theme.heading(f"{theme.pretty(str(measure))}, {str(where).replace('_', ' ')}", 40),
             subtitle=said, color=theme.title_colour(str(where)),
         )  # fmt: skip
-        panel = _external_panel(own, arms)
+        panel = _external_panel(own, colours)
         panels.append(panel.properties(title=title, width=240 if wide else 250, height=180))
-    signs = _arm_signs(arms)
+    signs = _arm_signs(colours)
     if rows["share"].notna().any():
         signs.append(Sign("equal shares", "stroke", stroke=theme.CONTROL_INK, size=150))
     if rows["outside"].any():
@@ -253,7 +268,7 @@ def external(
     return explained(chart, signs, width=930 if wide else 310, left=45).configure(**theme.config())
 
 
-def _external_panel(own: pd.DataFrame, arms: Sequence[str]) -> Any:
+def _external_panel(own: pd.DataFrame, arms: Mapping[str, str]) -> Any:
     import altair as alt
 
     share = own["share"].notna().any()
@@ -348,6 +363,7 @@ def outcome(
     table: pd.DataFrame | None = None,
     *,
     endpoint: str,
+    arms: Iterable[str] = (),
     layout: theme.Layout = "wide",
 ) -> alt.Chart:
     """Draw the burden of each subject at the landmark against its outcome, a panel a compartment.
@@ -362,6 +378,8 @@ def outcome(
         As :func:`senoscore.outcome` gives it: the association above each panel.
     endpoint
         Which one.
+    arms
+        All arms of the study, where other figures stand beside this one: each keeps its colour.
 
     Raises
     ------
@@ -373,19 +391,19 @@ def outcome(
     rows = outcome_table(subjects, endpoint=endpoint)
     by_index = bool(rows["by_index"].iloc[0])
     rows["text"] = [_outcome_text(row) for row in tidy.rows(rows)]
-    arms, wide = _arms(rows), layout == "wide"
+    colours, wide = _arms(rows, arms), layout == "wide"
     panels = []
     for name in theme.known_first(rows[k.COMPARTMENT], theme.COMPARTMENT_COLOURS):
         said = "" if table is None else _outcome_said(table, endpoint, name, by_index=by_index)
         panels.append(
-            _outcome_panel(rows[rows[k.COMPARTMENT] == name], rows, arms).properties(
+            _outcome_panel(rows[rows[k.COMPARTMENT] == name], rows, colours).properties(
                 title=alt.TitleParams(
                     theme.heading(name), subtitle=said, color=theme.title_colour(name)
                 ),
                 width=240 if wide else 250, height=170,
             )
         )  # fmt: skip
-    signs = _arm_signs(arms)
+    signs = _arm_signs(colours)
     if (rows["kind"] == _SURVIVAL).all():
         ink = theme.INK_SOFT
         there = set(rows["end"])
@@ -399,7 +417,7 @@ def outcome(
     return explained(chart, signs, width=930 if wide else 310, left=45).configure(**theme.config())
 
 
-def _outcome_panel(own: pd.DataFrame, every: pd.DataFrame, arms: Sequence[str]) -> Any:
+def _outcome_panel(own: pd.DataFrame, every: pd.DataFrame, arms: Mapping[str, str]) -> Any:
     import altair as alt
 
     kind, by_index = str(own["kind"].iloc[0]), bool(own["by_index"].iloc[0])
@@ -494,20 +512,25 @@ def outcome_table(subjects: pd.DataFrame, *, endpoint: str) -> pd.DataFrame:
     return own[names].reset_index(drop=True)
 
 
-def _arms(rows: pd.DataFrame) -> list[str]:
-    """Arms in order: without irradiation first, and without a drug."""
-    return sorted(set(rows["arm"]), key=lambda arm: (" Gy" in arm, " + " in arm, arm))
+def _arms(rows: pd.DataFrame, study: Iterable[str]) -> dict[str, str]:
+    """Arms that are drawn, in order, and the colour that each has among those of the study.
+
+    Without irradiation first, and without a drug. An arm that a figure lacks keeps its colour, so
+    that no other arm has it there.
+    """
+    drawn = set(rows["arm"])
+    every = sorted(drawn | set(study), key=lambda arm: (" Gy" in arm, " + " in arm, arm))
+    return {arm: _ARMS[i % len(_ARMS)] for i, arm in enumerate(every) if arm in drawn}
 
 
-def _arm_scale(arms: Sequence[str]) -> Any:
+def _arm_scale(arms: Mapping[str, str]) -> Any:
     import altair as alt
 
-    colours = [_ARMS[i % len(_ARMS)] for i in range(len(arms))]
-    return alt.Scale(domain=list(arms), range=colours)
+    return alt.Scale(domain=list(arms), range=list(arms.values()))
 
 
-def _arm_signs(arms: Sequence[str]) -> list[Sign]:
-    return [Sign(arm, "circle", fill=_ARMS[i % len(_ARMS)]) for i, arm in enumerate(arms)]
+def _arm_signs(arms: Mapping[str, str]) -> list[Sign]:
+    return [Sign(arm, "circle", fill=colour) for arm, colour in arms.items()]
 
 
 def _span(values: Any) -> list[float]:

@@ -26,13 +26,14 @@ __all__ = ["EFFICACY_COLUMNS", "efficacy", "load_words", "side_by_side"]
 
 _ADVICE: Final = "Research use, not medical advice."
 _BURDEN: Final = ("falls", "rises", "stays", "not_shown", "underpowered", k.NOT_TESTABLE)
+_SIDE: Final = ("higher", "fewer", "called", "quieter", "open", "absent")
 _FACTS: Final[dict[str, tuple[str, ...]]] = {
     "burden": _BURDEN,
     "arrested_burden": _BURDEN,
     "arrest": (*_BURDEN, "mixed"),
     "sasp": (*_BURDEN, "mixed"),
-    "tumour": ("lower", "higher", "open", "absent"),
-    "normal": ("lower", "higher", "open", "absent"),
+    "tumour": _SIDE,
+    "normal": _SIDE,
 }
 """Facts that rules may ask for, and the values they can have."""
 _QUESTION: Final = "drug_in_irradiated"
@@ -378,8 +379,9 @@ def side_by_side(table: pd.DataFrame, *, rules: Path | None = None) -> pd.DataFr
     Returns
     -------
     One row an arm and time: ``tumour_words`` and ``normal_words`` (compartment: word),
-    ``tumour`` and ``normal`` (lower, higher, open, absent: the worst of a side), ``word`` and
-    ``means``. A rise in one normal compartment outweighs falls in others.
+    ``tumour`` and ``normal``, what a side comes to (higher; fewer senescent cells; fewer called;
+    quieter: less secretion alone; open; absent), ``word`` and ``means``. A rise in one compartment
+    outweighs falls in others.
     """
     words = load_words(rules)
     keys = ["stratum", k.TREATMENT, "against", k.DRUG, *ARM[1:], k.DAYS]
@@ -400,10 +402,24 @@ def side_by_side(table: pd.DataFrame, *, rules: Path | None = None) -> pd.DataFr
 
 
 def _side(own: pd.DataFrame) -> str:
+    """What all compartments of a side come to: a rise, else the most that is shown of a fall."""
     asked = own[own["word"] != k.NOT_TESTABLE]
     if asked.empty:
         return "absent"
-    either = asked[["burden", "arrested_burden", "sasp"]]
-    if either.isin(["rises", "mixed"]).any(axis=None):
+    found = {_of_facts(facts) for facts in asked[["burden", "arrested_burden", "arrest", "sasp"]]
+             .itertuples(index=False)}  # fmt: skip
+    return next(fact for fact in _SIDE if fact in found)
+
+
+def _of_facts(facts: Any) -> str:
+    """Whether a compartment has fewer senescent cells, fewer called ones, or less secretion."""
+    if {"rises", "mixed"} & {facts.burden, facts.arrested_burden, facts.sasp}:
         return "higher"
-    return "lower" if either.isin(["falls"]).any(axis=None) else "open"
+    unlearnt = facts.arrested_burden == k.NOT_TESTABLE
+    if facts.arrested_burden == "falls" or (
+        unlearnt and facts.burden == "falls" and facts.arrest == "falls"
+    ):
+        return "fewer"
+    if facts.burden == "falls" and facts.sasp != "falls":
+        return "called"
+    return "quieter" if facts.sasp == "falls" else "open"

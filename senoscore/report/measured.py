@@ -16,7 +16,7 @@ from senoscore.report.tables import view
 from senoscore.report.words import lower
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
@@ -82,7 +82,7 @@ def blood(run: Run, options: Options) -> Iterator[Item | Part]:
     )
     changes = run.get("blood_changes")
     if changes is not None:
-        yield _changes(table, changes)
+        yield _changes(table, changes, _arms(run))
     yield view(table, "blood", title="Tests of circulating factors", columns=_BLOOD)
 
 
@@ -125,7 +125,14 @@ def _mostly(lacking: pd.DataFrame) -> str:
     return "" if reasons.empty else str(reasons.value_counts().index[0])
 
 
-def _changes(table: pd.DataFrame, changes: pd.DataFrame) -> Part:
+def _arms(run: Run) -> tuple[str, ...]:
+    """Arms of every figure here, so that each has one colour in all of them."""
+    tables = [run.get(name) for name in ("blood_changes", "external_pairs", "outcome_subjects")]
+    names = {str(arm) for t in tables if t is not None for arm in t["arm"].dropna()}
+    return tuple(sorted(names))
+
+
+def _changes(table: pd.DataFrame, changes: pd.DataFrame, arms: Sequence[str]) -> Part:
     n, shown = changes["analyte"].nunique(), pl.PANELS
     some = f" The {shown} of {n} factors with the smallest p are drawn." if n > shown else ""
     return Part(
@@ -137,7 +144,7 @@ def _changes(table: pd.DataFrame, changes: pd.DataFrame) -> Part:
             f"cannot be drawn and are counted above each panel.{some}"
         ),
         alt=describe_blood,
-        draw=lambda layout: pl.blood(table, changes, layout=layout),
+        draw=lambda layout: pl.blood(table, changes, arms=arms, layout=layout),
         numbers=lambda: pl.blood_table(table, changes),
     )
 
@@ -191,7 +198,7 @@ def external(run: Run, _options: Options) -> Iterator[Item | Part]:
                 "marks a sample outside the limits of agreement (mean difference ± 1.96 SD)."
             ),
             alt=describe_external,
-            draw=lambda layout: pl.external(pairs, table, layout=layout),
+            draw=lambda layout: pl.external(pairs, table, arms=_arms(run), layout=layout),
             numbers=lambda: pl.external_table(pairs, table),
         )
     yield view(table, "external", title="Measurements from elsewhere", columns=_EXTERNAL)
@@ -233,11 +240,13 @@ def outcome(run: Run, options: Options) -> Iterator[Item | Part]:
     subjects = run.get("outcome_subjects")
     if subjects is not None:
         for number, endpoint in enumerate(sorted(subjects["endpoint"].astype(str).unique()), 1):
-            yield _subjects(subjects, table, number, endpoint)
+            yield _subjects(subjects, table, number, endpoint, _arms(run))
     yield view(table, "outcome", title="Associations with outcome", columns=_OUTCOME)
 
 
-def _subjects(subjects: pd.DataFrame, table: pd.DataFrame, number: int, endpoint: str) -> Part:
+def _subjects(
+    subjects: pd.DataFrame, table: pd.DataFrame, number: int, endpoint: str, arms: Sequence[str]
+) -> Part:
     stem = re.sub(r"[^A-Za-z0-9]+", "_", endpoint).strip("_").lower()[:40]
     return Part(
         f"outcome_{number}_{stem}",
@@ -247,7 +256,9 @@ def _subjects(subjects: pd.DataFrame, table: pd.DataFrame, number: int, endpoint
             "arms, of all of them, with its 95 % interval."
         ),
         alt=describe_outcome,
-        draw=lambda layout: pl.outcome(subjects, table, endpoint=endpoint, layout=layout),
+        draw=lambda layout: pl.outcome(
+            subjects, table, endpoint=endpoint, arms=arms, layout=layout
+        ),
         numbers=lambda: pl.outcome_table(subjects, endpoint=endpoint),
     )
 

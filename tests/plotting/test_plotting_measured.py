@@ -69,8 +69,8 @@ def test_blood_draws_subjects_and_estimates_and_counts_what_cannot_be_drawn(
     assert dots.groupby("analyte")["left_out"].first()["IL1B"] == lost["IL1B"] > 0
     means = table[table["subject"] == ""].set_index(["analyte", "arm"])
     row = study["blood"].query("contrast == 'rt + x 8 Gy: day 14 vs baseline' and analyte == 'IL6'")
-    assert means.loc[("IL6", "rt + x 8 Gy"), "value"] == row["estimate"].item()
-    assert means.loc[("IL6", "rt + x 8 Gy"), "ci_lo"] == row["ci_lo"].item()
+    assert means.loc[("IL6", "rt + x 8 Gy in 1"), "value"] == row["estimate"].item()
+    assert means.loc[("IL6", "rt + x 8 Gy in 1"), "ci_lo"] == row["ci_lo"].item()
 
 
 def test_of_many_analytes_the_clearest_are_drawn(study: dict[str, pd.DataFrame]) -> None:
@@ -133,3 +133,34 @@ def test_each_chart_renders_and_says_its_association(
     assert "hazard ratio" in ends
     grades = pl.outcome(study["subjects"], study["outcome"], endpoint="fibrosis", layout=layout)
     assert "rho" in pl.to_svg(grades)
+
+
+def colours(chart: object) -> dict[str, str]:
+    """Colour of each arm in a chart, from its specification."""
+    found: dict[str, str] = {}
+
+    def walk(part: object) -> None:
+        if isinstance(part, dict):
+            colour = part.get("color")
+            if isinstance(colour, dict) and colour.get("field") == "arm":
+                found.update(zip(colour["scale"]["domain"], colour["scale"]["range"], strict=True))
+            for own in part.values():
+                walk(own)
+        elif isinstance(part, list):
+            for own in part:
+                walk(own)
+
+    walk(chart.to_dict())  # type: ignore[attr-defined]
+    return found
+
+
+def test_an_arm_has_one_colour_in_every_figure(study: dict[str, pd.DataFrame]) -> None:
+    """Unirradiated animals have blood and no outcome: the others keep their colours."""
+    every = set(study["changes"]["arm"].dropna()) | set(study["subjects"]["arm"])
+    blood = colours(pl.blood(study["blood"], study["changes"], arms=every))
+    outcome = colours(pl.outcome(study["subjects"], endpoint="recurrence", arms=every))
+    stains = colours(pl.external(study["pairs"], arms=every))
+    assert set(outcome) < set(blood) == set(stains)
+    assert len(set(blood.values())) == 4
+    for other in (outcome, stains):
+        assert all(blood[arm] == colour for arm, colour in other.items())

@@ -140,7 +140,7 @@ def test_arrested_cells_tell_a_senolytic_from_a_senomorphic(
 
 def test_fewer_arrested_cells_speak_for_a_side() -> None:
     row = side_by_side(efficacy(with_arrested(0.0, -0.2, 0.0))).iloc[0]
-    assert (row["tumour"], row["word"]) == ("lower", "lower_in_tumour")
+    assert (row["tumour"], row["word"]) == ("fewer", "fewer_in_tumour")
 
 
 def test_families_that_disagree_are_mixed() -> None:
@@ -169,11 +169,49 @@ def test_tumour_and_normal_tissue_side_by_side() -> None:
     both = side_by_side(efficacy(pd.concat(parts, ignore_index=True)))
     assert len(both) == 1
     row = both.iloc[0]
-    assert (row["tumour"], row["normal"], row["word"]) == ("lower", "higher", "harm_in_normal")
+    assert (row["tumour"], row["normal"], row["word"]) == ("fewer", "higher", "harm_in_normal")
     assert row["tumour_words"] == "tumour: senolytic_like"
     assert row["normal_words"] == "astrocyte: neither_shown, endothelial: burden_rises"
     alone = side_by_side(efficacy(pd.concat(parts[:2], ignore_index=True))).iloc[0]
-    assert (alone["normal"], alone["word"]) == ("open", "lower_in_tumour")
+    assert (alone["normal"], alone["word"]) == ("open", "fewer_in_tumour")
+
+
+SENOLYTIC, SENOMORPHIC, SILENT = (-0.2, -0.2, -2.0), (-0.2, 0.0, -2.0), (0.0, 0.0, 0.0)
+"""Change of the called share, of arrested cells and of secretion."""
+CALLED, RISES = (-0.2, 0.0, 0.0), (0.0, 0.2, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("tumour", "normal", "word", "said"),
+    [
+        (
+            SENOMORPHIC,
+            SENOMORPHIC,
+            "less_sasp_in_both",
+            "fewer senescent cells are shown in neither",
+        ),
+        (SENOLYTIC, SENOLYTIC, "fewer_in_both", "fewer senescent cells"),
+        (SENOLYTIC, SENOMORPHIC, "lower_in_both", "not the same on each"),
+        (CALLED, CALLED, "fewer_called_in_both", "or as many that secrete less"),
+        (SENOMORPHIC, SILENT, "less_sasp_in_tumour", "fewer senescent cells are not shown"),
+        (SILENT, SENOMORPHIC, "less_sasp_in_normal", "fewer senescent cells are not shown"),
+        (SILENT, SENOLYTIC, "fewer_in_normal", "fewer senescent cells"),
+        (CALLED, SILENT, "fewer_called_in_tumour", "or as many that secrete less"),
+        (SENOLYTIC, RISES, "harm_in_normal", "rises in normal tissue"),
+        (RISES, SENOLYTIC, "harm_in_tumour", "rises in the tumour"),
+        (SILENT, SILENT, "nothing_shown", "no fall and no rise"),
+    ],
+)
+def test_less_secretion_is_no_fewer_cells_on_either_side(
+    tumour: tuple[float, float, float], normal: tuple[float, float, float], word: str, said: str
+) -> None:
+    """A senomorphic lowers the called share too, since a call asks for secretion."""
+    table = pd.concat(
+        [with_arrested(*tumour), with_arrested(*normal).assign(compartment="astrocyte")]
+    )
+    row = side_by_side(efficacy(table)).iloc[0]
+    assert row["word"] == word
+    assert said in row["means"]
 
 
 @pytest.mark.parametrize(
@@ -183,8 +221,8 @@ def test_tumour_and_normal_tissue_side_by_side() -> None:
         ("sasp: [rises, mixed]", "secretion: [rises]", "'secretion' is no fact of words"),
         ("word: neither_shown, when: {}", "word: neither_shown, when: {burden: [falls]}",
          "the last rule must hold"),
-        ("version: 1", "edition: 1", "expected the sections"),
-        ("version: 1", "version: !!python/object:x", "cannot be read as rules"),
+        ("version: 2", "edition: 1", "expected the sections"),
+        ("version: 2", "version: !!python/object:x", "cannot be read as rules"),
     ],
 )  # fmt: skip
 def test_bad_rules_are_refused(tmp_path: Path, old: str, new: str, said: str) -> None:

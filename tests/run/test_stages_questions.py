@@ -78,7 +78,7 @@ def test_a_burden_table_as_read_answers(run: Path) -> None:
     }  # fmt: skip
     sides = read_tsv(run / "summary" / "efficacy_sides.tsv")
     assert sides.set_index("stratum")["word"].to_dict() == {
-        "core": "lower_in_both", "contralateral": "lower_in_both",
+        "core": "less_sasp_in_both", "contralateral": "less_sasp_in_both",
     }  # fmt: skip
     pairs = read_tsv(run / "summary" / "regions.tsv")
     assert set(pairs["question"]) == {"region_pair", "region_x_treatment"}
