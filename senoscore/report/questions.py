@@ -37,6 +37,13 @@ _WORDS: Final = [
     "arrested_burden_ci_lo", "arrested_burden_ci_hi", "arrested_burden_q", "sasp",
     "sasp_falls", "sasp_rises", "note",
 ]  # fmt: skip
+_SIGNALS: Final = ("targets", "crosstalk", "crosstalk_pairs")
+"""Kinds of measures of which there are hundreds: the page shows the clearest of them."""
+_CLEAREST: Final = 10
+_SIGNAL_COLUMNS: Final = [
+    k.COMPARTMENT, "stratum", "measure", "contrast", "question", "n_treated", "n_control",
+    "estimate", "ci_lo", "ci_hi", "unit", "p", "q", "detectable", "reason", "note",
+]  # fmt: skip
 
 
 @section(

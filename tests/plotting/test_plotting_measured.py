@@ -68,7 +68,9 @@ def test_blood_draws_subjects_and_estimates_and_counts_what_cannot_be_drawn(
     lost = study["changes"].query("known == 'unknown'").groupby("analyte").size()
     assert dots.groupby("analyte")["left_out"].first()["IL1B"] == lost["IL1B"] > 0
     means = table[table["subject"] == ""].set_index(["analyte", "arm"])
-    row = study["blood"].query("contrast == 'rt + x 8 Gy: day 14 vs baseline' and analyte == 'IL6'")
+    row = study["blood"].query(
+        "contrast == 'rt + x 8 Gy in 1: day 14 vs baseline' and analyte == 'IL6'"
+    )
     assert means.loc[("IL6", "rt + x 8 Gy in 1"), "value"] == row["estimate"].item()
     assert means.loc[("IL6", "rt + x 8 Gy in 1"), "ci_lo"] == row["ci_lo"].item()
 
