@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
+import pkgutil
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
 import pytest
 
+import senoscore
+from senoscore.io import declared_as
 from senoscore.run.layout import OTHER_TABLES, SUMMARIES
 from tests.bad_inputs.make_cases import BAD
 from tests.bad_inputs.test_odd_inputs import ODD
+from tests.dictionary import faults
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -64,6 +72,35 @@ def test_every_page_is_in_the_index() -> None:
     listed = set(re.findall(r"^[a-z_/0-9]+$", index, flags=re.M))
     pages = {path.relative_to(DOCS).with_suffix("").as_posix() for path in PAGES} - {"index"}
     assert pages <= listed
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "fault"),
+    [
+        ("dose_gy", [1.5], ""), ("dose_gy", ["high"], "has 'high'"), ("q", [0.2, 1.2], "has 1.2"),
+        ("n_cells", [3.0, np.nan], ""), ("n_cells", [3, -1], "has -1"),
+        ("n_cells", [2.5], "has 2.5"), ("excess", [-0.2], ""),
+        ("excess", [-1.2], "has -1.2"), ("note", ["a"], ""),
+        ("called", [True], ""), ("called", [2], "has"), ("p", [True], "has"),
+        ("mean:z:sasp", [-2.0], ""), ("unheard_of", [1], "not in docs/columns.tsv"),
+    ],
+)  # fmt: skip
+def test_the_dictionary_refuses_what_it_does_not_declare(column, values, fault: str) -> None:
+    found = faults(pd.DataFrame({column: values}))
+    assert [fault in text for text in found] == ([True] if fault else [])
+
+
+def test_columns_that_the_code_declares_are_in_the_dictionary() -> None:
+    seen = 0
+    for found in pkgutil.walk_packages(senoscore.__path__, "senoscore."):
+        if found.name in ("senoscore.__main__", "senoscore.report.load"):
+            continue  # of jobs: no table of results
+        importlib.import_module(found.name)
+        for name, value in vars(sys.modules[found.name]).items():
+            if name.endswith("COLUMNS") and not name.startswith("_") and isinstance(value, tuple):
+                assert [column for column in value if not declared_as(column)] == [], name
+                seen += 1
+    assert seen > 15
 
 
 def test_the_page_of_results_has_every_table() -> None:

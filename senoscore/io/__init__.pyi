@@ -33,6 +33,7 @@ from .hdf5 import read_stored as read_stored
 from .progress import progress as progress
 from .progress import track as track
 from .resources import column_meanings as column_meanings
+from .resources import declared_as as declared_as
 from .resources import odd_path as odd_path
 from .resources import resource as resource
 from .resources import schema as schema
@@ -65,6 +66,7 @@ __all__ = [
     "column_meanings",
     "create_h5",
     "damaged",
+    "declared_as",
     "describe",
     "find_layer",
     "flags",

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
-__all__ = ["column_meanings", "odd_path", "resource", "schema", "schema_file", "workflow_file"]
+__all__ = [
+    "column_meanings",
+    "declared_as",
+    "odd_path",
+    "resource",
+    "schema",
+    "schema_file",
+    "workflow_file",
+]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -52,6 +61,24 @@ def column_meanings() -> dict[str, str]:
         # A column that has a meaning in each of two tables has two rows.
         out[name] = f"{out[name]} Or: {said}" if name in out else said
     return out
+
+
+def declared_as(column: str) -> str:
+    """Name under which the data dictionary has a column; empty where it has none.
+
+    Of names with ``*`` that fit, the one with most letters is meant: ``mean:z:sasp`` is
+    ``mean:*``, and no ``*:*``.
+
+    Examples
+    --------
+    >>> declared_as("dose_gy"), declared_as("mean:z:sasp"), declared_as("no such column")
+    ('dose_gy', 'mean:*', '')
+    """
+    known = column_meanings()
+    if column in known:
+        return column
+    fitting = [name for name in known if "*" in name and fnmatchcase(column, name)]
+    return max(fitting, key=lambda name: len(name.replace("*", "")), default="")
 
 
 def _shipped(folder: str, *parts: str) -> Path:

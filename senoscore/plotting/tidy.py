@@ -146,11 +146,8 @@ def number(value: object, digits: int = 3) -> str:
     >>> number(0.0123456), number(1234.5), number(float("nan")), number(3)
     ('0.0123', '1234', '–', '3')
     """
-    try:
-        x = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return "–"
-    if not np.isfinite(x):
+    x = _finite(value)
+    if x is None:
         return "–"
     if x == int(x) and abs(x) < 1e7:
         return f"{int(x)}".replace("-", "−")
@@ -163,6 +160,15 @@ def number(value: object, digits: int = 3) -> str:
     return text.replace("-", "−")
 
 
+def _finite(value: object) -> float | None:
+    """A value as a number; None where it is none or not finite."""
+    try:
+        x = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+    return x if np.isfinite(x) else None
+
+
 def p_value(value: object) -> str:
     """Format a p or q value.
 
@@ -171,11 +177,8 @@ def p_value(value: object) -> str:
     >>> p_value(0.00002), p_value(0.0432), p_value(0.5), p_value(None)
     ('< 0.001', '0.043', '0.50', '–')
     """
-    try:
-        x = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return "–"
-    if not np.isfinite(x):
+    x = _finite(value)
+    if x is None:
         return "–"
     if x < 0.001:
         return "< 0.001"
@@ -190,12 +193,10 @@ def percent(value: object) -> str:
     >>> percent(0.1234), percent(0), percent(0.00004), percent(None)
     ('12.3 %', '0 %', '< 0.01 %', '–')
     """
-    try:
-        x = 100 * float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    x = _finite(value)
+    if x is None:
         return "–"
-    if not np.isfinite(x):
-        return "–"
+    x *= 100
     if x == 0:
         return "0 %"
     if abs(x) < 0.01:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from senoscore.io import column_meanings
+from senoscore.io import column_meanings, declared_as
 from senoscore.plotting import tidy, to_tsv
 
 if TYPE_CHECKING:
@@ -126,13 +126,7 @@ def view(
 
 def meaning(column: str) -> str:
     """Look a column up in the data dictionary; ``z:sasp`` is found as ``z:*``."""
-    known = column_meanings()
-    if column in known:
-        return known[column]
-    found = [
-        said for name, said in known.items() if name.endswith("*") and column.startswith(name[:-1])
-    ]
-    return found[0] if found else ""
+    return column_meanings().get(declared_as(column), "")
 
 
 def _cell(value: object, column: str, *, is_number: bool) -> Cell:

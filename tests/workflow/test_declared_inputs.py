@@ -18,6 +18,7 @@ from senoscore import run
 from senoscore.io.tables import read_tsv
 from senoscore.io.yaml import load_config_file
 from tests import drug_study
+from tests.dictionary import faults_of_files
 from tests.small_study import (
     CONFIG,
     DATASET,
@@ -87,6 +88,15 @@ def test_every_stage_needs_no_more_than_its_rule_declares(plain: Path, tmp_path:
     assert fingerprint(folder) == fingerprint(plain)
 
 
+def test_every_column_of_every_table_is_in_the_data_dictionary(plain: Path) -> None:
+    """The numbers of figures lie beside them and are named for the figure."""
+    results = plain / "results"
+    tables = [*results.rglob("*.tsv"), *results.rglob("*.parquet")]
+    tables = [path for path in tables if path.parent.name != "figures"]
+    assert {"burden.tsv", "calibration.parquet", "de.tsv"} <= {path.name for path in tables}
+    assert faults_of_files(tables) == {}
+
+
 def test_pieces_of_a_large_data_set_need_no_more_either(plain: Path, tmp_path: Path) -> None:
     folder = write_small(tmp_path)
     configure(folder, shard_cells=700, block_cells=256)
@@ -115,6 +125,7 @@ def test_the_questions_of_a_study_need_no_more_either(tmp_path: Path) -> None:
         assert len(read_tsv(made / f"{name}.tsv")), name
     measures = set(read_tsv(made / "arms.tsv")["measure"])
     assert {"target:PLAUR", "crosstalk:astrocyte", "pseudobulk_ssgsea:senmayo"} <= measures
+    assert faults_of_files(made.glob("*.tsv")) == {}
 
 
 def stages_of_questions(folder: Path, burden: Path, out: Path) -> None:
