@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DATASET = "big"
-PER_DATASET = ("ingest", "qc", "compartments", "survey", "gather", "call")
+PER_DATASET = ("ingest", "qc", "compartments", "survey", "gather", "programme-score", "call")
+PIECES = ("shard", "programme-sums")
 PER_STUDY = (
-    "calibrate", "burden", "confounders", "trend", "window", "crosstalk", "export", "report",
-    "pseudobulk",
+    "calibrate", "programme-plan", "programme", "programme-call", "burden", "substates",
+    "confounders", "trend", "window", "crosstalk", "families", "export", "report",
 )  # fmt: skip
 ONE_BY_ONE = ("window", "crosstalk")  # of PER_STUDY: memory goes by the largest dataset
 ONE_SAMPLE = ("qc",)  # memory goes by the largest sample, which is no larger in a larger study
-QUADRATIC = ("calibrate",)  # fits baselines once more for each control sample, on all the others
 OVERHEAD_S = 30.0  # of one job on SLURM, measured with an empty one
 SHARD = 250_000
 SAMPLE_CELLS = 5_000  # about what a droplet lane gives
@@ -64,11 +64,11 @@ class Record:
     def table(self) -> pd.DataFrame:
         return pd.read_csv(self.path, sep="\t")
 
-    def run(self, study: int, stage: str, cells: int, *arguments: str) -> None:
+    def run(self, study: int, stage: str, cells: int, *arguments: str, part: int = 0) -> None:
         """Run ``senoscore STAGE`` in a process of its own and measure it, unless that was done."""
         known = self.table()
         done = known["study"].eq(study) & known["stage"].eq(stage)
-        if stage != "shard" and done.any():
+        if done.sum() > part:
             return
         words = [sys.executable, "-m", "senoscore", stage, *arguments]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -92,9 +92,11 @@ def write_input(folder: Path, cells: int) -> tuple[dict[str, str], Path]:
     import anndata as ad
     import hdf5plugin  # noqa: F401 - registers the codec of the matrix
 
+    from senoscore import kernels
     from senoscore.io.canonical import write_canonical_stream
     from senoscore.simulation.files import write_study
 
+    kernels.warm()  # no stage is to compile
     if not (folder / "batch_1.h5ad").exists():
         write_study(folder, seed=1, size="tiny")
     path, sheet = folder / f"cells-{cells}.h5ad", folder / f"samples-{cells}.tsv"
@@ -114,12 +116,13 @@ def write_input(folder: Path, cells: int) -> tuple[dict[str, str], Path]:
             for c in range(copies)
         ]
     ).to_csv(sheet, sep="\t", index=False)
-    # Sorted by sample, as merged files are.
+    # Sorted by sample, as merged files are; drawn anew for each copy: equal samples are refused.
+    rng = np.random.default_rng(0)
     own = source.obs["sample"].astype(str).to_numpy()
     share = np.diff(np.linspace(0, cells, copies * len(design) + 1).astype(int))
     at = np.concatenate(
         [
-            np.resize(np.flatnonzero(own == name), share[c * len(design) + i])
+            rng.choice(np.flatnonzero(own == name), share[c * len(design) + i])
             for c in range(copies)
             for i, name in enumerate(design["sample"])
         ]
@@ -138,7 +141,7 @@ def write_input(folder: Path, cells: int) -> tuple[dict[str, str], Path]:
     return row, sheet
 
 
-def measure(folder: Path, cells: int, record: Record, *, doublets: bool) -> None:
+def measure(folder: Path, cells: int, record: Record, *, doublets: bool, pseudobulk: bool) -> None:
     """Every stage at one size: those of a dataset, its pieces, and what reads them all."""
     # In a process of its own: a child's peak memory begins at that of its parent.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
@@ -151,8 +154,15 @@ def measure(folder: Path, cells: int, record: Record, *, doublets: bool) -> None
     design = ("--samples", str(sheet))
     every = (*design, *settings, *to, DATASET)
 
-    def run(stage: str, *arguments: str, of: int = cells) -> None:
-        record.run(cells, stage, of, *arguments)
+    pieces = max(2, -(-cells // SHARD))
+
+    def run(stage: str, *arguments: str) -> None:
+        record.run(cells, stage, cells, *arguments)
+
+    def run_pieces(stage: str, *arguments: str) -> None:
+        for part in range(pieces):
+            words = (*arguments, "--part", str(part), "--of", str(pieces))
+            record.run(cells, stage, cells // pieces, *words, part=part)
 
     run("signatures", *settings, "--out", str(results / "signatures.tsv"))
     run("ingest", "--row", json.dumps(row), *design, *to)
@@ -162,35 +172,44 @@ def measure(folder: Path, cells: int, record: Record, *, doublets: bool) -> None
         run("qc", *one, "--settings", json.dumps({"qc": {"doublets": "off"}}))
     run("compartments", *design, *one, *settings)
     run("survey", *one, *settings)
-    pieces = max(2, -(-cells // SHARD))
-    if not (record.table().query("stage == 'gather'")["study"] == cells).any():
-        for part in range(pieces):
-            of = ("--part", str(part), "--of", str(pieces))
-            run("shard", *one, *settings, *of, of=cells // pieces)
+    run_pieces("shard", *one, *settings)
     run("gather", *one, "--of", str(pieces))
     run("calibrate", *every)
-    run("call", *design, *one, *settings)
-    for stage in ("burden", "confounders"):
-        run(stage, *every)
+    run("programme-plan", *every)
+    run_pieces("programme-sums", *design, *one, *settings)
+    sums = results / "programme" / f"{DATASET}.sums"
+    run(
+        "programme", *to, DATASET,
+        *(w for i in range(pieces) for w in ("--sums", str(sums / f"{i}_of_{pieces}.npz"))),
+    )  # fmt: skip
+    run("programme-score", *design, *one, *settings)
+    run("programme-call", *settings, *to, DATASET)
+    judged = ("--learnt", str(results / "programme" / f"{DATASET}.calls.parquet"))
+    run("call", *design, *one, *settings, *judged)
+    run("burden", *every)
+    run("substates", *settings, *to, DATASET)
+    run("confounders", *every)
     run("trend", *design, *settings, *to)
-    for stage in ("window", "crosstalk"):
-        run(stage, *every)
-    run("export", *to, DATASET)
+    run("window", *every)
+    run("crosstalk", *settings, *to, DATASET)
+    run("families", *settings, *to)
+    run("export", *design, *to, DATASET)
     listed = results / "datasets.tsv"
     pd.DataFrame([row]).to_csv(listed, sep="\t", index=False)
     run("report", *design, "--settings", json.dumps({"datasets": str(listed)}), *to, DATASET)
-    run("pseudobulk", *every)  # last: minutes, and only run if asked for
+    if pseudobulk:
+        run("pseudobulk", *every)
 
 
 def fitted(costs: pd.DataFrame) -> pd.DataFrame:
-    """Seconds and MB of each stage: a constant, and a slope per million cells (or their square).
+    """Seconds and MB of each stage: a constant, and a slope per million cells.
 
     Least squares of relative errors, and nothing below 0: else the largest study alone would say
     what a small one costs.
     """
     from scipy.optimize import nnls
 
-    names = ("base", "per million", "per million²")
+    names = ("base", "per million")
     rows = []
     for stage, of in costs.groupby("stage", sort=False):
         millions = of["cells"].to_numpy() / 1e6
@@ -200,12 +219,11 @@ def fitted(costs: pd.DataFrame) -> pd.DataFrame:
             if column == "peak_mb" and stage in ONE_SAMPLE:
                 row |= {f"{column}, base": seen.max()}
                 continue
-            powers = [0, 1, 2] if column == "cpu_s" and stage in QUADRATIC else [0, 1]
-            terms = millions[:, None] ** powers / seen[:, None]
+            terms = millions[:, None] ** [0, 1] / seen[:, None]
             weights, _ = nnls(terms, np.ones(len(seen)))
-            row |= {f"{column}, {n}": w for n, w in zip(names, weights, strict=False)}
+            row |= {f"{column}, {n}": w for n, w in zip(names, weights, strict=True)}
         rows.append(row)
-    order = [f"cpu_s, {name}" for name in names] + [f"peak_mb, {name}" for name in names[:2]]
+    order = [f"{column}, {name}" for column in ("cpu_s", "peak_mb") for name in names]
     return pd.DataFrame(rows)[["stage", *order]].fillna(0.0)
 
 
@@ -217,9 +235,7 @@ def predicted(model: pd.DataFrame, cells: float, *, nodes: int, per_dataset: flo
     by = model.set_index("stage")
 
     def seconds(stage: str, n: float) -> float:
-        of = by.loc[stage]
-        linear = of["cpu_s, base"] + of["cpu_s, per million"] * n / 1e6
-        return linear + of["cpu_s, per million²"] * (n / 1e6) ** 2
+        return by.loc[stage, "cpu_s, base"] + by.loc[stage, "cpu_s, per million"] * n / 1e6
 
     def memory(stage: str, n: float) -> float:
         return by.loc[stage, "peak_mb, base"] + by.loc[stage, "peak_mb, per million"] * n / 1e6
@@ -232,27 +248,33 @@ def predicted(model: pd.DataFrame, cells: float, *, nodes: int, per_dataset: flo
     own = {stage: seconds(stage, per_dataset) for stage in PER_DATASET}
     if per_piece == 1:  # scored by one job, which makes the first pass itself
         own["gather"] = 0.0
-    shard = seconds("shard", per_dataset / per_piece)
+    piece = {stage: seconds(stage, per_dataset / per_piece) for stage in PIECES}
     scored = (own["survey"] + own["gather"] + 2 * OVERHEAD_S * (per_piece > 1)) * waves
-    scored += (shard + OVERHEAD_S) * np.ceil(pieces / slots)
+    scored += (piece["shard"] + OVERHEAD_S) * np.ceil(pieces / slots)
     cells_job = max(own["qc"], own["compartments"]) + OVERHEAD_S
-    chain = (own["ingest"] + OVERHEAD_S) * waves + max(scored, cells_job * waves)
+    # The learnt call waits for qc and compartments, the panel for the scores.
+    learnt = cells_job * waves + (piece["programme-sums"] + OVERHEAD_S) * np.ceil(pieces / slots)
+    learnt += (own["programme-score"] + OVERHEAD_S) * waves + 3 * OVERHEAD_S
+    learnt += sum(whole[stage] for stage in ("programme-plan", "programme", "programme-call"))
+    called = max(scored + whole["calibrate"] + OVERHEAD_S, learnt)
+    chain = (own["ingest"] + OVERHEAD_S) * waves + called
     chain += (own["call"] + OVERHEAD_S) * np.ceil(datasets / 2 / slots)
     last = whole["burden"] + whole["report"] + max(
         whole["confounders"], whole["export"], whole["crosstalk"], whole["trend"] + whole["window"]
     )  # fmt: skip
-    alone = whole["calibrate"] + last + 2 * OVERHEAD_S
+    alone = last + OVERHEAD_S
     needs = {stage: memory(stage, per_dataset) for stage in PER_DATASET}
-    needs |= {"shard": memory("shard", per_dataset / per_piece)}
+    needs |= {stage: memory(stage, per_dataset / per_piece) for stage in PIECES}
     needs |= {s: memory(s, per_dataset if s in ONE_BY_ONE else cells) for s in PER_STUDY}
     largest = sorted(needs, key=lambda stage: -needs[stage])[:2]
-    work = sum(own.values()) * datasets + shard * pieces + sum(whole.values())
-    jobs = datasets * 2 + pieces + (2 * datasets if per_piece > 1 else 0)
+    work = sum(own.values()) * datasets + sum(piece.values()) * pieces + sum(whole.values())
+    jobs = datasets * 3 + 2 * pieces + (2 * datasets if per_piece > 1 else 0)
     return {
         "cells": f"{cells / 1e6:g} M", "datasets": datasets,
-        "jobs": jobs + -(-datasets // 2) + 3,
+        "jobs": jobs + -(-datasets // 2) + 6,
         "CPU h": work / 3600, "wall h": (chain + alone) / 3600,
-        "calibrate h": whole["calibrate"] / 3600, "last job h": last / 3600,
+        "calibrate h": whole["calibrate"] / 3600, "learnt call h": learnt / 3600,
+        "last job h": last / 3600,
         "largest jobs": ", ".join(f"{name} {needs[name] / 1024:.0f} GB" for name in largest),
     }  # fmt: skip
 
@@ -284,13 +306,17 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("scaling"))
     parser.add_argument("--out", type=Path, default=Path("scaling.md"))
     parser.add_argument(
-        "--doublets-up-to", type=int, default=100_000, help="larger studies go without scrublet"
+        "--doublets-up-to", type=int, default=1_000_000, help="larger studies go without scrublet"
     )
+    parser.add_argument("--pseudobulk", action="store_true", help="measure this stage too: minutes")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     record = Record(given.folder / "costs.tsv")
     for cells in given.cells:
-        measure(given.folder, cells, record, doublets=cells <= given.doublets_up_to)
+        measure(
+            given.folder, cells, record, doublets=cells <= given.doublets_up_to,
+            pseudobulk=given.pseudobulk,
+        )  # fmt: skip
     costs = record.table()
     with_doublets = (costs["stage"] != "qc") | (costs["study"] <= given.doublets_up_to)
     model = fitted(costs[with_doublets & (costs["stage"] != "signatures")])

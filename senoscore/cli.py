@@ -14,7 +14,7 @@ import typer
 
 from senoscore import __version__
 from senoscore.errors import ConfigError, SenoscoreError
-from senoscore.run import DatasetFiles, Layout, add_run_verbs
+from senoscore.run import DatasetFiles, Layout, add_run_verbs, keep_freed_memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -1198,6 +1198,7 @@ def main(arguments: list[str] | None = None) -> None:
     thousand and which finds nothing there, waits; what is left at the end goes with the process.
     """
     if arguments is None:
+        keep_freed_memory()
         gc.set_threshold(_GARBAGE)
         atexit.register(gc.freeze)
     try:

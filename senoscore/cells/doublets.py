@@ -9,10 +9,12 @@ decomposition takes into account, and nothing is dense but the components.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
+
+from senoscore.kernels import column_moments, marked_neighbours
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,7 +40,7 @@ def scrublet(
     Parameters
     ----------
     counts
-        Counts of the cells, shape (n_cells, n_genes).
+        Counts of the cells, shape (n_cells, n_genes); no zeros are stored.
     expected
         Share of doublets that is expected, between 0 and 1.
     seed
@@ -52,15 +54,15 @@ def scrublet(
         Shape (n_cells,); None where the scores of the pairs have no two modes, or where no gene
         varies enough to compare cells by.
     """
-    seen = np.asarray((counts > 0).sum(axis=0)).ravel()
+    seen = np.bincount(counts.indices, minlength=counts.shape[1])
     counts = counts[:, seen >= _MIN_CELLS]
-    fine = np.asarray((counts > 0).sum(axis=1)).ravel() >= _MIN_GENES
+    fine = np.diff(counts.indptr) >= _MIN_GENES
     score = np.full(len(fine), np.nan)
-    counts = counts[fine].astype(np.float64)
+    counts = counts[fine]
     varying = _varying(counts)
     if min(counts.shape[0], int(varying.sum())) <= _COMPONENTS:
         return score, None
-    counts = counts[:, varying]
+    counts = counts[:, varying].astype(np.float64)
     pairs = _pairs(counts, seed)
     cells, pairs = _embedded(_scaled(counts), _scaled(pairs), seed)
     of_cells, of_pairs = _likelihood(cells, pairs, expected)
@@ -71,9 +73,8 @@ def scrublet(
 
 def _varying(counts: sparse.csr_matrix) -> NDArray[np.bool_]:
     """Genes whose dispersion stands out among genes of like mean (Satija 2015, as in Seurat)."""
-    total = np.asarray(counts.sum(axis=1)).ravel()
-    normal = _times(counts, np.median(total[total > 0]) / np.where(total > 0, total, 1.0))
-    mean, variance = _moments(normal)
+    total = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
+    mean, variance = _moments(counts, np.median(total[total > 0]) / np.where(total > 0, total, 1.0))
     mean[mean == 0] = 1e-12
     with np.errstate(divide="ignore"):
         dispersion = np.log(np.where(variance > 0, variance / mean, np.nan))
@@ -109,14 +110,9 @@ def _times(counts: sparse.csr_matrix, factor: Floats) -> sparse.csr_matrix:
     return out
 
 
-def _moments(values: sparse.csr_matrix) -> tuple[Floats, Floats]:
-    """Mean and variance (n - 1) of every column."""
-    n = values.shape[0]
-    mean = np.asarray(values.sum(axis=0)).ravel() / n
-    stored = np.bincount(values.indices, minlength=values.shape[1])
-    beside = (values.data - mean[values.indices]) ** 2
-    squares = np.bincount(values.indices, beside, minlength=values.shape[1])
-    return mean, (squares + (n - stored) * mean**2) / (n - 1)
+def _moments(values: sparse.csr_matrix, factor: Floats) -> tuple[Floats, Floats]:
+    """Mean and variance (n - 1) of every column, rows multiplied by a factor."""
+    return column_moments(values.indptr, values.indices, values.data, factor, values.shape[1])
 
 
 def _embedded(
@@ -125,7 +121,7 @@ def _embedded(
     """Principal components of the z-scored cells, and the pairs in them."""
     from sklearn.decomposition import PCA
 
-    scale = 1 / np.sqrt(_moments(cells)[1])
+    scale = 1 / np.sqrt(_moments(cells, np.ones(cells.shape[0]))[1])
     for part in (cells, pairs):
         part.data *= scale[part.indices]
     found = PCA(n_components=_COMPONENTS, svd_solver="arpack", random_state=seed).fit(cells)
@@ -135,14 +131,11 @@ def _embedded(
 
 def _likelihood(cells: Floats, pairs: Floats, rate: float) -> tuple[Floats, Floats]:
     """Bayesian likelihood of being a doublet, from the share of pairs among the neighbours."""
-    from sklearn.neighbors import NearestNeighbors
-
     n, ratio = len(cells), len(pairs) / len(cells)
     k = round(round(0.5 * np.sqrt(n)) * (1 + ratio))
     every = np.vstack([cells, pairs])
     # A pair is no neighbour of its own; k - 1 others are looked at, as in scanpy.
-    near: Any = NearestNeighbors(n_neighbors=k - 1, algorithm="brute").fit(every)
-    share = ((near.kneighbors(return_distance=False) >= n).sum(axis=1) + 1.0) / (k + 2)
+    share = (marked_neighbours(every, k - 1, n) + 1.0) / (k + 2)
     score = share * rate / ratio / (1 - rate - share * (1 - rate - rate / ratio))
     return score[:n], score[n:]
 

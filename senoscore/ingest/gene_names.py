@@ -207,19 +207,28 @@ def known_share(names: list[str]) -> float:
     return max(genes.detect_organism(clean).fractions.values())
 
 
+_AS_THEY_ARE: Final = (np.dtype(np.int32), np.dtype(np.float32), np.dtype(np.float64))
+"""Values that need no wider type while nothing is added up."""
+
+
 def merged_blocks(source: Source, plan: MergePlan) -> Iterator[sparse.csr_matrix]:
     """Go through the input with the columns of the plan; sums are made in int64 or float64."""
     n_genes = len(plan.symbols)
     blocks = track(
         source.blocks(), "cells written", total=len(source.cells), size=lambda b: b.stop - b.start
     )
+    targets = plan.target.astype(np.int32)
     for block in blocks:
-        target = plan.target[block.indices]
+        target, data, indptr = targets[block.indices], block.data, block.indptr
         used = target >= 0
-        wide = np.int64 if block.data.dtype.kind in "iub" else np.float64
-        data = block.data.astype(wide)
-        rows = np.repeat(np.arange(block.stop - block.start), np.diff(block.indptr))
-        X = sparse.coo_matrix(
-            (data[used], (rows[used], target[used])), shape=(block.stop - block.start, n_genes)
-        )
-        yield X.tocsr()
+        if not used.all():
+            target, data = target[used], data[used]
+            indptr = np.concatenate([[0], np.cumsum(used)])[indptr]
+        wide = np.int64 if data.dtype.kind in "iub" else np.float64
+        data = data if data.dtype in _AS_THEY_ARE else data.astype(wide)
+        shape = (block.stop - block.start, n_genes)
+        X = sparse.csr_matrix((data, target, indptr), shape=shape)
+        if not X.has_canonical_format:  # genes in another order, or several of one symbol
+            X = X.astype(wide)
+            X.sum_duplicates()
+        yield X

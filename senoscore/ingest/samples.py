@@ -10,6 +10,7 @@ import numpy as np
 
 from senoscore import names as k
 from senoscore.errors import InputError
+from senoscore.kernels import add_row_digests
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -109,16 +110,8 @@ class SampleDigests:
     def watch(self, blocks: Iterable[Block]) -> Iterator[Block]:
         """Hand on blocks of consecutive rows, and take them into account."""
         for block in blocks:
-            stored = block.data != 0
-            values = block.data[stored].astype(np.float64).view(np.uint64)
-            one = _mixed(self._genes[block.indices[stored]] ^ _mixed(values))
-            # Sums of integers wrap: what a cell adds to the sum of all before it is its own.
-            before = np.zeros(one.size + 1, dtype=np.uint64)
-            np.cumsum(one, out=before[1:])
-            ends = np.concatenate([[0], np.cumsum(stored)])[block.indptr - block.indptr[0]]
-            cells = before[ends[1:]] - before[ends[:-1]]
-            cells[cells != 0] = _mixed(cells[cells != 0])
-            np.add.at(self._sums, self._codes[block.start : block.stop], cells)
+            group = self._codes[block.start : block.stop]
+            add_row_digests(block.indptr, block.indices, block.data, self._genes, group, self._sums)
             yield block
 
     def digests(self) -> dict[str, str]:
@@ -129,13 +122,6 @@ class SampleDigests:
 
 def _number(name: str) -> int:
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
-
-
-def _mixed(x: np.ndarray) -> np.ndarray:
-    """Spread bits of uint64 (the finaliser of SplitMix64; Steele, Lea & Flood 2014)."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 def refuse_copies(digests: Mapping[str, str], where: object) -> None:

@@ -81,8 +81,8 @@ def scan_values(blocks: Iterable[Block], *, sums: bool = True) -> ValueFacts:
         _repeats(facts, data, block)
         if facts.bad is not None:
             return facts
-        if data.dtype.kind == "f":
-            off = np.abs(data - np.rint(data))
+        if data.dtype.kind == "f" and (off := data - np.rint(data)).any():
+            off = np.abs(off)
             fractional = off > _TOLERANCE
             facts.n_fractional += int(np.count_nonzero(fractional))
             facts.furthest = max(facts.furthest, float(off[~fractional].max(initial=0.0)))

@@ -93,10 +93,11 @@ def warm() -> None:
     Counts (int32, float32) and log-normalised values (float32) with 32-bit indices. Takes a
     minute once; afterwards every process loads the compiled code.
     """
-    from senoscore.kernels.warm_up import warm_mean, warm_rank
+    from senoscore.kernels.warm_up import warm_cells, warm_mean, warm_rank
 
     warm_rank()
     warm_mean()
+    warm_cells()
 
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

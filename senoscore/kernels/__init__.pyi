@@ -10,6 +10,7 @@ from .census import SEVERAL as SEVERAL
 from .census import UNSORTED as UNSORTED
 from .census import ZERO as ZERO
 from .census import look_at as look_at
+from .digests import add_row_digests as add_row_digests
 from .distributions import adjusted as adjusted
 from .distributions import binom_sf as binom_sf
 from .distributions import chi2_isf as chi2_isf
@@ -23,6 +24,8 @@ from .jasmine import jasmine_parts as jasmine_parts
 from .mean import TARGET_SUM as TARGET_SUM
 from .mean import lognormalise_rows as lognormalise_rows
 from .mean import run_rows as run_rows
+from .moments import column_moments as column_moments
+from .neighbours import marked_neighbours as marked_neighbours
 from .rank import RANK_METHODS as RANK_METHODS
 from .rank import RankPlan as RankPlan
 from .rank import plan_ranks as plan_ranks
@@ -49,15 +52,18 @@ __all__ = [
     "ZERO",
     "OrdinalPlan",
     "RankPlan",
+    "add_row_digests",
     "adjusted",
     "binom_sf",
     "cache_folder",
     "chi2_isf",
     "chi2_ppf",
     "chi2_sf",
+    "column_moments",
     "jasmine_parts",
     "lognormalise_rows",
     "look_at",
+    "marked_neighbours",
     "mean",
     "midranks",
     "norm_ppf",

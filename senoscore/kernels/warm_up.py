@@ -5,11 +5,27 @@ from __future__ import annotations
 import numpy as np
 
 from senoscore.kernels.census import look_at
+from senoscore.kernels.digests import add_row_digests
 from senoscore.kernels.jasmine import jasmine_parts
 from senoscore.kernels.mean import add_detected, add_gene_moments, add_gene_sums, row_sums
+from senoscore.kernels.moments import column_moments
+from senoscore.kernels.neighbours import marked_neighbours
 from senoscore.kernels.rank import RANK_METHODS, plan_ranks, score_ranks
 
-__all__ = ["warm_mean", "warm_rank"]
+__all__ = ["warm_cells", "warm_mean", "warm_rank"]
+
+
+def warm_cells() -> None:
+    """Read and judge two cells of each kind, so that the compiled code is in the cache."""
+    indptr, indices = np.array([0, 2, 3]), np.array([0, 1, 0], np.int32)
+    for dtype in (np.int32, np.float32, np.float64):
+        data = np.array([1, 2, 1], dtype)
+        numbers, sums = np.array([1, 2], np.uint64), np.zeros(1, np.uint64)
+        add_row_digests(indptr, indices, data, numbers, np.zeros(2, np.int64), sums)
+    for dtype in (np.float32, np.float64):
+        data = np.array([1, 2, 1], dtype)
+        column_moments(indptr.astype(np.int32), indices, data, np.ones(2), 2)
+    marked_neighbours(np.zeros((2, 1)), 1, 1)
 
 
 def warm_mean() -> None:

@@ -21,6 +21,7 @@ from .layout import Layout as Layout
 from .measured import blood as blood
 from .measured import external as external
 from .measured import outcome as outcome
+from .memory import keep_freed_memory as keep_freed_memory
 from .notebook import attach as attach
 from .notebook import read as read
 from .page import report as report
@@ -70,6 +71,7 @@ __all__ = [
     "gather",
     "ingest",
     "init",
+    "keep_freed_memory",
     "load_config",
     "outcome",
     "power",
