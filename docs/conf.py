@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import doctest
 import json
 import re
 import shutil
@@ -72,6 +73,12 @@ def _rows(table: list[list[str]], head: list[str]) -> str:
     return "\n".join(lines)
 
 
+def _study_of_examples() -> str:
+    """Code of the example of the package, which the examples of functions go on from."""
+    found = doctest.DocTestParser().get_examples(senoscore.__doc__ or "")
+    return "".join(example.source for example in found)
+
+
 def _write_reference() -> None:
     """Make the pages that are tables of what the package has."""
     with (HERE / "columns.tsv").open(encoding="utf-8") as file:
@@ -103,7 +110,8 @@ def _write_reference() -> None:
     plots = "\n".join(f"   {name}" for name in senoscore.pl.__all__ if name.islower())
     (generated / "api.md").write_text(
         "# Functions\n\n`import senoscore as sen`. Functions of cells take an AnnData, functions "
-        "of samples take the table that the one before returned.\n\n```{eval-rst}\n"
+        "of samples take the table that the one before returned. Examples go on from this study:\n\n"
+        f"```python\n{_study_of_examples()}```\n\n```{{eval-rst}}\n"
         f".. currentmodule:: senoscore\n.. autosummary::\n   :toctree: api\n\n{listed}\n```\n\n"
         "## Figures: `sen.pl`\n\n```{eval-rst}\n.. currentmodule:: senoscore.plotting\n"
         f".. autosummary::\n\n{plots}\n```\n",

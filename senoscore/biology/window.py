@@ -174,7 +174,7 @@ COLUMNS: Final = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Window:
     """What :func:`window` gives.
 
@@ -187,6 +187,11 @@ class Window:
     times: pd.DataFrame
     phases: pd.DataFrame
     contrasts: pd.DataFrame
+
+    def __repr__(self) -> str:
+        """How many rows each table has."""
+        rows = (f"{name}: {len(table)} rows" for name, table in vars(self).items())
+        return f"Window({', '.join(rows)})"
 
 
 @takes(burden="sen.burden(adata)", trend="sen.trend(sen.burden(adata))")
@@ -259,6 +264,16 @@ def window(
     with control, variance pooled over all groups of the compartment, is above 0 and holds after
     Benjamini-Hochberg. ``peak_set_days`` are the times that cannot be told from the highest one:
     a peak is never one day.
+
+    Examples
+    --------
+    >>> course = sen.window(burden, trend)
+    >>> course
+    Window(times: 12 rows, phases: 12 rows, contrasts: 178 rows)
+    >>> course.times.query("compartment == 'tumour'")[["treatment", "days_post_rt", "state"]]
+                     treatment  days_post_rt         state
+    10              irradiated          28.0  accumulating
+    11  irradiated + senolytic          28.0  accumulating
     """
     for name, table, needed in (
         ("burden", burden, (k.SAMPLE, k.COMPARTMENT, k.TREATMENT, k.DOSE, k.DAYS, "status")),

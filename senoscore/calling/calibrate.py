@@ -136,6 +136,17 @@ def calibrate(
     -----
     Cut by composite rate and left-out samples: between-animal variation makes a cut at the
     pooled 95th percentile call 0.7 to 16 % of a new control sample. See docs/call.md.
+
+    Examples
+    --------
+    >>> calibration = sen.calibrate(adata)
+    >>> rates = calibration.rates.query("compartment == 'tumour'")
+    >>> rates[["sample", "n_cells", "n_called"]]
+      sample  n_cells  n_called
+    4     s1       61         0
+    5     s2       58         3
+    6     s3       87         9
+    7     s4       86         1
     """
     made = fit(
         data,

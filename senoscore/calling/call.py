@@ -269,6 +269,16 @@ def call(
     ConfigError
         ``fdr`` outside (0, 1), an invalid panel, an engine that is not there, or a parameter that
         the calibration contradicts.
+
+    Examples
+    --------
+    >>> sen.call(adata)
+    >>> pd.crosstab(adata.obs["treatment"], adata.obs["senescence_state"])["senescent"]
+    treatment
+    control                     5
+    irradiated                116
+    irradiated + senolytic     83
+    Name: senescent, dtype: int64
     """
     if engine not in _ENGINES or (engine == "learned" and isinstance(data, pd.DataFrame)):
         msg = f"engine {engine!r} cannot be used here"

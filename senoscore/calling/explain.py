@@ -66,6 +66,16 @@ def explain(
         compartment has no learnt programme.
     ConfigError
         ``by`` is something else.
+
+    Examples
+    --------
+    >>> cell = adata.obs_names[adata.obs["senescence_state"] == "senescent"][0]
+    >>> why = sen.explain(adata, cell)
+    >>> why.loc[why["decided"], ["axis", "z", "cut"]].round(1)
+             axis    z  cut
+    0  arrest_p53  2.4  1.2
+    1  arrest_p21  7.7  1.2
+    5        sasp  3.7  1.2
     """
     if by not in ("axis", "gene"):
         msg = f"by is {by!r}"

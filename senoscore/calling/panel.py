@@ -131,6 +131,12 @@ def load_panel(
         not exist, a contradictory or unreachable rule. The message says where.
     SignatureError
         A part names a signature that is not in ``known_signatures``, or an axis is empty.
+
+    Examples
+    --------
+    >>> panel = sen.load_panel()
+    >>> panel.name, [axis.name for axis in panel.axes][:3]
+    ('default', ['arrest_p53', 'arrest_p21', 'arrest_p16'])
     """
     if known_signatures is None:
         if isinstance(source, Panel):

@@ -201,6 +201,19 @@ def compartments(
     ConfigError
         The mapping or ``exclude`` names a compartment that does not exist, or a label is like
         none of them.
+
+    Examples
+    --------
+    >>> sen.compartments(adata)
+    >>> sorted(set(adata.obs["compartment"]))
+    ['astrocyte', 'endothelial', 'fibroblast', 'macrophage', 't_cell', 'tumour', 'unassigned']
+
+    Labels that you have are matched by name and synonym, or by a mapping:
+
+    >>> adata.obs["label"] = "Tumor cells"
+    >>> sen.compartments(adata, column="label")
+    >>> set(adata.obs["compartment"])
+    {'tumour'}
     """
     table = assign_compartments(
         adata, column=column, mapping=mapping, markers=markers, substates=substates,

@@ -282,6 +282,12 @@ def substate_shares(
     ------
     InputError
         ``cells`` is neither, or lacks a column.
+
+    Examples
+    --------
+    >>> shares = sen.substate_shares(adata)
+    >>> sorted(set(shares["substate"]))
+    ['caf_like', 'm1_like', 'm2_like', 'microglia', 'reactive']
     """
     cells = cells if isinstance(cells, pd.DataFrame) else _cells_of(cells)
     table = read_substates(None) if table is None else table

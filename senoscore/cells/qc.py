@@ -100,6 +100,14 @@ def qc(
     ------
     InputError
         No such obs column or layer.
+
+    Examples
+    --------
+    >>> sen.qc(adata, doublets="off")
+    >>> adata.uns["senoscore"]["qc"][["sample", "n_cells", "n_kept"]].head(2)
+      sample  n_cells  n_kept
+    0     s1      200     194
+    1    s10      200     197
     """
     cells, samples = quality(
         adata, sample=sample, mads=mads, min_counts=min_counts, min_genes=min_genes,

@@ -82,6 +82,12 @@ def list_signatures() -> pd.DataFrame:
     -------
     One row a signature: ``signature``, ``title``, ``category``, ``organism``, ``n_up``,
     ``n_down``, ``source``, ``licence``, ``note``.
+
+    Examples
+    --------
+    >>> sets = sen.list_signatures()
+    >>> sets.loc[sets["category"] == "senescence_core", "signature"].head(3).tolist()
+    ['corescence', 'fridman', 'reactome_cellular_senescence']
     """
     columns = ["signature", "title", "category", "organism", "n_up", "n_down"]
     return _catalogue()[[*columns, "source", "licence", "note"]].copy()
@@ -115,6 +121,14 @@ def signatures(*sources: Source, organism: str | None = None) -> SignatureSet:
         different signatures of one name.
     InputError
         The organism is neither human nor mouse.
+
+    Examples
+    --------
+    >>> sen.signatures("senmayo", "fridman")
+    SignatureSet(senmayo, fridman)
+    >>> own = sen.signatures({"arrest": {"up": ["CDKN1A", "CDKN2A"], "down": ["MKI67"]}})
+    >>> own["arrest"].up
+    ('CDKN1A', 'CDKN2A')
     """
     found: dict[str, Signature] = {}
     origin: dict[str, str] = {}

@@ -142,6 +142,17 @@ def burden(
         same cells, no sample has a
         ``control`` that was asked for by name, or a treated sample is
         of a day before irradiation.
+
+    Examples
+    --------
+    >>> burden = sen.burden(adata)
+    >>> tumour = burden[burden["compartment"] == "tumour"]
+    >>> tumour.groupby("treatment")["fraction"].mean().round(2)
+    treatment
+    control                   0.01
+    irradiated                0.16
+    irradiated + senolytic    0.10
+    Name: fraction, dtype: float64
     """
     control = control_word(control)
     cells = data if isinstance(data, pd.DataFrame) else cells_of(data)
@@ -516,6 +527,16 @@ def tissue_burden(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataF
     References
     ----------
     Direct standardisation: Breslow and Day 1987, Statistical Methods in Cancer Research II, ch. 2.
+
+    Examples
+    --------
+    >>> whole = sen.tissue_burden(burden)
+    >>> whole.groupby("treatment")["fraction_crude"].mean().round(2)
+    treatment
+    control                   0.01
+    irradiated                0.24
+    irradiated + senolytic    0.18
+    Name: fraction_crude, dtype: float64
     """
     table = plain(burden.reset_index(drop=True)).copy()
     for name in _HEAD:

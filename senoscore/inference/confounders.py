@@ -250,6 +250,12 @@ def confounders(
     ------
     InputError
         A column is missing.
+
+    Examples
+    --------
+    >>> found = sen.confounders(adata, burden)
+    >>> sorted(set(found["check"]))
+    ['depth_shift', 'samples', 'score_in_controls', 'share_shift']
     """
     if not isinstance(cells, pd.DataFrame):
         cells = cells_of(cells)

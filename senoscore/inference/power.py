@@ -95,6 +95,16 @@ def power(
     InputError
         A share, standard deviation, number of cells or of animals, correlation, alpha or design
         that cannot be.
+
+    Examples
+    --------
+    >>> table = sen.power(0.02, 0.10, sd=0.05, cells=200, animals=[3, 4, 5, 6])
+    >>> table[["animals_per_arm", "power"]].round(2)
+       animals_per_arm  power
+    0                3   0.77
+    1                4   0.93
+    2                5   0.98
+    3                6   1.00
     """
     _check(share, to, sd=sd, cells=cells, correlation=correlation, alpha=alpha)
     if design not in DESIGNS:
@@ -202,6 +212,13 @@ def spread_of(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataFrame
     ------
     InputError
         A column is missing.
+
+    Examples
+    --------
+    >>> spread = sen.spread_of(burden).query("compartment == 'tumour'")
+    >>> spread[["n_groups", "df"]]
+       n_groups   df
+    5         3  8.0
     """
     table = prepared(burden, control=control)
     rows = []

@@ -102,6 +102,15 @@ def pseudobulk(
     ``total_counts``; X holds the sums (CSR). Variables are the genes of all data sets, with one
     column ``in:<dataset>`` each: a gene that a data set does not have is 0 there and not
     measured, which is not the same.
+
+    Examples
+    --------
+    >>> cells = adata.obs.reset_index(names="cell").assign(dataset="study")
+    >>> profiles = sen.pseudobulk({"study": adata}, cells, burden)
+    >>> profiles.obs[["sample", "compartment"]].head(2)
+                   sample  compartment
+    s1/astrocyte       s1    astrocyte
+    s1/endothelial     s1  endothelial
     """
     import anndata as ad
 

@@ -79,6 +79,15 @@ def readouts(
     References
     ----------
     Welch 1947, Biometrika 34:28; Satterthwaite 1946, Biometrics Bull 2:110.
+
+    Examples
+    --------
+    >>> found = sen.readouts(burden, trend)
+    >>> tumour = found.query("compartment == 'tumour' and measure == 'fraction_senescent'")
+    >>> tumour.loc[tumour["readout"] == "since_days", ["treatment", "value"]]
+                     treatment  value
+    14              irradiated   28.0
+    19  irradiated + senolytic   28.0
     """
     table = prepared(burden, control=control)
     rows: list[dict[str, Any]] = []

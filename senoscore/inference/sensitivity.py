@@ -51,6 +51,12 @@ def sensitivity(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataFra
     side, t reference, ``dispersion`` is Pearson's) and ``beta_binomial`` (from 6 a side,
     likelihood ratio, ``dispersion`` is the intraclass correlation); else not_testable with the
     reason.
+
+    Examples
+    --------
+    >>> beside = sen.sensitivity(burden)
+    >>> sorted(set(beside["model"]))
+    ['beta_binomial', 'quasi_binomial']
     """
     table = prepared(burden, control=control)
     rows: list[dict[str, Any]] = []

@@ -139,6 +139,14 @@ def trend(
     is a covariate (the data set, where no sample has a batch and data sets hold several samples),
     and a contrast that it makes impossible is ``not_estimable``. ``p_permutation`` is exact, of
     the difference of group means, and cannot be below ``permutation_floor``.
+
+    Examples
+    --------
+    >>> trend = sen.trend(burden, measures=["fraction_senescent"])
+    >>> trend.query("compartment == 'tumour'")[["n_control", "n_treated", "status"]]
+       n_control  n_treated  status
+    2        4.0        3.0  tested
+    3        4.0        4.0  tested
     """
     if contrasts and not formula:
         msg = "contrasts of coefficients are given, but no formula"
@@ -211,6 +219,11 @@ def families(table: pd.DataFrame, *, fdr: float = 0.05) -> pd.DataFrame:
     -------
     family, question, n_rows, n_tested, n_not_testable, n_not_estimable, n_holds (q <= ``fdr``),
     adjustment.
+
+    Examples
+    --------
+    >>> sen.families(trend)["family"].head(2).tolist()
+    ['irradiated_vs_control/axes', 'irradiated_vs_control/fraction_arrested']
     """
     kinds = list(k.ANSWERS)
     counts = pd.DataFrame({f"n_{kind}": table["status"].eq(kind) for kind in kinds})

@@ -44,6 +44,10 @@ def answers(
     ------
     InputError
         No answer to this question has an estimate of this measure.
+
+    Examples
+    --------
+    >>> chart = sen.pl.answers(sen.arms(burden), question="drug_in_irradiated")
     """
     drawn = answers_table(table, question=question, measure=measure, alpha=alpha)
     return draw_forest(drawn, alpha=alpha, layout=layout, sides="subjects of the sides compared")

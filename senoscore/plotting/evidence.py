@@ -122,6 +122,10 @@ def calibration(
     ------
     InputError
         The table lacks a column or has no rate.
+
+    Examples
+    --------
+    >>> chart = sen.pl.calibration(calibration.rates)
     """
     import altair as alt
 
@@ -211,6 +215,11 @@ def evidence(table: pd.DataFrame, *, layout: theme.Layout = "wide") -> alt.Chart
     ------
     InputError
         The table is not from :func:`senoscore.explain`.
+
+    Examples
+    --------
+    >>> cell = adata.obs_names[adata.obs["senescence_state"] == "senescent"][0]
+    >>> chart = sen.pl.evidence(sen.explain(adata, cell))
     """
     import altair as alt
 

@@ -49,6 +49,10 @@ def forest(
     ------
     InputError
         No contrast of this measure and question has an estimate.
+
+    Examples
+    --------
+    >>> chart = sen.pl.forest(trend)
     """
     table = forest_table(trend, measure=measure, question=question, alpha=alpha)
     return draw_forest(table, compartments=compartments, alpha=alpha, layout=layout)

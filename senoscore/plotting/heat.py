@@ -59,6 +59,10 @@ def heatmap(
     ------
     InputError
         The table has no ``mean:`` column or no irradiated sample.
+
+    Examples
+    --------
+    >>> chart = sen.pl.heatmap(burden, trend)
     """
     arm = main_arm(tidy.with_defaults(burden), control)
     table = heatmap_table(burden, trend, axes=axes, control=control, alpha=alpha, arm=arm)
@@ -89,6 +93,10 @@ def sasp(
     ------
     InputError
         The table has no SASP column.
+
+    Examples
+    --------
+    >>> chart = sen.pl.sasp(burden, trend)
     """
     chosen = list(families or sasp_families(burden))
     if not chosen:

@@ -29,6 +29,10 @@ def design_map(samples: pd.DataFrame, *, layout: theme.Layout = "wide") -> alt.C
     ------
     InputError
         The sheet has no ``sample`` or ``treatment`` column.
+
+    Examples
+    --------
+    >>> chart = sen.pl.design_map(samples)
     """
     import altair as alt
 
@@ -122,6 +126,10 @@ def qc(qc_samples: pd.DataFrame, *, layout: theme.Layout = "wide") -> alt.Chart:
     ------
     InputError
         The table has no ``sample``, ``n_cells`` or ``n_kept`` column.
+
+    Examples
+    --------
+    >>> chart = sen.pl.qc(adata.uns["senoscore"]["qc"])
     """
     import altair as alt
 
@@ -224,6 +232,10 @@ def composition(
     ------
     InputError
         The table counts no cell.
+
+    Examples
+    --------
+    >>> chart = sen.pl.composition(burden)
     """
     import altair as alt
 

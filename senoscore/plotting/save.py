@@ -191,6 +191,14 @@ def save(
     ------
     InputError
         What is given is no chart, or as :func:`to_svg`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> svg = sen.pl.to_svg(sen.pl.timecourse(burden))
+    >>> files = sen.pl.save(svg, Path("burden"), sen.pl.timecourse_table(burden))
+    >>> [file.name for file in files]
+    ['burden.svg', 'burden.png', 'burden.tsv']
     """
     what = 'give the chart first: sen.pl.save(chart, "figures/states")'
     if not (isinstance(chart, str) and "<svg" in chart) and not hasattr(chart, "to_dict"):

@@ -40,6 +40,10 @@ def states(
     ------
     InputError
         The table has no ``n_{state}`` column or no cell.
+
+    Examples
+    --------
+    >>> chart = sen.pl.states(burden)
     """
     import altair as alt
 

@@ -272,6 +272,10 @@ def timecourse(
     ------
     InputError
         The table lacks ``sample``, ``days_post_rt`` or the measure, or has no value of it.
+
+    Examples
+    --------
+    >>> chart = sen.pl.timecourse(burden)
     """
     import altair as alt
 

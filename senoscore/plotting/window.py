@@ -69,6 +69,10 @@ def window(times: pd.DataFrame, *, layout: theme.Layout = "wide") -> alt.Chart:
     ------
     InputError
         The table has no row with data.
+
+    Examples
+    --------
+    >>> chart = sen.pl.window(sen.window(burden, trend).times)
     """
     import altair as alt
 

@@ -127,6 +127,14 @@ def arms(
         As for the trend.
     ConfigError
         A named contrast has no such arm, or means several.
+
+    Examples
+    --------
+    >>> arms = sen.arms(burden, measures=["fraction_senescent"])
+    >>> arms.query("compartment == 'tumour'")[["question", "status"]]
+                 question         status
+    2  drug_in_irradiated         tested
+    3    radiation_x_drug  not_estimable
     """
     values = Values.of(
         burden, control=control, transform=transform, measures=measures, further=further

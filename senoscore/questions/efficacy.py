@@ -187,6 +187,13 @@ def efficacy(
     ------
     ConfigError
         The rules cannot be used, or a margin or relevant change is not above 0.
+
+    Examples
+    --------
+    >>> words = sen.efficacy(sen.arms(burden))
+    >>> words.loc[words["compartment"] == "tumour", ["treatment", "against", "word"]]
+                    treatment     against          word
+    6  irradiated + senolytic  irradiated  underpowered
     """
     for name, value in (
         ("margin", margin), ("sasp_margin", sasp_margin), ("relevant", relevant),

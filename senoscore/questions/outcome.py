@@ -234,6 +234,25 @@ def outcome(
     ----------
     Anderson, Cain & Gelber 1983, J Clin Oncol 1:710 (landmark); Heinze & Schemper 2001, Biometrics
     57:114.
+
+    Examples
+    --------
+    >>> outcomes = pd.DataFrame(
+    ...     {
+    ...         "subject": [f"m{n}" for n in range(5, 13)],
+    ...         "endpoint": "fibrosis",
+    ...         "kind": "grade",
+    ...         "time_days": 120,
+    ...         "value": [1, 2, 2, 3, 0, 1, 1, 0],
+    ...     }
+    ... )
+    >>> outcomes.to_csv("outcome.tsv", sep="\t", index=False)
+    >>> graded = sen.read_outcome("outcome.tsv", burden)
+    >>> table = sen.outcome(burden, graded, landmark_days=28)
+    >>> table.query("compartment == 'tumour'")[["measure", "n_subjects", "status"]].head(2)
+                    measure  n_subjects  status
+    360  fraction_senescent         7.0  tested
+    361          index_mean         7.0  tested
     """
     _check_landmark(landmark_days)
     table = prepared(burden, transform, control=control)

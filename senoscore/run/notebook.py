@@ -70,6 +70,12 @@ def read(
         the sheet.
     SheetError
         A sheet cannot be used.
+
+    Examples
+    --------
+    >>> adata = sen.read("study.h5ad")  # joins samples.tsv, which lies beside it
+    >>> sorted(set(adata.obs["treatment"]))
+    ['control', 'irradiated', 'irradiated + senolytic']
     """
     from senoscore.ingest import MAX_BYTES, find_format
 
@@ -218,6 +224,13 @@ def attach(adata: AnnData, results: str | Path = "results", *, dataset: str | No
     ------
     InputError
         The file is not found, no cell has the same name, or names of cells are not unique.
+
+    Examples
+    --------
+    >>> mine = sen.read("study.h5ad")
+    >>> sen.attach(mine, "results")
+    >>> "senescence_state" in mine.obs
+    True
     """
     where = Path(results)
     file = where / _RESULTS if where.is_dir() else where

@@ -45,6 +45,11 @@ def methods() -> pd.DataFrame:
     One row a method: ``method``, ``title``, ``low`` and ``high`` (range for one gene list),
     ``values`` (accepted), ``transform``, ``ties``, ``depends_on``, ``needs_controls``, ``null``,
     ``doi``, ``exact`` (what may be passed as ``exact``), ``tolerance`` (of each, as tested).
+
+    Examples
+    --------
+    >>> sen.methods()["method"].head(4).tolist()
+    ['ucell', 'aucell', 'ssgsea', 'singscore']
     """
     import pandas as pd
 

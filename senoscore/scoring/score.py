@@ -123,6 +123,19 @@ def score(
         Unknown method, or an exact mode or null calibration that it does not have.
     SignatureError
         The signatures are invalid.
+
+    Examples
+    --------
+    >>> sen.score(adata, sen.signatures("senmayo", "fridman"), key_added="few")
+    >>> list(adata.obsm["few"])
+    ['senmayo', 'fridman_up', 'fridman_down', 'fridman']
+
+    Gene sets of your own go the same way:
+
+    >>> arrest = {"arrest": {"up": ["CDKN1A", "CDKN2B"], "down": ["MKI67"]}}
+    >>> sen.score(adata, arrest, gate=sen.Gate(min_genes=1), key_added="own")
+    >>> list(adata.obsm["own"])
+    ['arrest_up', 'arrest_down', 'arrest']
     """
     methods = check_methods(methods)
     is_frame = isinstance(data, pd.DataFrame)

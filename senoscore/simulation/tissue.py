@@ -462,6 +462,12 @@ def simulate(
     ------
     ConfigError
         ``drug`` names one that is not in :data:`DRUGS`.
+
+    Examples
+    --------
+    >>> tissue = sen.simulate(samples.head(2), seed=1, cells_per_sample=50, n_genes=1000)
+    >>> tissue.n_obs, sorted(tissue.uns["truth"])
+    (100, ['compartment', 'n_cells', 'sample', 'senescent_fraction'])
     """
     import anndata as ad
 
