@@ -110,7 +110,8 @@ def _write_reference() -> None:
     plots = "\n".join(f"   {name}" for name in senoscore.pl.__all__ if name.islower())
     (generated / "api.md").write_text(
         "# Functions\n\n`import senoscore as sen`. Functions of cells take an AnnData, functions "
-        "of samples take the table that the one before returned. Examples go on from this study:\n\n"
+        "of samples take the table that the one before returned. Examples go on from this "
+        "study:\n\n"
         f"```python\n{_study_of_examples()}```\n\n```{{eval-rst}}\n"
         f".. currentmodule:: senoscore\n.. autosummary::\n   :toctree: api\n\n{listed}\n```\n\n"
         "## Figures: `sen.pl`\n\n```{eval-rst}\n.. currentmodule:: senoscore.plotting\n"

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 OF_TABLES = {
     # Their input is a file or a table of another kind than the study has, or needs an extra.
-    "blood", "crosstalk", "crosstalk_values", "differential", "enrichment", "escape", "external", "group_means",
-    "plasma", "pseudobulk_scores", "read_external", "read_outcome", "read_plasma", "regions",
-    "render", "side_by_side", "target_values", "targets",
+    "blood", "crosstalk", "crosstalk_values", "differential", "enrichment", "escape", "external",
+    "group_means", "plasma", "pseudobulk_scores", "read_external", "read_outcome", "read_plasma",
+    "regions", "render", "side_by_side", "target_values", "targets",
 }  # fmt: skip
 """Functions without an example."""
 

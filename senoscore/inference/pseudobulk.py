@@ -41,18 +41,24 @@ _DESIGN: Final = (
 
 
 def sum_counts(
-    source: str | Path | AnnData, groups: NDArray[np.int64], n_groups: int
+    source: str | Path | AnnData,
+    groups: NDArray[np.int64],
+    n_groups: int,
+    *,
+    layer: str | None = None,
 ) -> sparse.csr_matrix:
     """Sum the rows of a matrix by group, block by block.
 
     Parameters
     ----------
     source
-        Path of an .h5ad file, or an AnnData; X is read.
+        Path of an .h5ad file, or an AnnData.
     groups
         Group of each cell (n_cells,), 0 to ``n_groups`` - 1; -1 leaves a cell out.
     n_groups
         Number of groups.
+    layer
+        Layer to sum; None is X.
 
     Returns
     -------
@@ -61,11 +67,11 @@ def sum_counts(
     Raises
     ------
     InputError
-        There are more or fewer cells than groups were given for.
+        There are more or fewer cells than groups were given for, or no such layer.
     """
     total: sparse.csr_matrix | None = None
     seen = 0
-    for block in iter_blocks(source):
+    for block in iter_blocks(source, layer=layer):
         own = groups[block.start : block.stop]
         seen = block.stop
         if len(own) < block.stop - block.start:
@@ -82,7 +88,11 @@ def sum_counts(
 
 
 def pseudobulk(
-    sources: Mapping[str, str | Path | AnnData], cells: pd.DataFrame, burden: pd.DataFrame
+    sources: Mapping[str, str | Path | AnnData],
+    cells: pd.DataFrame,
+    burden: pd.DataFrame,
+    *,
+    layer: str | None = None,
 ) -> AnnData:
     """Sum the counts of the kept cells of every data set, sample and compartment.
 
@@ -95,6 +105,8 @@ def pseudobulk(
         ``keep`` false does not count.
     burden
         As :func:`senoscore.burden` gives it: the design of each sample.
+    layer
+        Layer of raw counts in every data set; None is X.
 
     Returns
     -------
@@ -102,6 +114,11 @@ def pseudobulk(
     ``total_counts``; X holds the sums (CSR). Variables are the genes of all data sets, with one
     column ``in:<dataset>`` each: a gene that a data set does not have is 0 there and not
     measured, which is not the same.
+
+    Raises
+    ------
+    InputError
+        No cell is kept, no such layer, or a matrix has other cells than the table.
 
     Examples
     --------
@@ -126,7 +143,7 @@ def pseudobulk(
         codes = pd.Index(levels).get_indexer(key.where(kept, ""))
         if not levels:
             continue
-        parts.append(sum_counts(source, codes.astype(np.int64), len(levels)))
+        parts.append(sum_counts(source, codes.astype(np.int64), len(levels), layer=layer))
         table = pd.DataFrame([level.split("\t") for level in levels])
         table.columns = pd.Index([k.SAMPLE, k.COMPARTMENT])
         table["n_cells"] = np.bincount(codes[codes >= 0], minlength=len(levels))

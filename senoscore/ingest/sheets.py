@@ -10,7 +10,7 @@ import yaml
 
 from senoscore import names as k
 from senoscore.errors import ConfigError, SheetError
-from senoscore.io import atomic_path, load_config_file, load_yaml
+from senoscore.io import atomic_path, load_config_file, load_yaml, schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +43,8 @@ _NAMES: Final = {
     "cov_chemo": r"chemo|chemotherapy",
     "compartment_column": r"compartment|cell_?type\w*|celltype\w*|annotation|cell_?class",
 }
+_AS_NAMED: Final = ("n_fractions", "modality", "drug_start_days", "drug_stop_days", "alpha_beta")
+"""Further columns of the sheet, taken where obs has one of that very name."""
 _UNIT_OF_NAME: Final = {
     "day": "d", "days": "d", "dpi": "d", k.DAYS: "d", "hours": "h", "hpi": "h", "weeks": "w",
 }  # fmt: skip
@@ -237,7 +239,7 @@ def _datasets(path: Path, *, organism: str, assay: str) -> pd.DataFrame:
 def _columns(obs: pd.DataFrame) -> tuple[dict[str, str], list[str]]:
     found: dict[str, str] = {}
     notes: list[str] = []
-    for wanted, pattern in _NAMES.items():
+    for wanted, pattern in {**_NAMES, **dict(zip(_AS_NAMED, _AS_NAMED, strict=True))}.items():
         match = [c for c in obs.columns if re.fullmatch(pattern, str(c), re.IGNORECASE)]
         if match:
             found[wanted] = match[0]
@@ -268,6 +270,7 @@ def _row(
         "cov_age",
         "cov_strain",
         "cov_chemo",
+        *_AS_NAMED,
     ):
         if wanted not in found:
             if wanted in (k.TREATMENT, k.TIME, "time_unit"):
@@ -282,7 +285,8 @@ def _row(
     if row.get(k.TREATMENT):
         row[k.TREATMENT] = _treatment(row[k.TREATMENT], notes)
     if k.DOSE in row:
-        row[k.DOSE], row["n_fractions"] = _dose(row[k.DOSE], notes) if row[k.DOSE] else ("", "")
+        row[k.DOSE], in_words = _dose(row[k.DOSE], notes) if row[k.DOSE] else ("", "")
+        row["n_fractions"] = in_words or row.get("n_fractions", "")
     if row.get(k.TIME):
         row[k.TIME], guess = _time(row[k.TIME], notes)
         unit = row["time_unit"] or guess or _UNIT_OF_NAME.get(found[k.TIME].lower(), "")
@@ -292,7 +296,17 @@ def _row(
     if row.get("sex") and row["sex"].strip().lower() not in _SEXES:
         notes.append(f"sex {row['sex']!r} is none of {', '.join(_SEXES)}: left empty")
         row["sex"] = ""
+    if row.get("modality") and not _is_radiation(row["modality"]):
+        # What MuData and multi-omic pipelines call so is the assay: rna, atac.
+        notes.append(f"modality {row['modality']!r} is not a kind of radiation: left empty")
+        row["modality"] = ""
     return row
+
+
+def _is_radiation(word: str) -> bool:
+    """Whether the sheet takes a word for a kind of radiation."""
+    rule = schema("samples")["properties"]["modality"]
+    return word.lower() in rule["enum"] or re.sub(r"[\W_]+", "", word.lower()) in rule["synonyms"]
 
 
 def _time(text: str, notes: list[str]) -> tuple[str, str]:

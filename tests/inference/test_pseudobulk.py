@@ -54,6 +54,27 @@ def test_sums_are_those_of_numpy():
         sum_counts(ad.AnnData(X=counts), groups[:40], 3)
 
 
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_counts_may_be_in_a_layer(tmp_path, on_disk):
+    counts = np.arange(12, dtype=np.float32).reshape(4, 3)
+    data = ad.AnnData(X=np.log1p(counts), var=pd.DataFrame(index=["A", "B", "C"]))
+    data.layers["counts"] = sparse.csr_matrix(counts)
+    source = data
+    if on_disk:
+        source = tmp_path / "a.h5ad"
+        data.write_h5ad(source)
+    cells = pd.DataFrame({"dataset": "d", "sample": ["s0", "s1", "s0", "s1"], "compartment": "t"})
+    table = sheet(["control", "irradiated"], [7, 7])
+    found = pseudobulk({"d": source}, cells, table, layer="counts")
+    assert found.obs["sample"].tolist() == ["s0", "s1"]
+    np.testing.assert_array_equal(found.X.toarray(), [[6, 8, 10], [12, 14, 16]])
+    np.testing.assert_allclose(
+        pseudobulk({"d": source}, cells, table).X.toarray()[0], np.log1p(counts)[[0, 2]].sum(0)
+    )
+    with pytest.raises(InputError, match="layer 'raw_counts'"):
+        pseudobulk({"d": source}, cells, table, layer="raw_counts")
+
+
 def test_profiles_of_two_data_sets_from_files(tmp_path):
     first, second = tmp_path / "a.h5ad", tmp_path / "b.h5ad"
     ad.AnnData(X=np.ones((4, 2)), var=pd.DataFrame(index=["A", "B"])).write_h5ad(first)

@@ -42,6 +42,21 @@ def test_what_is_not_found_is_said() -> None:
     assert any("treatment" in note for note in notes)
 
 
+def test_columns_named_as_in_the_sheet_are_taken() -> None:
+    obs = pd.DataFrame(
+        {
+            "sample": ["a", "b", "c"], "n_fractions": [1, 5, 3], "modality": ["Cs-137", "rna", ""],
+            "alpha_beta": 3.0, "drug_start_days": -1, "dose": ["8", "5x8 Gy", ""],
+        }
+    )  # fmt: skip
+    _, samples, notes = propose_sheets(obs, Path("x.h5mu"), organism="mouse")
+    assert samples["modality"].tolist() == ["Cs-137", "", ""]
+    assert any("modality 'rna' is not a kind of radiation" in note for note in notes)
+    assert samples["n_fractions"].tolist() == ["1", "5", "3"]
+    assert samples["alpha_beta"].tolist() == ["3.0"] * 3
+    assert samples["drug_start_days"].tolist() == ["-1"] * 3
+
+
 def test_no_sample_column() -> None:
     with pytest.raises(SheetError, match="looks like samples"):
         propose_sheets(OBS[["dose"]], Path("x.h5ad"), organism="human")
