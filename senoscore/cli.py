@@ -597,8 +597,8 @@ def programme_call(
     stages.programme_call(
         files, _settings(settings, config), plan=plan or layout.programme_plan,
         programme=programme or layout.programme,
-        scores=[of["programme_scores"] for of in files],
-        out=[of["programme_calls"] for of in files],
+        scores=[data["programme_scores"] for data in files],
+        out=[data["programme_calls"] for data in files],
         engines_out=engines or layout.summary("engines"),
         prevalence_out=prevalence or layout.summary("prevalence"),
     )  # fmt: skip

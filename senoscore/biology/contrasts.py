@@ -127,11 +127,11 @@ def _made(
         return pd.DataFrame()
     table = prepared(burden, options.transform, control=control)
     table = table[table[k.COMPARTMENT] != k.UNASSIGNED]
-    there = [name for name in names if name in table]
+    present = [name for name in names if name in table]
     parts = []
     for compartment, group in table.groupby(k.COMPARTMENT, sort=True, observed=True):
         for part in strata(group, control=control):
-            rows = against_control(part, group[there], control=control, alpha=options.alpha)
+            rows = against_control(part, group[present], control=control, alpha=options.alpha)
             parts.append(rows.assign(**{k.COMPARTMENT: compartment}))
     some = [part for part in parts if len(part)]
     if not some:
@@ -273,18 +273,22 @@ def _pooled(burden: pd.DataFrame, measures: Sequence[Measure], *, min_cells: int
     total = burden.groupby(_UNIT, observed=True)["n_cells"].sum()
     groups: dict[str, pd.DataFrame] = {}
     for measure in measures:
-        mine = burden[burden[k.COMPARTMENT].isin(measure.of)]
-        if not mine["n_cells"].gt(0).any():
+        rows_of_group = burden[burden[k.COMPARTMENT].isin(measure.of)]
+        if not rows_of_group["n_cells"].gt(0).any():
             continue
         name = "+".join(measure.of)
-        n = mine.groupby(_UNIT, observed=True)["n_cells"].sum().reindex(samples.index, fill_value=0)
+        n = (
+            rows_of_group.groupby(_UNIT, observed=True)["n_cells"]
+            .sum()
+            .reindex(samples.index, fill_value=0)
+        )
         table = groups.setdefault(name, _group_rows(samples, name, n, total))
         if measure.share:
             rest = total.reindex(samples.index) - n
             odds = (n + _HALF) / (rest + _HALF)
             value = odds.map(np.log).where(total.reindex(samples.index) >= min_cells)
         else:
-            value = _weighted(mine, measure).reindex(samples.index).where(n >= min_cells)
+            value = _weighted(rows_of_group, measure).reindex(samples.index).where(n >= min_cells)
         table[f"{_MEAN}tissue{k.SEP}{measure.name}"] = value.to_numpy(dtype=float)
     if not groups:
         return pd.DataFrame()
@@ -390,16 +394,16 @@ def course(
     """
     if measure not in arm:
         return None
-    mine = values(arm[arm[k.DAYS].notna()], measure)
-    times = sorted(mine[k.DAYS].unique())
+    observed = values(arm[arm[k.DAYS].notna()], measure)
+    times = sorted(observed[k.DAYS].unique())
     if not times:
         return None
-    level = mine.groupby(k.DAYS, observed=True)["y"].mean()
+    level = observed.groupby(k.DAYS, observed=True)["y"].mean()
     peak = float(level.index.to_numpy(dtype=float)[int(level.to_numpy().argmax())])
     if len(times) == 1:
         return Course(peak, (), {}, "one time only")
     base = values(controls, measure).assign(**{k.DAYS: -1.0})
-    both = pd.concat([mine, base], ignore_index=True)
+    both = pd.concat([observed, base], ignore_index=True)
     found = {day: step(both, peak, day, alpha=alpha) for day in times if day != peak}
     tested = {day: c for day, c in found.items() if c is not None and np.isfinite(c.p)}
     if not tested:

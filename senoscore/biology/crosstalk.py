@@ -296,14 +296,14 @@ def crosstalk_values(
             continue
         level = _sent(cube, sender, ALL, passed, min_cells)
         scores = np.sqrt(level * _received(cube, receiver, passed, min_cells))
-        there = np.isfinite(scores).any(axis=1)
-        everywhere = np.isfinite(scores[there]).all(axis=0)
+        scored = np.isfinite(scores).any(axis=1)
+        everywhere = np.isfinite(scores[scored]).all(axis=0)
         head = {k.COMPARTMENT: sender, "receiver": receiver, "known": known}
-        if there.any() and everywhere.any():
+        if scored.any() and everywhere.any():
             whole = head | {"measure": f"crosstalk{k.SEP}{receiver}", "ligand": "", "receptor": ""}
             whole |= {"n_pairs": int(everywhere.sum())}
-            mean = scores[there][:, everywhere].mean(axis=1)
-            parts.append(pd.DataFrame({k.SAMPLE: names[there], "value": mean}).assign(**whole))
+            mean = scores[scored][:, everywhere].mean(axis=1)
+            parts.append(pd.DataFrame({k.SAMPLE: names[scored], "value": mean}).assign(**whole))
         for column, (row, _, _) in enumerate(passed):
             own = np.isfinite(scores[:, column])
             pair = f"{row['ligand']}-{row['receptor']}"
@@ -453,8 +453,8 @@ def _direction(
     ]  # fmt: skip
     scores = pd.DataFrame(np.sqrt(level[ALL] * receptor))
     for part in parts:
-        there = part.table[cube.present[part.table.index]]
-        for i, own in _paired_rows(there, level, receptor, options):
+        present = part.table[cube.present[part.table.index]]
+        for i, own in _paired_rows(present, level, receptor, options):
             yield facts[i] | {"stratum": part.name} | own
         found = against_control(part, scores, control=options.control, alpha=options.alpha)
         for i, contrast in zip(found.pop("measure"), found.to_dict("records"), strict=True):

@@ -168,25 +168,25 @@ def target_values(
         & whole["n_cells"].ge(min_cells)
     ]
     parts: list[pd.DataFrame] = []
-    for compartment, of in own.groupby(k.COMPARTMENT, sort=True, observed=True):
+    for compartment, rows in own.groupby(k.COMPARTMENT, sort=True, observed=True):
         level, detected = (
-            of.pivot_table(index=k.SAMPLE, columns="gene", values=column)
+            rows.pivot_table(index=k.SAMPLE, columns="gene", values=column)
             for column in ("mean", "detected")
         )
         # A class is the same genes in every sample: data sets may lack some.
         common = level.columns[level.notna().all()]
-        n_cells = of.groupby(k.SAMPLE, observed=True)["n_cells"].first()[level.index]
+        n_cells = rows.groupby(k.SAMPLE, observed=True)["n_cells"].first()[level.index]
         for (measure, name, kind), genes in members.items():
-            there = [gene for gene in genes if gene in common]
-            if there:
+            present = [gene for gene in genes if gene in common]
+            if present:
                 parts.append(
                     pd.DataFrame(
                         {
                             k.SAMPLE: level.index, k.COMPARTMENT: compartment, "measure": measure,
                             "target": name, "kind": kind, "n_genes": len(genes),
-                            "n_found": len(there), "n_cells": n_cells.to_numpy(),
-                            "value": level[there].mean(axis=1).to_numpy(),
-                            "detected": detected[there].mean(axis=1).to_numpy(),
+                            "n_found": len(present), "n_cells": n_cells.to_numpy(),
+                            "value": level[present].mean(axis=1).to_numpy(),
+                            "detected": detected[present].mean(axis=1).to_numpy(),
                         }
                     )
                 )  # fmt: skip
@@ -285,10 +285,10 @@ def escape(
         for part in strata(table[table[k.COMPARTMENT] == compartment], control=control):
             group = part.table[part.table[k.DAYS].notna()]
             treated = group[group[k.TREATMENT] != control]
-            for key, mine in treated.groupby(list(ARM), dropna=False, sort=True, observed=True):
+            for key, of_arm in treated.groupby(list(ARM), dropna=False, sort=True, observed=True):
                 head: dict[str, Any] = {k.COMPARTMENT: compartment, "stratum": part.name}
                 head |= dict(zip(ARM, key, strict=True))
-                rows += [head | row for row in _steps(mine, names, alpha)]
+                rows += [head | row for row in _steps(of_arm, names, alpha)]
     return pd.DataFrame(rows, columns=list(ESCAPE_COLUMNS))
 
 

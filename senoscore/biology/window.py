@@ -85,12 +85,12 @@ def by_phase(
     ]
     rows: list[dict[str, Any]] = []
     by = [*ARM, "phase"]
-    for (compartment, stratum), own in times.groupby(
+    for (compartment, stratum), part in times.groupby(
         [k.COMPARTMENT, "stratum"], sort=False, observed=True
     ):
         table = by_key(str(compartment), str(stratum), found, options)
         head = {k.COMPARTMENT: compartment, "stratum": stratum}
-        for key, group in own.groupby(by, dropna=False, sort=False, observed=True):
+        for key, group in part.groupby(by, dropna=False, sort=False, observed=True):
             named: dict[str, Any] = dict(zip(by, key, strict=True))
             at = key_of(named | {k.DAYS: number.get(named["phase"], np.nan)})
             contrasts = table.get(at, contrasts_of({}, options))
@@ -150,15 +150,17 @@ def _targets(
         return ""
     if targets is None:
         return "not compared"
-    mine = targets[targets["kind"].map(lambda kind: any(word in kind for word in kinds))]
+    matching = targets[targets["kind"].map(lambda kind: any(word in kind for word in kinds))]
     for name in (k.COMPARTMENT, "stratum", *ARM):
         own = group[name].iloc[0]
-        absent = mine[name].isna() | mine[name].eq("")  # as read, an empty text is missing
-        mine = mine[absent if pd.isna(own) or own == "" else mine[name].eq(own)]
-    higher = mine[(mine["status"] == k.TESTED) & (mine["q"] <= fdr) & (mine["estimate"] > 0)]
+        absent = matching[name].isna() | matching[name].eq("")  # as read, an empty text is missing
+        matching = matching[absent if pd.isna(own) or own == "" else matching[name].eq(own)]
+    higher = matching[
+        (matching["status"] == k.TESTED) & (matching["q"] <= fdr) & (matching["estimate"] > 0)
+    ]
     if higher.empty:
-        tested = int((mine["status"] == k.TESTED).sum())
-        return f"none of {len(mine)} classes higher in senescent cells ({tested} tested)"
+        tested = int((matching["status"] == k.TESTED).sum())
+        return f"none of {len(matching)} classes higher in senescent cells ({tested} tested)"
     return "; ".join(
         f"{r.target} {r.estimate:+.2g} [{r.ci_lo:.2g}, {r.ci_hi:.2g}], q {r.q:.2g}, "
         f"{r.n_samples:g} samples"
@@ -333,8 +335,8 @@ def _stratum(
     )
     rows: list[dict[str, Any]] = []
     for arm in dict.fromkeys(key[:-1] for key in keys):
-        mine = [key for key in keys if key[:-1] == arm]
-        found = {key: contrasts.get(key, contrasts_of({}, options)) for key in mine}
+        of_arm = [key for key in keys if key[:-1] == arm]
+        found = {key: contrasts.get(key, contrasts_of({}, options)) for key in of_arm}
         rows += [dict(head) | row for row in _arm(group, found, options)]
     return rows
 
@@ -397,11 +399,11 @@ def _rows_at(group: pd.DataFrame, key: Key) -> pd.DataFrame:
 
 
 def _computed(group: pd.DataFrame, key: Key, phase: str, options: Options) -> dict[str, str]:
-    mine = _rows_at(group, key)
-    readable = mine["status"].isin(["ok", "acute", "no_time", "profile"])
+    sampled = _rows_at(group, key)
+    readable = sampled["status"].isin(["ok", "acute", "no_time", "profile"])
     return {
-        "data": "yes" if (readable | mine["status"].eq("no_control")).any() else "no",
-        "control": "no" if mine["status"].isin(["no_control"]).any() else "yes",
+        "data": "yes" if (readable | sampled["status"].eq("no_control")).any() else "no",
+        "control": "no" if sampled["status"].isin(["no_control"]).any() else "yes",
         "phase": phase,
         "clock": clock(key[-1], options.stable),
     }
@@ -417,15 +419,15 @@ def _resolving(day: float | None, up: Mapping[float, bool], curve: Course | None
 def _numbers(
     group: pd.DataFrame, key: Key, contrasts: Contrasts, facts: Mapping[str, str]
 ) -> dict[str, Any]:
-    mine = _rows_at(group, key)
+    sampled = _rows_at(group, key)
     main = contrasts.burden
-    statuses = mine["status"].value_counts()
+    statuses = sampled["status"].value_counts()
     absent = [f"{n} sample(s) {s}" for s, n in statuses.items() if s not in ("ok", "acute")]
     reason = "" if main is None or main["status"] == k.TESTED else str(main["reason"])
     return {
         **contrasts.sizes(),
-        "fraction": mine["fraction"].mean() if "fraction" in mine else np.nan,
-        "excess": mine["excess"].mean() if "excess" in mine else np.nan,
+        "fraction": sampled["fraction"].mean() if "fraction" in sampled else np.nan,
+        "excess": sampled["excess"].mean() if "excess" in sampled else np.nan,
         "burden": facts["burden"],
         "note": "; ".join(filter(None, [*absent, reason])),
     }

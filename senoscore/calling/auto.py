@@ -102,12 +102,12 @@ def attempt(
     known
         What :func:`to_arrays` kept; used in place of learning anew if it is of these cells.
     """
-    mine, rooms = roles(table, control, min_days), compartments_of(table)
+    role, rooms = roles(table, control, min_days), compartments_of(table)
     try:
         who = assign(
             table[k.SAMPLE].astype(str).to_numpy(dtype=object), rooms.astype(object),
-            treated=mine.treated, judged=mine.judged, group=mine.group, subject=mine.subject,
-            aside=mine.aside,
+            treated=role.treated, judged=role.judged, group=role.group, subject=role.subject,
+            aside=role.aside,
         )  # fmt: skip
         columns = choose(gene_symbols(adata), organism_of(adata))
         kind, layer = _values(adata, method)

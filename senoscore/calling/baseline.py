@@ -189,11 +189,11 @@ def depth_slope(
     x = log_depth - _medians_of(log_depth[:, None], codes)[:, 0]
     x = np.clip(x, *np.quantile(x, [0.02, 0.98]))
     y = values - _medians_of(values, codes)
-    there = ~np.isnan(y)
-    squares = (there * x[:, None] ** 2).sum(axis=0)
-    products = (np.where(there, y, 0.0) * x[:, None]).sum(axis=0)
+    known = ~np.isnan(y)
+    squares = (known * x[:, None] ** 2).sum(axis=0)
+    products = (np.where(known, y, 0.0) * x[:, None]).sum(axis=0)
     slope = np.divide(products, squares, out=none, where=squares > 0)
-    n = there.sum(axis=0)
+    n = known.sum(axis=0)
     return slope * n / (n + _PRIOR_CELLS), float(np.median(log_depth))
 
 
@@ -221,13 +221,13 @@ def depth_spread(residuals: Floats, log_depth: Floats, codes: NDArray[np.int64])
     x = log_depth - np.median(log_depth)
     x = np.clip(x, *np.quantile(x, [0.02, 0.98]))[:, None]
     off = np.abs(residuals - _medians_of(residuals, codes))
-    there = ~np.isnan(off)
-    y = np.where(there, off, 0.0)
-    n = there.sum(axis=0)
+    known = ~np.isnan(off)
+    y = np.where(known, off, 0.0)
+    n = known.sum(axis=0)
     usable = (y.sum(axis=0) > 0) & (x.std() > 0)
     level = np.log(np.where(usable, y.sum(axis=0) / np.maximum(n, 1), 1.0))
     for _ in range(_STEPS):
-        mean = np.where(there, np.exp(level + spread * x), 0.0)
+        mean = np.where(known, np.exp(level + spread * x), 0.0)
         error = y - mean
         a, b, c = (mean.sum(axis=0), (mean * x).sum(axis=0), (mean * x**2).sum(axis=0))
         u, v = error.sum(axis=0), (error * x).sum(axis=0)
@@ -296,7 +296,7 @@ def bulk_baseline(values: Floats) -> Baseline:
 def mean_of(columns: Sequence[Floats]) -> Floats:
     """Mean over the columns that are there, cell by cell. Shape (cells,)."""
     stacked = np.column_stack(columns)
-    there = ~np.isnan(stacked)
-    count = there.sum(axis=1)
-    total = np.where(there, stacked, 0.0).sum(axis=1)
+    known = ~np.isnan(stacked)
+    count = known.sum(axis=1)
+    total = np.where(known, stacked, 0.0).sum(axis=1)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)

@@ -378,8 +378,8 @@ class _Controls:
         read = {}
         for i, sample in enumerate(self.names.tolist()):
             own = levels.get(sample, levels[""])
-            mine = self._cells_of(i)
-            read[sample] = self.reader.read(self.scores[mine], own, self.depth[mine])
+            cells = self._cells_of(i)
+            read[sample] = self.reader.read(self.scores[cells], own, self.depth[cells])
         return read
 
     def _tune(

@@ -114,11 +114,13 @@ def decide(
     limits = panel.thresholds_of(own.compartment, own.z_cut)
     taken = reader.first_state(evidence, able, own.z_cut)
     for number, state in enumerate(panel.states):
-        mine = taken == number
-        judged.state[rows[mine]] = k.STATES.index(state.name)
+        reached = taken == number
+        judged.state[rows[reached]] = k.STATES.index(state.name)
         asked = axes_of(state.when, excluded=False)
-        up = np.column_stack([holds(t, evidence, limits) & mine for t in asked] or [mine & False])
-        judged.axes_up[rows[mine]] = _joined(up[mine], [t.axis for t in asked])
+        up = np.column_stack(
+            [holds(t, evidence, limits) & reached for t in asked] or [reached & False]
+        )
+        judged.axes_up[rows[reached]] = _joined(up[reached], [t.axis for t in asked])
     judged.reason[rows[deep & able]] = _DEPTH
     ceiling = _ceilings(z, days, deep, reader, own) | {
         "above the stated false discovery rate": ~(judged.fdr[rows] <= fdr)

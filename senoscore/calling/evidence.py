@@ -103,18 +103,18 @@ class Reader:
         weight = np.array([axis.signed_weight for axis in self.panel.axes])
         used = weight != 0
         own, w = np.clip(z[:, used], -_INDEX_Z_MAX, _INDEX_Z_MAX), weight[used]
-        there = ~np.isnan(own)
-        total = there @ np.abs(w)
-        value = np.where(there, own, 0.0) @ w / np.where(total > 0, total, 1.0)
+        known = ~np.isnan(own)
+        total = known @ np.abs(w)
+        value = np.where(known, own, 0.0) @ w / np.where(total > 0, total, 1.0)
         return np.where(self.assessable(z) & (total > 0), value, np.nan)[:, None]
 
     def assessable(self, z: Floats) -> NDArray[np.bool_]:
         """Tell which cells have enough axes. Shape (cells,)."""
         names = self.panel.axis_names
-        there = ~np.isnan(z)
-        of = there[:, [names.index(a) for a in self.panel.assessable_of]].sum(axis=1)
-        some = there[:, [names.index(a) for a in self.panel.assessable_any]].any(axis=1)
-        return np.asarray((of >= self.panel.min_axes) & some)
+        known = ~np.isnan(z)
+        n_required = known[:, [names.index(a) for a in self.panel.assessable_of]].sum(axis=1)
+        some = known[:, [names.index(a) for a in self.panel.assessable_any]].any(axis=1)
+        return np.asarray((n_required >= self.panel.min_axes) & some)
 
     def read(self, scores: Floats, levels: Levels, log_depth: Floats) -> tuple[Floats, Floats]:
         """Axis z values, shape (cells, axes), and the index in control SDs, shape (cells,)."""
@@ -484,8 +484,8 @@ def _judge_compartment(
         found.p[rows[able]] = 1.0
         for sample, part in _by_name(samples[positive]):
             others = {s: v for s, v in own.null.items() if s != sample} or own.null
-            mine = rows[positive][part]
-            found.p[mine] = control_p(found.index[mine], others, own.n_assessable)
+            passing = rows[positive][part]
+            found.p[passing] = control_p(found.index[passing], others, own.n_assessable)
     found.parts.append((rows, reader, own))
 
 
@@ -514,10 +514,10 @@ def days_of(table: pd.DataFrame, control: Bools) -> Floats:
 def _numbers(days: pd.Series) -> Floats:
     """Days as numbers, NaN where there is none."""
     text = days.astype(object)
-    there = (text.notna() & ~text.astype(str).str.strip().isin(_MISSING)).to_numpy()
-    numbers = pd.to_numeric(text.where(there, np.nan), errors="coerce")
+    given = (text.notna() & ~text.astype(str).str.strip().isin(_MISSING)).to_numpy()
+    numbers = pd.to_numeric(text.where(given, np.nan), errors="coerce")
     day = np.asarray(numbers.to_numpy(np.float64, na_value=np.nan))
-    bad = there & np.isnan(day)
+    bad = given & np.isnan(day)
     if bad.any():
         n, first = int(bad.sum()), text.to_numpy()[bad][0]
         msg = f"{k.DAYS} of {n} cells is not a number ({str(first)!r})"

@@ -207,7 +207,7 @@ def _genes(data: AnnData | pd.DataFrame, cell: str) -> pd.DataFrame:
     )
     table = table.sort_values(["contribution", "gene"], ascending=[False, True], kind="stable")
     table = table.reset_index(drop=True)
-    of = {k.STATE: k.STATE, k.INDEX: k.INDEX, k.FDR: k.FDR, k.REASON: f"senescence_{k.REASON}"}
-    of[k.PROGRAMME_SCORE] = k.PROGRAMME_SCORE
-    table.attrs = {key: data.obs[column].iloc[at] for key, column in of.items()}
+    columns = {k.STATE: k.STATE, k.INDEX: k.INDEX, k.FDR: k.FDR, k.REASON: f"senescence_{k.REASON}"}
+    columns[k.PROGRAMME_SCORE] = k.PROGRAMME_SCORE
+    table.attrs = {key: data.obs[column].iloc[at] for key, column in columns.items()}
     return table

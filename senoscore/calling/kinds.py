@@ -48,11 +48,11 @@ def partial_conjunction(
     if not others or at_least == 0:
         return need
     rest = p[:, list(others)]
-    there = np.isfinite(rest).sum(axis=1)
+    n_known = np.isfinite(rest).sum(axis=1)
     ordered = np.sort(np.where(np.isfinite(rest), rest, np.inf), axis=1)
-    chosen = ordered[:, at_least - 1] * np.maximum(there - at_least + 1, 1)
+    chosen = ordered[:, at_least - 1] * np.maximum(n_known - at_least + 1, 1)
     out = np.maximum(need, np.minimum(chosen, 1.0))
-    return np.where(there >= at_least, out, np.nan)
+    return np.where(n_known >= at_least, out, np.nan)
 
 
 def nested(

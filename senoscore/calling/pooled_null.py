@@ -67,15 +67,15 @@ def depth_free(score: Floats, depth: Floats, group: Ints, control: Bools) -> Flo
     basis = np.column_stack([np.ones_like(d), d, d**2])
     residual = np.full_like(score, np.nan)
     for g in np.unique(group[fine]):
-        mine = fine & (group == g)
-        own = mine & control
+        in_group = fine & (group == g)
+        own = in_group & control
         if own.sum() < 30:
-            residual[mine] = score[mine]
+            residual[in_group] = score[in_group]
             continue
         k = 3 if own.sum() >= 100 else 2
         fit = np.linalg.lstsq(basis[own][:, :k], score[own], rcond=None)[0]
-        out[mine] = score[mine] - basis[mine][:, 1:k] @ fit[1:]
-        residual[mine] = score[mine] - basis[mine][:, :k] @ fit
+        out[in_group] = score[in_group] - basis[in_group][:, 1:k] @ fit[1:]
+        residual[in_group] = score[in_group] - basis[in_group][:, :k] @ fit
     own = fine & control
     log_square = np.log(np.minimum(residual[own] ** 2, 9 * np.var(residual[own])) + 1e-3)
     fit = np.linalg.lstsq(basis[own], log_square, rcond=None)[0]
@@ -129,14 +129,14 @@ def align(
     fine = np.isfinite(score)
     arms = np.where(control, 0, 1) if aside is None else np.where(aside, 2, np.where(control, 0, 1))
     for c in np.unique(compartment[fine]):
-        mine = fine & (compartment == c)
-        own = mine & control
-        if own.sum() < min_arm or (mine & ~control).sum() < min_arm:
+        in_compartment = fine & (compartment == c)
+        own = in_compartment & control
+        if own.sum() < min_arm or (in_compartment & ~control).sum() < min_arm:
             continue
         groups = [
-            np.flatnonzero(mine & (sample == s))
-            for s in np.unique(sample[mine])
-            if (mine & (sample == s)).sum() >= min_cells
+            np.flatnonzero(in_compartment & (sample == s))
+            for s in np.unique(sample[in_compartment])
+            if (in_compartment & (sample == s)).sum() >= min_cells
         ]
         if not any(control[i[0]] for i in groups) or all(control[i[0]] for i in groups):
             continue
@@ -162,7 +162,7 @@ def align(
             x[i], offset[i] = score[i] - at, at
         null = x[own & np.isfinite(x)]
         middle, upper = np.quantile(null, [0.5, 0.9])
-        x[mine] = (x[mine] - middle) / max(upper - middle, 1e-9)
+        x[in_compartment] = (x[in_compartment] - middle) / max(upper - middle, 1e-9)
     return x, offset
 
 
@@ -200,9 +200,12 @@ def moved_far(
     out = np.zeros(len(sample), dtype=bool)
     fine = np.isfinite(scores).all(axis=1)
     for c in np.unique(compartment):
-        mine = fine & (compartment == c)
-        null = scores[mine & control]
-        groups = {s: np.flatnonzero(mine & (sample == s)) for s in np.unique(sample[mine])}
+        in_compartment = fine & (compartment == c)
+        null = scores[in_compartment & control]
+        groups = {
+            s: np.flatnonzero(in_compartment & (sample == s))
+            for s in np.unique(sample[in_compartment])
+        }
         own = [i for i in groups.values() if len(i) >= min_cells and control[i[0]]]
         if len(own) < 2:
             continue
@@ -265,10 +268,12 @@ def empirical_p(x: Floats, compartment: Ints, control: Bools, own_tail: set[int]
         return p
     p[fine] = (1 + len(null) - np.searchsorted(null, x[fine], side="left")) / (1 + len(null))
     for c in own_tail:
-        mine = fine & (compartment == c)
-        own = np.sort(x[mine & control])
-        alone = (1 + len(own) - np.searchsorted(own, x[mine], side="left")) / (1 + len(own))
-        p[mine] = np.maximum(p[mine], alone)
+        in_compartment = fine & (compartment == c)
+        own = np.sort(x[in_compartment & control])
+        alone = (1 + len(own) - np.searchsorted(own, x[in_compartment], side="left")) / (
+            1 + len(own)
+        )
+        p[in_compartment] = np.maximum(p[in_compartment], alone)
     return p
 
 

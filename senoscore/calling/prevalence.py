@@ -82,23 +82,27 @@ def prevalence(
     control = ~np.asarray(treated, dtype=bool)
     rows = []
     for c in np.unique(compartment):
-        mine = (compartment == c) & np.isfinite(aligned)
-        if (mine & control).sum() < min_cells:
+        in_compartment = (compartment == c) & np.isfinite(aligned)
+        if (in_compartment & control).sum() < min_cells:
             continue
-        cuts = np.quantile(aligned[mine & control], QUANTILES)
-        cut = float(np.quantile(aligned[mine & control], quantile))
-        if cut == float(np.min(aligned[mine & control])):
+        cuts = np.quantile(aligned[in_compartment & control], QUANTILES)
+        cut = float(np.quantile(aligned[in_compartment & control], quantile))
+        if cut == float(np.min(aligned[in_compartment & control])):
             continue  # a score that does not vary says nothing
-        below = float(np.mean(aligned[mine & control] <= cut))
-        samples = [s for s in np.unique(sample[mine]) if (mine & (sample == s)).sum() >= min_cells]
+        below = float(np.mean(aligned[in_compartment & control] <= cut))
+        samples = [
+            s
+            for s in np.unique(sample[in_compartment])
+            if (in_compartment & (sample == s)).sum() >= min_cells
+        ]
         raw, sampling, arm, size, bend, beyond = [], [], [], [], [], []
         for s in samples:
-            x = aligned[mine & (sample == s)]
+            x = aligned[in_compartment & (sample == s)]
             f = float(np.mean(x <= cut))
             raw.append(1 - f / below)
             smooth = (f * len(x) + 1) / (len(x) + 2)
             sampling.append(smooth * (1 - smooth) / len(x) / below**2)
-            arm.append(bool(control[mine & (sample == s)].all()))
+            arm.append(bool(control[in_compartment & (sample == s)].all()))
             size.append(len(x))
             beyond.append(int((x > cut).sum()))
             shares = [1 - np.mean(x <= k) / q for k, q in zip(cuts, QUANTILES, strict=True)]

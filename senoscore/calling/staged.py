@@ -250,9 +250,9 @@ def write_sums(stats: ProgrammeStats | None, path: Path) -> None:
         upper = _upper(stats)
         plan, (s, c) = stats.plan, np.nonzero(stats.n)
         keys = np.column_stack([plan.fold[s], plan.treated[s].astype(np.int64), c])
-        there = np.unique(keys, axis=0)
-        cross = np.array([stats.cross[tuple(at)][upper] for at in there])
-        arrays = {"n": stats.n, "total": stats.total, "seen": stats.seen, "at": there,
+        present = np.unique(keys, axis=0)
+        cross = np.array([stats.cross[tuple(at)][upper] for at in present])
+        arrays = {"n": stats.n, "total": stats.total, "seen": stats.seen, "at": present,
                   "cross": cross}  # fmt: skip
     _save(path, arrays)
 
@@ -306,8 +306,8 @@ def write_programme(found: Mapping[str, Programme], path: Path) -> None:
         own["genes"] = [str(gene) for gene in features.genes]
         own["covariates"], own["kinds"] = list(features.covariates), list(features.kinds)
         arrays[f"{number}/sign"], arrays[f"{number}/lists"] = features.sign, features.prior
-        for kind, of in features.kinds.items():
-            arrays[f"{number}/kind/{kind}"] = of
+        for kind, genes in features.kinds.items():
+            arrays[f"{number}/kind/{kind}"] = genes
     arrays["words"] = np.array(json.dumps(words, ensure_ascii=False, sort_keys=True))
     _save(path, arrays)
 

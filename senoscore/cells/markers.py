@@ -102,8 +102,8 @@ class GeneSets(NamedTuple):
         """Sets of a table, by the names in a column; those with too few genes are left out."""
         position = {name: i for i, name in enumerate(genes.astype(str))}
         sets = {
-            str(name): np.array(sorted({position[g] for g in of["gene"] if g in position}))
-            for name, of in table.groupby(column, sort=True, observed=True)
+            str(name): np.array(sorted({position[g] for g in rows["gene"] if g in position}))
+            for name, rows in table.groupby(column, sort=True, observed=True)
         }
         few = sorted(name for name, at in sets.items() if len(at) < _MIN_MARKERS)
         if few:
@@ -213,11 +213,11 @@ class Substates:
     ) -> None:
         mapped = for_organism(table, organism)
         sets = {
-            str(name): GeneSets.of(of, k.SUBSTATE, genes)
-            for name, of in mapped.groupby(k.COMPARTMENT, sort=True, observed=True)
+            str(name): GeneSets.of(gene_sets, k.SUBSTATE, genes)
+            for name, gene_sets in mapped.groupby(k.COMPARTMENT, sort=True, observed=True)
             if name in among
         }
-        self._sets = {name: of for name, of in sets.items() if len(of.names)}
+        self._sets = {name: gene_sets for name, gene_sets in sets.items() if len(gene_sets.names)}
         self._name = np.full(n_cells, None, dtype=object)
         self._confidence = np.full(n_cells, np.nan, dtype=np.float32)
         self._strength = {
@@ -324,8 +324,8 @@ def substate_shares(
 
 def _cells_of(adata: ad.AnnData) -> pd.DataFrame:
     """Return the table of cells that :func:`~senoscore.compartments` left in an AnnData."""
-    there = hasattr(adata, "obsm") and k.OBSM_SUBSTATES in adata.obsm
-    if not there or not {k.SAMPLE, k.COMPARTMENT, k.SUBSTATE} <= set(adata.obs):
+    has_strengths = hasattr(adata, "obsm") and k.OBSM_SUBSTATES in adata.obsm
+    if not has_strengths or not {k.SAMPLE, k.COMPARTMENT, k.SUBSTATE} <= set(adata.obs):
         msg = f"this {type(adata).__name__} has no sub-states of samples"
         fix = "run sen.compartments(adata) first, with the samples in obs['sample']"
         raise InputError(msg, fix=fix)

@@ -60,12 +60,12 @@ def _built_in() -> dict[str, Signature]:
     rows = dict(iter(table.groupby("signature", observed=True)))
     shipped: dict[str, Signature] = {}
     for entry in catalogue.to_dict("records"):
-        of = rows[entry["signature"]]
-        weights = of[of["weight"] != 1]
+        genes = rows[entry["signature"]]
+        weights = genes[genes["weight"] != 1]
         shipped[entry["signature"]] = Signature(
             entry["signature"],
-            tuple(of.loc[of["direction"] == "up", "gene"]),
-            tuple(of.loc[of["direction"] == "down", "gene"]),
+            tuple(genes.loc[genes["direction"] == "up", "gene"]),
+            tuple(genes.loc[genes["direction"] == "down", "gene"]),
             weights=dict(zip(weights["gene"], weights["weight"], strict=True)) or None,
             **{
                 key: entry[key]

@@ -91,11 +91,11 @@ def alike(table: pd.DataFrame, Y: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, 
         raw = f"raw:{name}" if f"raw:{name}" in table else ""
         patterns.setdefault((finite[:, column].tobytes(), raw), []).append(column)
     for (_, raw), columns in patterns.items():
-        there = finite[:, columns[0]]
-        if not there.any():
+        known = finite[:, columns[0]]
+        if not known.any():
             continue
         names = list(Y.columns[columns])
-        own = table[there]
+        own = table[known]
         plain = own[raw] if raw else np.nan
         cells = own.get(f"{CELLS}{raw.removeprefix('raw:')}", own["n_assessable"])
         own = own[[name for name in own if name not in names]].assign(raw=plain, cells=cells)

@@ -257,8 +257,8 @@ def _design(cells: pd.DataFrame, samples: pd.DataFrame | None, unit: list[str]) 
     own = cells.groupby(k.SAMPLE, sort=True, observed=True)
     if samples is None:
         wanted = (*_DESIGN, *design_extras(cells))
-        there = [name for name in wanted if name in cells and name not in unit]
-        sheet = own[there].first().reset_index(names=k.SAMPLE)
+        present = [name for name in wanted if name in cells and name not in unit]
+        sheet = own[present].first().reset_index(names=k.SAMPLE)
     else:
         unknown = sorted(set(map(str, own.groups)) - set(samples[k.SAMPLE]))
         if unknown:
@@ -269,8 +269,8 @@ def _design(cells: pd.DataFrame, samples: pd.DataFrame | None, unit: list[str]) 
             msg = f"the samples sheet has several rows for {twice.iloc[0]!r}"
             raise InputError(msg, fix="give each sample one row")
         wanted = (k.SAMPLE, *_DESIGN, *design_extras(samples))
-        there = [c for c in wanted if c in samples and c not in unit[1:]]
-        sheet = samples[there].sort_values(k.SAMPLE, kind="stable", ignore_index=True)
+        present = [c for c in wanted if c in samples and c not in unit[1:]]
+        sheet = samples[present].sort_values(k.SAMPLE, kind="stable", ignore_index=True)
     if len(unit) > 1:
         sheet = sheet.merge(cells[unit].drop_duplicates().sort_values(unit), how="left")
         sheet["region"] = sheet["region"].fillna("")
@@ -577,16 +577,16 @@ def _standardised(group: pd.DataFrame, weights: pd.Series) -> dict[str, Any]:
         return row | {"status": "no_control", "note": "no control sample gives the weights"}
     own = group.set_index(k.COMPARTMENT)
     own = own[own["fraction"].notna() & own["control_fraction"].notna()]
-    there = weights[weights.index.isin(own.index)]
-    covered = float(there.sum())
+    weights_here = weights[weights.index.isin(own.index)]
+    covered = float(weights_here.sum())
     row["weight_covered"] = covered
     absent = ", ".join(map(str, weights.index[~weights.index.isin(own.index) & (weights > 0)]))
     if covered < _ENOUGH:
         note = f"no fraction of {absent}: {covered:.0%} of the weights, {_ENOUGH:.0%} are needed"
         return row | {"status": k.NOT_ESTIMABLE, "note": note}
-    share = there / covered
-    value = float((share * own["fraction"]).reindex(there.index).sum())
-    base = float((share * own["control_fraction"]).reindex(there.index).sum())
+    share = weights_here / covered
+    value = float((share * own["fraction"]).reindex(weights_here.index).sum())
+    base = float((share * own["control_fraction"]).reindex(weights_here.index).sum())
     whole = covered >= _ALL
     return row | {
         "fraction_standardised": value,

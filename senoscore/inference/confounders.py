@@ -112,19 +112,21 @@ def _against_control(
     table = _subjects(group, y)
     base = table[table[k.TREATMENT] == control]
     treated = table[table[k.TREATMENT] != control]
-    for key, mine in treated.groupby(_GROUP, dropna=False, sort=True, observed=True):
+    for key, of_group in treated.groupby(_GROUP, dropna=False, sort=True, observed=True):
         ours, _ = controls_at(base, float(str(key[-1])))
         row: dict[str, Any] = dict(zip(_GROUP, key, strict=True))
-        row |= {"n_control": ours[k.SUBJECT].nunique(), "n_treated": mine[k.SUBJECT].nunique()}
+        row |= {"n_control": ours[k.SUBJECT].nunique(), "n_treated": of_group[k.SUBJECT].nunique()}
         if ours.empty:
             yield row | {"status": k.NOT_ESTIMABLE, "reason": "no control sample"}
             continue
-        value = float(mine["y"].mean() - ours["y"].mean())
-        both = np.append(mine["y"], ours["y"])
-        X = np.column_stack([np.arange(len(both)) < len(mine), np.ones(len(both))]).astype(float)
+        value = float(of_group["y"].mean() - ours["y"].mean())
+        both = np.append(of_group["y"], ours["y"])
+        X = np.column_stack([np.arange(len(both)) < len(of_group), np.ones(len(both))]).astype(
+            float
+        )
         found = contrast(fit(both, X), np.array([1.0, 0.0]), alpha=alpha)
         row |= {"value": value, "status": "ok"}
-        if found is not None and min(len(mine), len(ours)) > 1:
+        if found is not None and min(len(of_group), len(ours)) > 1:
             row |= {"lo": found.lo, "hi": found.hi}
         else:
             row["reason"] = "one sample on a side: no interval"
@@ -287,13 +289,13 @@ def _in_controls(
     name = kept[k.SAMPLE].astype(str)
     own = kept[name.map(sheet[k.TREATMENT]).eq(control).to_numpy()]
     scores = [k.INDEX, *(str(c) for c in own if str(c).startswith("z:"))]
-    there = {what: next((c for c in names if c in own), "") for what, names in _CELLS.items()}
+    present = {what: next((c for c in names if c in own), "") for what, names in _CELLS.items()}
     for compartment, group in own.groupby(own[k.COMPARTMENT].astype(str), sort=True, observed=True):
         groups = [
             g for _, g in group.groupby(group[k.SAMPLE].astype(str), sort=True, observed=True)
         ]
-        ranked = [_ranks(g, scores, list(filter(None, there.values()))) for g in groups]
-        for covariate, column in there.items():
+        ranked = [_ranks(g, scores, list(filter(None, present.values()))) for g in groups]
+        for covariate, column in present.items():
             for score in scores:
                 if score == column:
                     continue

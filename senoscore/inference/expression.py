@@ -127,9 +127,9 @@ def _against_control(
         if n_base:
             weights = weights - groups[base].mean(axis=0)
         note = "controls of the same time" if days in own_day else "all controls pooled"
-        there = sorted(units.loc[base, k.DAYS].dropna().unique())
-        if days not in own_day and there and days not in there:
-            when = ", ".join(f"{day:g}" for day in there)
+        days_of_controls = sorted(units.loc[base, k.DAYS].dropna().unique())
+        if days not in own_day and days_of_controls and days not in days_of_controls:
+            when = ", ".join(f"{day:g}" for day in days_of_controls)
             note = f"controls are of day {when} only: ageing and radiation are confounded"
         out.append(Question(title, arm, days, n_base, n_own, weights, note, reason))
     return out
@@ -278,10 +278,10 @@ def differential(
             design = design_of(part.table, control=control)
             found = [(q, None) for q in design.refused]
             for question, result in [*found, *_fitted(profiles, design)]:
-                row, mine = _row(question, result, design, fdr=fdr)
+                row, of_contrast = _row(question, result, design, fdr=fdr)
                 rows.append(head | row)
-                if mine is not None:
-                    genes.append(mine.assign(**head, **{n: row[n] for n in _HEAD[2:]}))
+                if of_contrast is not None:
+                    genes.append(of_contrast.assign(**head, **{n: row[n] for n in _HEAD[2:]}))
     contrasts = pd.DataFrame(rows, columns=list(DE_COLUMNS))
     if not genes:
         return contrasts, pd.DataFrame(columns=list(GENE_COLUMNS))
@@ -417,9 +417,9 @@ def _tested(
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     gseapy = from_extra("gseapy", extra="pseudobulk", what="enrichment")
 
-    there = {name: [g for g in own if g in ranks.index] for name, own in sets.items()}
-    tested = {name: own for name, own in there.items() if len(own) >= min_size}
-    for name, own in there.items():
+    present = {name: [g for g in own if g in ranks.index] for name, own in sets.items()}
+    tested = {name: own for name, own in present.items() if len(own) >= min_size}
+    for name, own in present.items():
         if name not in tested:
             few = f"{len(own)} genes in the ranking, {min_size} are needed"
             yield {k.SIGNATURE: name, "n_genes": len(own), "status": "skipped", "reason": few}

@@ -177,11 +177,11 @@ class OwnModel:
         check_formula(formula, [*NAMES, *design_extras(table)])
         named, data = references(formula), _data(table, k.CONTROL)
         for name, level in named.items():
-            there = _levels(data[name]) if name in data else []
-            if level not in there:
-                near = difflib.get_close_matches(level, there, n=1)
+            levels = _levels(data[name]) if name in data else []
+            if level not in levels:
+                near = difflib.get_close_matches(level, levels, n=1)
                 msg = f"formula {formula!r}: no sample has {name} {level!r}"
-                hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(there)}"
+                hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(levels)}"
                 raise DesignError(msg, fix=hint)
         return cls(formula, named, contrasts)
 
@@ -357,9 +357,11 @@ def _mixed(X: NDArray[np.float64], weights: NDArray[np.float64], columns: list[s
     open_ended = np.abs(free) > 1e-8 * np.abs(free).max()
     own = weights != 0
     others = [name for i, name in enumerate(columns) if open_ended[i] and not own[i]]
-    mine = ", ".join(name for i, name in enumerate(columns) if own[i] and open_ended[i])
+    blamed = ", ".join(name for i, name in enumerate(columns) if own[i] and open_ended[i])
     if others == ["Intercept"]:
-        return f"{mine} is the same in all of these samples"
+        return f"{blamed} is the same in all of these samples"
     if not others:
-        return f"{mine}: no sample has it"
-    return f"confounded or nested: in these samples {mine} cannot be told from {', '.join(others)}"
+        return f"{blamed}: no sample has it"
+    return (
+        f"confounded or nested: in these samples {blamed} cannot be told from {', '.join(others)}"
+    )

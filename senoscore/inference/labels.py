@@ -89,10 +89,10 @@ def p53_check(table: pd.DataFrame, *, control: str) -> pd.DataFrame:
     for _, group in table.groupby(_ALIKE, sort=True, observed=True):
         controls = group[group[k.TREATMENT] == control]
         treated = group[group[k.TREATMENT] != control]
-        for days, mine in treated.groupby(k.DAYS, sort=True, dropna=False, observed=True):
+        for days, of_day in treated.groupby(k.DAYS, sort=True, dropna=False, observed=True):
             own = controls[controls[k.DAYS] == days]
             base = own if own["value"].count() >= _SIDE else controls
-            for pair in _by_batch(mine, base):
+            for pair in _by_batch(of_day, base):
                 rows += _group(float(str(days)), *pair)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

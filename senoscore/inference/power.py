@@ -222,9 +222,9 @@ def spread_of(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataFrame
     """
     table = prepared(burden, control=control)
     rows = []
-    for compartment, own in table.groupby(k.COMPARTMENT, sort=True, observed=True):
-        value = own[list(_CALLED)].bfill(axis=1).iloc[:, 0]
-        group = own.assign(y=value).dropna(subset=["y"])
+    for compartment, part in table.groupby(k.COMPARTMENT, sort=True, observed=True):
+        value = part[list(_CALLED)].bfill(axis=1).iloc[:, 0]
+        group = part.assign(y=value).dropna(subset=["y"])
         where = [k.SUBJECT, *ARM, k.DAYS, "region"]
         group[where] = group[where].fillna("")
         one = group.groupby(where, observed=True).agg(y=("y", "mean"), c=("n_assessable", "sum"))
@@ -234,7 +234,7 @@ def spread_of(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataFrame
         total = float((inside**2).sum() / df) if df else np.nan
         by_cells = float((1 / (4 * one["c"])).mean()) if len(one) else np.nan
         upper = total * df / chi2_ppf(0.2, df) if df else np.nan
-        treated = own[k.TREATMENT].ne(control)
+        treated = part[k.TREATMENT].ne(control)
         rows.append(
             {
                 k.COMPARTMENT: compartment,

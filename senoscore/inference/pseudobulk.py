@@ -242,16 +242,16 @@ def pseudobulk_scores(
     ].gt(0)
     tables = [_row(obs[named & ~enough], reason=f"fewer than {min_cells} cells, or no count")]
     by = [k.COMPARTMENT, "assay", "organism"]
-    for key, own in obs[named & enough].groupby(by, observed=True, sort=True):
+    for key, group in obs[named & enough].groupby(by, observed=True, sort=True):
         sigs = signatures[str(key[2])]
-        frame = log_cpm(profiles, own.index)
+        frame = log_cpm(profiles, group.index)
         for method in METHODS:
-            if method == "gsva" and len(own) < MIN_PROFILES:
-                few = f"{len(own)} profiles, gsva compares at least {MIN_PROFILES}"
-                tables.append(_row(own, method=method, n_profiles=len(own), reason=few))
+            if method == "gsva" and len(group) < MIN_PROFILES:
+                few = f"{len(group)} profiles, gsva compares at least {MIN_PROFILES}"
+                tables.append(_row(group, method=method, n_profiles=len(group), reason=few))
                 continue
-            there = frame if method == "ssgsea" else frame.loc[:, frame.gt(0).any()]
-            tables += list(_scored(own, there, sigs, method, gate or Gate()))
+            expressed = frame if method == "ssgsea" else frame.loc[:, frame.gt(0).any()]
+            tables += list(_scored(group, expressed, sigs, method, gate or Gate()))
     return pd.concat(tables, ignore_index=True).reindex(columns=list(SCORE_COLUMNS))
 
 

@@ -107,8 +107,8 @@ def readouts(
         own["y"] = own["raw"] if measure == "fraction_senescent" else own["y"]
         controls = own[own[k.TREATMENT] == control]
         treated = own[(own[k.TREATMENT] != control) & own[k.DAYS].notna()]
-        for treatment, mine in treated.groupby(k.TREATMENT, sort=True, observed=True):
-            same = main_arm(mine)
+        for treatment, of_treatment in treated.groupby(k.TREATMENT, sort=True, observed=True):
+            same = main_arm(of_treatment)
             head = {
                 k.COMPARTMENT: compartment, "stratum": part.name, k.TREATMENT: treatment,
                 **{name: arm_facts(same)[name] for name in ARM[1:]},
@@ -132,20 +132,20 @@ def _plain(readout: str, value: float, unit: str, reason: str, note: str = "") -
 
 def _since(trend: pd.DataFrame, head: dict[str, Any], *, fdr: float) -> dict[str, Any]:
     """First time that holds; the row speaks of times, so it has no interval."""
-    mine = trend[
+    contrasts = trend[
         (trend["question"] == "irradiated_vs_control")
         & (trend[k.COMPARTMENT] == head[k.COMPARTMENT])
         & (trend["measure"] == head["measure"])
         & (trend[k.TREATMENT] == head[k.TREATMENT])
     ]
     if head["stratum"]:
-        mine = mine[mine["stratum"] == head["stratum"]]
+        contrasts = contrasts[contrasts["stratum"] == head["stratum"]]
     for name in ARM[1:]:
-        alike = mine[name].isna() if pd.isna(head[name]) else mine[name] == head[name]
-        mine = mine[alike]
-    tested = mine[mine["status"] == k.TESTED]
+        alike = contrasts[name].isna() if pd.isna(head[name]) else contrasts[name] == head[name]
+        contrasts = contrasts[alike]
+    tested = contrasts[contrasts["status"] == k.TESTED]
     if tested.empty:
-        reasons = mine["reason"][mine["reason"] != ""]
+        reasons = contrasts["reason"][contrasts["reason"] != ""]
         why = reasons.iloc[0] if len(reasons) else "no contrast with control"
         return _plain("since_days", np.nan, "days", why)
     held = tested[(tested["q"] <= fdr) & (tested["estimate"] > 0)]

@@ -193,6 +193,6 @@ def _reader(where: Path, format: str, asked: Asked) -> Format:  # noqa: A002  th
 def _check_columns(names: Names, columns: Sequence[str]) -> None:
     missing = [name for name in columns if name not in names.obs.columns]
     if missing:
-        there = ", ".join(map(str, names.obs.columns)) or "none"
+        present = ", ".join(map(str, names.obs.columns)) or "none"
         msg = f"{names.path} has no column {', '.join(map(repr, missing))} for its cells"
-        raise InputError(msg, fix=f"columns there: {there}; for one sample name it in `sample`")
+        raise InputError(msg, fix=f"columns there: {present}; for one sample name it in `sample`")

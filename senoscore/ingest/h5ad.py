@@ -525,8 +525,8 @@ def _decoded(column: pd.Series) -> pd.Series:
 
 def _genes(frame: h5py.Group | h5py.Dataset) -> tuple[list[str], list[str] | None]:
     names = _index(frame)
-    there = _column_names(frame)
-    lower = {name.lower(): name for name in there}
+    present = _column_names(frame)
+    lower = {name.lower(): name for name in present}
     for column in (lower[name] for name in (*_ID_COLUMNS, *_NAME_COLUMNS) if name in lower):
         ids = [_gene_id(value) for value in _column(frame, column).astype(object)]
         # Entrez ids are numbers, of which no gene is known here: look for a better column.
@@ -548,14 +548,14 @@ def _obs_columns(
     cells: Sequence[str],
     container: Container,
 ) -> pd.DataFrame:
-    there = _column_names(frame)
+    present = _column_names(frame)
     wanted = list(dict.fromkeys(columns))
-    absent = [name for name in wanted if name not in there]
+    absent = [name for name in wanted if name not in present]
     found = container.more(absent, cells) if absent and container.more else {}
     missing = [name for name in absent if name not in found]
     if missing:
         msg = f"{container.path} has no obs column {', '.join(map(repr, missing))}"
-        raise InputError(msg, fix=f"columns there: {', '.join(there) or 'none'}")
+        raise InputError(msg, fix=f"columns there: {', '.join(present) or 'none'}")
     return pd.DataFrame(
         {name: found[name] if name in found else _column(frame, name) for name in wanted}
     )
@@ -585,8 +585,8 @@ def obs_of_cells(
     if not is_group(child(top, "obs")):
         return {}
     frame = _frame(top, "obs", path)
-    there = [name for name in columns if name in _column_names(frame)]
-    if not there:
+    present = [name for name in columns if name in _column_names(frame)]
+    if not present:
         return {}
     rows = pd.Index(checked_names(_index(frame), "cell", path)).get_indexer(
         pd.Index(checked_names(cells, "cell", path))
@@ -594,7 +594,7 @@ def obs_of_cells(
     if (rows < 0).any():
         msg = f"{path}: {(rows < 0).sum()} cells of the modality are not in obs of the whole"
         raise InputError(msg, fix="write the file again after `mdata.update()`")
-    return {name: _column(frame, name).iloc[rows].reset_index(drop=True) for name in there}
+    return {name: _column(frame, name).iloc[rows].reset_index(drop=True) for name in present}
 
 
 def anndata_format(

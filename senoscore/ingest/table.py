@@ -429,8 +429,8 @@ def _refuse_long(path: Path, columns: list[Any], header: list[str]) -> None:
         len(pd.unique(pd.Series(names, dtype=object))) * 2 <= len(names) for names in columns
     ]
     if len(columns) > 1 and all(repeats):
-        there = ", ".join(name.strip() or "(no name)" for name in header[:8])
-        msg = f"{path} looks long: no column of names is one a row (columns: {there})"
+        shown = ", ".join(name.strip() or "(no name)" for name in header[:8])
+        msg = f"{path} looks long: no column of names is one a row (columns: {shown})"
         fix = "give it the columns sample, cell, gene and value, or cell, gene and value, so named"
         raise InputError(msg, fix=fix)
 

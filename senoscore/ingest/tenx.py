@@ -276,20 +276,20 @@ def mtx_files(path: Path) -> tuple[Path, Path, Path]:
         msg = f"{path} not found"
         raise InputError(msg, fix="check the path")
     folder = path if path.is_dir() else path.parent
-    there = sorted(entry.name for entry in folder.iterdir() if entry.is_file())
-    found = [n for n in there if n.removesuffix(".gz").endswith("matrix.mtx")]
+    present = sorted(entry.name for entry in folder.iterdir() if entry.is_file())
+    found = [n for n in present if n.removesuffix(".gz").endswith("matrix.mtx")]
     if path.is_file():
         found = [path.name]
     if len(found) != 1:
         msg = f"{folder} holds {len(found)} files named matrix.mtx or matrix.mtx.gz"
         raise InputError(
-            msg, fix=f"one is expected; files there: {', '.join(there[:10]) or 'none'}"
+            msg, fix=f"one is expected; files there: {', '.join(present[:10]) or 'none'}"
         )
     prefix = found[0].removesuffix(".gz").removesuffix("matrix.mtx")
 
     def beside(*stems: str) -> Path:
         for name in (f"{prefix}{stem}{end}" for stem in stems for end in (".tsv.gz", ".tsv")):
-            if name in there:
+            if name in present:
                 return folder / name
         wanted = " or ".join(f"{prefix}{stem}.tsv(.gz)" for stem in stems)
         msg = f"{folder} has a matrix but no {wanted}"

@@ -164,18 +164,18 @@ def find_layer(file: h5py.File, layer: str | None) -> Matrix:
     else:
         node = child(layers, layer) if isinstance(layers, h5py.Group) else None
     if node is None:
-        there = ", ".join(sorted(layers)) if isinstance(layers, h5py.Group) else ""
+        present = ", ".join(sorted(layers)) if isinstance(layers, h5py.Group) else ""
         what = "X" if layer is None else f"layer {layer!r}"
         msg = f"{file.filename} has no {what}"
-        raise InputError(msg, fix=f"layers there: {there or 'none'}")
+        raise InputError(msg, fix=f"layers there: {present or 'none'}")
     return describe(node)
 
 
 def no_layer(adata: AnnData, layer: str) -> InputError:
     """Error for a layer that an AnnData does not have, with those that it has."""
     # From anndata 0.13 on, X is among the layers, as None.
-    there = ", ".join(sorted(str(name) for name in adata.layers if name is not None))
-    return InputError(f"there is no layer {layer!r}", fix=f"layers there: {there or 'none'}")
+    present = ", ".join(sorted(str(name) for name in adata.layers if name is not None))
+    return InputError(f"there is no layer {layer!r}", fix=f"layers there: {present or 'none'}")
 
 
 def _from_anndata(

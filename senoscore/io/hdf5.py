@@ -416,11 +416,11 @@ def _check_written(part: h5py.Dataset, where: str) -> None:
     if not part.size or plist.get_layout() == h5py.h5d.COMPACT:
         return
     if part.chunks is None:
-        missing, of = int(not part.id.get_storage_size()), 1
+        missing, n_pieces = int(not part.id.get_storage_size()), 1
     else:
-        of = int(np.prod([-(-n // c) for n, c in zip(part.shape, part.chunks, strict=True)]))
-        missing = of - part.id.get_num_chunks()
-    _refuse_missing(where, missing, of)
+        n_pieces = int(np.prod([-(-n // c) for n, c in zip(part.shape, part.chunks, strict=True)]))
+        missing = n_pieces - part.id.get_num_chunks()
+    _refuse_missing(where, missing, n_pieces)
 
 
 def _refuse_missing(where: str, missing: int, of: int) -> None:

@@ -51,9 +51,9 @@ def dose_table(
     usable = table[k.DOSE].notna() & table["value"].notna() & (table["status"] != "acute")
     table = table[usable & (table["control"] | _on_line(table, arm))]
     parts = []
-    for _, own in table.groupby(k.COMPARTMENT, sort=False, observed=True):
-        controls = own[own["control"]]
-        for days, at in own[~own["control"] & (own[k.DOSE] > 0)].groupby(
+    for _, group in table.groupby(k.COMPARTMENT, sort=False, observed=True):
+        controls = group[group["control"]]
+        for days, at in group[~group["control"] & (group[k.DOSE] > 0)].groupby(
             k.DAYS, dropna=False, observed=True
         ):
             if at[k.DOSE].nunique() >= _FEWEST and len(controls):

@@ -204,8 +204,8 @@ def _placed(cells: Any, basis: str) -> tuple[pd.DataFrame, NDArray[np.float64], 
         msg = f"umap takes an AnnData, not an object of type {type(cells).__name__}"
         raise InputError(msg, fix="give the object that sen.call wrote to")
     if basis not in cells.obsm:
-        there = ", ".join(map(repr, cells.obsm)) or "none"
-        msg = f"the AnnData has no embedding {basis!r} (obsm: {there})"
+        present = ", ".join(map(repr, cells.obsm)) or "none"
+        msg = f"the AnnData has no embedding {basis!r} (obsm: {present})"
         fix = "make it with sc.pp.pca, sc.pp.neighbors and sc.tl.umap on log-normalised values"
         raise InputError(msg, fix=fix)
     return cells.obs, np.asarray(cells.obsm[basis])[:, :2].astype(np.float64), cells.obs_names

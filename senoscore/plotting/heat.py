@@ -212,19 +212,19 @@ def _of_means(table: pd.DataFrame, arm: Arm, axes: Sequence[str], control: str) 
     numbers = np.column_stack([tidy.column(readable, _PREFIX + axis) for axis in axes])
     known = ~np.isnan(numbers)
     out = []
-    for name, own in readable.groupby(k.COMPARTMENT, sort=False, observed=True):
-        is_control = tidy.is_control(own, control)
-        controls, treated = own[is_control], own[~is_control & arm.rows(own)]
+    for name, group in readable.groupby(k.COMPARTMENT, sort=False, observed=True):
+        is_control = tidy.is_control(group, control)
+        controls, treated = group[is_control], group[~is_control & arm.rows(group)]
         for days, at in treated.groupby(k.DAYS, dropna=False, observed=True):
             matched: dict[bytes, pd.Index] = {}  # by which controls have a value: mostly all
             for column, axis in enumerate(axes):
                 values = numbers[at.index, column][known[at.index, column]]
                 if not values.size:
                     continue
-                there = known[controls.index, column]
-                same = there.tobytes()
+                of_controls = known[controls.index, column]
+                same = of_controls.tobytes()
                 if same not in matched:
-                    matched[same] = matched_controls(controls[there], float(str(days))).index
+                    matched[same] = matched_controls(controls[of_controls], float(str(days))).index
                 base = numbers[matched[same], column]
                 out.append(
                     {
@@ -259,13 +259,13 @@ def _heat_panels(table: pd.DataFrame, arm: Arm, alpha: float, layout: theme.Layo
     wide = layout == "wide"
     columns = 3 if wide else 1
     panels = []
-    for index, ((name, stratum), own) in enumerate(
+    for index, ((name, stratum), group) in enumerate(
         table.groupby([k.COMPARTMENT, "stratum"], sort=False, observed=True)
     ):
         first = index % columns == 0
         words = theme.heading(str(name) + (f", {stratum}" if stratum else ""))
         panels.append(
-            _panel(own, times, list(labels.values()), limit, labelled=first).properties(
+            _panel(group, times, list(labels.values()), limit, labelled=first).properties(
                 width=(208 if first else 232) if wide else 190,
                 height=19 * len(axes),
                 title=alt.TitleParams(words, color=theme.title_colour(str(name))),

@@ -88,12 +88,12 @@ def blood(
         *_arm_signs(colours),
         Sign("estimate with 95 % CI", "stroke", stroke=theme.INK, size=150),
     ]
-    there = set(rows["known"])
+    present = set(rows["known"])
     for known, text in (
         ("at_most", "at most: value below the limit of detection"),
         ("at_least", "at least: baseline below the limit"),
     ):
-        if known in there:
+        if known in present:
             signs.append(Sign(text, _KNOWN[known], stroke=theme.INK_SOFT, size=45))
     chart = alt.concat(*panels, columns=3 if wide else 1)
     return explained(chart, signs, width=930 if wide else 310, left=45).configure(**theme.config())
@@ -249,7 +249,7 @@ def external(
     colours = _arms(rows, arms)
     wide = layout == "wide"
     panels = []
-    for (where, measure), own in rows.groupby(
+    for (where, measure), group in rows.groupby(
         [k.COMPARTMENT, "measure"], sort=False, observed=True
     ):
         said = [] if table is None else _external_said(table, str(where), str(measure))
@@ -257,7 +257,7 @@ def external(
             theme.heading(f"{theme.pretty(str(measure))}, {str(where).replace('_', ' ')}", 40),
             subtitle=said, color=theme.title_colour(str(where)),
         )  # fmt: skip
-        panel = _external_panel(own, colours)
+        panel = _external_panel(group, colours)
         panels.append(panel.properties(title=title, width=240 if wide else 250, height=180))
     signs = _arm_signs(colours)
     if rows["share"].notna().any():
@@ -406,13 +406,13 @@ def outcome(
     signs = _arm_signs(colours)
     if (rows["kind"] == _SURVIVAL).all():
         ink = theme.INK_SOFT
-        there = set(rows["end"])
+        present = set(rows["end"])
         marks = {
             _EVENT: Sign(_EVENT, "circle", fill=ink, stroke=ink),
             _NONE: Sign(_NONE, "circle", stroke=ink),
             _OTHER: Sign(_OTHER, "cross", stroke=ink),
         }
-        signs += [sign for end, sign in marks.items() if end in there]
+        signs += [sign for end, sign in marks.items() if end in present]
     chart = alt.concat(*panels, columns=3 if wide else 1)
     return explained(chart, signs, width=930 if wide else 310, left=45).configure(**theme.config())
 

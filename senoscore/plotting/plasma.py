@@ -116,13 +116,14 @@ def plasma_table(table: pd.DataFrame, burden: pd.DataFrame | None = None) -> pd.
     if burden is not None and "fraction" in burden:
         known = tidy.with_defaults(burden)
         known[k.SUBJECT] = known[k.SUBJECT].where(known[k.SUBJECT] != "", known[k.SAMPLE])
-        mine = known[known[k.SUBJECT].isin(set(own[k.SUBJECT].astype(str)))]
-        mine = mine[mine["fraction"].notna() & mine[k.DAYS].notna()]
-        mine = mine[mine[k.COMPARTMENT] != k.UNASSIGNED]
+        tissue = known[known[k.SUBJECT].isin(set(own[k.SUBJECT].astype(str)))]
+        tissue = tissue[tissue["fraction"].notna() & tissue[k.DAYS].notna()]
+        tissue = tissue[tissue[k.COMPARTMENT] != k.UNASSIGNED]
         parts.append(
-            mine.assign(
-                panel=mine[k.COMPARTMENT].map(theme.pretty), key=mine[k.COMPARTMENT], tissue=True,
-                day=mine[k.DAYS], value=mine["fraction"], limit=_MEASURED, said="",
+            tissue.assign(
+                panel=tissue[k.COMPARTMENT].map(theme.pretty), key=tissue[k.COMPARTMENT],
+                tissue=True,
+                day=tissue[k.DAYS], value=tissue["fraction"], limit=_MEASURED, said="",
             )
         )  # fmt: skip
     shown = pd.concat(parts, ignore_index=True)

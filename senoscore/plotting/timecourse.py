@@ -366,12 +366,12 @@ def _signs(
         text = "too early to be senescence: acute damage response"
         signs.append(Sign(text, "circle", stroke=amber, size=42, width=1.8))
     if tried:
-        of = f"{scales.arm.said} against control, q ≤ {alpha:g}"
+        compared = f"{scales.arm.said} against control, q ≤ {alpha:g}"
         marks = {"above": ("triangle-up", "higher"), "below": ("triangle-down", "lower")}
         seen = [side for side in marks if side in set(held["side"])]
-        signs += [Sign(f"{marks[s][1]}: {of}", marks[s][0], fill=ink, size=70) for s in seen]
+        signs += [Sign(f"{marks[s][1]}: {compared}", marks[s][0], fill=ink, size=70) for s in seen]
         if not seen:
-            signs.append(Sign(f"no time differs: {of}"))
+            signs.append(Sign(f"no time differs: {compared}"))
     return [*signs, Sign("numbers at the foot: irradiated samples")]
 
 

@@ -77,11 +77,11 @@ def window(times: pd.DataFrame, *, layout: theme.Layout = "wide") -> alt.Chart:
     import altair as alt
 
     table = window_table(times)
-    there = theme.known_first(table["state"], WINDOW_COLOURS)
+    present = theme.known_first(table["state"], WINDOW_COLOURS)
     wide = layout == "wide"
     panels = []
-    for course, own in table.groupby("course", sort=True, observed=True):
-        chart = _strips(own, there, wide=wide)
+    for course, group in table.groupby("course", sort=True, observed=True):
+        chart = _strips(group, present, wide=wide)
         if course == "single":
             chart = chart.properties(title="Arms sampled at one time only")
         panels.append(chart)
@@ -90,7 +90,7 @@ def window(times: pd.DataFrame, *, layout: theme.Layout = "wide") -> alt.Chart:
     left = 5.4 * max(map(len, table["row"]))
     columns = table.groupby("course", observed=True)["column"].nunique().max()
     width = max((86 if wide else 34) * columns + left, 330)
-    return explained(chart, _signs(table, there), width=width, left=left).configure(
+    return explained(chart, _signs(table, present), width=width, left=left).configure(
         **theme.config()
     )
 

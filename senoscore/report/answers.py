@@ -392,8 +392,8 @@ def _contrasts(trend: pd.DataFrame | None, name: str, measures: set[str]) -> pd.
     texts = ["status", "reason", "unit", "contrast", "stratum"]
     if trend is None:
         return pd.DataFrame(columns=[*numbers, *texts])
-    mine = (trend[k.COMPARTMENT] == name) & (trend["question"] == _QUESTION)
-    rows = trend[mine & trend["measure"].isin(measures)].copy()
+    asked = (trend[k.COMPARTMENT] == name) & (trend["question"] == _QUESTION)
+    rows = trend[asked & trend["measure"].isin(measures)].copy()
     for c in numbers:
         rows[c] = tidy.column(rows, c)
     for c in texts:
@@ -462,14 +462,14 @@ def _since(
         said = f"not above control at {times}{lower_at}"
         return "–", said if n else "no time was testable"
     arm = str(held.sort_values(k.DAYS)["contrast"].iloc[0]).split(" vs ")[0]
-    own, mine = (t[t["contrast"].str.startswith(f"{arm} vs ")] for t in (held, tested))
+    own, asked = (t[t["contrast"].str.startswith(f"{arm} vs ")] for t in (held, tested))
     days = sorted(own[k.DAYS].unique())
-    later = [tidy.day_label(d) for d in sorted(mine[k.DAYS].unique()) if d > days[-1]]
+    later = [tidy.day_label(d) for d in sorted(asked[k.DAYS].unique()) if d > days[-1]]
     gone = f"; not shown at {', '.join(later)}" if later else ""
     which = f"{arm.removeprefix(k.IRRADIATED).strip()}: " if several else ""
     return (
         f"from {tidy.day_label(days[0])}",
-        f"{which}above control at {len(days)} of {mine[k.DAYS].nunique()} times tested{gone}",
+        f"{which}above control at {len(days)} of {asked[k.DAYS].nunique()} times tested{gone}",
     )
 
 
@@ -544,8 +544,8 @@ def _overall(trend: pd.DataFrame | None, name: str, measures: set[str]) -> tuple
     """Word the trend in log(1 + days): all that one sample per time can test."""
     if trend is None:
         return None
-    mine = (trend[k.COMPARTMENT] == name) & (trend["question"] == "trend_log1p_days")
-    rows = trend[mine & trend["measure"].isin(measures)]
+    asked = (trend[k.COMPARTMENT] == name) & (trend["question"] == "trend_log1p_days")
+    rows = trend[asked & trend["measure"].isin(measures)]
     tested = rows[tidy.column(rows, "p").notna()]
     if tested.empty:
         return None

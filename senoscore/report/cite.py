@@ -225,13 +225,13 @@ def _statistics(run: Run, alpha: float) -> str:
     if trend is None:
         return ""
     chosen = str(_part(run.config, "trend").get("transform", ""))
-    of = f" (fractions as {_TRANSFORMS[chosen]})" if chosen in _TRANSFORMS else ""
+    scale = f" (fractions as {_TRANSFORMS[chosen]})" if chosen in _TRANSFORMS else ""
     batch = "method" in trend and trend["method"].astype(str).str.contains("batch as covariate")
     beside = ", with batch as covariate" if batch is not False and batch.any() else ""
     return (
         "The sample (animal or patient) was the unit of every test: irradiated and unirradiated "
-        f"samples were compared by ordinary linear models with one value a sample{of}{beside}, at "
-        "each time and dose. p-values were corrected within each question (Benjamini–Hochberg); "
+        f"samples were compared by ordinary linear models with one value a sample{scale}{beside}, "
+        "at each time and dose. p-values were corrected within each question (Benjamini–Hochberg); "
         f"q ≤ {alpha:g} was taken as a difference."
     )
 

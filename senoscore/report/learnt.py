@@ -101,8 +101,8 @@ def _names(rows: pd.DataFrame) -> str:
 def _summary(genes: pd.DataFrame) -> pd.DataFrame:
     """One row a compartment: how many genes, the heaviest, and both agreements."""
     rows = []
-    for key, own in genes.groupby(_BY, sort=True, observed=True):
-        heavy = own.assign(size=own["weight"].abs()).nlargest(_NAMED, "size")
+    for key, group in genes.groupby(_BY, sort=True, observed=True):
+        heavy = group.assign(size=group["weight"].abs()).nlargest(_NAMED, "size")
         named = [
             f"{gene}{'' if weight > 0 else ' (down)'}"
             for gene, weight in zip(
@@ -112,9 +112,9 @@ def _summary(genes: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             dict(zip(_BY, key, strict=True))
             | {
-                "n_genes": len(own),
-                "stability": float(own["stability"].iloc[0]),
-                "agreement": _cosine(own["shift"], own["prior"]),
+                "n_genes": len(group),
+                "stability": float(group["stability"].iloc[0]),
+                "agreement": _cosine(group["shift"], group["prior"]),
                 "genes": ", ".join(named),
             }
         )

@@ -296,8 +296,8 @@ def _values(group: pd.DataFrame) -> list[str]:
     if group["values"].nunique() < 2:
         return []
     said = [
-        f"{_listed(own[k.DATASET])} ({kind})"
-        for kind, own in group.groupby("values", sort=True, observed=True)
+        f"{_listed(rows[k.DATASET])} ({kind})"
+        for kind, rows in group.groupby("values", sort=True, observed=True)
     ]
     warning = (
         f"The data sets are of different values: {'; '.join(said)}. Controls of one kind set the "

@@ -281,8 +281,8 @@ def _with_scores(
         bulk = facts(data)["assay"] in k.PROFILES
         method = config["call"]["profile_method"] if bulk else config["score"]["methods"][0]
         path = data["scores"]
-        there = set(parquet_columns(path))
-        names = [n for n in (f"{method}{k.SEP}{name}" for name in missing) if n in there]
+        stored = set(parquet_columns(path))
+        names = [n for n in (f"{method}{k.SEP}{name}" for name in missing) if n in stored]
         scores = read_parquet(path, columns=[k.CELL, *names])
         quality = read_parquet(data["qc"], columns=[k.SAMPLE, k.KEEP])
         where = read_parquet(data["compartments"], columns=[k.COMPARTMENT])

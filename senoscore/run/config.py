@@ -123,7 +123,7 @@ def _explained(error: Any, source: str) -> ConfigError:
         near = difflib.get_close_matches(str(unknown[0]), known, n=1)
         name = f"{where}.{unknown[0]}" if where else str(unknown[0])
         hint = f"did you mean {near[0]!r}?" if near else f"keys here: {', '.join(known)}"
-        msg = f"{source}: there is no key {name!r}"
+        msg = f"{source}: unknown key {name!r}"
         return ConfigError(msg, fix=hint)
     expected = {
         "type": lambda: f"expected {_one_of(error.validator_value)}",

@@ -93,7 +93,9 @@ def _sampled(cells: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
 
 def _by_dataset(cells: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Cells of each data set, in the order of the rows."""
-    return [(str(name), own) for name, own in cells.groupby(k.DATASET, sort=False, observed=True)]
+    return [
+        (str(name), group) for name, group in cells.groupby(k.DATASET, sort=False, observed=True)
+    ]
 
 
 def _together(parts: Sequence[tuple[DatasetFiles, pd.DataFrame]]) -> AnnData:

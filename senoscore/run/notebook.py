@@ -136,12 +136,12 @@ def _join(adata: AnnData, sheet: Path, sample: str, where: Path) -> None:
     if k.COMPARTMENT in table and table[k.COMPARTMENT].fillna("").eq("").all():
         # The sheet's column is for bulk samples; empty labels of cells would pass for labels.
         table = table.drop(columns=k.COMPARTMENT)
-    there = adata.obs.columns
-    if k.GIVEN in table and k.TREATMENT in there:
+    present = adata.obs.columns
+    if k.GIVEN in table and k.TREATMENT in present:
         # Without its drug a treatment would pool two arms, and take drugged animals for controls.
         log.warning("treatment in obs is replaced by that of %s, which names the drug", sheet)
-        there = there.drop(k.TREATMENT)
-    for name in table.columns.difference(there, sort=False):
+        present = present.drop(k.TREATMENT)
+    for name in table.columns.difference(present, sort=False):
         adata.obs[name] = own.map(table[name]).to_numpy()
 
 

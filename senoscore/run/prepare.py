@@ -147,9 +147,9 @@ def init(file: Path, out: Path, *, force: bool) -> list[str]:
     from senoscore.ingest import point_config
 
     targets = [out / "datasets.tsv", out / "samples.tsv"]
-    there = [str(path) for path in targets if path.exists()]
-    if there and not force:
-        msg = f"{' and '.join(there)} would be replaced"
+    present = [str(path) for path in targets if path.exists()]
+    if present and not force:
+        msg = f"{' and '.join(present)} would be replaced"
         raise SheetError(msg, fix="give another --out, or --force")
     looked = _look(file)
     organism = detect_organism(looked.genes).organism
@@ -304,7 +304,7 @@ def dataset_row(row: str | None, dataset: str | None, config: Path) -> dict[str,
         raise ConfigError(msg, fix="name a dataset of the sheet with --dataset")
     sheet = read_datasets(load_config(config)["datasets"]).set_index(k.DATASET, drop=False)
     if dataset not in sheet.index:
-        msg = f"there is no dataset {dataset!r}"
+        msg = f"dataset {dataset!r} not found in the sheet"
         raise SheetError(msg, fix=f"datasets: {', '.join(sheet.index)}")
     return {str(name): value for name, value in sheet.loc[dataset].items()}
 

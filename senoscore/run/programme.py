@@ -267,8 +267,8 @@ def programme_call(
         for name, stop, n in zip(family.datasets, stops, lengths, strict=True):
             piece = cells.iloc[stop - n : stop].reset_index(drop=True)
             write_parquet(piece, out[place[name]])
-        there = np.isfinite(cells["p"].to_numpy()) & (who.compartment >= 0)
-        seen = {family.plan.compartments[i] for i in np.unique(who.compartment[there])}
+        judged = np.isfinite(cells["p"].to_numpy()) & (who.compartment >= 0)
+        seen = {family.plan.compartments[i] for i in np.unique(who.compartment[judged])}
         amounts.append(amount)
         limits = wrong_calls(cells, who).set_index(k.COMPARTMENT)
         engines += _engines(family, seen, "too few cells in an arm", note, limits)

@@ -125,9 +125,9 @@ def _called(
 
 def _judged(calls: Path) -> list[str]:
     """Columns of the calls that samples are summed up by; not the texts, which are most of it."""
-    there = parquet_columns(calls)
-    z = [name for name in there if name.startswith(f"z{k.SEP}")]
-    return [*z, k.STATE, k.INDEX, "panel_positive", *({k.ENGINE} & set(there))]
+    stored = parquet_columns(calls)
+    z = [name for name in stored if name.startswith(f"z{k.SEP}")]
+    return [*z, k.STATE, k.INDEX, "panel_positive", *({k.ENGINE} & set(stored))]
 
 
 @logged

@@ -72,8 +72,8 @@ def cell_table(
     if scores is None:
         values = quality[[k.CELL]]
     else:
-        there = set(parquet_columns(data["scores"]))
-        named = [k.CELL, *(name for name in scores if name in there)]
+        stored = set(parquet_columns(data["scores"]))
+        named = [k.CELL, *(name for name in scores if name in stored)]
         values = read_parquet(data["scores"], columns=named)
     for other, name in ((where, "compartments"), (values, "scores")):
         if not other[k.CELL].equals(quality[k.CELL]):

@@ -181,8 +181,8 @@ def prepare(sigs: SignatureSet, methods: tuple[str, ...], data: Data) -> Engine:
         unfit = [name for name in methods if not METHODS[name].null]
         if unfit:
             msg = f"no null calibration for {', '.join(unfit)}"
-            there = ", ".join(name for name, method in METHODS.items() if method.null)
-            raise MethodError(msg, fix=f"leave null at 0, or use of {there}")
+            possible = ", ".join(name for name, method in METHODS.items() if method.null)
+            raise MethodError(msg, fix=f"leave null at 0, or use of {possible}")
     together: dict[Any, list[str]] = {}
     for name in methods:
         together.setdefault(METHODS[name].plan, []).append(name)

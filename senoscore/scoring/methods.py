@@ -117,9 +117,9 @@ def _twin(method: Method, text: str) -> Exact:
     for twin in method.exact:
         if twin.name == package.strip().lower() and _fits(version.strip(), twin.versions):
             return twin
-    there = [f"{m.name}: {', '.join(map(str, m.exact))}" for m in METHODS.values() if m.exact]
+    possible = [f"{m.name}: {', '.join(map(str, m.exact))}" for m in METHODS.values() if m.exact]
     msg = f"{method.name} has no exact mode {text!r}"
-    raise MethodError(msg, fix=f"exact modes there are: {'; '.join(there)}")
+    raise MethodError(msg, fix=f"exact modes there are: {'; '.join(possible)}")
 
 
 def _fits(version: str, held: str) -> bool:

@@ -106,13 +106,13 @@ def _strata(
     the one below, so that runs never overlap and a set never holds a gene twice.
     """
     runs: list[tuple[int, int, int]] = []
-    first, wanted, there = 0, 0, 0
+    first, wanted, n_free_all = 0, 0, 0
     for bin_, (n_need, n_free) in enumerate(zip(need, free, strict=True)):
-        wanted, there = wanted + int(n_need), there + int(n_free)
-        if there >= wanted:
+        wanted, n_free_all = wanted + int(n_need), n_free_all + int(n_free)
+        if n_free_all >= wanted:
             runs.append((first, bin_ + 1, wanted))
-            first, wanted, there = bin_ + 1, 0, 0
-    while wanted > there:
+            first, wanted, n_free_all = bin_ + 1, 0, 0
+    while wanted > n_free_all:
         if not runs:
             msg = (
                 f"{part}: {need.sum()} genes need {need.sum()} others for a matched random set, "
@@ -120,8 +120,8 @@ def _strata(
             )
             raise MethodError(msg, fix="use a matrix with all measured genes, or null=0")
         first, end, n_draw = runs.pop()
-        wanted, there = wanted + n_draw, there + int(free[first:end].sum())
-        runs.extend([(first, len(need), wanted)] if there >= wanted else [])
+        wanted, n_free_all = wanted + n_draw, n_free_all + int(free[first:end].sum())
+        runs.extend([(first, len(need), wanted)] if n_free_all >= wanted else [])
     return [run for run in runs if run[2] > 0]
 
 

@@ -259,7 +259,7 @@ def _check_columns(raw: pd.DataFrame, rules: Mapping[str, Any], path: str | Path
             hint = f"did you mean {near[0]!r}?" if near else f"columns: {', '.join(known)}"
             if patterns:
                 hint += "; columns of your own begin with cov_ (covariates) or ext_ (measured)"
-            msg = f"{path}: there is no column {column!r}"
+            msg = f"{path}: unknown column {column!r}"
             raise SheetError(msg, fix=hint)
     for column in rules["required"]:
         if column not in raw:

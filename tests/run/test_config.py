@@ -29,8 +29,8 @@ def test_defaults_are_copies() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"qc": {"mad": 5}}, r"no key 'qc.mad' — did you mean 'mads'"),
-        ({"scores": {}}, r"no key 'scores' — did you mean 'score'"),
+        ({"qc": {"mad": 5}}, r"unknown key 'qc.mad' — did you mean 'mads'"),
+        ({"scores": {}}, r"unknown key 'scores' — did you mean 'score'"),
         ({"qc": {"mads": "five"}}, r"qc.mads is 'five', expected number"),
         ({"qc": {"mads": 0}}, r"expected more than 0"),
         ({"gate": {"min_fraction": 2}}, r"expected 1 or less"),
