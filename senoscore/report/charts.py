@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import altair as alt
+    import altair
     import pandas as pd
 
     from senoscore.plotting import Layout
@@ -69,7 +69,7 @@ class Part:
     """How to read it."""
     alt: str | Callable[[pd.DataFrame], str]
     """What it shows, in words, for screen readers; a function makes it of the numbers."""
-    draw: Callable[[Layout], alt.Chart]
+    draw: Callable[[Layout], altair.Chart]
     """Returns the chart for a layout."""
     numbers: Callable[[], pd.DataFrame]
     """Returns the plotted numbers."""
@@ -95,7 +95,7 @@ class Part:
         )
 
 
-def _drawn(draw: Callable[[Layout], alt.Chart], layout: Layout, prefix: str) -> str:
+def _drawn(draw: Callable[[Layout], altair.Chart], layout: Layout, prefix: str) -> str:
     with quick_composition():
         return to_svg(draw(layout), prefix=prefix)
 

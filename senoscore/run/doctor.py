@@ -121,7 +121,7 @@ def _packages() -> Iterator[Finding]:
                 what=f"{requirement.name} is {version}, needed is {requirement.specifier}",
                 fix=f"pip install '{requirement.name}{requirement.specifier}'",
             )
-    yield Finding(ok=True, what=f"packages: {', '.join(found)}")
+    yield Finding(ok=True, what=f"packages: {', '.join(dict.fromkeys(found))}")
     command = Path(sys.executable).with_name("senoscore")
     yield Finding(
         command.exists() or shutil.which("senoscore") is not None,

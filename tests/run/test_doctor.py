@@ -43,6 +43,13 @@ def test_packages_are_compared_with_what_is_asked_for(tmp_path, monkeypatch) -> 
     assert "pytest" not in said
 
 
+def test_a_package_that_two_extras_ask_for_is_named_once(monkeypatch) -> None:
+    asked = ["numpy>=1", "numpy", "pandas"]
+    monkeypatch.setattr(doctor.metadata, "requires", lambda _: asked)
+    (said,) = (found.what for found in doctor._packages() if found.what.startswith("packages:"))
+    assert said.count("numpy") == said.count("pandas") == 1
+
+
 def test_a_config_that_cannot_be_read_is_a_problem(tmp_path) -> None:
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "config.yaml").write_text("call: {frd: 1}\n")
