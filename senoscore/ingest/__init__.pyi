@@ -7,6 +7,7 @@ from .formats import source_files as source_files
 from .ingest import ingest as ingest
 from .ingest import look as look
 from .samples import refuse_copies as refuse_copies
+from .sheets import is_radiation as is_radiation
 from .sheets import point_config as point_config
 from .sheets import propose_of_names as propose_of_names
 from .sheets import propose_sheets as propose_sheets
@@ -27,6 +28,7 @@ __all__ = [
     "detect_format",
     "find_format",
     "ingest",
+    "is_radiation",
     "look",
     "look_source",
     "open_source",

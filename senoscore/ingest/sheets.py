@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-__all__ = ["point_config", "propose_of_names", "propose_sheets", "sheet_column"]
+__all__ = ["is_radiation", "point_config", "propose_of_names", "propose_sheets", "sheet_column"]
 
 _NAMES: Final = {
     k.SAMPLE: r"sample|sample[._ ]?id|library|orig[._ ]?ident|gsm",
@@ -296,14 +296,14 @@ def _row(
     if row.get("sex") and row["sex"].strip().lower() not in _SEXES:
         notes.append(f"sex {row['sex']!r} is none of {', '.join(_SEXES)}: left empty")
         row["sex"] = ""
-    if row.get("modality") and not _is_radiation(row["modality"]):
+    if row.get("modality") and not is_radiation(row["modality"]):
         # What MuData and multi-omic pipelines call so is the assay: rna, atac.
         notes.append(f"modality {row['modality']!r} is not a kind of radiation: left empty")
         row["modality"] = ""
     return row
 
 
-def _is_radiation(word: str) -> bool:
+def is_radiation(word: str) -> bool:
     """Whether the sheet takes a word for a kind of radiation."""
     rule = schema("samples")["properties"]["modality"]
     return word.lower() in rule["enum"] or re.sub(r"[\W_]+", "", word.lower()) in rule["synonyms"]

@@ -121,6 +121,7 @@ def _opened(path: Path) -> AnnData:
 
 def _join(adata: AnnData, sheet: Path, sample: str, where: Path) -> None:
     """Write the columns of the sheet to ``obs``, where it does not have them."""
+    from senoscore.ingest import is_radiation
     from senoscore.study import read_samples
 
     if sample not in adata.obs:
@@ -141,6 +142,12 @@ def _join(adata: AnnData, sheet: Path, sample: str, where: Path) -> None:
         # Without its drug a treatment would pool two arms, and take drugged animals for controls.
         log.warning("treatment in obs is replaced by that of %s, which names the drug", sheet)
         present = present.drop(k.TREATMENT)
+    if "modality" in present:
+        words = adata.obs["modality"].dropna().astype(str).unique()
+        other = sorted(word for word in words if not is_radiation(word))
+        if other:  # MuData and multi-omic pipelines call the assay so: rna, atac
+            log.warning("modality in obs (%s) is no radiation, replaced by %s", other[0], sheet)
+            present = present.drop("modality")
     for name in table.columns.difference(present, sort=False):
         adata.obs[name] = own.map(table[name]).to_numpy()
 

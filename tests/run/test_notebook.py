@@ -55,6 +55,19 @@ def test_the_sheet_is_joined(folder: Path) -> None:
     assert adata.obs["subject"].iloc[7] == "m3"
 
 
+@pytest.mark.parametrize(("found", "joined"), [("rna", "proton"), ("Cs-137", "Cs-137")])
+def test_a_modality_of_the_assay_is_not_taken_for_radiation(
+    folder: Path, caplog: pytest.LogCaptureFixture, found: str, joined: str
+) -> None:
+    adata = ad.read_h5ad(folder / "a.h5ad")
+    adata.obs["modality"] = found
+    adata.write_h5ad(folder / "a.h5ad")
+    sheet = pd.read_csv(folder / "samples.tsv", sep="\t").assign(modality="proton")
+    sheet.to_csv(folder / "samples.tsv", sep="\t", index=False)
+    assert set(sen.read(folder / "a.h5ad").obs["modality"]) == {joined}
+    assert ("modality in obs (rna)" in caplog.text) == (found == "rna")
+
+
 def test_results_come_back_by_the_name_of_the_cell(folder: Path) -> None:
     adata = sen.read(folder / "a.h5ad")
     sen.attach(adata, folder / "results")
