@@ -246,29 +246,43 @@ def blocks_of(
     rows: slice | None = None,
 ) -> Iterator[tuple[slice, sparse.csr_matrix, Floats, Floats]]:  # fmt: skip
     """Rows, log-normalised candidates, covariates and log depth of each block."""
+    # Only the genes that are asked for are kept; of the others no more is needed than totals.
+    asked = np.unique(np.concatenate([read.use, *read.groups]))
+    use, groups = np.searchsorted(asked, read.use), [np.searchsorted(asked, g) for g in read.groups]
+    place, inside = None, None
     for block in iter_blocks(source, block_size=size, layer=layer, rows=rows):
-        x = sparse.csr_matrix(
-            (block.data.astype(np.float64), block.indices, block.indptr),
-            shape=(block.stop - block.start, block.n_vars),
-        )
-        if read.within is not None:
-            x = sparse.csr_matrix(x[:, read.within])
+        if place is None or inside is None:
+            within = np.arange(block.n_vars) if read.within is None else read.within
+            place = np.full(block.n_vars, -1, dtype=np.int32)
+            place[within[asked]] = np.arange(len(asked))
+            inside = np.zeros(block.n_vars)
+            inside[within] = 1.0
+        data = block.data.astype(np.float64)
+        whole = block.to_csr()
         if kind == k.LOGNORM:
-            total = np.asarray(x.expm1().sum(axis=1)).ravel()
-            genes = np.diff(x.indptr).astype(float)
-            depth = np.log(np.maximum(genes, 1))
+            whole.data = np.expm1(data)
+            total = whole @ inside
+            whole.data = np.ones_like(data)
+            depth = np.log(np.maximum(whole @ inside, 1))
         else:
-            total = np.asarray(x.sum(axis=1)).ravel()
+            whole.data = data
+            total = whole @ inside
             depth = np.log(np.maximum(total, 1))
-            x = sparse.diags(_TARGET / np.maximum(total, 1)) @ x
-            x.data = np.log1p(x.data)
+        at = place[block.indices]
+        kept = at >= 0
+        starts = np.concatenate([[0], np.cumsum(kept)])[block.indptr]
+        shape = (block.stop - block.start, len(asked))
+        x = sparse.csr_matrix((data[kept], at[kept], starts), shape=shape)
+        if kind != k.LOGNORM:
+            factor = _TARGET / np.maximum(total, 1)
+            x.data = np.log1p(x.data * np.repeat(factor, np.diff(starts)))
         columns = x.tocsc()
         centred = depth - _MIDDLE_LOG_DEPTH
         means = [
             np.asarray(columns[:, of].mean(axis=1)).ravel() if len(of) else np.zeros(len(depth))
-            for of in read.groups
+            for of in groups
         ]
-        values = sparse.csr_matrix(columns[:, read.use])
+        values = sparse.csr_matrix(columns[:, use])
         covariates = np.column_stack([centred, centred**2, *means])
         yield slice(block.start, block.stop), values, covariates, depth
 
