@@ -266,12 +266,13 @@ def detect_organism(names: Iterable[str]) -> OrganismGuess:
     if not unique:
         return OrganismGuess(None, dict.fromkeys(ORGANISMS, 0.0), mixed=False, note="no names")
     prefixes = [match[1] if (match := _PREFIX.match(name)) else "" for name in unique]
-    fractions = {}
+    has_ids, fractions = any(prefixes), {}
     for organism, start in (("human", "ENSG"), ("mouse", "ENSMUSG")):
         known = _tables(organism).id_of
-        hits = sum(
-            prefix == start or name in known for name, prefix in zip(unique, prefixes, strict=True)
-        )
+        hits = sum(map(known.__contains__, unique))
+        if has_ids:
+            pairs = zip(unique, prefixes, strict=True)
+            hits += sum(prefix == start and name not in known for name, prefix in pairs)
         fractions[organism] = hits / len(unique)
     if fractions["human"] > fractions["mouse"] and _is_mouse_in_capitals(unique):
         by_upper = _tables("mouse").by_upper

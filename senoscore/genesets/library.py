@@ -208,6 +208,8 @@ def _native(name: str, organism: str | None) -> Signature:
 
 
 def _same(a: Signature, b: Signature) -> bool:
+    if a is b:
+        return True
     if (set(a.up), set(a.down), a.organism) != (set(b.up), set(b.down), b.organism):
         return False
     return all(a.weight(gene) == b.weight(gene) for gene in a.up + a.down)

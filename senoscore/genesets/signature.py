@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import pandas as pd
 
@@ -117,7 +117,7 @@ class Signature:
         if not listed:
             msg = f"signature {self.name!r} has no genes"
             raise SignatureError(msg, fix="list at least one gene under up or down")
-        bad = [gene for gene in listed if not _is_gene(gene)]
+        bad = [] if _are_genes(listed) else [gene for gene in listed if not _is_gene(gene)]
         if bad:
             text = isinstance(bad[0], str) and bad[0].strip()
             fix = (
@@ -275,8 +275,8 @@ class SignatureSet(Mapping[str, Signature]):
             [
                 s.name,
                 s.organism,
-                sorted((gene, s.weight(gene)) for gene in s.up),
-                sorted((gene, s.weight(gene)) for gene in s.down),
+                [(gene, s.weight(gene)) for gene in sorted(s.up)],
+                [(gene, s.weight(gene)) for gene in sorted(s.down)],
             ]
             for s in self.values()
         ]
@@ -304,6 +304,15 @@ class SignatureSet(Mapping[str, Signature]):
         ]
         lost = table[table["status"] == "lost"][list(_LOST)].reset_index(drop=True)
         return cls(kept, lost=lost)
+
+
+def _are_genes(names: tuple[object, ...]) -> bool:
+    """Whether all texts can name a gene, by a few looks at all of them together."""
+    if not all(type(name) is str for name in names):
+        return False
+    texts = cast("tuple[str, ...]", names)
+    short = max(map(len, texts)) <= _LONGEST_GENE
+    return short and "".join(texts).isprintable() and all(map(str.strip, texts))
 
 
 def _is_gene(name: object) -> bool:

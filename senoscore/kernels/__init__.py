@@ -18,6 +18,8 @@ from pathlib import Path
 
 import lazy_loader
 
+from senoscore.kernels.sweep import keep_and_sweep
+
 
 def _is_writable(folder: Path) -> bool:
     """Whether files can be made in a folder, which is created if missing."""
@@ -40,6 +42,7 @@ def shared_folder(package: Path = Path(__file__).parent) -> Path | None:
 
     A fresh clone or environment compiles for ten seconds what another one on the machine has
     compiled. numba's own cache goes by the path and time of a file; this one goes by content.
+    Folders of other versions are removed when nobody has used them for 30 days.
 
     Parameters
     ----------
@@ -52,7 +55,10 @@ def shared_folder(package: Path = Path(__file__).parent) -> Path | None:
     for path in sorted(package.glob("*.py")):
         content.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     folder = _user_folder() / content.hexdigest()[:32]
-    return folder if _is_writable(folder) else None
+    if not _is_writable(folder):
+        return None
+    keep_and_sweep(folder)
+    return folder
 
 
 def cache_folder(package: Path = Path(__file__).parent) -> Path | None:

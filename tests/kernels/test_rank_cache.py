@@ -5,11 +5,13 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from senoscore.kernels import cache_folder
+from senoscore.kernels.sweep import keep_and_sweep
 
 NOWHERE = Path(os.devnull) / "package"  # no folder can be made under a device
 
@@ -118,3 +120,68 @@ def test_another_copy_of_the_same_source_compiles_nothing(tmp_path):
             )  # fmt: skip
             said.append(done.stdout.strip())
     assert said == ["0 1", "1 0", "0 1"]
+
+
+DAY = 86_400
+
+
+def version(caches: Path, letter: str, *, days: float) -> Path:
+    """A folder of compiled code that was last used so many days ago."""
+    folder = caches / (letter * 32)
+    folder.mkdir(parents=True)
+    (folder / "kernel.nbi").write_bytes(b"code")
+    (folder / "used").touch()
+    at = time.time() - days * DAY
+    os.utime(folder / "used", (at, at))
+    return folder
+
+
+def test_versions_unused_for_a_month_are_removed(tmp_path):
+    own, old, new = (version(tmp_path, n, days=d) for n, d in (("a", 2), ("b", 31), ("c", 29)))
+    (new / "used").unlink()  # as another version leaves it
+    strange = tmp_path / "notes"
+    strange.mkdir()
+    os.utime(strange, (0, 0))
+    (tmp_path / ("d" * 32)).symlink_to(strange, target_is_directory=True)
+    keep_and_sweep(own)
+    assert not old.exists()
+    assert {path.name for path in tmp_path.iterdir()} == {own.name, new.name, "notes", "d" * 32}
+    assert (own / "used").stat().st_mtime > time.time() - 60
+
+
+def test_what_was_looked_at_today_is_not_looked_at_again(tmp_path):
+    own, old = version(tmp_path, "a", days=0.5), version(tmp_path, "b", days=31)
+    keep_and_sweep(own)
+    assert old.is_dir()
+
+
+def test_a_version_taken_into_use_while_it_is_removed_stays(monkeypatch, tmp_path):
+    own, old = version(tmp_path, "a", days=2), version(tmp_path, "b", days=31)
+    rename = Path.rename
+
+    def used_just_before(self, target):
+        (self / "used").touch()
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", used_just_before)
+    keep_and_sweep(own)
+    assert (old / "kernel.nbi").read_bytes() == b"code"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_many_that_sweep_at_once_remove_each_version_once(tmp_path):
+    old = [version(tmp_path, letter, days=40) for letter in "bcdef0123456789"]
+    code = (
+        "import sys; from pathlib import Path; from senoscore.kernels.sweep import keep_and_sweep\n"
+        "keep_and_sweep(Path(sys.argv[1]))\n"
+    )
+    own = [version(tmp_path, "a", days=2)]
+    running = [
+        subprocess.Popen([sys.executable, "-c", code, str(own[0])], stderr=subprocess.PIPE)
+        for _ in range(4)
+    ]
+    for process in running:
+        assert process.communicate()[1] == b""
+        assert process.returncode == 0
+    assert list(tmp_path.iterdir()) == own
+    assert len(old) == 15
