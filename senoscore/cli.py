@@ -1028,12 +1028,12 @@ def families(
     """List every family of tests of the run: what was adjusted together."""
     from senoscore import run as stages
 
-    own = Layout(results).summary
+    summary = Layout(results).summary
     stages.families(
-        _settings(settings, config), trend=trend or own("trend"),
-        contrasts=contrasts or own("window_contrasts"), targets=targets or own("targets"),
-        crosstalk=crosstalk or own("crosstalk"), further=table or [],
-        out=output or own("families"),
+        _settings(settings, config), trend=trend or summary("trend"),
+        contrasts=contrasts or summary("window_contrasts"), targets=targets or summary("targets"),
+        crosstalk=crosstalk or summary("crosstalk"), further=table or [],
+        out=output or summary("families"),
     )  # fmt: skip
 
 

@@ -67,8 +67,8 @@ def key_of(row: Mapping[Any, Any]) -> Key:
 def of_arm(table: pd.DataFrame, key: Key) -> pd.Series:
     """Mark the samples of the arm of a key, of any day."""
     treatment, dose, fractions, modality, _ = key
-    own = table[k.TREATMENT].eq(treatment) & table["modality"].eq(modality)
-    return own & same(table[k.DOSE], dose) & same(table["n_fractions"], fractions)
+    in_arm = table[k.TREATMENT].eq(treatment) & table["modality"].eq(modality)
+    return in_arm & same(table[k.DOSE], dose) & same(table["n_fractions"], fractions)
 
 
 def column_of(measure: Measure, columns: Iterable[object]) -> list[str]:
@@ -76,8 +76,8 @@ def column_of(measure: Measure, columns: Iterable[object]) -> list[str]:
     names = [str(name) for name in columns]
     if measure.columns:
         return list(measure.columns)
-    own = [name.removeprefix(_MEAN) for name in names if name.startswith(_MEAN)]
-    plain = [n for n in own if not n.split(k.SEP, maxsplit=1)[0].endswith(("_z", "_p"))]
+    scores = [name.removeprefix(_MEAN) for name in names if name.startswith(_MEAN)]
+    plain = [n for n in scores if not n.split(k.SEP, maxsplit=1)[0].endswith(("_z", "_p"))]
     return sorted(
         (n for n in plain if n.split(k.SEP, 1)[-1] == measure.score),
         key=lambda n: not n.startswith("z:"),
@@ -98,14 +98,16 @@ def window_contrasts(
     The columns of the trend table, with ``fact``. Contrasts are those of one
     ``stratum`` each, as in the trend.
     """
-    own, pooled = _wanted(burden, options.rules)
+    single, pooled = _wanted(burden, options.rules)
     found: list[pd.DataFrame] = []
     if trend is not None:
         rows = trend[trend["question"] == _QUESTION].copy()
         rows["stratum"] = rows["stratum"].astype(object).where(rows["stratum"].notna(), "")
-        found += [rows[rows["measure"].isin(names)].assign(**{FACT: f}) for f, names in own.items()]
+        found += [
+            rows[rows["measure"].isin(names)].assign(**{FACT: f}) for f, names in single.items()
+        ]
     known = set() if trend is None else set(trend["measure"])
-    later = {f: [n for n in names if n not in known] for f, names in own.items()}
+    later = {f: [n for n in names if n not in known] for f, names in single.items()}
     found.append(_made(burden, {f: names for f, names in later.items() if names}, options, named))
     table = _pooled(burden, pooled, min_cells=options.min_cells) if pooled else pd.DataFrame()
     if len(table):
@@ -122,7 +124,7 @@ def _made(
 ) -> pd.DataFrame:
     """Contrasts of some measures in every compartment; a fact is a family."""
     control = options.control
-    names = sorted({name for own in facts.values() for name in own})
+    names = sorted({name for measures in facts.values() for name in measures})
     if not names:
         return pd.DataFrame()
     table = prepared(burden, options.transform, control=control)
@@ -143,8 +145,8 @@ def _made(
         for name, compartment in zip(rows["measure"], rows[k.COMPARTMENT], strict=True)
     ]
     found = [
-        rows[rows["measure"].isin(own)].assign(**{FACT: fact, "family": f"{named}/{fact}"})
-        for fact, own in facts.items()
+        rows[rows["measure"].isin(measures)].assign(**{FACT: fact, "family": f"{named}/{fact}"})
+        for fact, measures in facts.items()
     ]
     out = pd.concat([t for t in found if len(t)] or [rows.iloc[:0]], ignore_index=True)
     out["q"] = bh(out)
@@ -255,14 +257,14 @@ def contrasts_of(rows: Mapping[str, pd.Series], options: Options) -> Contrasts:
 
 def _wanted(burden: pd.DataFrame, rules: Rules) -> tuple[dict[str, list[str]], list[Measure]]:
     """Facts of the compartment itself with their measures, and facts of other compartments."""
-    own: dict[str, list[str]] = {}
+    single: dict[str, list[str]] = {}
     pooled: list[Measure] = []
     for name, measure in rules.measures.items():
         if measure.of:
             pooled.append(measure)
         else:
-            own[name] = column_of(measure, burden.columns)
-    return own, pooled
+            single[name] = column_of(measure, burden.columns)
+    return single, pooled
 
 
 def _pooled(burden: pd.DataFrame, measures: Sequence[Measure], *, min_cells: int) -> pd.DataFrame:

@@ -64,8 +64,8 @@ def curated_pairs(resource_name: str = "curated") -> pd.DataFrame:
     if resource_name not in RESOURCES:
         msg = f"crosstalk.resource is {resource_name!r}, expected {' or '.join(RESOURCES)}"
         raise ConfigError(msg, fix="choose one of the two")
-    own = pd.read_csv(resource("crosstalk", "pairs.tsv"), sep="\t", dtype=str)
-    return own[_COLUMNS] if resource_name == "curated" else _consensus(own)
+    pairs = pd.read_csv(resource("crosstalk", "pairs.tsv"), sep="\t", dtype=str)
+    return pairs[_COLUMNS] if resource_name == "curated" else _consensus(pairs)
 
 
 def _consensus(own: pd.DataFrame) -> pd.DataFrame:
@@ -305,13 +305,13 @@ def crosstalk_values(
             mean = scores[scored][:, everywhere].mean(axis=1)
             parts.append(pd.DataFrame({k.SAMPLE: names[scored], "value": mean}).assign(**whole))
         for column, (row, _, _) in enumerate(passed):
-            own = np.isfinite(scores[:, column])
+            measured = np.isfinite(scores[:, column])
             pair = f"{row['ligand']}-{row['receptor']}"
             about = head | {
                 "measure": f"crosstalk_pair{k.SEP}{receiver}{k.SEP}{pair}",
                 "ligand": row["ligand"], "receptor": row["receptor"], "n_pairs": 1,
             }  # fmt: skip
-            values = pd.DataFrame({k.SAMPLE: names[own], "value": scores[own, column]})
+            values = pd.DataFrame({k.SAMPLE: names[measured], "value": scores[measured, column]})
             parts.append(values.assign(**about))
     if not parts:
         return pd.DataFrame(columns=list(VALUE_COLUMNS))
@@ -355,11 +355,11 @@ class _Cube:
         ):
             mean = np.full((len(row), len(self.genes)), np.nan)
             found, n = mean.copy(), np.zeros(len(row))
-            own = group[group[k.SAMPLE].isin(row)]
-            i = own[k.SAMPLE].map(row).to_numpy(dtype=int)
-            j = own["gene"].map(self.column).to_numpy(dtype=int)
-            mean[i, j], found[i, j] = own["mean"], own["detected"]
-            n[i] = own["n_cells"]
+            with_sample = group[group[k.SAMPLE].isin(row)]
+            i = with_sample[k.SAMPLE].map(row).to_numpy(dtype=int)
+            j = with_sample["gene"].map(self.column).to_numpy(dtype=int)
+            mean[i, j], found[i, j] = with_sample["mean"], with_sample["detected"]
+            n[i] = with_sample["n_cells"]
             self._tables[str(compartment), str(kind)] = mean, found, n
 
     def of(
@@ -454,8 +454,8 @@ def _direction(
     scores = pd.DataFrame(np.sqrt(level[ALL] * receptor))
     for part in parts:
         present = part.table[cube.present[part.table.index]]
-        for i, own in _paired_rows(present, level, receptor, options):
-            yield facts[i] | {"stratum": part.name} | own
+        for i, pairs_of in _paired_rows(present, level, receptor, options):
+            yield facts[i] | {"stratum": part.name} | pairs_of
         found = against_control(part, scores, control=options.control, alpha=options.alpha)
         for i, contrast in zip(found.pop("measure"), found.to_dict("records"), strict=True):
             numbers = {str(name): value for name, value in contrast.items()}

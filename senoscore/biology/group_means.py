@@ -130,11 +130,11 @@ def group_means(
         seen = block.stop
         if block.stop > len(number):
             break
-        own = number[block.start : block.stop]
+        numbers = number[block.start : block.stop]
         picked = _lognorm(part, columns, values)
-        rows = np.flatnonzero(own >= 0)
+        rows = np.flatnonzero(numbers >= 0)
         member = sparse.csr_matrix(
-            (np.ones(len(rows)), (own[rows], rows)), shape=(len(index), len(own))
+            (np.ones(len(rows)), (numbers[rows], rows)), shape=(len(index), len(numbers))
         )
         sums += (member @ picked).toarray()
         positive += (member @ (picked > 0).astype(float)).toarray()
@@ -158,9 +158,9 @@ def _called(adata: AnnData) -> pd.DataFrame:
         msg = f"obs has no column {lacking[0]!r}"
         fix = "run sen.score, sen.calibrate and sen.call first, or give cells="
         raise InputError(msg, fix=fix)
-    own = adata.obs[needed].reset_index(drop=True)
+    cells = adata.obs[needed].reset_index(drop=True)
     keep = flags(adata.obs[k.KEEP]).to_numpy() if k.KEEP in adata.obs else True
-    return own.assign(kind=kinds_of(own), keep=keep)
+    return cells.assign(kind=kinds_of(cells), keep=keep)
 
 
 def _asked() -> set[str]:
@@ -168,7 +168,10 @@ def _asked() -> set[str]:
     from senoscore.biology.crosstalk import curated_pairs, genes_of
     from senoscore.biology.targets import target_genes
 
-    return {*genes_of(curated_pairs()), *(g for own in target_genes().values() for g in own)}
+    return {
+        *genes_of(curated_pairs()),
+        *(g for genes_of_class in target_genes().values() for g in genes_of_class),
+    }
 
 
 def _lognorm(part: sparse.csr_matrix, columns: NDArray[np.intp], values: str) -> sparse.csr_matrix:

@@ -63,7 +63,7 @@ def read_plasma(path: str | Path, samples: pd.DataFrame) -> pd.DataFrame:
     if not isinstance(raw.index, pd.RangeIndex):  # pandas took a field too many for a name
         msg = f"{path} has rows with more fields than its header"
         raise SheetError(msg, fix="separate fields by one tab each, as many as the header has")
-    raw = raw.rename(columns={olink: own for olink, own in _OLINK.items() if own not in raw})
+    raw = raw.rename(columns={olink: ours for olink, ours in _OLINK.items() if ours not in raw})
     if "unit" not in raw and "value" in raw and "NPX" in header:
         raw["unit"] = _NPX
     missing = [name for name in _NEEDED if name not in raw]

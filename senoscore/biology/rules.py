@@ -181,7 +181,7 @@ def _check_keys(content: Any, where: Path) -> None:
                 kind = _KINDS.get(key, str)
                 right = isinstance(value, kind)
                 if key == "when" and right:
-                    right = all(isinstance(own, list) for own in value.values())
+                    right = all(isinstance(part, list) for part in value.values())
                 if not right:
                     msg = f"{where}: {section}, {name!r}: {key} is {value!r}"
                     raise ConfigError(msg, fix=f"{key} is {_SAID[kind]}; {_QUOTE}")

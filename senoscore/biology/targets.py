@@ -162,13 +162,13 @@ def target_values(
         for one in sets[name] if apart else (name,):
             members[f"target{k.SEP}{one}", name, kind] = (one,) if apart else sets[name]
     whole = with_all(plain(expression))
-    own = whole[
+    measured = whole[
         whole["kind"].eq(ALL)
         & whole[k.COMPARTMENT].ne(k.UNASSIGNED)
         & whole["n_cells"].ge(min_cells)
     ]
     parts: list[pd.DataFrame] = []
-    for compartment, rows in own.groupby(k.COMPARTMENT, sort=True, observed=True):
+    for compartment, rows in measured.groupby(k.COMPARTMENT, sort=True, observed=True):
         level, detected = (
             rows.pivot_table(index=k.SAMPLE, columns="gene", values=column)
             for column in ("mean", "detected")

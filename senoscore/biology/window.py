@@ -152,9 +152,9 @@ def _targets(
         return "not compared"
     matching = targets[targets["kind"].map(lambda kind: any(word in kind for word in kinds))]
     for name in (k.COMPARTMENT, "stratum", *ARM):
-        own = group[name].iloc[0]
+        found = group[name].iloc[0]
         absent = matching[name].isna() | matching[name].eq("")  # as read, an empty text is missing
-        matching = matching[absent if pd.isna(own) or own == "" else matching[name].eq(own)]
+        matching = matching[absent if pd.isna(found) or found == "" else matching[name].eq(found)]
     higher = matching[
         (matching["status"] == k.TESTED) & (matching["q"] <= fdr) & (matching["estimate"] > 0)
     ]

@@ -80,8 +80,8 @@ class Baseline:
         if log_depth is None:
             return np.clip((values - self.centre) / self.scale, -Z_MAX, Z_MAX)
         off = np.nan_to_num(log_depth - self.depth)[:, None]
-        own = values - off * self.slope - self.centre
-        return np.clip(own / (self.scale * np.exp(off * self.spread)), -Z_MAX, Z_MAX)
+        centred = values - off * self.slope - self.centre
+        return np.clip(centred / (self.scale * np.exp(off * self.spread)), -Z_MAX, Z_MAX)
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,11 @@ def sample_stats(values: Floats, codes: NDArray[np.int64], n_samples: int) -> Sa
         # All-NaN columns are expected: signatures that failed their coverage gate.
         warnings.simplefilter("ignore", RuntimeWarning)
         for sample in range(n_samples):
-            own = values[order[bounds[sample] : bounds[sample + 1]]]
-            if len(own):
-                n[sample] = np.count_nonzero(~np.isnan(own), axis=0)
-                median[sample] = _median(own)
-                off = np.abs(own - median[sample])
+            of_sample = values[order[bounds[sample] : bounds[sample + 1]]]
+            if len(of_sample):
+                n[sample] = np.count_nonzero(~np.isnan(of_sample), axis=0)
+                median[sample] = _median(of_sample)
+                off = np.abs(of_sample - median[sample])
                 mad[sample] = _MAD * _median(off)
                 sd[sample] = np.sqrt(np.nanmean(off**2, axis=0))
     return SampleStats(median, mad, sd, n)

@@ -215,12 +215,12 @@ def fit(
     fits = {
         name: _Controls(
             Reader(rules, name),
-            scores[own & use],
-            samples[own & use],
-            depth[own & use],
-            bulk=bool(profile[own].all()),
+            scores[in_compartment & use],
+            samples[in_compartment & use],
+            depth[in_compartment & use],
+            bulk=bool(profile[in_compartment].all()),
         )
-        for name, own in ((str(name), names == name) for name in np.unique(names))
+        for name, in_compartment in ((str(name), names == name) for name in np.unique(names))
     }
     across = _across({n: f for n, f in fits.items() if len(f.scores) >= min_control_cells})
     if not any(np.isfinite(f.depth).all() and len(f.depth) for f in fits.values() if not f.bulk):
@@ -231,9 +231,13 @@ def fit(
     result: dict[str, CompartmentCalibration] = {}
     for name, fit in fits.items():
         needed = _MIN_BULK if fit.bulk else min_control_cells
-        own = fit.calibrate(alpha, needed, min_control_samples, across, has_null=has_null)
-        borrows = across is not None and own.mode == "cells" and borrows_scale(len(fit.scores))
-        result[name] = replace(own, borrows=borrows)
+        in_compartment = fit.calibrate(
+            alpha, needed, min_control_samples, across, has_null=has_null
+        )
+        borrows = (
+            across is not None and in_compartment.mode == "cells" and borrows_scale(len(fit.scores))
+        )
+        result[name] = replace(in_compartment, borrows=borrows)
         log.info("%s: %s, cut %.2f", name, result[name].status, result[name].z_cut)
     made = Calibration(rules, alpha, method, result, control)
     return replace(made, tests=tests_of(table, judge(table, made), control))
@@ -377,9 +381,9 @@ class _Controls:
         """Axis z and index of the cells of each sample, by baselines fitted without it."""
         read = {}
         for i, sample in enumerate(self.names.tolist()):
-            own = levels.get(sample, levels[""])
+            fitted = levels.get(sample, levels[""])
             cells = self._cells_of(i)
-            read[sample] = self.reader.read(self.scores[cells], own, self.depth[cells])
+            read[sample] = self.reader.read(self.scores[cells], fitted, self.depth[cells])
         return read
 
     def _tune(
@@ -419,8 +423,8 @@ class _Controls:
                 "missing": none,
             }
             taken = self.reader.first_state(self.reader.evidence(z, day), able, cut)
-            own = [i for i, s in enumerate(self.reader.panel.states) if s.name == state]
-            found[state] = int(np.isin(taken, own).sum())
+            numbers = [i for i, s in enumerate(self.reader.panel.states) if s.name == state]
+            found[state] = int(np.isin(taken, numbers).sum())
         return found
 
     def _depths(self) -> tuple[float, float]:

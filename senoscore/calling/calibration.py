@@ -101,12 +101,12 @@ class Calibration:
             "z_cut", "status", "rate_acute", "rate_escaped",
         )  # fmt: skip
         rows = []
-        for name, own in self.by_compartment.items():
-            for sample, null in own.null.items():
-                n, state = own.n_assessable[sample], own.n_state[sample]
+        for name, fitted in self.by_compartment.items():
+            for sample, null in fitted.null.items():
+                n, state = fitted.n_assessable[sample], fitted.n_state[sample]
                 rows.append(
-                    (name, sample, own.n_cells[sample], n, len(null), len(null) / n, own.alpha,
-                     own.z_cut, own.status, state["acute_damage_response"] / n,
+                    (name, sample, fitted.n_cells[sample], n, len(null), len(null) / n,
+                     fitted.alpha, fitted.z_cut, fitted.status, state["acute_damage_response"] / n,
                      state["escaped"] / n)
                 )  # fmt: skip
         return pd.DataFrame(rows, columns=list(columns))
@@ -124,12 +124,14 @@ class Calibration:
         the rule, with its day in ``depth``.
         """
         parts: list[pd.DataFrame] = []
-        for name, own in self.by_compartment.items():
-            table = pd.concat([*_level_rows(self.panel, own), *_null_rows(own)], ignore_index=True)
+        for name, fitted in self.by_compartment.items():
+            table = pd.concat(
+                [*_level_rows(self.panel, fitted), *_null_rows(fitted)], ignore_index=True
+            )
             table = table.reindex(columns=list(_COLUMNS))  # without controls there are no levels
             table.insert(0, "compartment", name)
             for column in ("z_cut", "alpha", "rate_loso", "mode", "status", "note"):
-                table[column] = getattr(own, column)
+                table[column] = getattr(fitted, column)
             bad = table["kind"].isin(_KINDS) & table["scale"].isna() & (table["left_out"] == "")
             table.loc[bad, "note"] = "constant or absent in control cells"
             table.loc[bad, "status"] = "not_assessable"
@@ -290,10 +292,10 @@ class Calibration:
 
 
 def _restore_tests(frame: pd.DataFrame, n_tests: dict[str, Any], name: str) -> Tests:
-    own = frame[(frame["kind"] == "test") & (frame["name"] == name)]
+    tests = frame[(frame["kind"] == "test") & (frame["name"] == name)]
     return Tests(
-        own["centre"].to_numpy(np.float64),
-        own["depth"].to_numpy(np.float64),
+        tests["centre"].to_numpy(np.float64),
+        tests["depth"].to_numpy(np.float64),
         tuple((np.nan if day is None else day, n) for day, n in n_tests.get(name, ())),
     )
 
@@ -341,9 +343,9 @@ def _null_rows(own: CompartmentCalibration) -> list[pd.DataFrame]:
 
 
 def _restore(frame: pd.DataFrame, about: dict[str, Any]) -> CompartmentCalibration:
-    own = frame[frame["compartment"] == about["compartment"]]
+    of_compartment = frame[frame["compartment"] == about["compartment"]]
     levels: dict[str, Levels] = {}
-    rows = own[own["kind"].isin(_KINDS)]
+    rows = of_compartment[of_compartment["kind"].isin(_KINDS)]
     for left_out, part in rows.groupby("left_out", sort=False, observed=True):
         by_kind = {
             str(kind): Baseline(
@@ -356,7 +358,7 @@ def _restore(frame: pd.DataFrame, about: dict[str, Any]) -> CompartmentCalibrati
             for kind, mine in part.groupby("kind", sort=False, observed=True)
         }
         levels[str(left_out)] = Levels(**by_kind)
-    nulls = own[own["kind"] == "null"]
+    nulls = of_compartment[of_compartment["kind"] == "null"]
     null = {
         sample: nulls.loc[nulls["left_out"] == sample, "centre"].to_numpy(np.float64)
         for sample, n in about["n_assessable"].items()

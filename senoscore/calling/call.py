@@ -382,9 +382,9 @@ def _overruled(
 
 def _say(engines: pd.DataFrame, *, has_subject: bool) -> None:
     """Say which compartments were called by what."""
-    own = engines[engines[k.COMPARTMENT] != "all"]
-    learned = own.loc[own["engine"] == LEARNED, k.COMPARTMENT].tolist()
-    others = own[own["engine"] == PANEL]
+    named = engines[engines[k.COMPARTMENT] != "all"]
+    learned = named.loc[named["engine"] == LEARNED, k.COMPARTMENT].tolist()
+    others = named[named["engine"] == PANEL]
     parts = [f"called by a programme learnt in this study: {', '.join(learned)}"] if learned else []
     for reason, rooms in others.groupby("reason", sort=False, observed=True)[k.COMPARTMENT]:
         parts.append(f"called by the panel alone: {', '.join(rooms)} ({reason})")
@@ -415,9 +415,9 @@ def overrule(
     samples = table[k.SAMPLE].astype(str).to_numpy(dtype=str)
     rooms, depth = compartments_of(table), log_depth(table)
     deep = np.zeros(len(table), dtype=bool)
-    for name, own in calibration.by_compartment.items():
+    for name, fitted in calibration.by_compartment.items():
         rows = np.flatnonzero(rooms == name)
-        deep[rows] = unlike_controls(depth[rows], samples[rows], own, fold=_LEARNT_FOLD)
+        deep[rows] = unlike_controls(depth[rows], samples[rows], fitted, fold=_LEARNT_FOLD)
     deep |= learnt.cells["deep"].to_numpy(dtype=bool)
     kept_state = np.isin(states, ("cycling", "escaped", "acute_damage_response"))
     only_panel = (states == "senescent") & seen & ~called
@@ -463,8 +463,10 @@ def _call_table(
     for arm in (True, False):
         known = calibration.tests.get(arm, Tests())
         family, n = (known if known.n_of_day else here[arm]).since(min_days)
-        own = (control == arm) & ~np.isnan(found.p)
-        q[own] = np.where(found.positive[own], q_values(found.p[own], family, n), 1.0)
+        in_family = (control == arm) & ~np.isnan(found.p)
+        q[in_family] = np.where(
+            found.positive[in_family], q_values(found.p[in_family], family, n), 1.0
+        )
     judged = Judged.of(found, q)
     samples = table[k.SAMPLE].astype(str).to_numpy(dtype=str)
     depth = log_depth(table)

@@ -102,10 +102,10 @@ class Reader:
         """
         weight = np.array([axis.signed_weight for axis in self.panel.axes])
         used = weight != 0
-        own, w = np.clip(z[:, used], -_INDEX_Z_MAX, _INDEX_Z_MAX), weight[used]
-        known = ~np.isnan(own)
+        clipped, w = np.clip(z[:, used], -_INDEX_Z_MAX, _INDEX_Z_MAX), weight[used]
+        known = ~np.isnan(clipped)
         total = known @ np.abs(w)
-        value = np.where(known, own, 0.0) @ w / np.where(total > 0, total, 1.0)
+        value = np.where(known, clipped, 0.0) @ w / np.where(total > 0, total, 1.0)
         return np.where(self.assessable(z) & (total > 0), value, np.nan)[:, None]
 
     def assessable(self, z: Floats) -> NDArray[np.bool_]:
@@ -199,8 +199,8 @@ def _fit_axes(reader: Reader, raw: Floats, fit: Callable[[Floats], Baseline]) ->
     centre, scale = np.zeros(raw.shape[1]), np.ones(raw.shape[1])
     several = np.array([len(axis.parts) > 1 for axis in reader.panel.axes])
     if several.any():
-        own = fit(raw[:, several])
-        centre[several], scale[several] = own.centre, own.scale
+        fitted = fit(raw[:, several])
+        centre[several], scale[several] = fitted.centre, fitted.scale
     return Baseline(centre, scale)
 
 
@@ -252,8 +252,8 @@ def _from_anndata(adata: AnnData, panel: Panel, method: str) -> pd.DataFrame:
     for suffix in ("", NULL_SUFFIX):
         scores = adata.obsm.get(k.OBSM_SCORE.format(method=method) + suffix)
         if isinstance(scores, pd.DataFrame):
-            own = scores[[name for name in panel.signatures if name in scores]]
-            parts.append(own.add_prefix(f"{method}{suffix}{k.SEP}"))
+            wanted = scores[[name for name in panel.signatures if name in scores]]
+            parts.append(wanted.add_prefix(f"{method}{suffix}{k.SEP}"))
     table = pd.concat(parts, axis=1)
     table[k.CELL] = adata.obs_names.astype(str)
     assay = adata.uns.get(k.UNS, {}).get("assay")
@@ -443,18 +443,18 @@ def judge(table: pd.DataFrame, calibration: Calibration) -> Judgement:
     use = use & ~empty
     for name in np.unique(names):
         rows = np.flatnonzero(use & (names == name))
-        own = calibration.by_compartment.get(str(name))
-        if own is None or not own.levels:
-            found.reason[rows] = own.note if own else "compartment not calibrated"
+        fitted = calibration.by_compartment.get(str(name))
+        if fitted is None or not fitted.levels:
+            found.reason[rows] = fitted.note if fitted else "compartment not calibrated"
             continue
-        reader = Reader(panel, own.compartment)
-        null = own.mode == "null"
+        reader = Reader(panel, fitted.compartment)
+        null = fitted.mode == "null"
         scores = score_matrix(table.iloc[rows], panel, method=calibration.method, null=null)
-        _judge_compartment(found, rows, scores, samples[rows], depth[rows], reader, own)
-        if own.mode == "bulk":
+        _judge_compartment(found, rows, scores, samples[rows], depth[rows], reader, fitted)
+        if fitted.mode == "bulk":
             # A profile is compared with others as it stands: all on one baseline. Left out in
             # turn, each of few controls would lie on a scale of its own.
-            found.z[rows], found.index[rows] = reader.read(scores, own.levels[""], depth[rows])
+            found.z[rows], found.index[rows] = reader.read(scores, fitted.levels[""], depth[rows])
     return found
 
 
@@ -533,6 +533,6 @@ def tests_of(table: pd.DataFrame, found: Judgement, control: dict[str, str]) -> 
     is_control = control_mask(table, control)
     day, tested = days_of(table, is_control), ~np.isnan(found.p)
     return {
-        arm: Tests.of(found.p[own], day[own], found.positive[own])
-        for arm, own in ((arm, tested & (is_control == arm)) for arm in (True, False))
+        arm: Tests.of(found.p[in_family], day[in_family], found.positive[in_family])
+        for arm, in_family in ((arm, tested & (is_control == arm)) for arm in (True, False))
     }

@@ -146,8 +146,8 @@ def _row(
     for suffix in ("", "_p"):
         key = k.OBSM_SCORE.format(method=method) + suffix
         if isinstance(data.obsm.get(key), pd.DataFrame):
-            own = data.obsm[key].iloc[at].add_prefix(f"{method}{suffix}{k.SEP}")
-            row |= {str(key): v for key, v in own.items()}
+            scores = data.obsm[key].iloc[at].add_prefix(f"{method}{suffix}{k.SEP}")
+            row |= {str(key): v for key, v in scores.items()}
     coverage = entry.get("coverage")
     known = {}
     if coverage is not None:
@@ -160,10 +160,10 @@ def _row(
 
 def _scores(row: dict[str, Any], method: str, coverage: dict[str, float]) -> dict[str, Any]:
     """By signature, and how those of an axis are summarised."""
-    own, null = f"{method}{k.SEP}", f"{method}_p{k.SEP}"
+    prefix, null = f"{method}{k.SEP}", f"{method}_p{k.SEP}"
     return {
         "score": (
-            {key.removeprefix(own): v for key, v in row.items() if key.startswith(own)},
+            {key.removeprefix(prefix): v for key, v in row.items() if key.startswith(prefix)},
             np.mean,
         ),
         "null_p": (
@@ -185,22 +185,24 @@ def _genes(data: AnnData | pd.DataFrame, cell: str) -> pd.DataFrame:
     at = int(data.obs_names.get_loc(cell))
     entry = data.uns[k.UNS]
     room = str(data.obs[str(entry["call"]["compartment"])].iloc[at])
-    own = entry["programme"]
-    own = own[own[k.COMPARTMENT].astype(str) == room]
-    if not len(own):
+    programme = entry["programme"]
+    programme = programme[programme[k.COMPARTMENT].astype(str) == room]
+    if not len(programme):
         msg = f"no programme was learnt in compartment {room!r}"
         raise InputError(msg, fix="sen.explain by axis shows what the panel saw")
     genes, level = levels_of(data, at, method=str(entry["call"]["method"]))
-    value = pd.Series(level, index=genes).reindex(own["gene"].astype(str)).to_numpy(np.float64)
-    z = (value - own["control_mean"].to_numpy()) / own["control_sd"].to_numpy()
-    weight = own["weight"].to_numpy()
+    value = (
+        pd.Series(level, index=genes).reindex(programme["gene"].astype(str)).to_numpy(np.float64)
+    )
+    z = (value - programme["control_mean"].to_numpy()) / programme["control_sd"].to_numpy()
+    weight = programme["weight"].to_numpy()
     table = pd.DataFrame(
         {
-            "gene": own["gene"].astype(str).to_numpy(object),
-            "kind": own["kind"].astype(str).to_numpy(object),
+            "gene": programme["gene"].astype(str).to_numpy(object),
+            "kind": programme["kind"].astype(str).to_numpy(object),
             "weight": weight,
             "level": value,
-            "control_mean": own["control_mean"].to_numpy(),
+            "control_mean": programme["control_mean"].to_numpy(),
             "z": z,
             "contribution": weight * z,
         }

@@ -97,13 +97,17 @@ class Panel:
 
     def thresholds_of(self, compartment: str, up: float) -> dict[str, float]:
         """Every named threshold of this compartment, ``up`` being its calibrated cut."""
-        own = self._exceptions_of(compartment).get("thresholds", {})
-        return {**self.thresholds, **own, "up": up}
+        exceptions = self._exceptions_of(compartment).get("thresholds", {})
+        return {**self.thresholds, **exceptions, "up": up}
 
     def _exceptions_of(self, compartment: str) -> Mapping[str, Any]:
         """What the panel says of a label; of the compartment it means if nothing of itself."""
-        own = self.exceptions.get(compartment)
-        return self.exceptions.get(known_as(compartment) or "", {}) if own is None else own
+        exceptions = self.exceptions.get(compartment)
+        return (
+            self.exceptions.get(known_as(compartment) or "", {})
+            if exceptions is None
+            else exceptions
+        )
 
 
 def load_panel(

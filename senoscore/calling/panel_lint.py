@@ -283,8 +283,8 @@ def _lint_evidence(
             alone.setdefault(what, []).append(axis["name"])
     quiet = [axis["name"] for axis in axes if axis["role"] == "proliferation"]
     day = {which: np.array([which == "stable"]) for which in _DAYS}
-    for own in ({}, *content.get("compartments", {}).values()):
-        limits = {**content["thresholds"], **own.get("thresholds", {}), "up": 1.0}
+    for exceptions in ({}, *content.get("compartments", {}).values()):
+        limits = {**content["thresholds"], **exceptions.get("thresholds", {}), "up": 1.0}
         for what, names in alone.items():
             high = {name: np.full(1, 1e6) for name in names}
             for low in (set(), set(quiet) - set(names)):

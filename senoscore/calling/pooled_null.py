@@ -68,20 +68,22 @@ def depth_free(score: Floats, depth: Floats, group: Ints, control: Bools) -> Flo
     residual = np.full_like(score, np.nan)
     for g in np.unique(group[fine]):
         in_group = fine & (group == g)
-        own = in_group & control
-        if own.sum() < 30:
+        of_controls = in_group & control
+        if of_controls.sum() < 30:
             residual[in_group] = score[in_group]
             continue
-        k = 3 if own.sum() >= 100 else 2
-        fit = np.linalg.lstsq(basis[own][:, :k], score[own], rcond=None)[0]
+        k = 3 if of_controls.sum() >= 100 else 2
+        fit = np.linalg.lstsq(basis[of_controls][:, :k], score[of_controls], rcond=None)[0]
         out[in_group] = score[in_group] - basis[in_group][:, 1:k] @ fit[1:]
         residual[in_group] = score[in_group] - basis[in_group][:, :k] @ fit
-    own = fine & control
-    log_square = np.log(np.minimum(residual[own] ** 2, 9 * np.var(residual[own])) + 1e-3)
-    fit = np.linalg.lstsq(basis[own], log_square, rcond=None)[0]
+    of_controls = fine & control
+    log_square = np.log(
+        np.minimum(residual[of_controls] ** 2, 9 * np.var(residual[of_controls])) + 1e-3
+    )
+    fit = np.linalg.lstsq(basis[of_controls], log_square, rcond=None)[0]
     spread = np.exp(0.5 * (basis[:, 1:] @ fit[1:]))
     spread = np.clip(spread, 0.4, 2.5)
-    centre = {g: np.median(out[own & (group == g)]) for g in np.unique(group[own])}
+    centre = {g: np.median(out[of_controls & (group == g)]) for g in np.unique(group[of_controls])}
     middle = np.array([centre.get(g, 0.0) for g in group])
     out = middle + (out - middle) / spread
     return out
@@ -130,8 +132,8 @@ def align(
     arms = np.where(control, 0, 1) if aside is None else np.where(aside, 2, np.where(control, 0, 1))
     for c in np.unique(compartment[fine]):
         in_compartment = fine & (compartment == c)
-        own = in_compartment & control
-        if own.sum() < min_arm or (in_compartment & ~control).sum() < min_arm:
+        of_controls = in_compartment & control
+        if of_controls.sum() < min_arm or (in_compartment & ~control).sum() < min_arm:
             continue
         groups = [
             np.flatnonzero(in_compartment & (sample == s))
@@ -160,7 +162,7 @@ def align(
         for i in groups:
             at = base if moved is not None and moved[i[0]] else level[i[0]]
             x[i], offset[i] = score[i] - at, at
-        null = x[own & np.isfinite(x)]
+        null = x[of_controls & np.isfinite(x)]
         middle, upper = np.quantile(null, [0.5, 0.9])
         x[in_compartment] = (x[in_compartment] - middle) / max(upper - middle, 1e-9)
     return x, offset
@@ -206,10 +208,10 @@ def moved_far(
             s: np.flatnonzero(in_compartment & (sample == s))
             for s in np.unique(sample[in_compartment])
         }
-        own = [i for i in groups.values() if len(i) >= min_cells and control[i[0]]]
-        if len(own) < 2:
+        of_controls = [i for i in groups.values() if len(i) >= min_cells and control[i[0]]]
+        if len(of_controls) < 2:
             continue
-        middle = np.array([np.median(scores[i], axis=0) for i in own])
+        middle = np.array([np.median(scores[i], axis=0) for i in of_controls])
         share = [_FAR_TOTAL] + [_FAR_KIND] * (scores.shape[1] - 1)
         cut = [np.quantile(x, q) for x, q in zip(null.T, share, strict=True)]
         beyond = np.array(cut) + np.array([_limit(m) for m in middle.T])
@@ -240,13 +242,13 @@ def heavy_tails(x: Floats, compartment: Ints, control: Bools, *, alpha: float = 
     cut = np.quantile(x[fine], 0.98)
     out = set()
     for c in np.unique(compartment[fine]):
-        own = x[fine & (compartment == c)]
+        values = x[fine & (compartment == c)]
         others = x[fine & (compartment != c)]
         if len(others) == 0:
             continue
         rate = max(float(np.mean(others > cut)), 1.0 / len(others))
-        beyond = int((own > cut).sum())
-        if binom_sf(beyond - 1, len(own), min(1.0, 1.3 * rate)) < alpha:
+        beyond = int((values > cut).sum())
+        if binom_sf(beyond - 1, len(values), min(1.0, 1.3 * rate)) < alpha:
             out.add(int(c))
     return out
 
@@ -269,10 +271,10 @@ def empirical_p(x: Floats, compartment: Ints, control: Bools, own_tail: set[int]
     p[fine] = (1 + len(null) - np.searchsorted(null, x[fine], side="left")) / (1 + len(null))
     for c in own_tail:
         in_compartment = fine & (compartment == c)
-        own = np.sort(x[in_compartment & control])
-        alone = (1 + len(own) - np.searchsorted(own, x[in_compartment], side="left")) / (
-            1 + len(own)
-        )
+        of_controls = np.sort(x[in_compartment & control])
+        alone = (
+            1 + len(of_controls) - np.searchsorted(of_controls, x[in_compartment], side="left")
+        ) / (1 + len(of_controls))
         p[in_compartment] = np.maximum(p[in_compartment], alone)
     return p
 

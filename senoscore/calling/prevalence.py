@@ -113,12 +113,12 @@ def prevalence(
         animal = np.array(
             [(sample if subject is None else subject)[sample == s][0] for s in samples]
         )
-        own, noise = _by_animal(share[is_control], var[is_control], animal[is_control])
+        of_controls, noise = _by_animal(share[is_control], var[is_control], animal[is_control])
         weight = 1 / noise
-        centre = float((weight * own).sum() / weight.sum())
+        centre = float((weight * of_controls).sum() / weight.sum())
         # spread of controls beyond sampling, with a prior so that two animals do not decide it
-        extra = (((own - centre) ** 2 - noise).sum()) / max(len(own) - 1, 1)
-        extra = max(extra * len(own) / (len(own) + 2), 0.0)
+        extra = (((of_controls - centre) ** 2 - noise).sum()) / max(len(of_controls) - 1, 1)
+        extra = max(extra * len(of_controls) / (len(of_controls) + 2), 0.0)
         se = np.sqrt(var + extra + 1 / weight.sum())
         z = norm_ppf(0.975)
         for i, s in enumerate(samples):

@@ -67,12 +67,12 @@ def roles(table: pd.DataFrame, control: Mapping[str, str], min_days: float) -> R
     min_days
         Day after irradiation from which senescence can be claimed.
     """
-    own = control_mask(table, control)
+    is_control = control_mask(table, control)
     aside = np.zeros(len(table), dtype=bool)
     if k.GIVEN in table and k.TREATMENT in control:
-        aside = unirradiated(table, control[k.TREATMENT]).to_numpy(dtype=bool) & ~own
-    day = days_of(table, own)
-    late = own | aside | (day >= min_days) | np.isnan(day)
+        aside = unirradiated(table, control[k.TREATMENT]).to_numpy(dtype=bool) & ~is_control
+    day = days_of(table, is_control)
+    late = is_control | aside | (day >= min_days) | np.isnan(day)
     judged = kept(table) & late & (compartments_of(table) != k.UNASSIGNED)
     judged &= ~is_profile(table) & ~without_counts(table)
 
@@ -83,9 +83,9 @@ def roles(table: pd.DataFrame, control: Mapping[str, str], min_days: float) -> R
 
     parts = zip(text(k.TREATMENT), text(k.DOSE), day, strict=True)
     group = np.array([f"{word}|{dose}|{days:g}" for word, dose, days in parts], dtype=object)
-    group[own] = k.CONTROL
+    group[is_control] = k.CONTROL
     subject = text(k.SAMPLE)
     if k.SUBJECT in table:
         said = table[k.SUBJECT].astype("string").fillna("").str.strip().to_numpy(dtype=object)
         subject = np.where(said == "", subject, said)
-    return Roles(~own & ~aside, aside, judged, group, subject)
+    return Roles(~is_control & ~aside, aside, judged, group, subject)

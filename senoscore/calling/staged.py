@@ -273,17 +273,17 @@ def add_sums(stats: ProgrammeStats, path: Path) -> None:
     arrays = _load(path)
     try:
         for name in ("n", "total", "seen"):
-            own = getattr(stats, name)
-            own += arrays[name].reshape(own.shape)
+            total = getattr(stats, name)
+            total += arrays[name].reshape(total.shape)
         upper = _upper(stats)
         half = np.zeros(upper.shape)
         for at, values in zip(arrays["at"], arrays["cross"], strict=True):
             half[upper] = values
-            own = stats.cross[tuple(at)]
-            diagonal = own.diagonal() + half.diagonal()
-            own += half
-            own += half.T
-            np.fill_diagonal(own, diagonal)
+            total = stats.cross[tuple(at)]
+            diagonal = total.diagonal() + half.diagonal()
+            total += half
+            total += half.T
+            np.fill_diagonal(total, diagonal)
     except (KeyError, ValueError, IndexError) as error:
         raise _unreadable(path, error) from error
 
@@ -296,15 +296,15 @@ def write_programme(found: Mapping[str, Programme], path: Path) -> None:
     arrays: dict[str, Any] = {}
     words: dict[str, Any] = {}
     for number, programme in found.items():
-        own, features = words.setdefault(number, {}), programme.features
+        wording, features = words.setdefault(number, {}), programme.features
         for f in fields(Programme):
             value = getattr(programme, f.name)
             if isinstance(value, np.ndarray):
                 arrays[f"{number}/{f.name}"] = value
             elif f.name in _TEXTS:
-                own[f.name] = list(value)
-        own["genes"] = [str(gene) for gene in features.genes]
-        own["covariates"], own["kinds"] = list(features.covariates), list(features.kinds)
+                wording[f.name] = list(value)
+        wording["genes"] = [str(gene) for gene in features.genes]
+        wording["covariates"], wording["kinds"] = list(features.covariates), list(features.kinds)
         arrays[f"{number}/sign"], arrays[f"{number}/lists"] = features.sign, features.prior
         for kind, genes in features.kinds.items():
             arrays[f"{number}/kind/{kind}"] = genes
@@ -323,8 +323,8 @@ def read_programme(path: Path, found: Sequence[Family]) -> dict[str, Programme]:
     arrays = _load(path)
     try:
         return {
-            number: _programme(number, own, arrays, found[int(number)])
-            for number, own in json.loads(str(arrays["words"])).items()
+            number: _programme(number, wording, arrays, found[int(number)])
+            for number, wording in json.loads(str(arrays["words"])).items()
         }
     except (KeyError, ValueError, TypeError, IndexError) as error:
         raise _unreadable(path, error) from error

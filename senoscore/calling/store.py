@@ -89,16 +89,16 @@ def _fingerprints(adata: AnnData, calibration: Calibration, compartment: str) ->
     cell = _hashed(table[k.CELL])
     design = [_hashed(table[c]) for c in (*calibration.control, k.DAYS) if c in table]
     quality = [_hashed_numbers(log_depth(table)), _hashed_numbers(kept(table))]
-    own = score_matrix(table, panel, method=method)
+    scores = score_matrix(table, panel, method=method)
     if any(f"{method}{NULL_SUFFIX}{k.SEP}{s}" in table for s in panel.signatures):
-        own = np.hstack([own, score_matrix(table, panel, method=method, null=True)])
+        scores = np.hstack([scores, score_matrix(table, panel, method=method, null=True)])
     return {
         "cells": _sum_of(cell),
         "samples": _sum_of(cell, _hashed(table[k.SAMPLE])),
         "compartments": _sum_of(cell, _hashed(table[k.COMPARTMENT])),
         "design": _sum_of(cell, *design),
         "quality": _sum_of(cell, *quality),
-        "scores": _sum_of(cell, *(_hashed_numbers(column) for column in own.T)),
+        "scores": _sum_of(cell, *(_hashed_numbers(column) for column in scores.T)),
     }
 
 
@@ -118,8 +118,8 @@ def _hashed_numbers(values: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np
 def _sum_of(*hashes: np.ndarray[Any, np.dtype[np.uint64]]) -> str:
     """One number of all rows: order within a row counts, order of rows does not."""
     total = np.zeros(len(hashes[0]), np.uint64)
-    for own in hashes:
-        total = total * np.uint64(0x9E3779B97F4A7C15) + own
+    for part in hashes:
+        total = total * np.uint64(0x9E3779B97F4A7C15) + part
         total ^= total >> np.uint64(29)
     total *= np.uint64(0xBF58476D1CE4E5B9)
     total ^= total >> np.uint64(32)

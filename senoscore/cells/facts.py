@@ -61,8 +61,8 @@ def gene_symbols(adata: ad.AnnData) -> list[str]:
     symbol = dict(zip(ids, found["symbol"].tolist(), strict=True))
     taken, out = set(names), []
     for name in names:
-        own = symbol.get(name, name)
-        own = name if own in taken and own != name else own
-        taken.add(own)
-        out.append(own)
+        known = symbol.get(name, name)
+        known = name if known in taken and known != name else known
+        taken.add(known)
+        out.append(known)
     return out

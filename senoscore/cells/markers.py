@@ -234,12 +234,12 @@ class Substates:
     ) -> None:
         """Judge some cells, given their compartments; ``start`` is the first of them."""
         for of, sets in self._sets.items():
-            own = np.flatnonzero(compartment == of)
-            if not len(own):
+            inside = np.flatnonzero(compartment == of)
+            if not len(inside):
                 continue
-            z = rows.against_all_genes(sets)[own]
+            z = rows.against_all_genes(sets)[inside]
             name, sure = best(z, sets.names)
-            at = start + own
+            at = start + inside
             name[sure < min_confidence] = None
             self._name[at] = name
             self._confidence[at] = sure
@@ -296,10 +296,10 @@ def substate_shares(
     kept = cells[flags(cells[k.KEEP])]
     parts = []
     for compartment, substate in pairs.itertuples(index=False):
-        own = kept[kept[k.COMPARTMENT] == compartment]
-        strength = own[f"{k.SUBSTATE}{k.SEP}{substate}"]
+        inside = kept[kept[k.COMPARTMENT] == compartment]
+        strength = inside[f"{k.SUBSTATE}{k.SEP}{substate}"]
         counted = (
-            own.assign(strength=strength, yes=(own[k.SUBSTATE] == substate).astype(int))
+            inside.assign(strength=strength, yes=(inside[k.SUBSTATE] == substate).astype(int))
             .groupby([k.DATASET, k.SAMPLE], as_index=False, observed=True)
             .agg(
                 n_cells=("yes", "size"),
@@ -331,8 +331,8 @@ def _cells_of(adata: ad.AnnData) -> pd.DataFrame:
         raise InputError(msg, fix=fix)
     names = [k.SAMPLE, k.COMPARTMENT, k.SUBSTATE]
     cells = adata.obs[names].astype(object).reset_index(drop=True)
-    own = adata.obs
-    cells[k.DATASET] = own[k.DATASET].astype(str).to_numpy() if k.DATASET in own else ""
-    cells[k.KEEP] = flags(own[k.KEEP]).to_numpy() if k.KEEP in own else True
+    obs = adata.obs
+    cells[k.DATASET] = obs[k.DATASET].astype(str).to_numpy() if k.DATASET in obs else ""
+    cells[k.KEEP] = flags(obs[k.KEEP]).to_numpy() if k.KEEP in obs else True
     strengths = adata.obsm[k.OBSM_SUBSTATES].reset_index(drop=True)
     return pd.concat([cells, strengths.add_prefix(f"{k.SUBSTATE}{k.SEP}")], axis=1)

@@ -60,8 +60,8 @@ def against_control(
     options = Options.of(part, control=control, alpha=alpha)
     Y = Y.loc[part.table.index]
     rows: list[dict[str, Any]] = []
-    for own, names in alike(part.table, Y):
-        table = units(own, ["raw", *names])
+    for comparable, names in alike(part.table, Y):
+        table = units(comparable, ["raw", *names])
         table["y"] = table[names[0]]
         for one in compared(table, options):
             row = placed(one.row, part)
@@ -95,11 +95,13 @@ def alike(table: pd.DataFrame, Y: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, 
         if not known.any():
             continue
         names = list(Y.columns[columns])
-        own = table[known]
-        plain = own[raw] if raw else np.nan
-        cells = own.get(f"{CELLS}{raw.removeprefix('raw:')}", own["n_assessable"])
-        own = own[[name for name in own if name not in names]].assign(raw=plain, cells=cells)
-        yield own.join(Y.loc[own.index, names].astype(float)), names
+        comparable = table[known]
+        plain = comparable[raw] if raw else np.nan
+        cells = comparable.get(f"{CELLS}{raw.removeprefix('raw:')}", comparable["n_assessable"])
+        comparable = comparable[[name for name in comparable if name not in names]].assign(
+            raw=plain, cells=cells
+        )
+        yield comparable.join(Y.loc[comparable.index, names].astype(float)), names
 
 
 def paired(differences: NDArray[np.float64], *, alpha: float = 0.05) -> dict[str, Any]:

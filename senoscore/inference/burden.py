@@ -185,8 +185,8 @@ def burden(
     if k.KEEP in cells:
         kept = cells[flags(cells[k.KEEP])]
     by = [kept[name] for name in (*unit, k.COMPARTMENT)]
-    own = pd.DataFrame({k.COMPARTMENT: sorted(cells[k.COMPARTMENT].unique())})
-    index = pd.MultiIndex.from_frame(sheet[unit].merge(own, how="cross"))
+    named = pd.DataFrame({k.COMPARTMENT: sorted(cells[k.COMPARTMENT].unique())})
+    index = pd.MultiIndex.from_frame(sheet[unit].merge(named, how="cross"))
     table = _counts(kept, by).reindex(index, fill_value=0)
     table = table.join(_means(kept, by)).reset_index()
     table = sheet.merge(table, on=unit, how="right", validate="one_to_many")
@@ -254,13 +254,13 @@ def _unit(cells: pd.DataFrame) -> list[str]:
 
 def _design(cells: pd.DataFrame, samples: pd.DataFrame | None, unit: list[str]) -> pd.DataFrame:
     """One row a unit with facts and design columns; missing ones are empty."""
-    own = cells.groupby(k.SAMPLE, sort=True, observed=True)
+    of_samples = cells.groupby(k.SAMPLE, sort=True, observed=True)
     if samples is None:
         wanted = (*_DESIGN, *design_extras(cells))
         present = [name for name in wanted if name in cells and name not in unit]
-        sheet = own[present].first().reset_index(names=k.SAMPLE)
+        sheet = of_samples[present].first().reset_index(names=k.SAMPLE)
     else:
-        unknown = sorted(set(map(str, own.groups)) - set(samples[k.SAMPLE]))
+        unknown = sorted(set(map(str, of_samples.groups)) - set(samples[k.SAMPLE]))
         if unknown:
             msg = f"the samples sheet has no row for {', '.join(map(repr, unknown[:5]))}"
             raise InputError(msg, fix="add the rows")
@@ -366,8 +366,8 @@ def _fractions(
     table["rule_control_fraction"] = _control_fraction(table, control, "rule_fraction")
     table["rule_excess"] = table["rule_fraction"] - table["rule_control_fraction"]
     table["fraction"] = called.to_numpy(dtype=float) / n
-    own = _control_fraction(table, control, "fraction")
-    table["control_fraction"] = own.where(~early, table["rule_control_fraction"])
+    of_controls = _control_fraction(table, control, "fraction")
+    table["control_fraction"] = of_controls.where(~early, table["rule_control_fraction"])
     table["n_called"] = called.where(~early, table["n_positive"]).astype(np.int64)
     counted = table["n_called"].to_numpy(dtype=float)
     table["fraction"] = counted / n
@@ -386,8 +386,8 @@ def _amounts(
     table[names[:-1]], table["shifted"] = np.nan, ""
     if prevalence is not None and len(prevalence) and unit == [k.SAMPLE]:
         by = [k.SAMPLE, k.COMPARTMENT]
-        own = prevalence.assign(**{name: prevalence[name].astype(str) for name in by})
-        found = own.set_index(by).reindex(pd.MultiIndex.from_frame(table[by]), columns=names)
+        amounts = prevalence.assign(**{name: prevalence[name].astype(str) for name in by})
+        found = amounts.set_index(by).reindex(pd.MultiIndex.from_frame(table[by]), columns=names)
         known = found["prevalence"].notna().to_numpy()
         for name in names[:-1]:
             table[name] = found[name].to_numpy(dtype=float)
@@ -459,8 +459,8 @@ def _status(
         # The same column, another unit: without a word the two would be compared.
         table.loc[alone & (table["n_cells"] > 0), "note"] += f"; mean:z:* are in {MATCHED_SETS}"
     # A rule without its controls has a cut of its own making: what it counts is no fraction.
-    own = ["fraction", "fraction_lo", "fraction_hi", "rule_fraction"]
-    table.loc[table["status"] == "no_control", own] = np.nan
+    fractions = ["fraction", "fraction_lo", "fraction_hi", "rule_fraction"]
+    table.loc[table["status"] == "no_control", fractions] = np.nan
 
 
 def _why_no_control(table: pd.DataFrame, is_control: pd.Series, control: str) -> pd.Series:
@@ -554,8 +554,10 @@ def tissue_burden(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataF
         first = group.iloc[0]
         key = (first["assay"], first["organism"])
         known = key in set(zip(*(weights.index.get_level_values(n) for n in alike), strict=True))
-        own = weights.loc[key] if known else pd.Series(dtype=float)
-        rows.append({name: first[name] for name in _HEAD} | _standardised(group, own))
+        weights_of_controls = weights.loc[key] if known else pd.Series(dtype=float)
+        rows.append(
+            {name: first[name] for name in _HEAD} | _standardised(group, weights_of_controls)
+        )
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -575,18 +577,18 @@ def _standardised(group: pd.DataFrame, weights: pd.Series) -> dict[str, Any]:
         }
     if weights.empty:
         return row | {"status": "no_control", "note": "no control sample gives the weights"}
-    own = group.set_index(k.COMPARTMENT)
-    own = own[own["fraction"].notna() & own["control_fraction"].notna()]
-    weights_here = weights[weights.index.isin(own.index)]
+    usable = group.set_index(k.COMPARTMENT)
+    usable = usable[usable["fraction"].notna() & usable["control_fraction"].notna()]
+    weights_here = weights[weights.index.isin(usable.index)]
     covered = float(weights_here.sum())
     row["weight_covered"] = covered
-    absent = ", ".join(map(str, weights.index[~weights.index.isin(own.index) & (weights > 0)]))
+    absent = ", ".join(map(str, weights.index[~weights.index.isin(usable.index) & (weights > 0)]))
     if covered < _ENOUGH:
         note = f"no fraction of {absent}: {covered:.0%} of the weights, {_ENOUGH:.0%} are needed"
         return row | {"status": k.NOT_ESTIMABLE, "note": note}
     share = weights_here / covered
-    value = float((share * own["fraction"]).reindex(weights_here.index).sum())
-    base = float((share * own["control_fraction"]).reindex(weights_here.index).sum())
+    value = float((share * usable["fraction"]).reindex(weights_here.index).sum())
+    base = float((share * usable["control_fraction"]).reindex(weights_here.index).sum())
     whole = covered >= _ALL
     return row | {
         "fraction_standardised": value,

@@ -82,13 +82,13 @@ def sample_level(burden: pd.DataFrame, *, control: str) -> Iterator[dict[str, An
 
 
 def _within(group: pd.DataFrame, measure: str, covariate: str) -> dict[str, Any]:
-    own = group[[*_GROUP, measure, covariate]].astype({measure: float, covariate: float})
-    own = own.dropna(subset=[measure, covariate])
-    groups = own.groupby(_GROUP, dropna=False, observed=True)
-    rest = own[[measure, covariate]] - groups[[measure, covariate]].transform("mean")
-    spare = len(own) - groups.ngroups
+    pairs = group[[*_GROUP, measure, covariate]].astype({measure: float, covariate: float})
+    pairs = pairs.dropna(subset=[measure, covariate])
+    groups = pairs.groupby(_GROUP, dropna=False, observed=True)
+    rest = pairs[[measure, covariate]] - groups[[measure, covariate]].transform("mean")
+    spare = len(pairs) - groups.ngroups
     if spare < _SPARE:
-        why = f"{len(own)} samples in {groups.ngroups} groups: {_SPARE} more samples are needed"
+        why = f"{len(pairs)} samples in {groups.ngroups} groups: {_SPARE} more samples are needed"
         return {"status": k.NOT_ESTIMABLE, "reason": why}
     x, y = rest[measure].to_numpy(), rest[covariate].to_numpy()
     if np.abs(x).max() < 1e-12 or np.abs(y).max() < 1e-12:
@@ -143,9 +143,9 @@ def depth_shifts(burden: pd.DataFrame, *, control: str, alpha: float) -> Iterato
         if "median_counts" not in group or not group["median_counts"].gt(0).any():
             yield head | {"status": k.NOT_ESTIMABLE, "reason": "not measured"}
             continue
-        own = group[group["median_counts"] > 0]
-        y = own["median_counts"].astype(float).map(np.log2)
-        for row in _against_control(own, y, control=control, alpha=alpha):
+        measured = group[group["median_counts"] > 0]
+        y = measured["median_counts"].astype(float).map(np.log2)
+        for row in _against_control(measured, y, control=control, alpha=alpha):
             shifted = abs(row.get("value", np.nan)) >= np.log2(MAX_DEPTH_RATIO)
             note = f"depth differs by a factor of {2 ** abs(row['value']):.2f}" if shifted else ""
             flag = "flag" if shifted else "ok" if row["status"] == "ok" else ""
@@ -162,18 +162,18 @@ def share_shifts(burden: pd.DataFrame, *, control: str, alpha: float) -> Iterato
     Aitchison 1982, J R Stat Soc B 44:139 (centred log ratio).
     """
     burden = plain(burden)
-    own = burden[burden[k.COMPARTMENT].astype(str) != k.UNASSIGNED].reset_index(drop=True)
+    counted = burden[burden[k.COMPARTMENT].astype(str) != k.UNASSIGNED].reset_index(drop=True)
     # Of a sample with no cell at all nothing is known; of an absent compartment, that it is rare.
-    total = own.groupby(k.SAMPLE, observed=True)["n_cells"].transform("sum")
-    own = own[(total > 0) & own["status"].ne("profile")].copy()
-    if len(set(own[k.COMPARTMENT])) < 2:
+    total = counted.groupby(k.SAMPLE, observed=True)["n_cells"].transform("sum")
+    counted = counted[(total > 0) & counted["status"].ne("profile")].copy()
+    if len(set(counted[k.COMPARTMENT])) < 2:
         return
-    log = own["n_cells"].astype(float).add(0.5).map(np.log)
-    unit = [k.SAMPLE, "region"] if "region" in own else [k.SAMPLE]
-    own["clr"] = log - log.groupby(
-        [own[name].fillna("") for name in unit], observed=True
+    log = counted["n_cells"].astype(float).add(0.5).map(np.log)
+    unit = [k.SAMPLE, "region"] if "region" in counted else [k.SAMPLE]
+    counted["clr"] = log - log.groupby(
+        [counted[name].fillna("") for name in unit], observed=True
     ).transform("mean")
-    table = prepared(own, control=control)
+    table = prepared(counted, control=control)
     for compartment, whole in table.groupby(k.COMPARTMENT, sort=True, observed=True):
         for part in strata(whole, control=control):
             head = {
@@ -287,10 +287,14 @@ def _in_controls(
 ) -> Iterator[dict[str, Any]]:
     kept = cells[flags(cells[k.KEEP])] if k.KEEP in cells else cells
     name = kept[k.SAMPLE].astype(str)
-    own = kept[name.map(sheet[k.TREATMENT]).eq(control).to_numpy()]
-    scores = [k.INDEX, *(str(c) for c in own if str(c).startswith("z:"))]
-    present = {what: next((c for c in names if c in own), "") for what, names in _CELLS.items()}
-    for compartment, group in own.groupby(own[k.COMPARTMENT].astype(str), sort=True, observed=True):
+    controls = kept[name.map(sheet[k.TREATMENT]).eq(control).to_numpy()]
+    scores = [k.INDEX, *(str(c) for c in controls if str(c).startswith("z:"))]
+    present = {
+        what: next((c for c in names if c in controls), "") for what, names in _CELLS.items()
+    }
+    for compartment, group in controls.groupby(
+        controls[k.COMPARTMENT].astype(str), sort=True, observed=True
+    ):
         groups = [
             g for _, g in group.groupby(group[k.SAMPLE].astype(str), sort=True, observed=True)
         ]

@@ -137,10 +137,10 @@ def _against_control(
 
 def _interactions(asked: list[Question]) -> list[Question]:
     """Ask whether the effect at the last time differs from the first, each with its controls."""
-    own = [q for q in asked if q.note == "controls of the same time" and not q.reason]
+    alike = [q for q in asked if q.note == "controls of the same time" and not q.reason]
     out = []
     courses: dict[str, list[Question]] = {}
-    for question in own:  # by its words: a number that is not given is not equal to itself
+    for question in alike:  # by its words: a number that is not given is not equal to itself
         courses.setdefault(str(question.arm), []).append(question)
     for _, arm in sorted(courses.items()):
         course = sorted(arm, key=lambda q: q.days)
@@ -267,8 +267,8 @@ def differential(
     whole = obs["assay"].isin(k.PROFILES)
     usable = (obs["n_cells"] >= min_cells) | whole
     for compartment in sorted(set(obs[k.COMPARTMENT]) - {k.UNASSIGNED}):
-        own = obs[k.COMPARTMENT].eq(compartment) & usable
-        table = designed(obs[own].assign(_row=obs.index[own]))
+        inside = obs[k.COMPARTMENT].eq(compartment) & usable
+        table = designed(obs[inside].assign(_row=obs.index[inside]))
         if table.empty:
             few = f"no profile of {min_cells} cells"
             rows.append({k.COMPARTMENT: compartment, "status": "skipped", "reason": few})
@@ -295,7 +295,7 @@ def _profiles(data: AnnData, design: Design) -> _Profiles:
     datasets = sorted({str(name) for name in data.obs[k.DATASET].iloc[used]})
     both = data.var[[f"in:{name}" for name in datasets]].all(axis=1).to_numpy(dtype=bool)
     X = data.X[:, np.flatnonzero(both)]
-    counts = np.vstack([np.asarray(X[own].sum(axis=0)).ravel() for own in rows])
+    counts = np.vstack([np.asarray(X[members].sum(axis=0)).ravel() for members in rows])
     counts = np.rint(counts).astype(np.int64)
     enough = counts.sum(axis=0) >= _MIN_COUNTS
     return _Profiles(counts[:, enough], data.var_names[both][enough], design.table)
@@ -311,18 +311,22 @@ def _fitted(data: AnnData, design: Design) -> Iterator[tuple[Question, pd.DataFr
     except ImportError:
         yield from ((question, _ABSENT) for question in design.questions)
         return
-    own = _profiles(data, design)
-    if not len(own.genes) or (own.counts.sum(axis=1) == 0).any():
+    profiles = _profiles(data, design)
+    if not len(profiles.genes) or (profiles.counts.sum(axis=1) == 0).any():
         yield from ((q, "a profile without counts") for q in design.questions)
         return
-    names = [f"p{i}" for i in range(len(own.counts))]
+    names = [f"p{i}" for i in range(len(profiles.counts))]
     matrix = pd.DataFrame(design.X, index=names).add_prefix("x")
-    counts = pd.DataFrame(own.counts, index=names, columns=own.genes)
+    counts = pd.DataFrame(profiles.counts, index=names, columns=profiles.genes)
     with warnings.catch_warnings():
         # Few samples: the trend of dispersions often cannot be fitted, and the mean is used.
         warnings.simplefilter("ignore")
         dds = DeseqDataSet(
-            counts=counts, metadata=own.table.set_axis(names), design=matrix, quiet=True, n_cpus=1
+            counts=counts,
+            metadata=profiles.table.set_axis(names),
+            design=matrix,
+            quiet=True,
+            n_cpus=1,
         )
         dds.deseq2()
         for question in design.questions:
@@ -401,11 +405,11 @@ def enrichment(
     rows: list[dict[str, Any]] = []
     for contrast in contrasts.to_dict("records"):
         head = {name: contrast[name] for name in (*_ENRICHMENT_HEAD, *ARM, k.DAYS)}
-        own = by.get(tuple(contrast[name] for name in _ENRICHMENT_HEAD))
-        if own is None:
+        ranked = by.get(tuple(contrast[name] for name in _ENRICHMENT_HEAD))
+        if ranked is None:
             rows.append(head | {"status": "skipped", "reason": contrast["reason"]})
             continue
-        ranks = own.set_index("gene")["statistic"].dropna().sort_values(kind="stable")
+        ranks = ranked.set_index("gene")["statistic"].dropna().sort_values(kind="stable")
         found = _tested(ranks, sets, min_size=min_size, permutations=permutations, seed=seed)
         rows += [head | row for row in found]
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -417,12 +421,12 @@ def _tested(
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     gseapy = from_extra("gseapy", extra="pseudobulk", what="enrichment")
 
-    present = {name: [g for g in own if g in ranks.index] for name, own in sets.items()}
-    tested = {name: own for name, own in present.items() if len(own) >= min_size}
-    for name, own in present.items():
+    present = {name: [g for g in genes if g in ranks.index] for name, genes in sets.items()}
+    tested = {name: genes for name, genes in present.items() if len(genes) >= min_size}
+    for name, genes in present.items():
         if name not in tested:
-            few = f"{len(own)} genes in the ranking, {min_size} are needed"
-            yield {k.SIGNATURE: name, "n_genes": len(own), "status": "skipped", "reason": few}
+            few = f"{len(genes)} genes in the ranking, {min_size} are needed"
+            yield {k.SIGNATURE: name, "n_genes": len(genes), "status": "skipped", "reason": few}
     if not tested:
         return
     with warnings.catch_warnings():

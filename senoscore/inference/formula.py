@@ -355,9 +355,9 @@ def _mixed(X: NDArray[np.float64], weights: NDArray[np.float64], columns: list[s
     """
     free = weights @ (np.eye(X.shape[1]) - np.linalg.pinv(X) @ X)
     open_ended = np.abs(free) > 1e-8 * np.abs(free).max()
-    own = weights != 0
-    others = [name for i, name in enumerate(columns) if open_ended[i] and not own[i]]
-    blamed = ", ".join(name for i, name in enumerate(columns) if own[i] and open_ended[i])
+    weighted = weights != 0
+    others = [name for i, name in enumerate(columns) if open_ended[i] and not weighted[i]]
+    blamed = ", ".join(name for i, name in enumerate(columns) if weighted[i] and open_ended[i])
     if others == ["Intercept"]:
         return f"{blamed} is the same in all of these samples"
     if not others:

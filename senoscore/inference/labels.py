@@ -90,8 +90,8 @@ def p53_check(table: pd.DataFrame, *, control: str) -> pd.DataFrame:
         controls = group[group[k.TREATMENT] == control]
         treated = group[group[k.TREATMENT] != control]
         for days, of_day in treated.groupby(k.DAYS, sort=True, dropna=False, observed=True):
-            own = controls[controls[k.DAYS] == days]
-            base = own if own["value"].count() >= _SIDE else controls
+            same_day = controls[controls[k.DAYS] == days]
+            base = same_day if same_day["value"].count() >= _SIDE else controls
             for pair in _by_batch(of_day, base):
                 rows += _group(float(str(days)), *pair)
     return pd.DataFrame(rows, columns=list(COLUMNS))

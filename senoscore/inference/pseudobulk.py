@@ -72,13 +72,15 @@ def sum_counts(
     total: sparse.csr_matrix | None = None
     seen = 0
     for block in iter_blocks(source, layer=layer):
-        own = groups[block.start : block.stop]
+        groups_here = groups[block.start : block.stop]
         seen = block.stop
-        if len(own) < block.stop - block.start:
+        if len(groups_here) < block.stop - block.start:
             continue
-        rows = np.flatnonzero(own >= 0)
+        rows = np.flatnonzero(groups_here >= 0)
         ones = np.ones(len(rows))
-        pick = sparse.csr_matrix((ones, (own[rows], rows)), shape=(n_groups, len(own)))
+        pick = sparse.csr_matrix(
+            (ones, (groups_here[rows], rows)), shape=(n_groups, len(groups_here))
+        )
         part = pick @ block.to_csr().astype(np.float64)
         total = part if total is None else total + part
     if total is None or seen != len(groups):
@@ -136,9 +138,9 @@ def pseudobulk(
     tables: list[pd.DataFrame] = []
     names: list[pd.Index] = []
     for dataset, source in sources.items():
-        own = cells[cells[k.DATASET].astype(str) == dataset]
-        kept = flags(own[k.KEEP]) if k.KEEP in own else own[k.SAMPLE].notna()
-        key = own[k.SAMPLE].astype(str) + "\t" + own[k.COMPARTMENT].astype(str)
+        of_dataset = cells[cells[k.DATASET].astype(str) == dataset]
+        kept = flags(of_dataset[k.KEEP]) if k.KEEP in of_dataset else of_dataset[k.SAMPLE].notna()
+        key = of_dataset[k.SAMPLE].astype(str) + "\t" + of_dataset[k.COMPARTMENT].astype(str)
         levels = sorted(key[kept].unique())
         codes = pd.Index(levels).get_indexer(key.where(kept, ""))
         if not levels:
@@ -157,7 +159,8 @@ def pseudobulk(
         raise InputError(msg, fix="see the qc tables for why cells were dropped")
     genes = pd.Index(sorted(set().union(*names)), dtype=object)
     X = sparse.vstack(
-        [_spread(part, own, genes) for part, own in zip(parts, names, strict=True)], format="csr"
+        [_spread(part, of_dataset, genes) for part, of_dataset in zip(parts, names, strict=True)],
+        format="csr",
     )
     obs = pd.concat(tables, ignore_index=True)
     obs["total_counts"] = np.asarray(X.sum(axis=1)).ravel()

@@ -103,10 +103,10 @@ def readouts(
             measure = "index_mean"
         if measure not in group:
             continue
-        own = values(group, measure)
-        own["y"] = own["raw"] if measure == "fraction_senescent" else own["y"]
-        controls = own[own[k.TREATMENT] == control]
-        treated = own[(own[k.TREATMENT] != control) & own[k.DAYS].notna()]
+        measured = values(group, measure)
+        measured["y"] = measured["raw"] if measure == "fraction_senescent" else measured["y"]
+        controls = measured[measured[k.TREATMENT] == control]
+        treated = measured[(measured[k.TREATMENT] != control) & measured[k.DAYS].notna()]
         for treatment, of_treatment in treated.groupby(k.TREATMENT, sort=True, observed=True):
             same = main_arm(of_treatment)
             head = {

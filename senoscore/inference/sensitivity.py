@@ -63,8 +63,8 @@ def sensitivity(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataFra
     for compartment, whole in table.groupby(k.COMPARTMENT, sort=True, observed=True):
         for part in strata(whole, control=control):
             head = {k.COMPARTMENT: compartment, "stratum": part.name}
-            own = part.table[part.table["raw:fraction_senescent"].notna()]
-            rows += [head | row for row in _rows(own, control)]
+            counted = part.table[part.table["raw:fraction_senescent"].notna()]
+            rows += [head | row for row in _rows(counted, control)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

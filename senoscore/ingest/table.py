@@ -258,11 +258,11 @@ def read_long(path: Path, dialect: Dialect, max_bytes: int) -> Source:
         pairs = coded[at.sample] * len(cells) + rows
         found, rows = np.unique(pairs, return_inverse=True)
         sample = [names[at.sample][i] for i in found // len(names[at.cell])]
-        own = [names[at.cell][i] for i in found % len(names[at.cell])]
+        cell_names = [names[at.cell][i] for i in found % len(names[at.cell])]
         if len(found) > len(cells):
-            own = [f"{of}_{name}" for of, name in zip(sample, own, strict=True)]
+            cell_names = [f"{of}_{name}" for of, name in zip(sample, cell_names, strict=True)]
             notes = ["cells are named by sample and cell: a cell name comes in several samples"]
-        cells, obs = own, pd.DataFrame({_column_name(dialect, at.sample): sample})
+        cells, obs = cell_names, pd.DataFrame({_column_name(dialect, at.sample): sample})
     genes, columns, data = names[at.gene], coded[at.gene], np.concatenate(values)
     _check_pairs(path, rows, columns, cells, genes)
     said = f"read as long: {len(cells)} cells, {len(genes)} genes, {data.size} values"

@@ -62,13 +62,13 @@ class Arm:
 
     def rows(self, table: pd.DataFrame) -> pd.Series:
         """Mark the samples, or contrasts with control, of this arm."""
-        own = table[k.TREATMENT].astype(str).eq(self.treatment)
+        of_arm = table[k.TREATMENT].astype(str).eq(self.treatment)
         modality = table.get("modality", pd.Series("", index=table.index)).astype(object)
-        own &= modality.where(modality.notna(), "").astype(str).eq(self.modality)
+        of_arm &= modality.where(modality.notna(), "").astype(str).eq(self.modality)
         for name, value in ((k.DOSE, self.dose), ("n_fractions", self.fractions)):
             given = tidy.column(table, name)
-            own &= given.isna() if np.isnan(value) else given.eq(value)
-        return own
+            of_arm &= given.isna() if np.isnan(value) else given.eq(value)
+        return of_arm
 
 
 def _arm(group: pd.DataFrame, among: pd.DataFrame, *, alone: bool) -> Arm:
@@ -88,7 +88,9 @@ def main_arm(table: pd.DataFrame, control: str = k.CONTROL) -> Arm:
     treated = table[~tidy.is_control(table, control)].drop_duplicates(k.SAMPLE)
     alone = len(set(treated[k.TREATMENT])) == 1
     irradiated = treated[tidy.is_irradiated(treated, control)]
-    some = [own for own in (irradiated[_bare(irradiated)], irradiated) if len(own)]
+    some = [
+        candidates for candidates in (irradiated[_bare(irradiated)], irradiated) if len(candidates)
+    ]
     return _main_of(some[0] if some else treated, alone=alone)
 
 
@@ -103,8 +105,8 @@ def _main_of(treated: pd.DataFrame, *, alone: bool) -> Arm:
     names = sorted(counts.index, key=lambda name: (-counts[name], name != k.IRRADIATED, name))
     if not names:
         return Arm(k.IRRADIATED)
-    own = trend_ask.main_arm(treated[treated[k.TREATMENT] == names[0]])
-    return _arm(own, treated, alone=alone)
+    chosen = trend_ask.main_arm(treated[treated[k.TREATMENT] == names[0]])
+    return _arm(chosen, treated, alone=alone)
 
 
 def arms(table: pd.DataFrame, control: str = k.CONTROL) -> list[Arm]:
@@ -148,8 +150,8 @@ def contrasts_of(trend: pd.DataFrame | None, arm: Arm, measures: Collection[str]
     for name in (k.DAYS, "estimate", "ci_lo", "ci_hi", "q", "n_control", "n_treated"):
         rows[name] = tidy.column(rows, name)
     for name in ("stratum", "status", "unit"):
-        own = rows[name] if name in rows else pd.Series("", index=rows.index)
-        rows[name] = own.astype(object).where(own.notna(), "").astype(str)
+        column = rows[name] if name in rows else pd.Series("", index=rows.index)
+        rows[name] = column.astype(object).where(column.notna(), "").astype(str)
     return rows
 
 

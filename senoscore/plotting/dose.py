@@ -187,11 +187,13 @@ def _eqd2_beside(table: pd.DataFrame) -> dict[str, str]:
 
 def _on_line(table: pd.DataFrame, arm: Arm) -> pd.Series:
     """Mark samples of the line of an arm: its modality, and its schedule where a dose has two."""
-    own = table[k.TREATMENT].eq(arm.treatment) & table["modality"].eq(arm.modality)
-    schedules = table[own].groupby(k.DOSE, observed=True)["n_fractions"].nunique(dropna=False)
+    of_arm = table[k.TREATMENT].eq(arm.treatment) & table["modality"].eq(arm.modality)
+    schedules = table[of_arm].groupby(k.DOSE, observed=True)["n_fractions"].nunique(dropna=False)
     if schedules.max() > 1:
-        own &= table["n_fractions"].fillna(-1).eq(-1 if np.isnan(arm.fractions) else arm.fractions)
-    return own
+        of_arm &= (
+            table["n_fractions"].fillna(-1).eq(-1 if np.isnan(arm.fractions) else arm.fractions)
+        )
+    return of_arm
 
 
 def _slopes(trend: pd.DataFrame | None, table: pd.DataFrame, measure: str) -> pd.DataFrame:

@@ -119,13 +119,13 @@ def _group(table: pd.DataFrame, color: str, layout: theme.Layout) -> Any:
 
     colours = theme.STATE_COLOURS if color == k.STATE else theme.COMPARTMENT_COLOURS
     names = theme.known_first(table["value"], colours)
-    own = theme.state_colour if color == k.STATE else theme.compartment_colour
+    colour_of = theme.state_colour if color == k.STATE else theme.compartment_colour
     unknown = not set(names) & set(colours)
     # Groups that senoscore has no colours for get those of the scheme, not one grey for all.
     scale = (
         alt.Scale(scheme="tableau10")
         if unknown
-        else alt.Scale(domain=names, range=[own(name) for name in names])
+        else alt.Scale(domain=names, range=[colour_of(name) for name in names])
     )
     said = {name: theme.pretty(name) for name in names}
     return alt.Color(
@@ -191,8 +191,8 @@ def umap_table(
         "value": value,
     }
     if k.COMPARTMENT in obs:
-        own = obs[k.COMPARTMENT].iloc[rows].astype(object)
-        drawn[k.COMPARTMENT] = own.where(own.notna(), "none").to_numpy()
+        labels = obs[k.COMPARTMENT].iloc[rows].astype(object)
+        drawn[k.COMPARTMENT] = labels.where(labels.notna(), "none").to_numpy()
     return pd.DataFrame({**drawn, "text": text})
 
 

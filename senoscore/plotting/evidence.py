@@ -293,18 +293,18 @@ def confounding_table(confounders: pd.DataFrame, *, measure: str = "index") -> p
     """
     need = ["check", k.COMPARTMENT, "measure", "covariate", "value", "lo", "hi", "flag"]
     tidy.need(confounders, need, what="confounders table")
-    own = confounders[
+    shown = confounders[
         (confounders["check"] == "score_in_controls")
         & (confounders["measure"] == measure)
         & (confounders[k.COMPARTMENT] != k.UNASSIGNED)
     ].copy()
     for name in ("value", "lo", "hi"):
-        own[name] = tidy.column(own, name)
-    own = own[own["value"].notna()]
-    if own.empty:
+        shown[name] = tidy.column(shown, name)
+    shown = shown[shown["value"].notna()]
+    if shown.empty:
         message = f"confounders table: no correlation of {measure!r} within control samples"
         raise InputError(message, fix="see its reason column")
-    return own[[*need[1:], "n_control"]].reset_index(drop=True)
+    return shown[[*need[1:], "n_control"]].reset_index(drop=True)
 
 
 @takes(check_control=False, confounders="sen.confounders(adata, sen.burden(adata))")

@@ -147,9 +147,11 @@ def _blood_panel(
 
 
 def _below(rows: pd.DataFrame, analyte: str) -> str:
-    own = rows[(rows["analyte"] == analyte) & (rows["subject"] != "")]
-    n = int(own["known"].ne("measured").sum()) + int(own["left_out"].iloc[0])
-    return f"{n} of {len(own) + int(own['left_out'].iloc[0])} changes with a value below the limit"
+    dots = rows[(rows["analyte"] == analyte) & (rows["subject"] != "")]
+    n = int(dots["known"].ne("measured").sum()) + int(dots["left_out"].iloc[0])
+    return (
+        f"{n} of {len(dots) + int(dots['left_out'].iloc[0])} changes with a value below the limit"
+    )
 
 
 def _blood_text(row: Any) -> str:
@@ -176,20 +178,20 @@ def blood_table(table: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
         As there.
     """
     tidy.need(changes, ["analyte", k.SUBJECT, "arm", k.DAYS, "log2_ratio", "known"], what="changes")
-    own = changes[changes["arm"].notna()].copy()
-    lost = own[own["known"] == "unknown"].groupby("analyte", observed=True).size()
-    own = own[own["known"] != "unknown"]
-    if own.empty:
+    drawn = changes[changes["arm"].notna()].copy()
+    lost = drawn[drawn["known"] == "unknown"].groupby("analyte", observed=True).size()
+    drawn = drawn[drawn["known"] != "unknown"]
+    if drawn.empty:
         raise InputError("no subject has a value before irradiation and one after it")
     best = table.assign(p=tidy.column(table, "p")).groupby("analyte", observed=True)["p"].min()
-    best = best.reindex(sorted(own["analyte"].unique())).fillna(1.0)
+    best = best.reindex(sorted(drawn["analyte"].unique())).fillna(1.0)
     shown = list(best.sort_values(kind="stable").index[:PANELS])
-    own = own[own["analyte"].isin(shown)]
+    drawn = drawn[drawn["analyte"].isin(shown)]
     dots = pd.DataFrame(
         {
-            "analyte": own["analyte"], "arm": own["arm"].astype(str),
-            "days": tidy.column(own, k.DAYS), "subject": own[k.SUBJECT].astype(str),
-            "value": tidy.column(own, "log2_ratio"), "known": own["known"],
+            "analyte": drawn["analyte"], "arm": drawn["arm"].astype(str),
+            "days": tidy.column(drawn, k.DAYS), "subject": drawn[k.SUBJECT].astype(str),
+            "value": tidy.column(drawn, "log2_ratio"), "known": drawn["known"],
             "ci_lo": np.nan, "ci_hi": np.nan,
         }
     )  # fmt: skip
@@ -304,8 +306,8 @@ def _external_panel(own: pd.DataFrame, arms: Mapping[str, str]) -> Any:
 
 def _external_said(table: pd.DataFrame, where: str, measure: str) -> list[str]:
     """What the tests say of a panel, in words."""
-    own = table[table[k.COMPARTMENT].eq(where) & table["measure"].eq(measure)]
-    by = {str(row["question"]): row for row in own.to_dict("records")}
+    answers = table[table[k.COMPARTMENT].eq(where) & table["measure"].eq(measure)]
+    by = {str(row["question"]): row for row in answers.to_dict("records")}
     said = []
     for question, words in (("rank_over_all", "rho over all"), ("rank_within_arms", "within arms")):
         row = by.get(question)
@@ -333,12 +335,14 @@ def external_table(pairs: pd.DataFrame, table: pd.DataFrame | None = None) -> pd
     """
     need = [k.SAMPLE, k.COMPARTMENT, "measure", "arm", "fraction", "value", "share"]
     tidy.need(pairs, need, what="pairs of measurements")
-    own = pairs[tidy.column(pairs, "fraction").notna() & tidy.column(pairs, "value").notna()].copy()
-    if own.empty:
+    both = pairs[
+        tidy.column(pairs, "fraction").notna() & tidy.column(pairs, "value").notna()
+    ].copy()
+    if both.empty:
         raise InputError("no sample has both a burden and a measurement from elsewhere")
     for name in ("fraction", "value", "share"):
-        own[name] = tidy.column(own, name)
-    own["arm"], own["outside"] = own["arm"].astype(str), False
+        both[name] = tidy.column(both, name)
+    both["arm"], both["outside"] = both["arm"].astype(str), False
     keys = [k.COMPARTMENT, "measure"]
     if table is not None:
         tests = table.assign(p=tidy.column(table, "p"))
@@ -346,13 +350,13 @@ def external_table(pairs: pd.DataFrame, table: pd.DataFrame | None = None) -> pd
             tests.groupby(keys, observed=True)["p"].min().fillna(1.0).rename("best").reset_index()
         )
         limits = tests.loc[tests["question"] == "agreement", [*keys, "limit_lo", "limit_hi"]]
-        own = own.merge(best, on=keys, how="left").merge(limits, on=keys, how="left")
-        gap = own["fraction"] - own["share"]
-        own["outside"] = gap.lt(own["limit_lo"]) | gap.gt(own["limit_hi"])
-        own = own.sort_values("best", kind="stable")
-    kept = own[keys].drop_duplicates().head(PANELS)
-    own = own.merge(kept, on=keys)
-    return own[[*need, "outside"]].reset_index(drop=True)
+        both = both.merge(best, on=keys, how="left").merge(limits, on=keys, how="left")
+        gap = both["fraction"] - both["share"]
+        both["outside"] = gap.lt(both["limit_lo"]) | gap.gt(both["limit_hi"])
+        both = both.sort_values("best", kind="stable")
+    kept = both[keys].drop_duplicates().head(PANELS)
+    both = both.merge(kept, on=keys)
+    return both[[*need, "outside"]].reset_index(drop=True)
 
 
 @takes(
@@ -458,13 +462,13 @@ def _outcome_panel(own: pd.DataFrame, every: pd.DataFrame, arms: Mapping[str, st
 def _outcome_said(table: pd.DataFrame, endpoint: str, name: str, *, by_index: bool) -> str:
     """Association of a panel: over all arms where there are several, else of the one."""
     measure = "index_mean" if by_index else "fraction_senescent"
-    own = table[
+    answers = table[
         table["endpoint"].eq(endpoint)
         & table[k.COMPARTMENT].eq(name)
         & table["measure"].eq(measure)
     ]
-    across = own[own["question"] == "across_arms"]
-    rows = tidy.rows(across if len(across) else own)
+    across = answers[answers["question"] == "across_arms"]
+    rows = tidy.rows(across if len(across) else answers)
     if not rows:
         return "not tested"
     row = rows[0]
@@ -494,22 +498,22 @@ def outcome_table(subjects: pd.DataFrame, *, endpoint: str) -> pd.DataFrame:
     need = ["endpoint", "kind", k.COMPARTMENT, k.SUBJECT, "arm", "fraction", "index", "left_out"]
     tidy.need(subjects, need, what="subjects with an outcome")
     left = subjects["left_out"].astype(object).where(subjects["left_out"].notna(), "")
-    own = subjects[subjects["endpoint"].eq(endpoint) & left.eq("")].copy()
-    fraction, index = tidy.column(own, "fraction"), tidy.column(own, "index")
+    dots = subjects[subjects["endpoint"].eq(endpoint) & left.eq("")].copy()
+    fraction, index = tidy.column(dots, "fraction"), tidy.column(dots, "index")
     by_index = not fraction.notna().any()
-    own["burden"], own["by_index"] = index if by_index else fraction, by_index
-    own = own[own["burden"].notna()]
-    if own.empty:
+    dots["burden"], dots["by_index"] = index if by_index else fraction, by_index
+    dots = dots[dots["burden"].notna()]
+    if dots.empty:
         msg = f"no subject with the endpoint {endpoint!r} has a burden at the landmark"
         raise InputError(msg)
-    survival = own["kind"].eq(_SURVIVAL)
-    own["at"] = tidy.column(own, "time_days").where(survival, tidy.column(own, "value"))
-    own["end"] = tidy.column(own, "event").map(_ENDS).where(survival, _EVENT)
-    own["subject"], own["arm"] = own[k.SUBJECT].astype(str), own["arm"].astype(str)
+    survival = dots["kind"].eq(_SURVIVAL)
+    dots["at"] = tidy.column(dots, "time_days").where(survival, tidy.column(dots, "value"))
+    dots["end"] = tidy.column(dots, "event").map(_ENDS).where(survival, _EVENT)
+    dots["subject"], dots["arm"] = dots[k.SUBJECT].astype(str), dots["arm"].astype(str)
     names = [
         "endpoint", "kind", k.COMPARTMENT, "subject", "arm", "burden", "by_index", "at", "end",
     ]  # fmt: skip
-    return own[names].reset_index(drop=True)
+    return dots[names].reset_index(drop=True)
 
 
 def _arms(rows: pd.DataFrame, study: Iterable[str]) -> dict[str, str]:

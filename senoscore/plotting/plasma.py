@@ -103,20 +103,20 @@ def plasma_table(table: pd.DataFrame, burden: pd.DataFrame | None = None) -> pd.
         No analyte has a ratio to a baseline.
     """
     tidy.need(table, [k.SUBJECT, k.DAYS, "analyte", "log2_ratio"], what="plasma table")
-    own = table[pd.to_numeric(table["log2_ratio"]).notna()].copy()
-    if own.empty:
+    ratios = table[pd.to_numeric(table["log2_ratio"]).notna()].copy()
+    if ratios.empty:
         raise InputError("plasma table: no analyte has a ratio to a baseline of its subject")
-    below = own["below_lod"].astype(str).str.lower() == "true"
-    own = own.assign(
-        panel=own["analyte"], key="", tissue=False, day=own[k.DAYS].astype(float),
-        value=own["log2_ratio"].astype(float), limit=below.map({True: _BELOW, False: _MEASURED}),
-        said=own["fraction_below_lod"].map(lambda f: f"{tidy.percent(f)} of values below LOD"),
+    below = ratios["below_lod"].astype(str).str.lower() == "true"
+    ratios = ratios.assign(
+        panel=ratios["analyte"], key="", tissue=False, day=ratios[k.DAYS].astype(float),
+        value=ratios["log2_ratio"].astype(float), limit=below.map({True: _BELOW, False: _MEASURED}),
+        said=ratios["fraction_below_lod"].map(lambda f: f"{tidy.percent(f)} of values below LOD"),
     )  # fmt: skip
-    parts = [own]
+    parts = [ratios]
     if burden is not None and "fraction" in burden:
         known = tidy.with_defaults(burden)
         known[k.SUBJECT] = known[k.SUBJECT].where(known[k.SUBJECT] != "", known[k.SAMPLE])
-        tissue = known[known[k.SUBJECT].isin(set(own[k.SUBJECT].astype(str)))]
+        tissue = known[known[k.SUBJECT].isin(set(ratios[k.SUBJECT].astype(str)))]
         tissue = tissue[tissue["fraction"].notna() & tissue[k.DAYS].notna()]
         tissue = tissue[tissue[k.COMPARTMENT] != k.UNASSIGNED]
         parts.append(

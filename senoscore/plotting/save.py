@@ -135,8 +135,8 @@ def _plain(column: pd.Series) -> list[Any]:
         return [value if math.isfinite(value) else None for value in values]
     if column.dtype.kind == "O":
         rows = zip(values, column.isna(), strict=True)
-        own = (np.ndarray, np.generic)  # what JSON does not know
-        return [None if gone else v.tolist() if isinstance(v, own) else v for v, gone in rows]
+        of_numpy = (np.ndarray, np.generic)  # what JSON does not know
+        return [None if gone else v.tolist() if isinstance(v, of_numpy) else v for v, gone in rows]
     return values
 
 

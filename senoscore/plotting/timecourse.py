@@ -334,10 +334,10 @@ def _measures(measure: str) -> set[str]:
 
 def _held(contrasts: pd.DataFrame, *, alpha: float) -> pd.DataFrame:
     """Find where a contrast holds (q at most alpha), and whether above or below control."""
-    own = contrasts[contrasts[k.DAYS].notna() & (contrasts["q"] <= alpha)]
-    side = own["estimate"].gt(0).map({True: "above", False: "below"})
+    holding = contrasts[contrasts[k.DAYS].notna() & (contrasts["q"] <= alpha)]
+    side = holding["estimate"].gt(0).map({True: "above", False: "below"})
     names = [k.COMPARTMENT, k.DAYS, "side"]
-    return own.assign(side=side)[names].drop_duplicates().sort_values(names, ignore_index=True)
+    return holding.assign(side=side)[names].drop_duplicates().sort_values(names, ignore_index=True)
 
 
 def _signs(
@@ -399,13 +399,13 @@ def _panel(table: pd.DataFrame, name: str, held: pd.DataFrame, scales: Scales) -
     if not treated.empty:
         layers += treated_layers(treated, colour, scales, x, y)
     for side, shape in (("above", "triangle-up"), ("below", "triangle-down")):
-        own = held[held["side"] == side]
-        if own.empty:
+        on_side = held[held["side"] == side]
+        if on_side.empty:
             continue
-        marks = pd.DataFrame({"day": own[k.DAYS], "value": scales.mark_at})
+        marks = pd.DataFrame({"day": on_side[k.DAYS], "value": scales.mark_at})
         marks["text"] = [
             f"{theme.pretty(name)} at {tidy.day_label(d)}: {scales.arm.said} {side} control"
-            for d in own[k.DAYS]
+            for d in on_side[k.DAYS]
         ]
         layers.append(
             alt.Chart(marks)

@@ -185,8 +185,8 @@ def _samples_of(row: Mapping[str, Any], treated: pd.DataFrame) -> pd.DataFrame:
         return treated[treated[k.DAYS] == means.idxmax()] if len(means) else treated
     at = treated[treated[k.DAYS] == row[k.DAYS]]
     for name in (name for name in _GIVEN if name in row and name in at):
-        own = at[name].astype(object).where(at[name].notna(), "")
-        at = at[own == ("" if pd.isna(row[name]) else row[name])]
+        values = at[name].astype(object).where(at[name].notna(), "")
+        at = at[values == ("" if pd.isna(row[name]) else row[name])]
     kinds = [name for name in _KINDS if name in at]
     for word in filter(None, str(row["stratum"]).split(", ")):
         at = at[at[kinds].astype(str).eq(word).any(axis=1)]
@@ -462,8 +462,8 @@ def _since(
         said = f"not above control at {times}{lower_at}"
         return "–", said if n else "no time was testable"
     arm = str(held.sort_values(k.DAYS)["contrast"].iloc[0]).split(" vs ")[0]
-    own, asked = (t[t["contrast"].str.startswith(f"{arm} vs ")] for t in (held, tested))
-    days = sorted(own[k.DAYS].unique())
+    holding, asked = (t[t["contrast"].str.startswith(f"{arm} vs ")] for t in (held, tested))
+    days = sorted(holding[k.DAYS].unique())
     later = [tidy.day_label(d) for d in sorted(asked[k.DAYS].unique()) if d > days[-1]]
     gone = f"; not shown at {', '.join(later)}" if later else ""
     which = f"{arm.removeprefix(k.IRRADIATED).strip()}: " if several else ""

@@ -260,10 +260,10 @@ def _set_references(sets: Iterable[str]) -> list[str]:
     """One line a source, with the sets that are from it; sets of the user stand last."""
     table = list_signatures().set_index("signature")
     by: dict[str, list[str]] = {}
-    own, from_msigdb = [], False
+    single, from_msigdb = [], False
     for name in sets:
         if name not in table.index:
-            own.append(name)
+            single.append(name)
             continue
         source = str(table["source"][name])
         from_msigdb |= "MSigDB" in source
@@ -272,7 +272,7 @@ def _set_references(sets: Iterable[str]) -> list[str]:
     out = [f"{source} ({', '.join(titles)})." for source, titles in sorted(by.items())]
     if from_msigdb:
         out.append(f"{_MSIGDB} (MSigDB).")
-    return out + ([f"Gene sets of this study: {', '.join(own)}."] if own else [])
+    return out + ([f"Gene sets of this study: {', '.join(single)}."] if single else [])
 
 
 def _part(facts: Mapping[str, Any], name: str) -> Mapping[str, Any]:

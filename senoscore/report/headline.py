@@ -40,10 +40,10 @@ def sentences(found: Sequence[Answer]) -> list[str]:
         return ["This run has no burden table yet: nothing can be said about senescence."]
     out = []
     for verdict, word in _WORDS.items():
-        own = [a for a in found if a.verdict == verdict]
+        alike = [a for a in found if a.verdict == verdict]
         # Cells are counted and profiles have an index: two meanings, so two sentences.
         for by_index in (False, True):
-            same = [a for a in own if a.by_index == by_index]
+            same = [a for a in alike if a.by_index == by_index]
             if same:
                 out.append(word(same))
     if any(a.compartment == k.BULK and a.verdict != UNKNOWN for a in found):

@@ -310,20 +310,22 @@ def _genes(datasets: pd.Series, genes: pd.DataFrame | None) -> list[str]:
     if genes is None or len(datasets) < 2:
         return []
     rows = genes[genes[k.DATASET].isin(datasets)]
-    own = {
+    symbols = {
         str(name): set(group["symbol"].dropna())
         for name, group in rows.groupby(k.DATASET, observed=True)
     }
-    if not own:
+    if not symbols:
         return []
-    largest = max(own, key=lambda name: len(own[name]))
-    shares = {name: len(own[name] & own[largest]) / len(own[largest]) for name in own}
+    largest = max(symbols, key=lambda name: len(symbols[name]))
+    shares = {
+        name: len(symbols[name] & symbols[largest]) / len(symbols[largest]) for name in symbols
+    }
     few = {name: share for name, share in shares.items() if share < _SHARED}
     if not few:
         return []
     said = _listed([f"{name} ({tidy.percent(share)})" for name, share in few.items()])
     warning = (
-        f"The data sets differ in their genes: of the {len(own[largest]):,} of {largest}, "
+        f"The data sets differ in their genes: of the {len(symbols[largest]):,} of {largest}, "
         f"{said} has only a part. Scores and depth are then of another scale, and a cut set on "
         "other data sets does not hold."
     )

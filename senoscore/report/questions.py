@@ -133,8 +133,8 @@ def drug_sentences(run: Run) -> list[str]:
         head += [tidy.day_label(said[k.DAYS])] if pd.notna(said[k.DAYS]) else []
         parts = []
         for silent in (False, True):
-            own = group[group["word"].isin(_SILENT) == silent]
-            for means, same in own.groupby("means", sort=False, observed=True):
+            worded = group[group["word"].isin(_SILENT) == silent]
+            for means, same in worded.groupby("means", sort=False, observed=True):
                 names = theme.known_first(same[k.COMPARTMENT], theme.COMPARTMENT_COLOURS)
                 where = ", ".join(lower(theme.pretty(name)) for name in names)
                 parts.append(f"{str(means).partition(';')[0]} ({where})")
@@ -158,9 +158,9 @@ def _held(table: pd.DataFrame, options: Options) -> tuple[str, ...]:
     """How many answers on the burden hold for each question of regions, the clearest named."""
     lines = []
     for question, title in REGION_QUESTIONS.items():
-        own = table[table["question"].eq(question) & table["measure"].isin(_MEASURES)]
-        tested = own[own["status"].eq(k.TESTED)]
-        if own.empty:
+        asked = table[table["question"].eq(question) & table["measure"].isin(_MEASURES)]
+        tested = asked[asked["status"].eq(k.TESTED)]
+        if asked.empty:
             continue
         if tested.empty:
             lines.append(f"{title}: none could be tested.")

@@ -186,7 +186,7 @@ def describe_states(numbers: pd.DataFrame) -> str:
     """Describe the shares of the states."""
     rows = numbers[(numbers["state"] == "senescent") & ~numbers["control"]]
     parts = [
-        f"{name} up to {tidy.percent(own['share'].max())}" for name, own in by_compartment(rows)
+        f"{name} up to {tidy.percent(group['share'].max())}" for name, group in by_compartment(rows)
     ]
     said = f" Senescent: {'; '.join(parts)}." if parts else ""
     return f"Stacked bars of cell states against time, one panel per compartment.{said}"

@@ -110,7 +110,7 @@ def window(
     shared = {"control": control, "alpha": tests["alpha"]}
     for line in time_zero_messages(sheet, time_zero=phases["time_zero"], control=control):
         logger.info("%s", line)
-    genes = {gene for own in target_genes(rules).values() for gene in own}
+    genes = {gene for genes_of_class in target_genes(rules).values() for gene in genes_of_class}
     table = _with_scores(_burden(burden), datasets, config, rules)
     expression = _expression(datasets, genes, config)
     compared = targets(

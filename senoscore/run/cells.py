@@ -102,8 +102,8 @@ def compartments(
         table.insert(1, k.SAMPLE, adata.obs[k.SAMPLE].astype(str).to_numpy(dtype=object))
     if (table["compartment_source"].isin(k.PROFILES)).all():
         stated = read_samples(samples).set_index(k.SAMPLE)[k.COMPARTMENT]
-        own = table[k.SAMPLE].map(stated).fillna("")
-        table[k.COMPARTMENT] = own.where(own != "", k.BULK)
+        stated_of = table[k.SAMPLE].map(stated).fillna("")
+        table[k.COMPARTMENT] = stated_of.where(stated_of != "", k.BULK)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_parquet(table, out)
     log.info("%s", table[k.COMPARTMENT].value_counts().to_dict())

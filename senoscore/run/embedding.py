@@ -102,7 +102,7 @@ def _together(parts: Sequence[tuple[DatasetFiles, pd.DataFrame]]) -> AnnData:
     """Log-normalised values of these cells, over the genes that all these data sets have."""
     import anndata as ad
 
-    read = [_values(data, own["row"].to_numpy(dtype=np.int64)) for data, own in parts]
+    read = [_values(data, cells["row"].to_numpy(dtype=np.int64)) for data, cells in parts]
     return ad.concat(read, join="inner", index_unique="/", keys=[data.name for data, _ in parts])
 
 
@@ -115,13 +115,13 @@ def _values(data: DatasetFiles, rows: NDArray[np.int64]) -> AnnData:
     try:
         whole = ad.read_h5ad(path, backed="r")
         try:
-            own = whole[rows].to_memory()
+            chosen = whole[rows].to_memory()
         finally:
             whole.file.close()
     except H5_ERRORS as error:
         raise damaged(path, error, fix=remake(path)) from error
-    own = ad.AnnData(own.X.astype(np.float32), var=own.var[[]], obs=own.obs[[]])
+    chosen = ad.AnnData(chosen.X.astype(np.float32), var=chosen.var[[]], obs=chosen.obs[[]])
     if facts(data)["values"] != k.LOGNORM:
-        sc.pp.normalize_total(own, target_sum=_PER_CELL)
-        sc.pp.log1p(own)
-    return own
+        sc.pp.normalize_total(chosen, target_sum=_PER_CELL)
+        sc.pp.log1p(chosen)
+    return chosen

@@ -128,12 +128,12 @@ def _join(adata: AnnData, sheet: Path, sample: str, where: Path) -> None:
         msg = f"{where} has no column {sample!r} in obs"
         raise InputError(msg, fix=f"give sample=, one of {', '.join(map(str, adata.obs))}")
     table = read_samples(sheet).set_index(k.SAMPLE)
-    own = adata.obs[sample].astype(str)
-    unknown = sorted(set(own) - set(table.index))
+    samples = adata.obs[sample].astype(str)
+    unknown = sorted(set(samples) - set(table.index))
     if unknown:
         msg = f"{sheet} has no row for sample {unknown[0]!r} of {where}"
         raise InputError(msg, fix="add the row, or give another samples=")
-    adata.obs[k.SAMPLE] = own.to_numpy(dtype=object)
+    adata.obs[k.SAMPLE] = samples.to_numpy(dtype=object)
     if k.COMPARTMENT in table and table[k.COMPARTMENT].fillna("").eq("").all():
         # The sheet's column is for bulk samples; empty labels of cells would pass for labels.
         table = table.drop(columns=k.COMPARTMENT)
@@ -149,7 +149,7 @@ def _join(adata: AnnData, sheet: Path, sample: str, where: Path) -> None:
             log.warning("modality in obs (%s) is no radiation, replaced by %s", other[0], sheet)
             present = present.drop("modality")
     for name in table.columns.difference(present, sort=False):
-        adata.obs[name] = own.map(table[name]).to_numpy()
+        adata.obs[name] = samples.map(table[name]).to_numpy()
 
 
 def _ingested(
@@ -248,26 +248,26 @@ def attach(adata: AnnData, results: str | Path = "results", *, dataset: str | No
     if dataset is not None:
         run = run[run.obs[k.DATASET].astype(str) == dataset]
     names = pd.Index(run.obs[k.CELL].astype(str))
-    own = pd.Index(adata.obs_names.astype(str))
-    for what, index in (("the run", names), ("this AnnData", own)):
+    cells = pd.Index(adata.obs_names.astype(str))
+    for what, index in (("the run", names), ("this AnnData", cells)):
         if not index.is_unique:
             msg = f"cell {index[index.duplicated()][0]!r} is duplicated in {what}"
             raise InputError(msg, fix="give dataset=, or make the names unique")
-    at = names.get_indexer(own)
+    at = names.get_indexer(cells)
     if not (at >= 0).any():
         first = names[0] if len(names) else "none"
-        msg = f"no cell of this AnnData (such as {own[0]!r}) is in the run (such as {first!r})"
+        msg = f"no cell of this AnnData (such as {cells[0]!r}) is in the run (such as {first!r})"
         raise InputError(msg, fix="set adata.obs_names to the names that the input of the run had")
     absent = int((at < 0).sum())
     if absent:
-        example = own[int(np.flatnonzero(at < 0)[0])]
+        example = cells[int(np.flatnonzero(at < 0)[0])]
         log.warning(
             "%d of %d cells (such as %r) are not in the run: their results are missing",
-            absent, len(own), example,
+            absent, len(cells), example,
         )  # fmt: skip
     table = run.obs.drop(columns=[k.CELL]).reset_index(drop=True)
     table.index = names
-    joined = table.reindex(own)
+    joined = table.reindex(cells)
     for name in joined.columns:
         adata.obs[name] = joined[name].array
     colours = f"{k.STATE}_colors"
@@ -275,10 +275,10 @@ def attach(adata: AnnData, results: str | Path = "results", *, dataset: str | No
         adata.uns[colours] = list(run.uns[colours])
     for key, values in run.obsm.items():
         if isinstance(values, pd.DataFrame):
-            frame = values.set_axis(names, axis=0).reindex(own)
+            frame = values.set_axis(names, axis=0).reindex(cells)
             frame.index = adata.obs_names
             adata.obsm[key] = frame
         else:
-            filled = np.full((len(own), values.shape[1]), np.nan)
+            filled = np.full((len(cells), values.shape[1]), np.nan)
             filled[at >= 0] = np.asarray(values)[at[at >= 0]]
             adata.obsm[key] = filled

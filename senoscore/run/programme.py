@@ -254,14 +254,14 @@ def programme_call(
                 write_parquet(_none(part), out[place[name]])
             engines += _engines(family, set(), "", "", None)
             continue
-        own = learnt[str(number)]
+        wording = learnt[str(number)]
         table = pd.concat(parts, ignore_index=True)
         who = Assigned(
             family.plan,
             table["at_sample"].to_numpy(np.int64),
             table["at_compartment"].to_numpy(np.int64),
         )
-        cells, amount, note = judge_cells(_scored(table), own, who, fdr=config["call"]["fdr"])
+        cells, amount, note = judge_cells(_scored(table), wording, who, fdr=config["call"]["fdr"])
         cells.insert(0, k.CELL, table[k.CELL])
         stops = np.cumsum(lengths)
         for name, stop, n in zip(family.datasets, stops, lengths, strict=True):

@@ -667,10 +667,10 @@ def _plain(node: Any, models: dict[str, Any]) -> Any:
         return [_plain(part, models) for part in node]
     if not isinstance(node, dict):
         return node
-    own = {key: value for key, value in node.items() if key not in ("$ref", "$defs")}
-    if isinstance(own.get("title"), str):
-        del own["title"]
-    made = {key: _plain(value, models) for key, value in own.items()}
+    kept = {key: value for key, value in node.items() if key not in ("$ref", "$defs")}
+    if isinstance(kept.get("title"), str):
+        del kept["title"]
+    made = {key: _plain(value, models) for key, value in kept.items()}
     if "$ref" in node:
         model = _plain(models[node["$ref"].rpartition("/")[2]], models)
         model.pop("description", None)  # a docstring; the key has its own description

@@ -286,9 +286,9 @@ def _columns_of(prefix: str, paths: Sequence[Path]) -> pd.DataFrame:
     """The columns ``prefix:*`` of some tables, one below the other; NaN where one has none."""
     parts = []
     for path in paths:
-        own = [name for name in parquet_columns(path) if name.startswith(f"{prefix}{k.SEP}")]
-        part = read_parquet(path, columns=[k.CELL, *own]).drop(columns=k.CELL)
-        parts.append(part.set_axis([name.split(k.SEP, 1)[1] for name in own], axis=1))
+        columns = [name for name in parquet_columns(path) if name.startswith(f"{prefix}{k.SEP}")]
+        part = read_parquet(path, columns=[k.CELL, *columns]).drop(columns=k.CELL)
+        parts.append(part.set_axis([name.split(k.SEP, 1)[1] for name in columns], axis=1))
     return pd.concat(parts, ignore_index=True).astype("float32")
 
 
@@ -380,12 +380,12 @@ def _signatures(datasets: Sequence[DatasetFiles], resolved: Path) -> dict[str, S
 def _sets(signatures: Mapping[str, SignatureSet]) -> dict[str, list[str]]:
     """Genes of each signature, of all organisms; what goes down under ``_down``."""
     sets: dict[str, set[str]] = {}
-    for own in signatures.values():
-        for name in own:
-            for suffix, names in (("", own[name].up), ("_down", own[name].down)):
+    for genes in signatures.values():
+        for name in genes:
+            for suffix, names in (("", genes[name].up), ("_down", genes[name].down)):
                 if names:
                     sets.setdefault(name + suffix, set()).update(names)
-    return {name: sorted(own) for name, own in sorted(sets.items())}
+    return {name: sorted(genes) for name, genes in sorted(sets.items())}
 
 
 def _nothing(out: Path) -> None:

@@ -201,8 +201,10 @@ def matched_sets(
     bins = _bins(len(means), n_bins, order)
     sizes, genes = [], []
     for p, name in enumerate(index.names):
-        own = index.gene_idx[index.indptr[p] : index.indptr[p + 1]]
-        drawn = _draw_part(own, bins, order, n_sets, named_rng(seed, "matched", name), part=name)
+        members = index.gene_idx[index.indptr[p] : index.indptr[p + 1]]
+        drawn = _draw_part(
+            members, bins, order, n_sets, named_rng(seed, "matched", name), part=name
+        )
         sizes.append(np.full(n_sets, drawn.shape[1], np.int64))
         genes.append(drawn.ravel())
     indptr = np.zeros(len(index.names) * n_sets + 1, np.int64)

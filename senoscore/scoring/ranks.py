@@ -62,8 +62,8 @@ def _plan(names: tuple[str, ...], data: Data) -> Scorer:
         for plan in plans:
             scores = score_ranks(plan, *rows, **options, checked=True, before=before)
             out |= {method: scores[:, i] for i, method in enumerate(plan.methods)}
-        for method, own in ordinal.items():
-            out[method] = score_ordinal(own, *rows, **options)
+        for method, wanted in ordinal.items():
+            out[method] = score_ordinal(wanted, *rows, **options)
         return out
 
     return score

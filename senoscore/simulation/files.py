@@ -80,8 +80,8 @@ def write_study(folder: Path, *, seed: int, size: str = "demo", layout: str = "t
         raise ConfigError(msg)
     samples, adata = _drawn(layout, size, seed=seed)
     truth = adata.uns.pop("truth")
-    own = ["true_compartment", "true_state", "is_doublet", "is_poor"]
-    cells = adata.obs[[k.SAMPLE, *own]].reset_index(names=k.CELL)
+    truth_columns = ["true_compartment", "true_state", "is_doublet", "is_poor"]
+    cells = adata.obs[[k.SAMPLE, *truth_columns]].reset_index(names=k.CELL)
     alone = str(samples[k.SAMPLE].iloc[_FOLDER_SAMPLE])
     in_folder = (adata.obs[k.SAMPLE] == alone).to_numpy()
     first = (adata.obs[k.BATCH] == "b1").to_numpy()

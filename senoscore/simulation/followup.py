@@ -43,8 +43,8 @@ _GRADES: Final = (0.05, 0.10, 0.18)
 
 
 def _share(truth: pd.DataFrame, compartment: str, samples: pd.DataFrame) -> NDArray[np.float64]:
-    own = truth[truth[k.COMPARTMENT] == compartment].set_index(k.SAMPLE)["senescent_fraction"]
-    return own.reindex(samples[k.SAMPLE].astype(str)).fillna(0.0).to_numpy(dtype=float)
+    shares = truth[truth[k.COMPARTMENT] == compartment].set_index(k.SAMPLE)["senescent_fraction"]
+    return shares.reindex(samples[k.SAMPLE].astype(str)).fillna(0.0).to_numpy(dtype=float)
 
 
 def plasma_of(
@@ -72,9 +72,9 @@ def plasma_of(
     rng = np.random.default_rng(np.random.SeedSequence((seed, 13)))
     rows = []
     for analyte, (unit, level, rise, lod) in _ANALYTES.items():
-        own = np.log(level) + rng.normal(0, _BETWEEN, len(samples))
+        baseline = np.log(level) + rng.normal(0, _BETWEEN, len(samples))
         for days, change in ((-1.0, 0 * source), (samples[k.TIME].astype(float), rise * source)):
-            value = np.exp(own + change + rng.normal(0, _WITHIN, len(samples)))
+            value = np.exp(baseline + change + rng.normal(0, _WITHIN, len(samples)))
             rows.append(
                 pd.DataFrame(
                     {

@@ -212,10 +212,10 @@ def make_tissue(rng: np.random.Generator, *, n_genes: int) -> Tissue:
     log_base[:, house] = base[house]
     markers = _markers()
     for i, name in enumerate(COMPARTMENTS):
-        own = at(markers[name])
+        places = at(markers[name])
         others = np.arange(len(COMPARTMENTS)) != i
-        log_base[np.ix_(others, own)] = rng.normal(-13.5, 0.7, (others.sum(), len(own)))
-        log_base[i, own] = rng.normal(-7.6, 0.7, len(own))
+        log_base[np.ix_(others, places)] = rng.normal(-13.5, 0.7, (others.sum(), len(places)))
+        log_base[i, places] = rng.normal(-7.6, 0.7, len(places))
         if name in ("macrophage", "fibroblast"):  # secrete at rest
             log_base[i, quiet] += rng.gamma(1.5, 0.8, len(quiet))
 
@@ -236,9 +236,9 @@ def _programmes(rng: np.random.Generator, at: object, n: int) -> dict[str, NDArr
         out = np.zeros((k, n))
         size = np.abs(rng.normal(abs(mean), sd, len(idx))) * np.sign(mean)
         moves = rng.random(len(idx)) < moving
-        own = rng.normal(0, 0.3, (k, len(idx)))
+        effects = rng.normal(0, 0.3, (k, len(idx)))
         still = rng.random((k, len(idx))) < 0.15
-        out[:, idx] = np.where(still, 0, (size + own) * moves)
+        out[:, idx] = np.where(still, 0, (size + effects) * moves)
         return out
 
     def fixed(changes: dict[str, float]) -> NDArray[np.float64]:
@@ -560,10 +560,10 @@ def _cells(
     compartment = rng.choice(len(names), size=n, p=share)
     state = np.empty(n, dtype=object)
     for i, name in enumerate(names):
-        own = np.flatnonzero(compartment == i)
+        inside = np.flatnonzero(compartment == i)
         shares = _state_shares(name, sample, burden=burden, acute=acute)
-        drawn = rng.choice(len(STATES), size=len(own), p=list(shares.values()))
-        state[own] = np.array(STATES, dtype=object)[drawn]
+        drawn = rng.choice(len(STATES), size=len(inside), p=list(shares.values()))
+        state[inside] = np.array(STATES, dtype=object)[drawn]
     return pd.DataFrame(
         {
             "true_compartment": np.array(names, dtype=object)[compartment],
@@ -579,21 +579,21 @@ def _animal(
 ) -> dict[str, NDArray[np.float64]]:
     """Log profile of every state in one animal, each compartments x genes."""
     batch = np.random.default_rng(np.random.SeedSequence((seed, 7, sample.batch)))
-    own = tissue.log_base + rng.normal(0, 0.10, tissue.log_base.shape)
-    own = own + batch.normal(0, 0.15, len(tissue.genes))
+    profile = tissue.log_base + rng.normal(0, 0.10, tissue.log_base.shape)
+    profile = profile + batch.normal(0, 0.15, len(tissue.genes))
     # Whole programmes differ between animals, stressed or not: what makes n the number of animals.
     tone = {name: rng.normal(0, sd) for name in (*tissue.families, "cycling", "acute")}
     for name, size in tone.items():
-        own = own + size * tissue.programme[name]
+        profile = profile + size * tissue.programme[name]
     p = tissue.programme
     return {
-        "resting": own + p["resting"],
-        "cycling": own + p["cycling"],
-        "quiescent": own + p["quiescent"],
-        "acute": own + p["acute"],
-        "activated": own + p["resting"] + p["activated"],
-        "senescent": own + p["senescent"],
-        "escaped": own + 0.6 * p["senescent"] + 1.2 * p["cycling"],
+        "resting": profile + p["resting"],
+        "cycling": profile + p["cycling"],
+        "quiescent": profile + p["quiescent"],
+        "acute": profile + p["acute"],
+        "activated": profile + p["resting"] + p["activated"],
+        "senescent": profile + p["senescent"],
+        "escaped": profile + 0.6 * p["senescent"] + 1.2 * p["cycling"],
     }
 
 
@@ -615,9 +615,9 @@ def _counts(
     strength = rng.uniform(0.5, 1.5, n)
     graded = secreting | (state == "acute")  # cells are in it more or less deeply
     for i in range(n):
-        own = profiles[state[i]][compartment[i]]
+        profile = profiles[state[i]][compartment[i]]
         rest = profiles["resting"][compartment[i]]
-        log_p[i] = rest + strength[i] * (own - rest) if graded[i] else own
+        log_p[i] = rest + strength[i] * (profile - rest) if graded[i] else profile
     for family in tissue.families:
         on = secreting & (rng.random(n) < 0.6)
         size_of = secretion * strength[on, None]

@@ -288,8 +288,8 @@ def designed(samples: pd.DataFrame) -> pd.DataFrame:
     for name in _AMOUNTS:
         table[name] = _number(table[name], table[k.SAMPLE]) if name in table else np.nan
     for name in (*_APART, k.SUBJECT, k.BATCH):
-        own = table[name] if name in table else pd.Series("", index=table.index)
-        table[name] = own.astype(object).where(own.notna(), "").astype(str)
+        values = table[name] if name in table else pd.Series("", index=table.index)
+        table[name] = values.astype(object).where(values.notna(), "").astype(str)
     table[k.SUBJECT] = table[k.SUBJECT].where(table[k.SUBJECT] != "", table[k.SAMPLE].astype(str))
     for name in EXTRA_TEXTS:
         if name in table:
@@ -384,9 +384,9 @@ def strata(table: pd.DataFrame, *, control: str) -> list[Stratum]:
     parts = []
     for key, group in table.groupby(names, sort=True, observed=True):
         said = [str(value) for name, value in zip(names, key, strict=True) if name in telling]
-        own = bool((group[k.TREATMENT] == control).any())
+        has_control = bool((group[k.TREATMENT] == control).any())
         name = ", ".join(value or "not given" for value in said)
-        elsewhere = bool(is_control.any()) and not own
+        elsewhere = bool(is_control.any()) and not has_control
         parts.append(Stratum(name, group, averaged, elsewhere, _design(group)))
     return parts
 
@@ -470,8 +470,8 @@ def without_controls(table: pd.DataFrame, *, control: str) -> set[str]:
 
     Their axes are z against matched gene sets, since there is nothing else to standardise by.
     """
-    own = table[table[k.TREATMENT].eq(control) & table["status"].ne("absent")]
-    return set(table[k.COMPARTMENT].astype(str)) - set(own[k.COMPARTMENT].astype(str))
+    controls = table[table[k.TREATMENT].eq(control) & table["status"].ne("absent")]
+    return set(table[k.COMPARTMENT].astype(str)) - set(controls[k.COMPARTMENT].astype(str))
 
 
 def unit_of(measure: str, transform: str, *, controls: bool = True) -> str:

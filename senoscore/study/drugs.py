@@ -52,8 +52,8 @@ def drug_names(text: object) -> list[str]:
     (['metformin', 'Navitoclax'], [])
     """
     parts = [" ".join(part.split()) for part in str("" if _gap(text) else text).split("+")]
-    own = {part for part in parts if re.sub(r"[\W_]+", "", part.casefold()) not in _VEHICLE}
-    return sorted(own, key=str.casefold)
+    drugs = {part for part in parts if re.sub(r"[\W_]+", "", part.casefold()) not in _VEHICLE}
+    return sorted(drugs, key=str.casefold)
 
 
 def _gap(value: object) -> bool:
@@ -136,7 +136,7 @@ def _column(table: pd.DataFrame, name: str) -> pd.Series:
 
 def _refuse_two_spellings(drugs: list[list[str]], units: pd.Series) -> None:
     for what, words in (
-        (k.DRUG, [name for own in drugs for name in own]),
+        (k.DRUG, [name for named in drugs for name in named]),
         ("drug_unit", ["" if _gap(unit) else str(unit) for unit in units]),
     ):
         spelt: dict[str, str] = {}
@@ -165,10 +165,10 @@ def _physics(arms: pd.DataFrame, base: list[Any]) -> list[str]:
         if name not in arms:
             continue
         value = pd.to_numeric(arms[name], errors="coerce").to_numpy(dtype=float)
-        own = pd.DataFrame({"base": base, "modality": modality, "value": value})
+        facts = pd.DataFrame({"base": base, "modality": modality, "value": value})
         for key in (k.DOSE, "n_fractions"):
-            own[key] = pd.to_numeric(_column(arms, key), errors="coerce").to_numpy(dtype=float)
-        irradiated = own[~own[k.DOSE].eq(0) & (own["value"].notna() | own[k.DOSE].gt(0))]
+            facts[key] = pd.to_numeric(_column(arms, key), errors="coerce").to_numpy(dtype=float)
+        irradiated = facts[~facts[k.DOSE].eq(0) & (facts["value"].notna() | facts[k.DOSE].gt(0))]
         schedule = ["base", "modality", k.DOSE, "n_fractions"]
         levels = irradiated.groupby(schedule, dropna=False, observed=True)["value"].agg(
             lambda v: v.nunique(dropna=False)
@@ -184,7 +184,7 @@ def _physics(arms: pd.DataFrame, base: list[Any]) -> list[str]:
 
 def _given(arms: pd.DataFrame, drugs: list[list[str]]) -> list[str]:
     """Drugs of each arm; with dose and days where the study gives the same ones in two ways."""
-    names = ["+".join(own) for own in drugs]
+    names = ["+".join(named) for named in drugs]
     amount = [
         " ".join("" if _gap(v) else str(v) for v in pair).strip().replace(_JOIN, "+")
         for pair in zip(_column(arms, "drug_dose"), _column(arms, "drug_unit"), strict=True)
