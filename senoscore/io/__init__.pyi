@@ -16,6 +16,7 @@ from .canonical import write_canonical_stream as write_canonical_stream
 from .canonical import write_facts as write_facts
 from .extras import from_extra as from_extra
 from .extras import need_extra as need_extra
+from .face import attach_face as attach_face
 from .hdf5 import H5_ERRORS as H5_ERRORS
 from .hdf5 import Matrix as Matrix
 from .hdf5 import check_parts as check_parts
@@ -60,6 +61,7 @@ __all__ = [
     "Canonical",
     "Matrix",
     "atomic_path",
+    "attach_face",
     "check_parts",
     "check_size",
     "child",

@@ -7,9 +7,9 @@ offline.
 
 from typing import Any
 
-import lazy_loader
+from senoscore.io import attach_face
 
-_resolve, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_resolve, __dir__, __all__ = attach_face(__name__, __file__)
 
 
 def __getattr__(name: str) -> Any:
