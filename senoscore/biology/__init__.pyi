@@ -7,6 +7,7 @@ from .group_means import BY as BY
 from .group_means import group_means as group_means
 from .group_means import kinds_of as kinds_of
 from .plasma import PLASMA_COLUMNS as PLASMA_COLUMNS
+from .plasma import mixed_units as mixed_units
 from .plasma import plasma as plasma
 from .plasma import read_plasma as read_plasma
 from .rules import ADVICE as ADVICE
@@ -32,6 +33,7 @@ __all__ = [
     "group_means",
     "kinds_of",
     "load_rules",
+    "mixed_units",
     "plasma",
     "read_plasma",
     "target_genes",

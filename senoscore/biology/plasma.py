@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-__all__ = ["PLASMA_COLUMNS", "plasma", "read_plasma"]
+__all__ = ["PLASMA_COLUMNS", "mixed_units", "plasma", "read_plasma"]
 
 _NEEDED: Final = (k.SUBJECT, "time", "time_unit", "analyte", "value", "unit")
 PLASMA_COLUMNS: Final = (
@@ -50,9 +50,13 @@ def read_plasma(path: str | Path, samples: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     SheetError
-        A column is missing; a subject is unknown; a value or time is no number; an analyte has
-        several units, or two values of one subject and time; a value is below a limit of
-        detection that is not given.
+        A column is missing; a subject is unknown; a value or time is no number; every analyte has
+        several units; an analyte has two values of one subject and time; a value is below a limit
+        of detection that is not given.
+
+    Notes
+    -----
+    An analyte of several units (:func:`mixed_units`) is kept and never compared; the others are.
     """
     try:
         raw = pd.read_csv(path, sep="\t", dtype=str, comment="#", keep_default_na=False)
@@ -88,6 +92,24 @@ def read_plasma(path: str | Path, samples: pd.DataFrame) -> pd.DataFrame:
     return table[[*_NEEDED[:3], k.DAYS, "analyte", "value", "unit", "lod", "below_lod"]]
 
 
+def mixed_units(table: pd.DataFrame) -> dict[str, str]:
+    """Analytes that cannot be compared, since their values have several units or none, and why.
+
+    Parameters
+    ----------
+    table
+        ``analyte`` and ``unit``, as :func:`read_plasma` gives them.
+    """
+    if "unit" not in table:
+        return {}
+    units = table.groupby("analyte", sort=True, observed=True)["unit"].unique()
+    return {
+        str(analyte): f"the units {', '.join(map(repr, sorted(found)))}: convert them to one"
+        for analyte, found in units.items()
+        if len(found) > 1 or not found[0]
+    }
+
+
 def _check_names(table: pd.DataFrame, samples: pd.DataFrame, path: str | Path) -> None:
     known = {str(s) for s in samples[k.SUBJECT].fillna("")} | set(samples[k.SAMPLE].astype(str))
     unknown = table.loc[~table[k.SUBJECT].isin(known - {""})]
@@ -100,11 +122,12 @@ def _check_names(table: pd.DataFrame, samples: pd.DataFrame, path: str | Path) -
     if len(wrong):
         msg = f"{path}, line {wrong.index[0] + 2}: time_unit is {wrong['time_unit'].iloc[0]!r}"
         raise SheetError(msg, fix=f"one of: {', '.join(DAYS_PER_UNIT)}")
-    units = table.groupby("analyte", observed=True)["unit"].unique()
-    for analyte, found in units.items():
-        if len(found) > 1 or not found[0]:
-            msg = f"{path}: {analyte} has the units {', '.join(map(repr, sorted(found)))}"
-            raise SheetError(msg, fix="convert it to one unit")
+    mixed = mixed_units(table)
+    if mixed and set(mixed) == set(table["analyte"]):
+        analyte, said = next(iter(mixed.items()))
+        more = " and no analyte has one" if len(mixed) > 1 else ""
+        msg = f"{path}: {analyte} has {said.partition(':')[0]}{more}"
+        raise SheetError(msg, fix="convert each analyte to one unit")
 
 
 def _numbers(
@@ -168,7 +191,7 @@ def plasma(table: pd.DataFrame) -> pd.DataFrame:
     analyte, ``baseline`` (geometric mean of the subject's values at day 0 or before) and
     ``log2_ratio`` to it. An analyte of which more than half the values are below the limit has no
     ratio, only that fraction (status ``detection_rate_only``); a subject without a baseline has
-    none either (``no_baseline``).
+    none either (``no_baseline``), nor has an analyte of several units (``mixed_units``).
 
     References
     ----------
@@ -186,16 +209,20 @@ def plasma(table: pd.DataFrame) -> pd.DataFrame:
     base = log2.where(before).groupby(by, observed=True).transform("mean")
     replaced = (below & before).groupby(by, observed=True).transform("any")
     mostly = out["fraction_below_lod"] > _MOSTLY
-    out["baseline"] = np.exp2(base).mask(mostly)
-    out["log2_ratio"] = (log2 - base).mask(mostly)
+    refused = mixed_units(table)
+    mixed = out["analyte"].isin(refused)
+    out["baseline"] = np.exp2(base).mask(mostly | mixed)
+    out["log2_ratio"] = (log2 - base).mask(mostly | mixed)
     out["status"] = np.select(
-        [mostly, base.isna()], ["detection_rate_only", "no_baseline"], default="ok"
-    )
+        [mixed, mostly, base.isna()], ["mixed_units", "detection_rate_only", "no_baseline"],
+        default="ok",
+    )  # fmt: skip
     notes = {
         "detection_rate_only": "more than half of the values are below the limit of detection",
         "no_baseline": "no value of this subject at day 0 or before",
     }
     out["note"] = out["status"].map(notes).fillna("")
+    out.loc[mixed, "note"] = out["analyte"][mixed].map(refused)
     half = (out["status"] == "ok") & (below | replaced)
     out.loc[half, "note"] = "value or baseline below the limit: LOD/sqrt(2) stands in"
     order = ["analyte", k.SUBJECT, k.DAYS]

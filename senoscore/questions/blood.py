@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from senoscore import names as k
+from senoscore.biology import mixed_units
 from senoscore.errors import InputError
 from senoscore.inference import bh
 from senoscore.questions.asked import arm_said
@@ -91,16 +92,20 @@ def blood(
     Notes
     -----
     Times are compared as they stand: give planned days, not days of the calendar. A pair of which
-    both values are below the limit says nothing of a change and is left out.
+    both values are below the limit says nothing of a change and is left out. An analyte of several
+    units has rows with that reason and no numbers.
     """
     arms = _arms(samples, control)
     table = _bounds(plasma).merge(arms, on=k.SUBJECT, how="left")
     tissue = None if burden is None else _tissue(burden, control)
+    mixed = mixed_units(plasma)
     rows: list[dict[str, Any]] = []
     for analyte, group in table.groupby("analyte", sort=True, observed=True):
         found = [*_over_time(group, alpha), *_between(group, arms, alpha)]
         if tissue is not None:
             found += _beside(group, tissue, alpha, days_apart)
+        if analyte in mixed:
+            found = [row | _refused(mixed[str(analyte)]) for row in found]
         rows += [{"analyte": analyte} | row for row in found]
     out = pd.DataFrame(rows, columns=list(BLOOD_COLUMNS))
     out["family"] = "blood/" + out["question"].astype(str)
@@ -127,12 +132,14 @@ def blood_changes(
     One row a subject, analyte and day after 0: its ``arm``, and ``log2_ratio`` to its baseline
     (the mean of its days up to 0). ``known`` says what the ratio is: ``measured``, ``at_most``
     (the value is below the limit of detection), ``at_least`` (the baseline is), or ``unknown``
-    (both are; NaN).
+    (both are; NaN). An analyte of several units has none.
     """
     table = _bounds(plasma).merge(_arms(samples, control), on=k.SUBJECT, how="left")
+    mixed = mixed_units(plasma)
     parts = [
         _changes(group, day).assign(analyte=analyte)
         for analyte, group in table.groupby("analyte", sort=True, observed=True)
+        if analyte not in mixed
         for day in _days(group)
     ]
     names = ["analyte", k.SUBJECT, "arm", k.DAYS, "lo", "hi"]
@@ -277,6 +284,12 @@ def _asked(
         only = "all values of a side below the limit: a bound and no estimate"
         out |= {"note": "; ".join(filter(None, [row["note"], only]))}
     return out
+
+
+def _refused(reason: str) -> dict[str, Any]:
+    """Columns of a question on an analyte whose values are not of one unit."""
+    numbers = dict.fromkeys(("estimate", "ci_lo", "ci_hi", "statistic", "p"), np.nan)
+    return numbers | {"method": "", "note": "", "status": k.NOT_ESTIMABLE, "reason": reason}
 
 
 def _numbers(found: Association, unit: str, *, few: bool) -> dict[str, Any]:

@@ -42,7 +42,7 @@ _FLOATS: Final = "%.8g"
 
 def check_settings(config: Mapping[str, Any], samples: pd.DataFrame) -> list[str]:
     """Check before any work: formula, compartments, clock, rules, ligand pairs, plasma table."""
-    from senoscore.biology import curated_pairs, load_rules, read_plasma
+    from senoscore.biology import curated_pairs, load_rules, mixed_units, read_plasma
     from senoscore.cells import check_compartments
     from senoscore.inference import NAMES, check_formula
     from senoscore.study import design_extras, time_zero_messages
@@ -69,6 +69,10 @@ def check_settings(config: Mapping[str, Any], samples: pd.DataFrame) -> list[str
         table = read_plasma(config["plasma"], samples)
         n = table["analyte"].nunique(), table[k.SUBJECT].nunique()
         lines.append(f"plasma: {n[0]} analytes of {n[1]} subjects")
+        lines += [
+            f"note: plasma: {analyte} is not compared: {why}"
+            for analyte, why in mixed_units(table).items()
+        ]
     return lines
 
 

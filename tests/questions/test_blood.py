@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from senoscore.biology import read_plasma
+from senoscore.biology import plasma, read_plasma
 from senoscore.errors import SheetError
-from senoscore.questions import blood
+from senoscore.questions import blood, blood_changes
 from senoscore.study import read_samples
 
 if TYPE_CHECKING:
@@ -130,3 +130,27 @@ def test_npx_and_concentrations_do_not_mix(tmp_path: Path, sheet: pd.DataFrame) 
     own.loc[3, "unit"] = "NPX"
     with pytest.raises(SheetError, match="IL6 has the units 'NPX', 'pg/mL'"):
         read(own, tmp_path, sheet)
+
+
+def test_an_analyte_of_two_units_is_named_and_the_others_are_compared(
+    tmp_path: Path, sheet: pd.DataFrame
+) -> None:
+    fine = values()
+    mixed = fine.assign(analyte="CRP")
+    mixed.loc[3, "unit"] = "NPX"
+    both = read(pd.concat([fine, mixed]), tmp_path, sheet)
+    found = blood(both, sheet)
+    alone = blood(read(fine, tmp_path, sheet), sheet)
+    own = found[found["analyte"] == "IL6"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(own, alone)
+    refused = found[found["analyte"] == "CRP"]
+    assert len(refused) == len(alone)
+    assert set(refused["status"]) == {"not_estimable"}
+    assert refused[["estimate", "p", "q"]].isna().all(axis=None)
+    assert set(refused["reason"]) == {"the units '2^NPX', 'pg/mL': convert them to one"}
+    assert set(blood_changes(both, sheet)["analyte"]) == {"IL6"}
+    table = plasma(both)
+    crp = table[table["analyte"] == "CRP"]
+    assert set(crp["status"]) == {"mixed_units"}
+    assert crp["log2_ratio"].isna().all()
+    assert table.loc[table["analyte"] == "IL6", "log2_ratio"].notna().any()
