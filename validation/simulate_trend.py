@@ -97,6 +97,8 @@ def main(wanted: Iterable[str] = ()) -> None:
         ),
         ("Partly repeated", PARTLY, partly, ((3, 1), (6, 2), (6, 5))),
         ("Hardly any cell called", RARE, rare, ((3, 40, 0.002), (3, 100, 0.005), (5, 100, 0.002))),
+        ("Groups that vary differently", SPREAD, spread, SPREADS),
+        ("Modalities beside controls that hardly vary", BEAMS, beams, ((3,), (5,), (8,))),
     )
     chosen = {int(number) for number in wanted} or set(range(1, len(tables) + 1))
     for number, (title, columns, line, settings) in enumerate(tables, start=1):
@@ -230,6 +232,74 @@ def partly(rng, n: int, shared: int, *, replicates=200) -> list[str]:
         found = trend(pd.concat(tables, ignore_index=True), measures=["index_mean"])
         rates.append((found["p"][found["question"] == "irradiated_vs_control"] < 0.05).mean())
     return [str(n), str(shared), *(f"{x:.3f}" for x in rates)]
+
+
+SPREAD = (
+    "animals a time", "controls", "SD of controls, day 7, 28, 90", "day 7: p < 0.05",
+    "day 28: p < 0.05", "day 28: interval covers", "day 28 by 3: power",
+)  # fmt: skip
+SPREADS = tuple(
+    (n, n_control or n, sds)
+    for sds, n_control in (
+        ((1, 1, 1, 1), 0), ((1, 1, 3, 1), 0), ((1, 3, 3, 3), 0), ((1, 3, 3, 3), 9),
+        ((3, 1, 1, 1), 0),
+    )
+    for n in (3, 5, 8)
+)  # fmt: skip
+
+
+def spread(rng, n: int, n_control: int, sds: tuple[float, ...], *, replicates=1000) -> list[str]:
+    """No effect on a mean, and groups that vary differently; and day 28 by three SDs higher."""
+    rates: list[float] = []
+    sizes = (n_control, n, n, n)
+    for shift in (0.0, 3.0 * max(sds[0], sds[2])):
+        values = [
+            rng.normal(shift * (day == DAYS[1]), sd, (size, replicates))
+            for day, sd, size in zip((0.0, *DAYS), sds, sizes, strict=True)
+        ]
+        found = _many(sizes, (0.0, *DAYS), np.vstack(values))
+        found = found[found["question"] == "irradiated_vs_control"]
+        early, late = (found[found["days_post_rt"] == day] for day in DAYS[:2])
+        if not shift:
+            covers = (late["ci_lo"] < 0) & (late["ci_hi"] > 0)
+            rates += [(early["p"] < 0.05).mean(), (late["p"] < 0.05).mean(), covers.mean()]
+        else:
+            rates.append((late["p"] < 0.05).mean())
+    words = ", ".join(f"{sd:g}" for sd in sds)
+    return [str(n), str(n_control), words, *(f"{x:.3f}" for x in rates)]
+
+
+def _many(sizes: Iterable[int], days: Iterable[float], values: np.ndarray, **more) -> pd.DataFrame:
+    """Trend of many studies of one design; ``values`` has a row a sample, a column a study."""
+    day = np.repeat(list(days), list(sizes))
+    table = pd.DataFrame(
+        {
+            "sample": [f"s{i}" for i in range(len(day))],
+            "treatment": np.where(day == 0, "control", "irradiated"),
+            "dose_gy": np.where(day == 0, 0.0, 8.0), "days_post_rt": day, "compartment": "tumour",
+            "n_assessable": 200, "n_positive": 0, "status": "ok", **more,
+        }
+    )  # fmt: skip
+    studies = pd.DataFrame(values).add_prefix("mean:study:")
+    names = [str(name).removeprefix("mean:") for name in studies]
+    return trend(pd.concat([table, studies], axis=1), measures=names)
+
+
+BEAMS = ("animals an arm", "index: p < 0.05", "arcsine of a fraction: p < 0.05")
+
+
+def beams(rng, n: int, *, replicates=1000) -> list[str]:
+    """Photons and FLASH alike, 30 % senescent; controls that hardly vary and have none."""
+    modality = np.repeat(["", "photon", "flash"], n)
+    index = np.vstack([rng.normal(0, sd, (n, replicates)) for sd in (0.1, 1, 1)])
+    size = 1 / 0.05 - 1
+    called = rng.binomial(200, rng.beta(0.3 * size, 0.7 * size, (2 * n, replicates))) / 200
+    share = np.vstack([np.zeros((n, replicates)), np.arcsin(np.sqrt(called))])
+    rates = []
+    for values in (index, share):
+        found = _many([n] * 3, (0.0, 7.0, 7.0), values, modality=modality)
+        rates.append((found["p"][found["question"] == "modality"] < 0.05).mean())
+    return [str(n), *(f"{rate:.3f}" for rate in rates)]
 
 
 RARE = (

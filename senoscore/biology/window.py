@@ -263,9 +263,9 @@ def window(
     Notes
     -----
     The window opens (``opens_at_days``) at the first time at which the contrast of the burden
-    with control, variance pooled over all groups of the compartment, is above 0 and holds after
-    Benjamini-Hochberg. ``peak_set_days`` are the times that cannot be told from the highest one:
-    a peak is never one day.
+    with control (:func:`senoscore.trend`) is above 0 and holds after Benjamini-Hochberg.
+    ``peak_set_days`` are the times that cannot be told from the highest one: a peak is never one
+    day.
 
     Examples
     --------

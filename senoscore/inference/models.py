@@ -28,6 +28,7 @@ __all__ = [
     "influence",
     "permutation",
     "sign_flips",
+    "two_means",
     "widening",
 ]
 
@@ -223,6 +224,25 @@ def contrast(
     se = max(se, float(np.sqrt(least)))
     half = float(t_ppf(1 - alpha / 2, df)) * se
     statistic = estimate / se
+    p = float(2 * t_sf(abs(statistic), df))
+    return Contrast(estimate, se, estimate - half, estimate + half, df, statistic, p)
+
+
+def two_means(a: NDArray[np.float64], b: NDArray[np.float64], *, alpha: float) -> Contrast:
+    """Difference of the means of two groups, each with a variance of its own (Welch 1947).
+
+    NaN where a group has one value or neither varies.
+    """
+    estimate = float(a.mean() - b.mean())
+    if min(len(a), len(b)) < 2:
+        return Contrast(estimate, nan, nan, nan, 0, nan, nan)
+    parts = np.array([float(v.var(ddof=1)) / len(v) for v in (a, b)])
+    se = float(np.sqrt(parts.sum()))
+    df = len(a) + len(b) - 2.0
+    if se <= _NO_VARIATION * max(float(np.abs(v).max()) for v in (a, b)):
+        return Contrast(estimate, 0.0, nan, nan, df, nan, nan)
+    df = float(parts.sum() ** 2 / (parts**2 / np.array([len(a) - 1, len(b) - 1])).sum())
+    half, statistic = float(t_ppf(1 - alpha / 2, df)) * se, estimate / se
     p = float(2 * t_sf(abs(statistic), df))
     return Contrast(estimate, se, estimate - half, estimate + half, df, statistic, p)
 

@@ -32,7 +32,7 @@ from senoscore.inference.ask import (
     refused,
     result,
 )
-from senoscore.inference.models import influence, permutation, sign_flips
+from senoscore.inference.models import influence, permutation, sign_flips, two_means
 from senoscore.study import ARM, FRACTIONS, controls_at, days_with_controls
 
 if TYPE_CHECKING:
@@ -229,16 +229,16 @@ _GROUP: Final = [*ARM, k.DAYS]
 def modality(table: pd.DataFrame, options: Options) -> Iterator[Asked]:
     """Compare each modality with photons (else the most frequent) at the same schedule and time.
 
-    The variance is pooled over all groups, controls included. Treatments are kept apart where one
-    treatment has two modalities; where each modality is its own treatment, those are compared.
+    The variance is pooled over the two modalities that are compared, since other groups may vary
+    less; over all groups only where these tell a batch from a modality.
+    Treatments are kept apart where one treatment has two modalities; where each modality is its own
+    treatment, those are compared.
     """
     known = table[(table[k.TREATMENT] != options.control) & table["modality"].ne("")]
     if known["modality"].nunique() < 2:
         return
     own = known.groupby(k.TREATMENT, observed=True)["modality"].nunique().max() > 1
     keys = [*([k.TREATMENT] if own else []), k.DOSE, "n_fractions", k.DAYS]
-    number = table.groupby(_GROUP, dropna=False, sort=True, observed=True).ngroup()
-    X = pd.get_dummies(number, dtype=float).to_numpy()
     for _, group in known.groupby(keys, dropna=False, sort=True, observed=True):
         counts = group["modality"].value_counts().sort_index(kind="stable")
         names = list(counts.index)
@@ -249,13 +249,26 @@ def modality(table: pd.DataFrame, options: Options) -> Iterator[Asked]:
                 continue
             rows = group[group["modality"] == name]
             row = _row(name, reference, rows, base, known, own=own)
-            weights = X[table.index.get_indexer(rows.index)].mean(axis=0)
-            weights = weights - X[table.index.get_indexer(base.index)].mean(axis=0)
-            answer = ask_all(table, X, weights, options=options, confounded=CONFOUNDED_MODALITY)
-            how = ["OLS on samples, pooled variance, t; against " + reference, answer.method]
+            both = table.loc[rows.index.union(base.index)]
+            answer = _between(rows, base, both, options)
+            if answer.confounded:  # other groups may tell a batch from a modality
+                other = _between(rows, base, table, options)
+                answer, both = (answer, both) if other.confounded else (other, table)
+            how = [f"{_POOLED}; against {reference}", answer.method]
             row["method"] = "; ".join(filter(None, how))
             lonely = "" if min(n_subjects(rows), n_subjects(base)) > 1 else NO_REPLICATION
-            yield Asked(row, partial(_of_modality, rows, base, table, answer, lonely))
+            yield Asked(row, partial(_of_modality, rows, base, both, answer, lonely))
+
+
+def _between(
+    rows: pd.DataFrame, base: pd.DataFrame, table: pd.DataFrame, options: Options
+) -> Answer:
+    """Two groups against each other, with the variance of all groups of a table."""
+    number = table.groupby(_GROUP, dropna=False, sort=True, observed=True).ngroup()
+    X = pd.get_dummies(number, dtype=float).to_numpy()
+    weights = X[table.index.get_indexer(rows.index)].mean(axis=0)
+    weights = weights - X[table.index.get_indexer(base.index)].mean(axis=0)
+    return ask_all(table, X, weights, options=options, confounded=CONFOUNDED_MODALITY)
 
 
 def _of_modality(
@@ -286,6 +299,8 @@ def _row(
 
 _KEYS: Final = [*ARM, k.DAYS]
 _QUESTION: Final = "irradiated_vs_control"
+_POOLED: Final = "OLS on samples, pooled variance, t"
+_APART: Final = "Welch's t of samples"
 _NO_TIME: Final = "no time after irradiation: never called senescent; give time_post_rt"
 _MAX_CELLS_RATIO: Final = 3.0
 """Ratio of the median cells of two arms from which fractions err too often."""
@@ -322,7 +337,8 @@ class Compared:
     """An arm at a time and its controls: the row begun, and the model that answers it.
 
     ``answer`` is None where there is no control; ``used`` are the rows that its model is of, and
-    ``no_test`` says why there is an estimate alone.
+    ``no_test`` says why there is an estimate alone. ``apart``: nothing stands beside two groups of
+    subjects that are in one of them only, so that each may have a variance of its own.
     """
 
     row: dict[str, Any]
@@ -331,11 +347,17 @@ class Compared:
     used: pd.DataFrame
     answer: Answer | None = None
     no_test: str = ""
+    apart: bool = False
 
     def numbers(self, options: Options, name: str) -> dict[str, Any]:
         """Columns of the contrast of a column; where none is found, the means differ by so much."""
         if self.answer is None:
             return refused(options.no_control)
+        if self.apart and name not in FRACTIONS and not self.no_test:
+            own, other = (side[name].to_numpy(dtype=float) for side in (self.of, self.base))
+            found = two_means(own, other, alpha=options.alpha)
+            out = result(found, self.used, why_not="")
+            return out | {"method": self.row["method"].replace(_POOLED, _APART)}
         found = self.answer.of(self.used[name])
         out = result(found, self.used, why_not=self.answer.why_not, no_test=self.no_test)
         if found is None:
@@ -408,7 +430,10 @@ def compared(table: pd.DataFrame, options: Options) -> Iterator[Compared]:
         row["note"] = "; ".join(filter(None, [_caveats(rows, base, table, row), lost]))
         enough = min(row["n_treated"], row["n_control"]) > 1
         lonely = ONE_PER_TIME if n_times > 1 and row["n_control"] > 1 else NO_REPLICATION
-        yield Compared(row, rows, base, used, answer, "" if enough else lonely)
+        apart = answer.plain and not answer.why_not and not (
+            pd.concat([rows[k.SUBJECT], base[k.SUBJECT]]).duplicated().any()
+        )  # fmt: skip
+        yield Compared(row, rows, base, used, answer, "" if enough else lonely, apart)
 
 
 def _informative(
@@ -427,7 +452,7 @@ def _informative(
 
 
 def _how_controls(base: pd.DataFrame, *, matched: bool, days: float) -> str:
-    how = "OLS on samples, pooled variance, t; "
+    how = f"{_POOLED}; "
     if matched:
         return how + "controls of the same time"
     there = sorted(base[k.DAYS].dropna().unique())

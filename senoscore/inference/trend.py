@@ -65,12 +65,14 @@ def trend(
 ) -> pd.DataFrame:
     r"""Compare irradiated with control samples, and follow them over time and dose.
 
-    One value a subject and compartment, ordinary linear model, variance pooled over all groups
-    of the compartment, t reference. Fractions are compared as :math:`\arcsin\sqrt f`, whose
-    variance does not depend on f, or as logits with an offset of half a cell,
-    :math:`\ln\frac{f + c}{1 - f + c}`, :math:`c = 1/(2\tilde n)` with the median number of
-    cells :math:`\tilde n` (the empirical logit where all samples have as many). Cells never enter
-    as replicates.
+    One value a subject and compartment, ordinary linear model, t reference. Fractions, whose scale
+    is chosen so that all groups vary alike, have the variance of all groups of the compartment;
+    means (index, axes, scores) that are compared with control have one for each of the two groups
+    (Welch), unless a batch or subjects that return stand beside. Fractions are compared as
+    :math:`\arcsin\sqrt f`, whose variance does not depend on f, or as logits with an offset of
+    half a cell, :math:`\ln\frac{f + c}{1 - f + c}`, :math:`c = 1/(2\tilde n)` with the median
+    number of cells :math:`\tilde n` (the empirical logit where all samples have as many). Cells
+    never enter as replicates.
 
     Parameters
     ----------

@@ -13,9 +13,10 @@ import pandas as pd
 from senoscore import names as k
 from senoscore.errors import ConfigError
 from senoscore.inference import alike, ask, counting_of_fractions
-from senoscore.questions.asked import Values, answered, numbers, refused, tested
+from senoscore.questions.asked import SHARE, Values, answered, numbers, refused, tested
 from senoscore.study import (
     ARM,
+    FRACTIONS,
     TRANSFORM,
     controls_at,
     designed,
@@ -47,6 +48,8 @@ _KEYS: Final = (k.TREATMENT, k.DRUG, k.DOSE, "n_fractions", "modality")
 _REFERENCE: Final = "photon"
 _ENOUGH: Final = 2
 _CONFOUNDED: Final = "batch and arm are the same variable here"
+_POOLED: Final = "OLS on samples, variance pooled over both sides, t"
+_WELCH: Final = "Welch's t of samples"
 _DRUG, _ALONE = "_drug", "_alone"
 
 
@@ -77,10 +80,12 @@ def arms(
     """Compare arms with each other at the same time: what a drug did, or a modality.
 
     One value a subject, arm and day; a linear model of the arms that a contrast compares, with a
-    mean for each and the variance pooled over these alone: unirradiated animals may have no
-    senescent cell, and their lack of spread says nothing of irradiated ones. In the interaction
-    each arm has a variance of its own, unless subjects or a batch stand beside. Subjects in several
-    arms are blocks, a batch is a covariate. Nothing is compared across regions, assays or
+    mean for each and the variance of these alone: unirradiated animals may have no senescent cell,
+    and their lack of spread says nothing of irradiated ones. It is pooled over both sides for
+    fractions, whose scale is chosen so that arms vary alike; for means, and in the interaction,
+    each arm has its own (Welch), unless subjects or a batch stand beside. Subjects in several arms
+    are blocks, a batch is a covariate, and other arms join the model only where they tell the batch
+    from an arm. Nothing is compared across regions, assays or
     organisms.
 
     Parameters
@@ -445,25 +450,38 @@ def _answer(
     if asked.reason:
         row["note"] = "; ".join(asked.notes)
         return row, lambda _: refused(asked.reason)
-    compared = every.index.isin(np.concatenate([side.index for side, _ in asked.sides]))
-    table = every[compared].reset_index(drop=True)
-    sides = [(table[every.index[compared].isin(side.index)], sign) for side, sign in asked.sides]
-    number = table.groupby([*ARM, k.DAYS], dropna=False, sort=True, observed=True).ngroup()
-    X = pd.get_dummies(number, dtype=float).to_numpy()
-    weights = np.zeros(X.shape[1])
-    for side, sign in sides:
-        weights += sign * X[side.index].mean(axis=0)
-    answer = ask.ask_all(table, X, weights, options=options, confounded=_CONFOUNDED)
+    sides = list(asked.sides)
+    table = every[every.index.isin(np.concatenate([side.index for side, _ in sides]))]
+    answer, groups = _contrast(sides, table, options)
+    if answer.confounded:  # arms that are not compared may tell a batch from an arm
+        other, n = _contrast(sides, every, options)
+        if not other.confounded:
+            answer, table, groups = other, every, n
     apart = len(sides) > _ENOUGH and answer.plain
-    pooled = "variance of each group its own" if apart else "variance pooled over both sides"
+    how = "OLS on samples, variance of each group its own, t" if apart else _POOLED
     if len(sides) > _ENOUGH and not apart:
-        pooled = f"variance pooled over {X.shape[1]} groups"
-    row["method"] = "; ".join(filter(None, [f"OLS on samples, {pooled}, t", answer.method]))
+        how = f"OLS on samples, variance pooled over {groups} groups, t"
+    elif table is every:
+        how = f"{_POOLED} and others that tell it from the batch"
+    row["method"] = "; ".join(filter(None, [how, answer.method]))
     counts = [ask.n_subjects(side) for side, _ in sides]
     small = [_caveat(counts)] if min(counts) <= _ENOUGH else []
     row["note"] = "; ".join([*asked.notes, *small])
     lonely = "" if min(counts) >= _ENOUGH else ask.NO_REPLICATION
-    return row, partial(_numbers, sides, table, answer, lonely, options)
+    return row, partial(_numbers, sides, table, answer, row["method"], lonely, options)
+
+
+def _contrast(
+    sides: Sequence[tuple[pd.DataFrame, float]], table: pd.DataFrame, options: ask.Options
+) -> tuple[ask.Answer, int]:
+    """Weighed means of groups, by a model of all groups of a table, and how many these are."""
+    number = table.groupby([*ARM, k.DAYS], dropna=False, sort=True, observed=True).ngroup()
+    X = pd.get_dummies(number, dtype=float).to_numpy()
+    weights = np.zeros(X.shape[1])
+    for side, sign in sides:
+        weights += sign * X[table.index.get_indexer(side.index)].mean(axis=0)
+    answer = ask.ask_all(table, X, weights, options=options, confounded=_CONFOUNDED)
+    return answer, X.shape[1]
 
 
 def _caveat(counts: Sequence[int]) -> str:
@@ -501,6 +519,7 @@ def _numbers(
     sides: Sequence[tuple[pd.DataFrame, float]],
     table: pd.DataFrame,
     answer: ask.Answer,
+    said: str,
     lonely: str,
     options: ask.Options,
     name: str,
@@ -509,9 +528,12 @@ def _numbers(
     own = table[name].to_numpy(dtype=float)
     found = answer.of(table[name])
     row = numbers(found, own, alpha=alpha, why_not=answer.why_not, no_test=lonely)
-    if len(sides) > _ENOUGH and answer.plain and row["status"] == k.TESTED:
+    # The scale of fractions is chosen so that arms vary alike; nothing says so of other means.
+    alike = name in FRACTIONS or name == SHARE
+    if answer.plain and row["status"] == k.TESTED and (len(sides) > _ENOUGH or not alike):
         se, df = _unpooled(sides, name, counted=name in options.counted)
         row |= tested(row["estimate"], se, df, alpha=alpha)
+        row |= {} if len(sides) > _ENOUGH else {"method": said.replace(_POOLED, _WELCH)}
     if table["raw"].notna().all():
         plain = answer.of(table["raw"])
         if plain is not None:

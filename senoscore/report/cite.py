@@ -228,6 +228,8 @@ def _statistics(run: Run, alpha: float) -> str:
     scale = f" (fractions as {_TRANSFORMS[chosen]})" if chosen in _TRANSFORMS else ""
     batch = "method" in trend and trend["method"].astype(str).str.contains("batch as covariate")
     beside = ", with batch as covariate" if batch is not False and batch.any() else ""
+    welch = "method" in trend and trend["method"].astype(str).str.startswith("Welch").any()
+    beside += ", means of scores by Welch's t test where nothing stood beside" if welch else ""
     return (
         "The sample (animal or patient) was the unit of every test: irradiated and unirradiated "
         f"samples were compared by ordinary linear models with one value a sample{scale}{beside}, "

@@ -70,6 +70,35 @@ def test_contrasts_equal_lm(columns, options, name):
     assert ("blocks" in found["method"].iloc[0]) == (name == "subject")
 
 
+def test_means_are_compared_by_welch_and_fractions_with_the_variance_of_all_groups():
+    found = trend(table(), measures=["index_mean", "fraction_senescent"], transform="logit")
+    found = found[found["question"].eq("irradiated_vs_control") & found["days_post_rt"].eq(7)]
+    index, share = (
+        found[found["measure"] == m].squeeze() for m in ("index_mean", "fraction_senescent")
+    )
+    agrees(index, "welch_b")
+    assert index["method"].startswith("Welch's t of samples; all controls pooled")
+    assert share["df"] == 6
+    assert share["method"].startswith("OLS on samples, pooled variance")
+
+
+def test_another_time_does_not_make_a_mean_surer():
+    """Groups that hardly vary at other times say nothing of this one."""
+    still = np.where(np.array(DAYS) == 28, 3.0, table()["index_mean"])
+    rows = [
+        trend(t, measures=["index_mean"]).query("days_post_rt == 7").iloc[0]
+        for t in (table(), table(index_mean=still))
+    ]  # fmt: skip
+    assert rows[0]["p"] == rows[1]["p"]
+
+
+def test_means_beside_a_batch_or_returning_subjects_keep_the_model():
+    for columns in ({"batch": ["1", "2", "1", "1", "2", "2", "2", "1", "2"]},
+                    {"subject": ["p", "q", "r"] * 3}):  # fmt: skip
+        row = trend(table(**columns), measures=["index_mean"]).iloc[0]
+        assert row["method"].startswith("OLS on samples, pooled variance")
+
+
 @pytest.mark.parametrize("formula", [None, "~ treatment"])
 def test_no_contrast_of_fractions_is_surer_than_counting_its_cells(formula):
     """Four cells against one: by hand; the residuals alone say much less."""

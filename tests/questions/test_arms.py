@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from senoscore.errors import ConfigError, InputError
 from senoscore.inference import trend
@@ -46,16 +47,14 @@ def test_drug_and_interaction_are_those_of_the_cell_means() -> None:
     found = answers(study())
     groups = INDEX.reshape(4, 4)  # sham, sham + drug, RT, RT + drug
     means, parts = groups.mean(axis=1), groups.var(axis=1, ddof=1) / 4
-    expected = {  # equal numbers: the pooled error of two arms is that of their own variances
-        "drug_in_irradiated": (means[3] - means[2], parts[2:], 6),
-        "drug_in_unirradiated": (means[1] - means[0], parts[:2], 6),
-        "radiation_x_drug": (
-            means[3] - means[2] - means[1] + means[0], parts,
-            parts.sum() ** 2 / (parts**2 / 3).sum(),
-        ),
-    }  # fmt: skip
+    expected = {  # Welch and Satterthwaite
+        "drug_in_irradiated": (means[3] - means[2], parts[2:]),
+        "drug_in_unirradiated": (means[1] - means[0], parts[:2]),
+        "radiation_x_drug": (means[3] - means[2] - means[1] + means[0], parts),
+    }
     assert set(found.index) == set(expected)
-    for question, (estimate, own, df) in expected.items():
+    for question, (estimate, own) in expected.items():
+        df = own.sum() ** 2 / (own**2 / 3).sum()
         row = found.loc[question]
         assert row["estimate"] == pytest.approx(estimate)
         assert row["se"] == pytest.approx(np.sqrt(own.sum()))
@@ -166,6 +165,38 @@ def test_a_second_sample_of_an_animal_is_no_second_animal() -> None:
     one, two = answers(table), answers(twice)
     numbers = ["estimate", "se", "df", "p", "n_treated"]
     pd.testing.assert_frame_equal(one[numbers], two[numbers])
+
+
+def test_means_are_welch_and_fractions_are_pooled_over_both_sides() -> None:
+    """Eight against three animals that vary more: pooled, a mean would err in a quarter."""
+    table = study()
+    rt = table["treatment"].eq("rt") & table["drug"].eq("")
+    more = table[rt].assign(sample=lambda t: t["sample"] + "b", index_mean=[0.1, 0.2, 0.1, 0.3])
+    table = pd.concat([table, more], ignore_index=True)
+    sides = [table[table["treatment"].eq("rt") & table["drug"].eq(d)] for d in ("navitoclax", "")]
+    index = answers(table).loc["drug_in_irradiated"]
+    expected = stats.ttest_ind(*(side["index_mean"] for side in sides), equal_var=False)
+    assert (index["p"], index["df"]) == pytest.approx((expected.pvalue, expected.df))
+    assert index["method"] == "Welch's t of samples"
+    share = answers(table, "fraction_senescent").loc["drug_in_irradiated"]
+    y = [np.arcsin(np.sqrt(side["n_positive"] / side["n_assessable"])) for side in sides]
+    assert share["p"] == pytest.approx(stats.ttest_ind(*y).pvalue)
+    assert share["method"] == "OLS on samples, variance pooled over both sides, t"
+
+
+def test_other_arms_tell_a_batch_from_the_drug() -> None:
+    """The drug in one batch, none in the other after radiation; sham arms are in both: by lm."""
+    table = study()
+    sham = table["treatment"].eq("sham")
+    batch = np.where(sham, np.where(np.arange(len(table)) % 2, "a", "b"),
+                     np.where(table["drug"].eq(""), "a", "b"))  # fmt: skip
+    row = answers(table.assign(batch=batch)).loc["drug_in_irradiated"]
+    arm = pd.factorize(table["treatment"] + table["drug"])[0]
+    X = np.column_stack([np.eye(4)[arm], batch == "a"])
+    beta, *_ = np.linalg.lstsq(X, INDEX, rcond=None)
+    assert row["status"] == "tested"
+    assert row["estimate"] == pytest.approx(beta[3] - beta[2])
+    assert "tell it from the batch" in row["method"]
 
 
 def test_a_batch_that_is_the_drug_refuses_it() -> None:

@@ -83,6 +83,7 @@ read <- function(name, estimate, test) {
   cat("\n")
 }
 by <- split(f, day)
+read("welch_b", 5 * (mean(by$`7`) - mean(by$`0`)), t.test(5 * by$`7`, 5 * by$`0`))
 read("persistent", mean(by$`28`), t.test(by$`28`))
 d <- c(12, 20, 15, 30, 22, 26, 9, 14, 10) / n # highest at the second time
 read("decline", mean(d[4:6]) - mean(d[7:9]), t.test(d[4:6], d[7:9]))
