@@ -66,6 +66,16 @@ def burden(rows: list[dict[str, Any]], values: NDArray[np.float64]) -> pd.DataFr
     return pd.concat([table, columns], axis=1)
 
 
+def fractions(rows: list[dict[str, Any]], values: NDArray[np.float64]) -> pd.DataFrame:
+    """A burden table with a compartment a study, so that fractions are counted ones."""
+    table = pd.DataFrame(rows).assign(status="ok", n_assessable=CELLS)
+    parts = [
+        table.assign(compartment=f"c{i:04d}", n_positive=np.rint(own * CELLS))
+        for i, own in enumerate(values.T)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
 def study_of_arms(
     shares: Mapping[str, float], animals: Mapping[str, int], rho: float, studies: int,
     rng: np.random.Generator,
@@ -107,7 +117,7 @@ def lines_of_arms(studies: int) -> pd.DataFrame:
         for case, shares in (("null", NULL), ("lower", LOWER)):
             shares = shares | {"control": without, "control_drug": without}
             rows, values = study_of_arms(shares, animals, rho, studies, rng)
-            found = arms(burden(rows, np.arcsin(np.sqrt(values))), measures=names(studies))
+            found = arms(fractions(rows, values), measures=["fraction_senescent"])
             for question, weights in truth.items():
                 own = found[found["question"] == question]
                 true = sum(w * expected(shares[name], rho) for name, w in weights.items())
