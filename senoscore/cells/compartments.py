@@ -314,7 +314,9 @@ def assign_compartments(
     )
 
 
-def check_compartments(options: Mapping[str, Any], *, escape: Sequence[str]) -> None:
+def check_compartments(
+    options: Mapping[str, Any], *, escape: Sequence[str], primary: Sequence[str] = ()
+) -> None:
     """Check every name of a compartment in the config, and the marker table, before any work.
 
     Parameters
@@ -323,6 +325,8 @@ def check_compartments(options: Mapping[str, Any], *, escape: Sequence[str]) -> 
         The config's section ``compartments``.
     escape
         Compartments in which escape is asked for.
+    primary
+        Compartments in which the study was made to answer what a drug does.
 
     Raises
     ------
@@ -337,6 +341,7 @@ def check_compartments(options: Mapping[str, Any], *, escape: Sequence[str]) -> 
     check_known(list(options["mapping"].values()), allowed, "compartments.mapping")
     check_known(options["exclude"], known, "compartments.exclude")
     check_known(escape, [*known, k.BULK], "window.escape")
+    check_known(primary, [*known, k.BULK], "efficacy.primary")
 
 
 def _column(adata: ad.AnnData, column: str) -> pd.Series:

@@ -76,6 +76,7 @@ def arms(
     transform: str = TRANSFORM,
     measures: Sequence[str] | None = None,
     further: pd.DataFrame | None = None,
+    primary: Mapping[str, Sequence[str]] | None = None,
 ) -> pd.DataFrame:
     """Compare arms with each other at the same time: what a drug did, or a modality.
 
@@ -107,6 +108,10 @@ def arms(
         cells).
     further
         Values of samples from elsewhere: ``sample``, ``compartment``, ``measure``, ``value``.
+    primary
+        What the study was made to answer, named before it was looked at: drug -> compartments. Its
+        answers on ``drug_in_irradiated`` are families of their own, so that the others, of which
+        there are many more, do not adjust them.
 
     Returns
     -------
@@ -152,7 +157,13 @@ def arms(
             head = {k.COMPARTMENT: str(compartment), "stratum": part.name}
             found = _of_stratum(part, values, named, alpha)
             rows += [head | row for row in found]
-    return answered(rows, values)
+    wanted = {drug: set(where) for drug, where in (primary or {}).items()}
+    first = [
+        row["question"] == "drug_in_irradiated"
+        and row[k.COMPARTMENT] in wanted.get(str(row[k.DRUG]), set())
+        for row in rows
+    ]
+    return answered(rows, values, primary=first)
 
 
 def asks_of_arms(samples: pd.DataFrame, contrasts: Mapping[str, Any] | None = None) -> bool:

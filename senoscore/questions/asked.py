@@ -332,14 +332,17 @@ def tested(estimate: float, se: float, df: float, *, alpha: float) -> dict[str, 
 
 
 def answered(
-    rows: Sequence[Mapping[str, Any]], values: Values, *, more: Sequence[str] = ()
-) -> pd.DataFrame:
+    rows: Sequence[Mapping[str, Any]], values: Values, *, more: Sequence[str] = (),
+    primary: Sequence[bool] = (),
+) -> pd.DataFrame:  # fmt: skip
     """Table of answers, with the unit of each, its family and its Benjamini-Hochberg q.
 
     Parameters
     ----------
     more
         Further columns of text, after the contrast.
+    primary
+        Of each row whether the study was made to answer it: a family of its own.
     """
     at = COLUMNS.index("contrast") + 1
     out = pd.DataFrame(rows, columns=[*COLUMNS[:at], *more, *COLUMNS[at:]])
@@ -349,6 +352,8 @@ def answered(
     ]
     pairs = zip(out["question"], out["measure"], strict=True)
     out["family"] = [f"{question}/{kind(measure)}" for question, measure in pairs]
+    if any(primary):
+        out.loc[np.array(primary), "family"] += "/primary"
     counted = [name for name in COLUMNS if name not in _TEXT]
     out[counted] = out[counted].astype(float)
     texts = [str(name) for name in out if name in _TEXT or name in more]

@@ -53,7 +53,8 @@ def check_settings(config: Mapping[str, Any], samples: pd.DataFrame) -> list[str
     elif trend["contrasts"]:
         msg = "trend.contrasts are of the coefficients of trend.formula, which is not given"
         raise ConfigError(msg, fix="write trend.formula, or use `contrasts` for pairs of arms")
-    check_compartments(config["compartments"], escape=config["window"]["escape"])
+    named = [where for own in config["efficacy"]["primary"].values() for where in own]
+    check_compartments(config["compartments"], escape=config["window"]["escape"], primary=named)
     rules = config["window"]["rules"]
     load_rules(Path(rules) if rules else None)
     resource = config["crosstalk"]["resource"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
+from senoscore import names as k
 from senoscore.errors import ConfigError
 from senoscore.io import read_tsv, write_tsv
 from senoscore.run.log import logged
@@ -48,6 +49,7 @@ def check_questions(config: Mapping[str, Any], samples: pd.DataFrame) -> list[st
     if None not in margins and margins[0] > margins[1]:
         msg = f"efficacy.margin {margins[0]:g} is larger than efficacy.relevant {margins[1]:g}"
         raise ConfigError(msg, fix="a change that must not be missed cannot count as none")
+    _check_primary(config["efficacy"]["primary"], samples)
     tables = asked(samples, config)
     lines = []
     if "arms" in tables:
@@ -55,6 +57,19 @@ def check_questions(config: Mapping[str, Any], samples: pd.DataFrame) -> list[st
     if "regions" in tables:
         lines.append("regions are compared within subjects")
     return lines
+
+
+def _check_primary(primary: Mapping[str, Sequence[str]], samples: pd.DataFrame) -> None:
+    """Check that the study has the drugs that it was made to answer."""
+    given = samples[k.DRUG].dropna() if k.DRUG in samples else pd.Series(dtype=str)
+    drugs = sorted(set(map(str, given)) - {""})
+    for drug, where in primary.items():
+        if drug not in drugs:
+            msg = f"efficacy.primary names the drug {drug!r}, and no sample has it"
+            raise ConfigError(msg, fix=f"drugs: {', '.join(drugs) or 'none in the samples sheet'}")
+        if not where:
+            msg = f"efficacy.primary names no compartment for {drug!r}"
+            raise ConfigError(msg, fix=f"write {drug}: [fibroblast]")
 
 
 def _further(pseudobulk: Path | None, values: Sequence[Path] = ()) -> pd.DataFrame | None:
@@ -89,12 +104,12 @@ def arms(
     from senoscore.questions import efficacy, side_by_side
 
     tests, words = config["trend"], dict(config["efficacy"])
-    rules = words.pop("rules")
+    rules, primary = words.pop("rules"), words.pop("primary")
     rules = Path(rules) if rules else None
     found = run(
         read_tsv(burden, dtype=TEXT_COLUMNS), contrasts=config["contrasts"],
         further=_further(pseudobulk, values), control=config["control_treatment"],
-        alpha=tests["alpha"], transform=tests["transform"],
+        alpha=tests["alpha"], transform=tests["transform"], primary=primary,
     )  # fmt: skip
     said = efficacy(found, rules=rules, fdr=tests["fdr"], alpha=tests["alpha"], **words)
     write_tsv(found, out, float_format=_FLOATS)

@@ -495,6 +495,14 @@ class Efficacy(Section):
         description=("Compartments on the side of the tumour; all others are normal tissue."),
     )
 
+    primary: dict[str, list[str]] = Field(
+        default={},
+        description=(
+            "What the study was made to answer, written down before it was looked at: drug and "
+            "compartments (`{abt263: [fibroblast]}`). Their q is adjusted apart from all others."
+        ),
+    )
+
     rules: PathText | None = Field(
         default=None,
         description=("Your own rules in place of the shipped resources/efficacy.yaml."),

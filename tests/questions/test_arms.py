@@ -184,6 +184,26 @@ def test_means_are_welch_and_fractions_are_pooled_over_both_sides() -> None:
     assert share["method"] == "OLS on samples, variance pooled over both sides, t"
 
 
+def test_what_a_study_was_made_to_answer_is_adjusted_apart() -> None:
+    """Two compartments of the drug in question and one more: Benjamini-Hochberg by hand."""
+    rng = np.random.default_rng(5)
+    table = pd.concat(
+        [study(compartment=name).assign(index_mean=rng.normal(size=16))
+         for name in ("tumour", "fibroblast", "astrocyte")], ignore_index=True,
+    )  # fmt: skip
+    own = answers(table, primary={"navitoclax": ["tumour", "fibroblast"]})
+    own = own.loc["drug_in_irradiated"].set_index("compartment")
+    first = own.loc[["tumour", "fibroblast"]]
+    assert set(first["family"]) == {"drug_in_irradiated/index_mean/primary"}
+    assert first["q"].to_numpy() == pytest.approx(stats.false_discovery_control(first["p"]))
+    assert own.loc["astrocyte", "family"] == "drug_in_irradiated/index_mean"
+    assert own.loc["astrocyte", "q"] == own.loc["astrocyte", "p"]
+    plain = answers(table).loc["drug_in_irradiated"].set_index("compartment")
+    assert plain["q"].to_numpy() == pytest.approx(stats.false_discovery_control(plain["p"]))
+    elsewhere = answers(table, primary={"other": ["tumour"]}).loc["drug_in_irradiated"]
+    assert not elsewhere["family"].str.endswith("primary").any()
+
+
 def test_other_arms_tell_a_batch_from_the_drug() -> None:
     """The drug in one batch, none in the other after radiation; sham arms are in both: by lm."""
     table = study()

@@ -17,6 +17,7 @@ from senoscore.report import render
 from senoscore.report.answers import answers
 from senoscore.report.load import Run
 from senoscore.run import arms, asked, check_questions, regions, validate_config
+from senoscore.run.biology import check_settings
 from senoscore.study import read_samples
 from tests import drug_study
 
@@ -138,6 +139,22 @@ def test_bad_settings_are_refused_before_work(tmp_path: Path) -> None:
         check_questions(config(efficacy={"margin": 0.2, "relevant": 0.1}), table)
     with pytest.raises(ConfigError, match=r"efficacy\.margin"):
         config(efficacy={"margin": -1})
+    with pytest.raises(ConfigError, match="names the drug 'y', and no sample has it"):
+        check_questions(config(efficacy={"primary": {"y": ["tumour"]}}), table)
+    with pytest.raises(ConfigError, match=r"efficacy\.primary"):
+        check_settings(config(efficacy={"primary": {"y": ["tumor"]}}), table)
+
+
+def test_a_primary_answer_is_of_a_family_of_its_own(tmp_path: Path) -> None:
+    write_tsv(burden(), tmp_path / "burden.tsv")
+    arms(
+        config(efficacy={"primary": {"x": ["tumour"]}}), burden=tmp_path / "burden.tsv",
+        out=tmp_path / "arms.tsv", efficacy_out=tmp_path / "e.tsv", sides_out=tmp_path / "s.tsv",
+    )  # fmt: skip
+    found = read_tsv(tmp_path / "arms.tsv")
+    primary = found[found["family"].str.endswith("/primary")]
+    assert set(primary["compartment"]) == {"tumour"}
+    assert set(primary["question"]) == {"drug_in_irradiated"}
 
 
 def test_the_first_screen_says_what_the_drug_did(run: Path, tmp_path: Path) -> None:
