@@ -13,7 +13,6 @@ from .engine import wrong_calls as wrong_calls
 from .explain import explain as explain
 from .panel import Panel as Panel
 from .panel import load_panel as load_panel
-from .programme import ProgrammeStats as ProgrammeStats
 from .programme import learn as learn
 from .staged import Family as Family
 from .staged import add_sums as add_sums
@@ -25,6 +24,7 @@ from .staged import read_programme as read_programme
 from .staged import write_families as write_families
 from .staged import write_programme as write_programme
 from .staged import write_sums as write_sums
+from .sums import ProgrammeStats as ProgrammeStats
 
 __all__ = [
     "Assigned",

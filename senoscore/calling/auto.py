@@ -22,7 +22,7 @@ from senoscore.calling.engine import (
     wrong_calls,
 )
 from senoscore.calling.evidence import compartments_of
-from senoscore.calling.programme import Features, Plan, Programme, learn
+from senoscore.calling.programme import Programme, learn
 from senoscore.calling.roles import roles
 from senoscore.cells import gene_symbols, organism_of, values_of
 from senoscore.errors import DesignError, InputError
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from senoscore.calling.engine import Assigned, Columns
+    from senoscore.calling.sums import Features, Plan
 
 __all__ = [
     "LEARNED",

@@ -26,7 +26,8 @@ from senoscore import names as k
 from senoscore.calling.bounds import wrong_at_most
 from senoscore.calling.learned import call_cells
 from senoscore.calling.prevalence import ARREST_QUANTILE, prevalence
-from senoscore.calling.programme import Features, ProgrammeStats, learn, plan_folds
+from senoscore.calling.programme import learn
+from senoscore.calling.sums import Features, ProgrammeStats, plan_folds
 from senoscore.cells import gene_symbols, organism_of, values_of
 from senoscore.errors import DesignError, InputError
 from senoscore.genesets import genes as gene_names
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from senoscore.calling.programme import Plan, Programme
+    from senoscore.calling.programme import Programme
+    from senoscore.calling.sums import Plan
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -460,7 +462,7 @@ def add_up(
         Only these cells: a piece of the matrix. Sums of pieces add up (``merge``).
     """
     n_covariates = len(columns.groups) + 2
-    stats = ProgrammeStats(who.plan, len(columns.use), n_covariates)
+    stats = ProgrammeStats(who.plan, columns.features.genes, n_covariates)
     for at, values, covariates, _ in blocks_of(source, columns, kind, layer, block_size, rows):
         stats.accumulate(values, covariates, who.sample[at], who.compartment[at])
     return stats

@@ -1,304 +1,52 @@
 """Learn the senescent programme of a run: gene weights from sufficient statistics, cross-fitted.
 
-Cells come in blocks and leave sums: the number, the mean and the cross-products of the candidate
-genes and of some covariates (depth, cell cycle, nuisance programmes). Sums are kept per sample
-and compartment; cross-products, which are large, only per fold, arm and compartment.
-Sums of shards add up, and memory does not grow with cells.
+Model. In the z-units of a compartment's controls, a senescent cell is shifted by ``d``. A
+programme changes the *expression* of a gene by much the same factor wherever it is on, and what
+that is in z-units depends on how high the gene stands there: ``d = r * change`` with ``r`` the
+control mean over the SD. Of ``change`` there are four noisy views, joined by their precision:
 
-The unit is the subject (animal, patient): libraries of one are never in two folds, and their cells
-make one mean. A fold holds control and irradiated subjects. Its cells are scored by weights that
-saw none of them, the same weights for both arms, so that under no effect they are exchangeable.
+- the means of irradiated samples are shifted by ``share * d``;
+- cells far along the programme (more of them among the irradiated) show it within samples. To
+  begin with, the covariance of cells within irradiated samples exceeds that of controls by about
+  ``share * (1 - share) * d d'`` (contrastive principal components, Abid 2018 Nat Commun 9:2134,
+  only of genes in the direction that published lists give). Then the cells beyond the controls'
+  90 % quantile are looked at: how much further their genes are than those of control cells that
+  lie as far, so that what only chance put there falls out;
+- the other compartments, as far as compartments agree;
+- published effects.
 
-Model. In the z-units of a compartment's controls, a senescent cell is shifted by ``d``. Then the
-means of irradiated samples are shifted by ``share * d``, and the covariance of cells *within*
-irradiated samples exceeds that of controls by about ``share * (1 - share) * d d'`` (contrastive
-principal components, Abid 2018 Nat Commun 9:2134, only of genes in the direction that published
-lists give). Both are noisy views of ``d``; published effects are a third. They are joined with
-weights by their precision; compartments share what they have in common. The score is the
-discriminant ``d' (R + ridge)^-1 z`` with the controls' correlation ``R``, which takes weight from
-what varies among healthy cells.
+The score is the discriminant ``d' R^-1 z`` with the controls' correlation ``R``, drawn to the
+identity as far as so few cells cannot tell it (oracle approximating shrinkage, Chen, Wiesel,
+Eldar and Hero 2010 IEEE Trans Signal Process 58:5016): it takes weight from what varies among
+healthy cells.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from scipy import linalg, sparse
 
+from senoscore.calling.pooled_null import LOWER_MIDDLE
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
+
+    from senoscore.calling.sums import Features, KeptCells, Plan, ProgrammeStats
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-__all__ = ["Features", "Learning", "Plan", "Programme", "ProgrammeStats", "learn", "plan_folds"]
+__all__ = ["Learning", "Programme", "learn"]
 
-MAX_FOLDS: Final = 10
 _VARIANCE_FLOOR: Final = 0.01
 """Added to the variance of log-normalised values: a gene seen once is no strong evidence."""
-
-
-@dataclass(frozen=True)
-class Features:
-    """What is read of a cell.
-
-    Parameters
-    ----------
-    genes
-        Candidate genes, length n_genes.
-    sign
-        Direction in senescence, +1 or -1, shape (n_genes,).
-    kinds
-        Kind of evidence -> which candidates belong to it, shape (n_genes,); a gene may be of
-        several kinds or of none.
-    prior
-        Published effect, natural log change of a gene (0: nothing known), shape (n_genes,).
-    covariates
-        Names of the covariates of a cell, in the order of the columns given to ``accumulate``.
-    """
-
-    genes: NDArray[np.object_]
-    sign: Floats
-    kinds: dict[str, NDArray[np.bool_]]
-    prior: Floats
-    covariates: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        n = len(self.genes)
-        if self.sign.shape != (n,) or self.prior.shape != (n,):
-            msg = f"sign and prior need one value for each of the {n} genes"
-            raise ValueError(msg)
-        if not np.isin(self.sign, (-1.0, 1.0)).all():
-            msg = "sign is +1 or -1 for every candidate gene"
-            raise ValueError(msg)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Which samples belong together.
-
-    Parameters
-    ----------
-    samples
-        Names (of libraries, where a subject has several), length n_samples.
-    treated
-        Irradiated or not, shape (n_samples,).
-    fold
-        Fold of each sample, 0 to n_folds - 1, shape (n_samples,).
-    compartments
-        Names, length n_compartments.
-    group
-        Arm, dose or day of a treated sample (any code), shape (n_samples,): the shift is learnt
-        per group and the groups are averaged by their precision.
-    subject
-        Code of the animal or patient of each sample, shape (n_samples,); None: each its own.
-    aside
-        Samples that are scored and never learnt from, neither controls nor treated, shape
-        (n_samples,); None: no sample is.
-    """
-
-    samples: tuple[str, ...]
-    treated: NDArray[np.bool_]
-    fold: Ints
-    compartments: tuple[str, ...]
-    group: Ints
-    subject: Ints | None = None
-    aside: NDArray[np.bool_] | None = None
-
-    @property
-    def set_aside(self) -> NDArray[np.bool_]:
-        """Which samples are scored and never learnt from, shape (n_samples,)."""
-        return np.zeros(len(self.samples), dtype=bool) if self.aside is None else self.aside
-
-    @property
-    def subjects(self) -> Ints:
-        """Code of the subject of each sample, shape (n_samples,)."""
-        return (
-            np.arange(len(self.samples), dtype=np.int64) if self.subject is None else self.subject
-        )
-
-    @property
-    def units(self) -> Ints:
-        """Code of each sample's subject within its arm and group, shape (n_samples,).
-
-        Samples of one unit are libraries of the same tissue: their cells make one mean.
-        """
-        key = np.column_stack([self.subjects, self.treated.astype(np.int64), self.group])
-        _, unit = np.unique(key, axis=0, return_inverse=True)
-        return np.asarray(unit.ravel(), dtype=np.int64)
-
-    @property
-    def n_folds(self) -> int:
-        """Number of folds."""
-        return int(self.fold.max()) + 1 if len(self.fold) else 0
-
-
-def plan_folds(
-    samples: Sequence[str],
-    treated: NDArray[np.bool_],
-    compartments: Sequence[str],
-    *,
-    group: Sequence[object] | None = None,
-    subject: Sequence[str] | None = None,
-    aside: NDArray[np.bool_] | None = None,
-    max_folds: int = MAX_FOLDS,
-) -> Plan:
-    """Deal subjects into folds that hold both arms, in order of name within arm and group.
-
-    Parameters
-    ----------
-    samples
-        Names of the samples, unique.
-    treated
-        Which are irradiated, shape (n_samples,).
-    compartments
-        Names of the compartments.
-    group
-        Arm, dose or day of each sample; samples of one group are spread over folds.
-    subject
-        Animal or patient of each sample; its samples are in one fold, of both arms if it has
-        samples before and after. None: each sample is one.
-    aside
-        Samples that are scored and not learnt from, shape (n_samples,); they are dealt last.
-    max_folds
-        Most folds; there are never more than subjects of the smaller arm.
-
-    Raises
-    ------
-    ValueError
-        A name twice, or an arm without samples.
-    """
-    treated = np.asarray(treated, dtype=bool)
-    apart = np.zeros(len(treated), dtype=bool) if aside is None else np.asarray(aside, dtype=bool)
-    if len(set(samples)) != len(samples):
-        msg = "sample names must be unique"
-        raise ValueError(msg)
-    if not treated.any() or not (~treated & ~apart).any():
-        msg = "both arms need at least one sample"
-        raise ValueError(msg)
-    labels = [str(g) for g in (group if group is not None else treated.astype(int))]
-    names, code = np.unique(list(samples if subject is None else subject), return_inverse=True)
-    first = {s: min(labels[i] for i in np.flatnonzero(code == s)) for s in range(len(names))}
-    arms = [{int(s) for s in code[(treated == arm) & ~apart]} for arm in (False, True)]
-    n_folds = max(1, min(max_folds, *map(len, arms)))
-    both = arms[0] & arms[1]
-    fold_of: dict[int, int] = {}
-    # those of both arms first, so that every fold gets the rest of each arm in turn
-    others = {int(s) for s in code} - arms[0] - arms[1]
-    for members in (both, arms[0] - both, arms[1] - both, others):
-        start = 0 if members is both else len(both)
-        for rank, s in enumerate(sorted(members, key=lambda s: (first[s], s))):
-            fold_of[s] = (start + rank) % n_folds
-    codes = {g: i for i, g in enumerate(sorted(set(labels)))}
-    return Plan(
-        tuple(samples),
-        treated,
-        np.array([fold_of[int(s)] for s in code], dtype=np.int64),
-        tuple(compartments),
-        np.array([codes[g] for g in labels], dtype=np.int64),
-        np.asarray(code, dtype=np.int64),
-        apart if apart.any() else None,
-    )
-
-
-@dataclass
-class ProgrammeStats:
-    """Sums over cells; two of the same plan add up.
-
-    Attributes
-    ----------
-    n
-        Cells, shape (n_samples, n_compartments).
-    total
-        Sums of genes and covariates, shape (n_samples, n_compartments, n_genes + n_covariates).
-    seen
-        Cells in which a gene is not zero, shape (2, n_compartments, n_genes): control, irradiated.
-    cross
-        Sums of products, shape (n_folds, 2, n_compartments, width, width).
-    """
-
-    plan: Plan
-    n_genes: int
-    n_covariates: int
-    n: Ints = field(init=False)
-    total: Floats = field(init=False)
-    seen: Ints = field(init=False)
-    cross: Floats = field(init=False)
-
-    def __post_init__(self) -> None:
-        width, k = self.n_genes + self.n_covariates, len(self.plan.compartments)
-        self.n = np.zeros((len(self.plan.samples), k), dtype=np.int64)
-        self.total = np.zeros((len(self.plan.samples), k, width))
-        self.seen = np.zeros((2, k, self.n_genes), dtype=np.int64)
-        self.cross = np.zeros((self.plan.n_folds, 2, k, width, width))
-
-    def accumulate(
-        self, values: sparse.csr_matrix, covariates: Floats, sample: Ints, compartment: Ints
-    ) -> None:
-        """Add a block of cells.
-
-        Parameters
-        ----------
-        values
-            Log-normalised candidate genes, CSR, shape (n_cells, n_genes).
-        covariates
-            Shape (n_cells, n_covariates).
-        sample, compartment
-            Codes into the plan, shape (n_cells,); negative: the cell is left out.
-        """
-        width = self.n_genes + self.n_covariates
-        values = sparse.csr_matrix(values, dtype=np.float64)
-        covariates = np.asarray(covariates, dtype=np.float64)
-        if values.shape[1] + covariates.shape[1] != width:
-            msg = (
-                f"a block has {values.shape[1]} genes and {covariates.shape[1]} covariates, "
-                f"expected {self.n_genes} and {self.n_covariates}"
-            )
-            raise ValueError(msg)
-        if not np.isfinite(values.data).all() or not np.isfinite(covariates).all():
-            msg = "values and covariates must be finite"
-            raise ValueError(msg)
-        k, plan = len(self.plan.compartments), self.plan
-        use = np.flatnonzero((sample >= 0) & (compartment >= 0))
-        use = use[~plan.set_aside[sample[use]]]
-        key = sample[use] * k + compartment[use]
-        for code in np.unique(key):
-            rows = use[key == code]
-            s, c = divmod(int(code), k)
-            x, b = values[rows], covariates[rows]
-            arm, f, g = int(plan.treated[s]), int(plan.fold[s]), self.n_genes
-            self.n[s, c] += len(rows)
-            self.total[s, c, :g] += np.asarray(x.sum(axis=0)).ravel()
-            self.total[s, c, g:] += b.sum(axis=0)
-            self.seen[arm, c] += x.getnnz(axis=0)
-            block = self.cross[f, arm, c]
-            if x.nnz > 0.15 * np.prod(x.shape):  # dense products are faster from here on
-                dense = x.toarray()
-                block[:g, :g] += dense.T @ dense
-            else:
-                product = (x.T @ x).tocoo()
-                block[product.row, product.col] += product.data
-            between = x.T @ b
-            block[:g, g:] += between
-            block[g:, :g] += between.T
-            block[g:, g:] += b.T @ b
-
-    def merge(self, other: ProgrammeStats) -> ProgrammeStats:
-        """Sum of two sets of sums of the same plan."""
-        if (self.plan.samples, self.plan.compartments) != (
-            other.plan.samples,
-            other.plan.compartments,
-        ) or not np.array_equal(self.plan.fold, other.plan.fold):
-            msg = "only sums of one plan (samples, folds, compartments) add up"
-            raise ValueError(msg)
-        out = ProgrammeStats(self.plan, self.n_genes, self.n_covariates)
-        for name in ("n", "total", "seen", "cross"):
-            getattr(out, name)[...] = getattr(self, name) + getattr(other, name)
-        return out
+_FAR: Final = 0.9
+"""Quantile of the controls beyond which a cell is far along a direction."""
 
 
 @dataclass(frozen=True)
@@ -311,25 +59,28 @@ class Learning:
         A sample counts in a compartment from so many cells on; an arm from three times as many.
     min_detected
         A gene counts where it is seen in this share of the cells of an arm.
-    ridge
-        Added to the correlation of controls before it is inverted, in units of its diagonal.
     prior_precision
         Weight of the published effects, as if seen with this ratio of signal to noise.
+    between
+        Variance of a change between compartments, in units of its mean square.
     threshold
         A gene's estimate is drawn to zero by this many of its standard errors.
     prior_df
         Degrees of freedom lent to the variance between samples.
     rounds
         Rounds of the excess covariance.
+    far_rounds
+        Rounds of looking at the cells that are far along what was found.
     """
 
     min_cells: int = 8
     min_detected: float = 0.02
-    ridge: float = 0.5
     prior_precision: float = 1.0
+    between: float = 0.2
     threshold: float = 0.75
     prior_df: float = 4.0
     rounds: int = 4
+    far_rounds: int = 3
 
 
 @dataclass(frozen=True)
@@ -514,103 +265,200 @@ def _unit(x: Floats) -> Floats:
     return x / norm if norm > 0 else x
 
 
-def _scaled(estimate: Floats, variance: Floats, sign: Floats) -> tuple[Floats, float]:
+def _scaled(estimate: Floats, variance: float, sign: Floats) -> tuple[Floats, float]:
     """Bring an estimate to a signal of mean square one; return it and its noise variance.
 
     Only the genes that move as lists say carry signal: the mean square of those that move against
     them is taken as noise beside the stated variance.
     """
     along = sign * estimate
-    noise = float(np.mean(variance))
     against = float(np.mean(np.minimum(along, 0) ** 2)) * 2
-    noise = max(noise, against, 1e-12)
+    noise = max(variance, against, 1e-12)
     signal = max(float(np.mean(estimate**2)) - noise, 0.02 * noise)
     return estimate / np.sqrt(signal), noise / signal
 
 
-def _joined(parts: list[tuple[Floats, float]], sign: Floats, threshold: float) -> Floats:
-    """Mean of scaled estimates by precision, drawn to zero, in the lists' direction only."""
-    precision = np.array([1.0 / v for _, v in parts])
-    mean = sum(p * x for p, (x, _) in zip(precision, parts, strict=True)) / precision.sum()
-    drawn = sign * np.maximum(sign * mean - threshold / np.sqrt(precision.sum()), 0)
-    out: Floats = drawn
+@dataclass(frozen=True)
+class _Seen:
+    """What the cells of a compartment say of the usable genes, brought to one scale.
+
+    ``evidence`` and ``precision`` are of the change of expression: their ratio is an estimate.
+    """
+
+    level: Floats  # control mean over SD, mean square one: change times this is a shift in z-units
+    evidence: Floats
+    precision: Floats
+    known: Floats  # published change, of mean square one in z-units
+
+
+def _seen(view: _View, beyond: tuple[Floats, float], sign: Floats) -> _Seen:
+    """Join what the means and the far cells of a compartment say."""
+    m = view.usable
+    level = np.maximum(view.mean[m] / view.sd[m], 1e-6)
+    level = level / max(float(np.sqrt(np.mean(level**2))), 1e-12)
+    moved = _scaled(view.shift[m], float(np.mean(view.shift_var[m])), sign[m])
+    far = _scaled(beyond[0][m], beyond[1], sign[m])
+    known = view.prior[m] / max(float(np.sqrt(np.mean(view.prior[m] ** 2))), 1e-12)
+    return _Seen(
+        level,
+        level * sum(x / noise for x, noise in (moved, far)),
+        level**2 * sum(1 / noise for _, noise in (moved, far)),
+        known / level,
+    )
+
+
+def _joined(
+    views: dict[int, _View], seen: dict[int, _Seen], sign: Floats, how: Learning
+) -> dict[int, Floats]:
+    """Direction of every compartment: its own, that of the others and the published.
+
+    A change is the mean of these by precision; compartments differ, so that the others are never
+    surer than ``how.between`` allows. What is not ``how.threshold`` standard errors in the
+    direction of the lists is drawn to zero.
+    """
+    evidence, precision = np.zeros(len(sign)), np.zeros(len(sign))
+    for c, of in seen.items():
+        evidence[views[c].usable] += of.evidence
+        precision[views[c].usable] += of.precision
+    out = {}
+    for c, of in seen.items():
+        m = views[c].usable
+        rest = np.maximum(precision[m] - of.precision, 1e-9)
+        others = (evidence[m] - of.evidence) / rest
+        weight = 1 / (1 / rest + how.between)
+        total = of.precision + weight + how.prior_precision
+        change = (of.evidence + weight * others + how.prior_precision * of.known) / total
+        along = sign[m] * of.level * change - how.threshold * of.level / np.sqrt(total)
+        out[c] = np.zeros(len(sign))
+        out[c][m] = sign[m] * np.maximum(along, 0)
     return out
 
 
-def _estimates(view: _View, start: Floats, sign: Floats, how: Learning) -> Floats:
-    """Covariance of every gene with the score of the others, irradiated less control."""
+def _covarying(view: _View, sign: Floats, how: Learning) -> tuple[Floats, float]:
+    """Covariance of every gene with the score of the others, irradiated less control.
+
+    It starts from what means and published effects say, and follows what it finds.
+    """
+    m, start = view.usable, np.zeros(len(sign))
+    moved, noise = _scaled(view.shift[m], float(np.mean(view.shift_var[m])), sign[m])
+    known = view.prior[m] / max(float(np.sqrt(np.mean(view.prior[m] ** 2))), 1e-12)
+    total = 1 / noise + how.prior_precision
+    mean = (moved / noise + how.prior_precision * known) / total
+    start[m] = sign[m] * np.maximum(sign[m] * mean - how.threshold / np.sqrt(total), 0)
     u = _unit(start)
     for _ in range(how.rounds):
         e = view.excess @ u
-        spread = view.excess_se
-        drawn = np.maximum(sign * e - how.threshold * spread, 0) * sign * view.usable
+        drawn = np.maximum(sign * e - how.threshold * view.excess_se, 0) * sign * m
         if not drawn.any():
             break
         u = _unit(drawn)
-    out: Floats = view.excess @ u
-    return out
+    return view.excess @ u, view.excess_se**2
 
 
-def _directions(views: dict[int, _View], sign: Floats, how: Learning) -> dict[int, Floats]:
-    """Direction of every compartment: own, shared and published, by precision."""
-    own: dict[int, list[tuple[Floats, float]]] = {}
-    for c, v in views.items():
-        m = v.usable
-        s = sign[m]
-        moved = _scaled(v.shift[m], v.shift_var[m], s)
-        prior = v.prior[m] / max(float(np.sqrt(np.mean(v.prior[m] ** 2))), 1e-12)
-        start = np.zeros(len(sign))
-        start[m] = _joined([moved, (prior, 1 / how.prior_precision)], s, how.threshold)
-        e = _estimates(v, start, sign, how)[m]
-        excess = _scaled(e, np.full(len(e), v.excess_se**2), s)
-        own[c] = [moved, excess, (prior, 1 / how.prior_precision)]
+def _far_cells(
+    kept: KeptCells, view: _View, weight: Floats, plan: Plan
+) -> tuple[Floats, float] | None:
+    """How much further the genes of far cells are, irradiated less control, and the noise of it.
 
-    def full(c: int, x: Floats) -> Floats:
-        out = np.zeros(len(sign))
-        out[views[c].usable] = x
-        return out
+    A cell counts by how far it lies beyond the controls' quantile ``_FAR`` of ``kept @ weight``,
+    each sample laid on its own lower middle; a gene by its distance from the mean of its sample.
+    Control cells that lie as far do so by chance, and show what chance does to the genes that the
+    weights are of.
 
-    shared = np.zeros(len(sign))
-    count = np.zeros(len(sign))
-    for c, parts in own.items():
-        w = sum(1 / v for _, v in parts[:2])
-        mean = sum(x / v for x, v in parts[:2])
-        shared += full(c, np.asarray(mean))
-        count += w * views[c].usable
-    shared = shared / np.maximum(count, 1e-12)
-    out = {}
-    for c, parts in own.items():
-        m = views[c].usable
-        mine = sum(1 / v for _, v in parts[:2])
-        rest = np.maximum(count[m] - mine, 0)
-        others = (shared[m] * count[m] - sum(x / v for x, v in parts[:2])) / np.maximum(rest, 1e-12)
-        known = float(np.mean(rest))
-        joined = list(parts)
-        if known > 1e-9:
-            # compartments differ: what the others say is never surer than two to one
-            joined.append((np.where(rest > 0, others, 0), 1 / known + 0.5))
-        out[c] = full(c, _joined(joined, sign[m], how.threshold))
+    Parameters
+    ----------
+    kept
+        Cells of the compartment, of samples that may be learnt from.
+    view
+        The compartment.
+    weight
+        Of the genes, in z-units, shape (n_genes,).
+
+    Returns
+    -------
+    Shape (n_genes,) in z-units and its variance; None where an arm has no cells or all are alike.
+    """
+    raw = weight / view.sd
+    along = kept.expression @ raw - kept.covariates @ (view.slope @ raw)
+    treated = plan.treated[kept.sample]
+    if not treated.any() or treated.all():
+        return None
+    samples, place, n = np.unique(kept.sample, return_inverse=True, return_counts=True)
+    for i in range(len(samples)):
+        own = place == i
+        along[own] -= np.quantile(along[own], LOWER_MIDDLE)
+    cut, spread = np.quantile(along[~treated], _FAR), float(np.std(along[~treated]))
+    if spread < 1e-9:
+        return None
+    far = np.maximum(along - cut, 0) / spread
+    member = sparse.csr_matrix((np.ones(len(place)), (place, np.arange(len(place)))))
+    share = (member @ far) / n  # a sample's mean is taken from each of its cells
+    out, variance = np.zeros(len(weight)), 0.0
+    for arm, direction in ((treated, 1.0), (~treated, -1.0)):
+        count = float(arm.sum())
+        h = direction * np.where(arm, far - share[place], 0) / count
+        out += (kept.expression.T @ h - view.slope.T @ (kept.covariates.T @ h)) / view.sd
+        variance += float((far[arm] ** 2).sum()) / count**2
+    return np.where(view.usable, out, 0), variance
+
+
+def _directions(
+    views: dict[int, _View],
+    features: Features,
+    how: Learning,
+    kept: Mapping[int, KeptCells],
+    plan: Plan,
+) -> dict[int, Floats]:
+    """Direction of every compartment, in the z-units of its controls."""
+    sign = features.sign
+    beyond = {c: _covarying(view, sign, how) for c, view in views.items()}
+    for round_ in range(how.far_rounds + 1):
+        seen = {c: _seen(view, beyond[c], sign) for c, view in views.items()}
+        found = _joined(views, seen, sign, how)
+        if round_ == how.far_rounds:
+            break
+        for c, view in views.items():
+            far = _far_cells(kept[c], view, _weights(view, found[c], sign), plan)
+            beyond[c] = beyond[c] if far is None else far
+    return found
+
+
+def _weights(view: _View, direction: Floats, sign: Floats) -> Floats:
+    """Discriminant of a direction among healthy cells, in z-units."""
+    w = np.zeros(len(direction))
+    idx = np.flatnonzero(direction)
+    if len(idx):
+        w[idx] = linalg.solve(
+            _shrunken(view.corr[np.ix_(idx, idx)], view.n_cells[0]), direction[idx], assume_a="pos"
+        )
+    # a gene counts in its own direction or not at all
+    return np.where(w * sign > 0, w, 0)
+
+
+def _shrunken(covariance: Floats, n: int) -> Floats:
+    """Draw a covariance of n cells to a multiple of the identity (OAS).
+
+    Chen 2010, eq. 23, without its terms of 2 / p, as scikit-learn has it.
+    """
+    p = len(covariance)
+    middle, square = float(np.trace(covariance)) / p, float(np.mean(covariance**2))
+    unlike = (n + 1) * (square - middle**2 / p)
+    share = min(1.0, (square + middle**2) / unlike) if unlike > 0 else 1.0
+    out: Floats = (1 - share) * covariance
+    out[np.diag_indices(p)] += share * middle
     return out
 
 
 def _coefficients(
-    view: _View, direction: Floats, features: Features, parts: tuple[str, ...], how: Learning
+    view: _View, direction: Floats, features: Features, parts: tuple[str, ...]
 ) -> tuple[Floats, Floats]:
     """Raw coefficients of every part and the weights of the total in z-units."""
     rows, total = [], np.zeros(len(direction))
     for part in parts:
-        mask = (np.ones(len(direction), bool) if part == "total" else features.kinds[part]) & (
-            direction != 0
-        )
-        w = np.zeros(len(direction))
-        idx = np.flatnonzero(mask)
-        if len(idx):
-            r = view.corr[np.ix_(idx, idx)] + how.ridge * np.eye(len(idx))
-            w[idx] = linalg.solve(r, direction[idx], assume_a="pos")
-            # a gene counts in its own direction or not at all
-            w = np.where(w * features.sign > 0, w, 0)
-            spread = float(w @ view.corr @ w)
-            w = w / np.sqrt(spread) if spread > 0 else w
+        of = np.ones(len(direction), bool) if part == "total" else features.kinds[part]
+        w = _weights(view, np.where(of, direction, 0), features.sign)
+        spread = float(w @ view.corr @ w)
+        w = w / np.sqrt(spread) if spread > 0 else w
         if part == "total":
             total = w
         raw = w / view.sd
@@ -644,13 +492,16 @@ def learn(stats: ProgrammeStats, features: Features, how: Learning | None = None
     folds = np.full((plan.n_folds, k, g), np.nan)
     weight, shift, excess, prior = (np.zeros((k, g)) for _ in range(4))
     mean, sd = np.zeros((k, g)), np.ones((k, g))
+    kept, room = stats.kept, stats.kept.place % k
     for f in [*range(plan.n_folds), -1]:
         keep = plan.fold != f
         views = {c: v for c in range(k) if (v := _view(stats, features, c, keep, how)) is not None}
         if not views:
             continue
-        for c, d in _directions(views, features.sign, how).items():
-            rows, total = _coefficients(views[c], d, features, parts, how)
+        known = keep[kept.sample]
+        cells = {c: kept[known & (room == c)] for c in views}
+        for c, d in _directions(views, features, how, cells, plan).items():
+            rows, total = _coefficients(views[c], d, features, parts)
             if f < 0:
                 weight[c], shift[c], prior[c] = total, views[c].shift, views[c].prior
                 excess[c] = views[c].excess @ _unit(total)

@@ -14,12 +14,14 @@ from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from senoscore import names as k
 from senoscore.calling.call import overrule
 from senoscore.calling.engine import Assigned, Learnt, assign, choose
-from senoscore.calling.programme import Features, Plan, Programme, ProgrammeStats
+from senoscore.calling.programme import Programme
 from senoscore.calling.roles import roles
+from senoscore.calling.sums import Features, KeptCells, Plan, ProgrammeStats
 from senoscore.errors import DesignError, InputError
 from senoscore.io import atomic_path, remake
 
@@ -252,8 +254,13 @@ def write_sums(stats: ProgrammeStats | None, path: Path) -> None:
         keys = np.column_stack([plan.fold[s], plan.treated[s].astype(np.int64), c])
         present = np.unique(keys, axis=0)
         cross = np.array([stats.cross[tuple(at)][upper] for at in present])
-        arrays = {"n": stats.n, "total": stats.total, "seen": stats.seen, "at": present,
-                  "cross": cross}  # fmt: skip
+        kept = stats.kept
+        arrays = {
+            "n": stats.n, "total": stats.total, "seen": stats.seen, "at": present, "cross": cross,
+            "place": kept.place, "key": kept.key, "sample": kept.sample,
+            "covariates": kept.covariates, "data": kept.expression.data,
+            "indices": kept.expression.indices, "indptr": kept.expression.indptr,
+        }  # fmt: skip
     _save(path, arrays)
 
 
@@ -284,8 +291,29 @@ def add_sums(stats: ProgrammeStats, path: Path) -> None:
             total += half
             total += half.T
             np.fill_diagonal(total, diagonal)
+        stats.keep(_kept(arrays, stats))
     except (KeyError, ValueError, IndexError) as error:
         raise _unreadable(path, error) from error
+
+
+def _kept(arrays: Mapping[str, NDArray[Any]], stats: ProgrammeStats) -> KeptCells:
+    values = sparse.csr_matrix(
+        (arrays["data"], arrays["indices"], arrays["indptr"]),
+        shape=(len(arrays["key"]), stats.n_genes),
+    )
+    values.check_format()
+    cells = KeptCells(
+        arrays["place"], arrays["key"], arrays["sample"], values, arrays["covariates"]
+    )
+    for name, most in (("place", stats.cross[..., 0, 0].size), ("sample", len(stats.plan.samples))):
+        of = getattr(cells, name)
+        if of.shape != cells.key.shape or (len(of) and not 0 <= of.min() <= of.max() < most):
+            msg = f"{name} of a cell is not in the plan"
+            raise ValueError(msg)
+    if cells.covariates.shape != (len(cells.key), stats.n_covariates):
+        msg = "covariates of a cell are missing"
+        raise ValueError(msg)
+    return cells
 
 
 _TEXTS: Final = ("parts", "source")

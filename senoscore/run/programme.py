@@ -157,7 +157,8 @@ def programme(
         if family.plan is None:
             continue
         columns = choose(family.genes, family.organism)
-        stats = ProgrammeStats(family.plan, len(columns.use), len(columns.groups) + 2)
+        genes = columns.features.genes
+        stats = ProgrammeStats(family.plan, genes, len(columns.groups) + 2)
         pieces = [path for name in family.datasets for path in by_dataset[name]]
         for path in track(sorted(pieces, key=_place), "sums added"):
             add_sums(stats, path)

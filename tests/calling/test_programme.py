@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.covariance import oas
 
 from senoscore.calling.learned import call_cells
 from senoscore.calling.prevalence import ARREST_QUANTILE, prevalence
-from senoscore.calling.programme import Features, ProgrammeStats, learn, plan_folds
+from senoscore.calling.programme import Learning, _far_cells, _shrunken, _view, learn
+from senoscore.calling.sums import Features, KeptCells, ProgrammeStats, plan_folds
 
 N_GENES, N_PER = 80, 150
 
@@ -46,9 +48,93 @@ def planned(n=4, compartments=("a",)):
 
 
 def sums(plan, values, covariates, sample, compartment):
-    stats = ProgrammeStats(plan, N_GENES, covariates.shape[1])
+    stats = ProgrammeStats(plan, features().genes, covariates.shape[1])
     stats.accumulate(values, covariates, sample, compartment)
     return stats
+
+
+def assert_same_cells(left, right):
+    np.testing.assert_array_equal(left.key, right.key)
+    np.testing.assert_array_equal(left.sample, right.sample)
+    np.testing.assert_array_equal(left.expression.toarray(), right.expression.toarray())
+    np.testing.assert_array_equal(left.covariates, right.covariates)
+
+
+def test_which_cells_are_kept_is_a_matter_of_the_cells_alone(monkeypatch):
+    monkeypatch.setattr("senoscore.calling.sums.MAX_KEPT", 40)
+    monkeypatch.setattr("senoscore.calling.sums._PENDING", 60)  # pruned again and again
+    monkeypatch.setattr(KeptCells.lowest, "__defaults__", (40,))
+    rng = np.random.default_rng(5)
+    values, covariates, sample, *_ = run_of(rng)
+    code = np.zeros(len(sample), dtype=int)
+    whole = sums(planned(), values, covariates, sample, code).kept
+    assert np.bincount(whole.place).tolist() == [40] * 8
+    order, genes = rng.permutation(len(sample)), rng.permutation(N_GENES)
+    other = ProgrammeStats(planned(), features().genes[genes], covariates.shape[1])
+    for rows in np.array_split(order, 7):
+        other.accumulate(values[rows][:, genes], covariates[rows], sample[rows], code[rows])
+    np.testing.assert_array_equal(other.kept.key, whole.key)
+    np.testing.assert_array_equal(
+        other.kept.expression.toarray(), whole.expression[:, genes].toarray()
+    )
+
+
+def test_the_correlation_of_few_cells_is_shrunken_as_scikit_learn_does():
+    rng = np.random.default_rng(6)
+    for n, p in ((40, 90), (400, 20)):
+        x = rng.normal(size=(n, p)) @ (np.eye(p) + 0.3 * rng.normal(size=(p, p)))
+        x -= x.mean(axis=0)
+        np.testing.assert_allclose(_shrunken(x.T @ x / n, n), oas(x, assume_centered=True)[0])
+
+
+def test_a_compartment_of_few_cells_learns_what_a_gene_does_elsewhere():
+    """The same genes change by the same factor, from levels that differ between compartments."""
+    rng = np.random.default_rng(8)
+    n, moving = 2400, np.arange(N_GENES) < 12
+    sample = np.arange(n) % 8
+    treated, few = sample >= 4, rng.random(n) < 0.12
+    truth = treated & (rng.random(n) < 0.2)
+    level = np.where(few[:, None], rng.gamma(1, 0.8, N_GENES), rng.gamma(1, 0.8, N_GENES))
+    x = rng.poisson(level * np.exp(0.7 * truth[:, None] * moving))
+    values, covariates = sparse.csr_matrix(np.log1p(x.astype(float))), np.zeros((n, 1))
+
+    def area(compartments):
+        code = few.astype(int) if compartments == 2 else np.where(few, 0, -1)
+        names = ("many", "few") if compartments == 2 else ("few",)
+        stats = sums(planned(compartments=names), values, covariates, sample, code)
+        total = learn(stats, features()).score(values, covariates, sample, code)[:, 0]
+        of = few & treated
+        ranks = np.argsort(np.argsort(total[of]))
+        n_true = truth[of].sum()
+        above = ranks[truth[of]].sum() - n_true * (n_true - 1) / 2
+        return above / (n_true * (of.sum() - n_true))
+
+    assert area(2) > 0.8
+    assert area(2) > area(1) + 0.03
+
+
+def test_far_cells_show_the_genes_that_rise_in_them_and_chance_falls_out():
+    rng = np.random.default_rng(9)
+    n = 4000
+    sample = np.arange(n) % 8
+    treated = sample >= 4
+    far = treated & (rng.random(n) < 0.1)
+    z = rng.normal(2, 0.4, size=(n, N_GENES))
+    z[far, :20] += 0.8  # the weights know of ten of them
+    values, covariates = sparse.csr_matrix(z), np.zeros((n, 1))
+    stats = sums(planned(), values, covariates, sample, np.zeros(n, dtype=int))
+    view = _view(stats, features(), 0, np.ones(8, dtype=bool), Learning())
+    weight = np.where(np.arange(N_GENES) < 10, 1.0, 0.0)
+    found, variance = _far_cells(stats.kept, view, weight, stats.plan)
+    z_score = found / np.sqrt(variance)
+    assert z_score[:20].min() > 3
+    assert np.abs(z_score[20:]).max() < 4.5
+    # without the far cells, the genes of the weights are no further in one arm than in the other
+    still = sums(
+        planned(), values[~far], covariates[~far], sample[~far], np.zeros((~far).sum(), int)
+    )
+    null, variance = _far_cells(still.kept, view, weight, still.plan)
+    assert np.abs(null / np.sqrt(variance)).max() < 4.5
 
 
 def test_sums_of_shards_are_those_of_all_cells():
@@ -65,6 +151,7 @@ def test_sums_of_shards_are_those_of_all_cells():
     np.testing.assert_array_equal(merged.n, whole.n)
     np.testing.assert_allclose(merged.cross, whole.cross, rtol=1e-10)
     dense = np.hstack([values.toarray(), covariates])
+    assert_same_cells(merged.kept, whole.kept)
     mine = (sample % 4 == 0) & (sample < 4) & (compartment == 1)
     np.testing.assert_allclose(whole.cross[0, 0, 1], dense[mine].T @ dense[mine], rtol=1e-9)
 
@@ -176,7 +263,7 @@ def test_folds_hold_both_arms():
 
 def test_blocks_of_the_wrong_width_are_refused():
     with pytest.raises(ValueError, match="expected 80 and 2"):
-        ProgrammeStats(planned(), N_GENES, 2).accumulate(
+        ProgrammeStats(planned(), features().genes, 2).accumulate(
             sparse.csr_matrix((3, 5)), np.zeros((3, 2)), np.zeros(3, int), np.zeros(3, int)
         )
 
