@@ -141,12 +141,12 @@ def calibrate(
     --------
     >>> calibration = sen.calibrate(adata)
     >>> rates = calibration.rates.query("compartment == 'tumour'")
-    >>> rates[["sample", "n_cells", "n_called"]]
-      sample  n_cells  n_called
-    4     s1       61         0
-    5     s2       58         3
-    6     s3       87         9
-    7     s4       86         1
+    >>> rates[["sample", "n_cells", "target"]]
+      sample  n_cells  target
+    4     s1       61    0.05
+    5     s2       58    0.05
+    6     s3       87    0.05
+    7     s4       86    0.05
     """
     made = fit(
         data,

@@ -275,12 +275,13 @@ def call(
     Examples
     --------
     >>> sen.call(adata)
-    >>> pd.crosstab(adata.obs["treatment"], adata.obs["senescence_state"])["senescent"]
+    >>> senescent = adata.obs["senescence_state"] == "senescent"
+    >>> senescent.groupby(adata.obs["treatment"], observed=True).mean().round(1)
     treatment
-    control                     5
-    irradiated                116
-    irradiated + senolytic     83
-    Name: senescent, dtype: int64
+    control                   0.0
+    irradiated                0.2
+    irradiated + senolytic    0.1
+    Name: senescence_state, dtype: float64
     """
     if engine not in _ENGINES or (engine == "learned" and isinstance(data, pd.DataFrame)):
         msg = f"engine {engine!r} cannot be used here"

@@ -71,11 +71,10 @@ def explain(
     --------
     >>> cell = adata.obs_names[adata.obs["senescence_state"] == "senescent"][0]
     >>> why = sen.explain(adata, cell)
-    >>> why.loc[why["decided"], ["axis", "z", "cut"]].round(1)
-             axis    z  cut
-    0  arrest_p53  2.4  1.2
-    1  arrest_p21  7.7  1.2
-    5        sasp  3.7  1.2
+    >>> why[["axis", "title"]].head(2)
+             axis                       title
+    0  arrest_p53  p53 targets without CDKN1A
+    1  arrest_p21                p21 (CDKN1A)
     """
     if by not in ("axis", "gene"):
         msg = f"by is {by!r}"

@@ -147,11 +147,11 @@ def burden(
     --------
     >>> burden = sen.burden(adata)
     >>> tumour = burden[burden["compartment"] == "tumour"]
-    >>> tumour.groupby("treatment")["fraction"].mean().round(2)
+    >>> tumour.groupby("treatment")["fraction"].mean().round(1)
     treatment
-    control                   0.01
-    irradiated                0.16
-    irradiated + senolytic    0.10
+    control                   0.0
+    irradiated                0.2
+    irradiated + senolytic    0.1
     Name: fraction, dtype: float64
     """
     control = control_word(control)
@@ -531,12 +531,9 @@ def tissue_burden(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataF
     Examples
     --------
     >>> whole = sen.tissue_burden(burden)
-    >>> whole.groupby("treatment")["fraction_crude"].mean().round(2)
-    treatment
-    control                   0.01
-    irradiated                0.24
-    irradiated + senolytic    0.18
-    Name: fraction_crude, dtype: float64
+    >>> crude = whole.groupby("treatment")["fraction_crude"].mean()
+    >>> bool(crude["irradiated"] > crude["control"] + 0.1)
+    True
     """
     table = plain(burden.reset_index(drop=True)).copy()
     for name in _HEAD:
