@@ -298,7 +298,7 @@ def crosstalk_values(
         scores = np.sqrt(level * _received(cube, receiver, passed, min_cells))
         scored = np.isfinite(scores).any(axis=1)
         everywhere = np.isfinite(scores[scored]).all(axis=0)
-        head = {k.COMPARTMENT: sender, "receiver": receiver, "known": known}
+        head: dict[str, Any] = {k.COMPARTMENT: sender, "receiver": receiver, "known": known}
         if scored.any() and everywhere.any():
             whole = head | {"measure": f"crosstalk{k.SEP}{receiver}", "ligand": "", "receptor": ""}
             whole |= {"n_pairs": int(everywhere.sum())}
