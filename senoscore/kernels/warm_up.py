@@ -22,9 +22,8 @@ def warm_cells() -> None:
         data = np.array([1, 2, 1], dtype)
         numbers, sums = np.array([1, 2], np.uint64), np.zeros(1, np.uint64)
         add_row_digests(indptr, indices, data, numbers, np.zeros(2, np.int64), sums)
-    for dtype in (np.float32, np.float64):
-        data = np.array([1, 2, 1], dtype)
-        column_moments(indptr.astype(np.int32), indices, data, np.ones(2), 2)
+    for values in (np.ones(3, np.float32), np.ones(3)):
+        column_moments(indptr.astype(np.int32), indices, values, np.ones(2), 2)
     marked_neighbours(np.zeros((2, 1)), 1, 1)
 
 
