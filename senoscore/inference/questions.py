@@ -355,8 +355,8 @@ class Compared:
             return refused(options.no_control)
         if self.apart and name not in FRACTIONS and not self.no_test:
             own, other = (side[name].to_numpy(dtype=float) for side in (self.of, self.base))
-            found = two_means(own, other, alpha=options.alpha)
-            out = result(found, self.used, why_not="")
+            apart = two_means(own, other, alpha=options.alpha)
+            out = result(apart, self.used, why_not="")
             return out | {"method": self.row["method"].replace(_POOLED, _APART)}
         found = self.answer.of(self.used[name])
         out = result(found, self.used, why_not=self.answer.why_not, no_test=self.no_test)
