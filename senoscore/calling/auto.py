@@ -188,7 +188,7 @@ def used_engines(table: pd.DataFrame, found: Attempt, learnt: Learnt | None) -> 
 
 
 _ARRAYS: Final = (
-    "coefficients", "weight", "shift", "excess", "prior", "stability", "reliability", "mean", "sd",
+    "coefficients", "weight", "shift", "excess", "prior", "stability", "likeness", "mean", "sd",
 )  # fmt: skip
 
 

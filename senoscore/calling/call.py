@@ -205,8 +205,8 @@ def call(
     """Give every cell a state, an index and a false discovery rate.
 
     Of an AnnData with counts (or log-normalised values) the senescent cells are found by a
-    programme that is learnt in the study itself (docs/call.md), in every compartment where three
-    control and three irradiated subjects (``subject``; without it samples) have cells. Elsewhere
+    programme that is learnt in the study itself (docs/call.md), in every compartment where two
+    control and two irradiated subjects (``subject``; without it samples) have cells. Elsewhere
     the panel alone decides. ``obs["senescence_engine"]`` says which, cell by cell, and
     ``uns["senoscore"]["engines"]`` why. The other states are the panel's in any case.
 

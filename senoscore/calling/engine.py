@@ -24,7 +24,7 @@ from scipy import sparse
 
 from senoscore import names as k
 from senoscore.calling.bounds import wrong_at_most
-from senoscore.calling.learned import call_cells
+from senoscore.calling.learned import LIKE, call_cells
 from senoscore.calling.prevalence import ARREST_QUANTILE, prevalence
 from senoscore.calling.programme import learn
 from senoscore.calling.sums import Features, ProgrammeStats, plan_folds
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from senoscore.calling.learned import Calls
     from senoscore.calling.programme import Programme
     from senoscore.calling.sums import Plan
 
@@ -68,7 +69,9 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 _TARGET: Final = 1e4
-_MIN_SUBJECTS: Final = 3
+_MIN_SUBJECTS: Final = 2
+_FEW_SUBJECTS: Final = 3
+"""With fewer in an arm it is said that little but published effects is behind a weight."""
 _MIN_CELLS: Final = 8
 _DEPTH_FOLD: Final = 1.5
 """Beyond it the call errs: at half the depth 3 % of cells that are not senescent were called."""
@@ -333,7 +336,7 @@ def learn_and_call(
     Raises
     ------
     DesignError
-        Fewer than three control or three irradiated subjects in every compartment: nothing can be
+        Fewer than two control or two irradiated subjects in every compartment: nothing can be
         learnt that has not seen the cells it judges.
     InputError
         Too few of the candidate genes, or values that are no expression.
@@ -365,7 +368,7 @@ def assign(
 ) -> Assigned:
     """Deal the judged subjects into folds; the order of the cells does not matter.
 
-    A compartment is learnt in where three control and three irradiated subjects have cells of it;
+    A compartment is learnt in where two control and two irradiated subjects have cells of it;
     the others are left to the panel, with the reason.
 
     Parameters
@@ -380,7 +383,7 @@ def assign(
     Raises
     ------
     DesignError
-        No compartment has three subjects of each arm.
+        No compartment has two subjects of each arm.
     """
     names, codes = np.unique(sample.astype(str), return_inverse=True)
     animals = (sample if subject is None else subject).astype(str)
@@ -427,11 +430,9 @@ def _subjects(owner: Ints) -> int:
 
 
 def _short(n: tuple[int, int]) -> str:
-    what = "control" if n[0] < _MIN_SUBJECTS else "irradiated"
-    return (
-        f"{n[0] if what == 'control' else n[1]} {what} subjects with {_MIN_CELLS} cells or more, "
-        f"{_MIN_SUBJECTS} needed"
-    )
+    arm, count = ("control", n[0]) if n[0] < _MIN_SUBJECTS else ("irradiated", n[1])
+    subjects = "subject" if count == 1 else "subjects"
+    return f"{count} {arm} {subjects} with {_MIN_CELLS} cells or more, {_MIN_SUBJECTS} needed"
 
 
 def add_up(
@@ -518,7 +519,7 @@ def judge_cells(
     calls = call_cells(
         scored.scores[at], programme.parts, own, room, arms, scored.depth[at], fdr=fdr,
         required=required, nuisance=scored.nuisance[at], aside=apart,
-        identity=programme.identity,
+        identity=programme.identity, likeness=float(programme.likeness),
     )  # fmt: skip
     total = programme.parts.index("total")
     cells = pd.DataFrame({name: np.full(n, np.nan) for name in ("score", "p", "p_kinds", "q")})
@@ -545,7 +546,7 @@ def judge_cells(
         }
     ).merge(_arrested(calls.arrest(required), own, room, plan), on=_ROW, how="left")
     whole = sorted({plan.compartments[c] for c in room[calls.moved]})
-    return cells, table, note_of(programme, calls.like, whole, calls.few)
+    return cells, table, note_of(programme, calls, whole)
 
 
 def _arrested(along: Floats, sample: Ints, compartment: Ints, plan: Plan) -> pd.DataFrame:
@@ -657,11 +658,10 @@ def _by_size(column: pd.Series) -> pd.Series:
 
 def note_of(
     programme: Programme,
-    like: tuple[tuple[int, int], ...],
+    calls: Calls,
     whole: Sequence[str] = (),
-    few: int = 0,
 ) -> str:
-    """Say where nothing was learnt, and what was learnt that is like a nuisance."""
+    """Say where nothing was learnt, and what was learnt that is no senescence."""
     plan, nuisances = programme.plan, programme.features.covariates[3:]
     none = [
         name
@@ -674,16 +674,30 @@ def note_of(
             f"{int(plan.set_aside.sum())} unirradiated samples with a drug are scored by what the "
             "others teach: nothing is learnt from them, and they are no controls"
         )
+    few_subjects = min(
+        len(np.unique(plan.subjects[(plan.treated == arm) & ~plan.set_aside]))
+        for arm in (False, True)
+    )
+    if few_subjects < _FEW_SUBJECTS:
+        notes.append(
+            f"{few_subjects} subjects in an arm: each is judged by what one other of either arm, "
+            "and published effects of DNA damage, teach"
+        )
     if none:
         notes.append(f"nothing could be learnt in {', '.join(none)}: too few cells in an arm")
-    for number, compartment in like:
+    for number, compartment in calls.like:
         what = nuisances[number].replace("_", " ")
         where = "the run" if compartment < 0 else plan.compartments[compartment]
         notes.append(f"what was learnt in {where} is like {what}: no cell of it is called")
-    if few:
+    if np.isfinite(calls.unlike):
         notes.append(
-            f"{few} cells of the run pass, too few to tell what was learnt from other programmes: "
-            "none is called"
+            "what was learnt is not like published DNA damage "
+            f"(cosine {calls.unlike:.2f}, {LIKE} needed): no cell is called"
+        )
+    if calls.few:
+        notes.append(
+            f"{calls.few} cells of the run pass, too few to tell what was learnt from other "
+            "programmes: none is called"
         )
     if whole:
         notes.append(

@@ -98,6 +98,8 @@ class Programme:
         Per compartment and gene, from all samples, in z-units, shape (n_compartments, n_genes).
     stability
         Mean correlation of a compartment's weights between folds, shape (n_compartments,).
+    likeness
+        Cosine of what the cells of the run show and what published damage does, shape ().
     source
         Per compartment: ``learned``, ``shared``, ``prior`` or ``none``.
     mean, sd
@@ -114,7 +116,7 @@ class Programme:
     excess: Floats
     prior: Floats
     stability: Floats
-    reliability: Floats
+    likeness: Floats
     source: tuple[str, ...]
     mean: Floats
     sd: Floats
@@ -408,8 +410,8 @@ def _directions(
     how: Learning,
     kept: Mapping[int, KeptCells],
     plan: Plan,
-) -> dict[int, Floats]:
-    """Direction of every compartment, in the z-units of its controls."""
+) -> tuple[dict[int, Floats], dict[int, _Seen]]:
+    """Direction of every compartment, in the z-units of its controls, and what it is made of."""
     sign = features.sign
     beyond = {c: _covarying(view, sign, how) for c, view in views.items()}
     for round_ in range(how.far_rounds + 1):
@@ -420,7 +422,22 @@ def _directions(
         for c, view in views.items():
             far = _far_cells(kept[c], view, _weights(view, found[c], sign), plan)
             beyond[c] = beyond[c] if far is None else far
-    return found
+    return found, seen
+
+
+def _likeness(views: dict[int, _View], seen: dict[int, _Seen], published: Floats) -> float:
+    """Cosine of what the cells show, over compartments, and of published changes, by precision.
+
+    Published effects have no part in what the cells show: far cells are compared with controls
+    that lie as far. NaN where nothing is published of these genes.
+    """
+    evidence, precision = np.zeros(len(published)), np.zeros(len(published))
+    for c, of in seen.items():
+        evidence[views[c].usable] += of.evidence
+        precision[views[c].usable] += of.precision
+    change = evidence / np.maximum(precision, 1e-12)
+    norm = float(np.sqrt((precision * change**2).sum() * (precision * published**2).sum()))
+    return float((precision * change * published).sum()) / norm if norm > 0 else float("nan")
 
 
 def _weights(view: _View, direction: Floats, sign: Floats) -> Floats:
@@ -491,7 +508,7 @@ def learn(stats: ProgrammeStats, features: Features, how: Learning | None = None
     coefficients = np.full((plan.n_folds, k, len(parts), width), np.nan)
     folds = np.full((plan.n_folds, k, g), np.nan)
     weight, shift, excess, prior = (np.zeros((k, g)) for _ in range(4))
-    mean, sd = np.zeros((k, g)), np.ones((k, g))
+    mean, sd, likeness = np.zeros((k, g)), np.ones((k, g)), float("nan")
     kept, room = stats.kept, stats.kept.place % k
     for f in [*range(plan.n_folds), -1]:
         keep = plan.fold != f
@@ -500,7 +517,10 @@ def learn(stats: ProgrammeStats, features: Features, how: Learning | None = None
             continue
         known = keep[kept.sample]
         cells = {c: kept[known & (room == c)] for c in views}
-        for c, d in _directions(views, features, how, cells, plan).items():
+        directions, seen = _directions(views, features, how, cells, plan)
+        if f < 0:
+            likeness = _likeness(views, seen, features.prior)
+        for c, d in directions.items():
             rows, total = _coefficients(views[c], d, features, parts)
             if f < 0:
                 weight[c], shift[c], prior[c] = total, views[c].shift, views[c].prior
@@ -515,7 +535,7 @@ def learn(stats: ProgrammeStats, features: Features, how: Learning | None = None
     )
     return Programme(
         features, plan, parts, coefficients, weight, shift, excess, prior, stability,
-        np.full(k, np.nan), source, mean, sd,
+        np.array(likeness), source, mean, sd,
     )  # fmt: skip
 
 

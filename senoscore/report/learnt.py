@@ -41,7 +41,7 @@ def counted(engine: str) -> str:
     "programme",
     "Learnt programme",
     lead=(
-        "Where three control and three irradiated animals or patients have cells of a "
+        "Where two control and two irradiated animals or patients have cells of a "
         "compartment, senescent cells are found by a programme learnt in this run: weights of "
         "genes that published lists name, learnt without the samples that they judge. Agreement "
         "between held-out samples is the mean cosine of the weights learnt without one fold and "

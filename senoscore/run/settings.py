@@ -245,8 +245,8 @@ class Call(Section):
         default="auto",
         description=(
             "What finds senescent cells; learned is a programme learnt in the run, "
-            "panel are the fixed lists, auto is learned where counts and three control "
-            "and three irradiated subjects allow it, else panel."
+            "panel are the fixed lists, auto is learned where counts and two control "
+            "and two irradiated subjects allow it, else panel."
         ),
     )
 

@@ -13,7 +13,7 @@ import pytest
 import senoscore as sen
 from senoscore.calling import load_panel
 from senoscore.calling.engine import _unlike_controls, assign, learn_and_call
-from senoscore.calling.learned import _explained
+from senoscore.calling.learned import _explained, call_cells
 from senoscore.errors import ConfigError, DesignError, InputError
 
 
@@ -114,9 +114,40 @@ def test_drugs_alone_are_no_irradiation() -> None:
 
 def test_too_few_subjects_are_refused() -> None:
     adata = _tissue(4, 1.5)
-    few = adata[~adata.obs["sample"].isin(["control2", "control3"]).to_numpy()].copy()
-    with pytest.raises(DesignError, match="2 control subjects with 8 cells or more, 3 needed"):
+    few = adata[~adata.obs["sample"].isin(["control1", "control2", "control3"]).to_numpy()].copy()
+    with pytest.raises(DesignError, match="1 control subject with 8 cells or more, 2 needed"):
         learnt(few)
+
+
+def test_two_and_two_animals_are_judged_and_it_is_said() -> None:
+    adata = _tissue(4, 1.5)
+    two = adata[adata.obs["sample"].str.contains("[01]$").to_numpy()].copy()
+    found = learnt(two)
+    state = two.obs["true_state"].astype(str)
+    called = found.cells["called"].to_numpy()
+    assert called[state.eq("senescent").to_numpy()].mean() > 0.05
+    assert (called & ~state.isin(["senescent", "escaped"]).to_numpy()).sum() <= 0.15 * called.sum()
+    assert "2 subjects in an arm" in found.note
+
+
+def test_a_run_that_is_unlike_published_damage_is_not_called() -> None:
+    rng = np.random.default_rng(4)
+    scores = rng.normal(size=(800, 3))
+    scores[400::4] += 8
+    cells, treated = np.arange(800), np.arange(800) >= 400
+    given = (
+        scores,
+        ("total", "arrest", "other"),
+        cells // 100,
+        0 * cells,
+        treated,
+        rng.normal(size=800),
+    )
+    assert call_cells(*given, likeness=0.2).called.sum() >= 90
+    assert call_cells(*given, likeness=float("nan")).called.sum() >= 90  # nothing is published
+    none = call_cells(*given, likeness=0.01)
+    assert none.unlike == 0.01
+    assert not none.called.any()
 
 
 def test_too_few_genes_are_refused() -> None:
@@ -210,23 +241,23 @@ def test_where_nothing_can_be_learnt_the_panel_calls_and_it_is_said(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     adata = _called()
-    few = adata[~adata.obs["sample"].isin(["control2", "control3"]).to_numpy()].copy()
+    few = adata[~adata.obs["sample"].isin(["control1", "control2", "control3"]).to_numpy()].copy()
     sen.calibrate(few)
     panel = sen.call(few, engine="panel", copy=True)
     sen.call(few)
     assert (few.obs["senescence_state"].astype(str) == panel.obs["senescence_state"]).all()
     assert set(few.obs["senescence_engine"]) == {"panel"}
     engines = few.uns["senoscore"]["engines"]
-    assert engines["reason"].str.contains("2 control subjects").all()
+    assert engines["reason"].str.contains("1 control subject").all()
     assert "called by the panel alone" in caplog.text
-    with pytest.raises(DesignError, match="2 control subjects"):
+    with pytest.raises(DesignError, match="1 control subject"):
         sen.call(few, engine="learned")
 
 
 def test_a_compartment_without_replicates_is_called_by_the_panel_beside_the_others() -> None:
     adata = _called()
     few = (adata.obs["compartment"] == "fibroblast") & adata.obs["sample"].isin(
-        ["irradiated2", "irradiated3"]
+        ["irradiated1", "irradiated2", "irradiated3"]
     )
     mixed = adata[~few.to_numpy()].copy()
     sen.calibrate(mixed)
@@ -289,8 +320,8 @@ def test_a_compartment_that_moved_as_a_whole_is_not_called() -> None:
 
 def test_libraries_of_one_animal_are_no_replicates() -> None:
     adata = _tissue(4, 1.5)
-    animal = adata.obs["sample"].astype(str).str.replace(r"[23]$", "0", regex=True)
-    with pytest.raises(DesignError, match="2 control subjects"):
+    animal = adata.obs["sample"].astype(str).str.replace(r"[123]$", "0", regex=True)
+    with pytest.raises(DesignError, match="1 control subject"):
         learnt(adata, subject=animal.to_numpy(dtype=object))
 
 
@@ -298,12 +329,12 @@ def test_a_compartment_of_too_few_animals_is_left_to_the_panel() -> None:
     adata = _tissue(4, 1.5)
     room = adata.obs["compartment"].astype(str).to_numpy(dtype=object)
     sample = adata.obs["sample"].astype(str).to_numpy(dtype=object)
-    few = (room == "fibroblast") & np.isin(sample, ["irradiated2", "irradiated3"])
+    few = (room == "fibroblast") & np.isin(sample, ["irradiated1", "irradiated2", "irradiated3"])
     who = assign(
         sample[~few], room[~few], treated=np.char.startswith(sample[~few].astype(str), "irr"),
         judged=np.ones((~few).sum(), dtype=bool),
     )  # fmt: skip
-    assert who.refused == {"fibroblast": "2 irradiated subjects with 8 cells or more, 3 needed"}
+    assert who.refused == {"fibroblast": "1 irradiated subject with 8 cells or more, 2 needed"}
     assert "fibroblast" not in who.plan.compartments
     assert (who.sample[room[~few] == "fibroblast"] == -1).all()
 
