@@ -95,20 +95,21 @@ drawn with replacement for the larger one, in one gzip .h5ad, with the default c
 A score of a small data set no longer takes both cores, and what the longest chain of jobs waits for starts first.
 
 Since then, on a busy machine (load 4 to 11, where CPU seconds are half as long again as on idle cores, so compare
-within a line only): neighbours of doublets are looked for in boxes of points, exactly, by sums in one order, so that
-they are the same on every machine (the library multiplied matrices); digests of samples are made in one loop; the
+within a line only): neighbours of doublets are looked for in boxes of points, exactly, by sums in one order (the
+components that they are looked for in still come from the linear algebra of the machine); digests of samples are made in one loop; the
 learnt call reads only the genes that it looks at (82 to 50 us a cell); a process uses freed memory again, where
 glibc gave it back after each block and got it cleared anew (`ingest` took 6.7 s in the system, now 1.5 s); calibration
-tries a cut on all control samples at once (no gain seen). Matrices, compartments, programmes and calibrations are the same bytes; of 6,720
-cells of the demo two have another doublet call, where two pairs of cells have the same sum. The
+tries a cut on all control samples at once (no gain seen). Matrices, compartments, calibrations and
+what a programme is learnt from are the same bytes; of two neighbours equally far the first is now the nearer, so that
+of 6,720 cells of the demo two have another doublet score and two more are called. The
 study of 100,000 cells took 200 CPU s as a whole before and 150 after (`time senoscore run --cores 2`, 273 and 206 s of wall
 time, load 3 to 4), where the code before had taken 125 s on idle cores: the goal of 90 was not reached there.
 
 The first call of `sen.score` on a fresh AnnData, 12,000 cells, 30 sets, one thread, CPU time: 6.2 against pyucell's
 327 us a cell at 2,130 stored values (53 times), 9.9 against 420 at 4,180 (42 times). Of these 9.9, the kernel takes 7.0
 (which counts the values and finds the genes of sets, 3.4, codes them, 0.9, and adds up), the look at all values 1.4;
-names, signatures and results take 11 ms a call, 0.9 at 12,000 cells and 0.1 at 100,000. So 60 times is within reach
-for many cells of the first kind only. Two threads take as much CPU time as one (6.3 and 10.0 us): no work is added,
+names, signatures and results take 11 ms a call, 0.9 at 12,000 cells and 0.1 at 100,000. So 60 times is
+within reach, if at all, for many cells of the first kind. Two threads take as much CPU time as one (6.3 and 10.0 us): no work is added,
 and what is left is the part that one thread does and the cores that are free.
 
 The largest costs that remain: the report (9 s, most of it composing and rendering figures, one after the other),
