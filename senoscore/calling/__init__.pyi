@@ -10,6 +10,7 @@ from .engine import judge_cells as judge_cells
 from .engine import programme_table as programme_table
 from .engine import score_cells as score_cells
 from .engine import wrong_calls as wrong_calls
+from .evidence import Tables as Tables
 from .explain import explain as explain
 from .panel import Panel as Panel
 from .panel import load_panel as load_panel
@@ -34,6 +35,7 @@ __all__ = [
     "Panel",
     "ProgrammeStats",
     "Scored",
+    "Tables",
     "add_sums",
     "add_up",
     "apply_learnt",

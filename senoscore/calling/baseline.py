@@ -20,6 +20,7 @@ __all__ = [
     "Baseline",
     "Levels",
     "SampleStats",
+    "at_equal_depth",
     "baseline",
     "borrows_scale",
     "bulk_baseline",
@@ -42,6 +43,9 @@ _PRIOR_CELLS: Final = 50.0
 _FEW_CELLS: Final = 200
 _STEPS: Final = 8
 """Of Newton's method; from the mean as start it has converged to 1e-9 after five."""
+
+_AT_ONCE: Final = 1 << 22
+"""Values that are fitted together: memory must not grow with cells times columns."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,41 @@ def baseline(stats: SampleStats, use: NDArray[np.bool_]) -> Baseline:
     scale = np.maximum(mad, np.where(sd > 0, sd, rms) * _FLOOR)
     scale = np.where(mad > 0, scale, np.where(sd > 0, sd, rms))
     return Baseline(centre, np.where(scale > 0, scale, np.nan))
+
+
+def at_equal_depth(
+    scores: NDArray[np.floating],
+    log_depth: Floats,
+    codes: NDArray[np.int64],
+    use: NDArray[np.bool_],
+) -> Baseline:
+    """Baseline of scores of cells, with their trends with depth, a few columns at a time.
+
+    Parameters
+    ----------
+    scores
+        Control cells x columns; no column depends on another one.
+    log_depth, codes
+        As in :func:`depth_slope`.
+    use
+        Samples to take, as in :func:`baseline`.
+    """
+    n_cells, n_columns = scores.shape
+    # Never one column alone: numpy adds up a single one in another order.
+    n_parts = max(1, min(n_columns // 2, -(-n_cells * n_columns // _AT_ONCE)))
+    parts = []
+    for columns in np.array_split(np.arange(n_columns), n_parts):
+        values = np.ascontiguousarray(scores[:, columns[0] : columns[-1] + 1], dtype=np.float64)
+        slope, depth = depth_slope(values, log_depth, codes)
+        values = values - np.nan_to_num(log_depth - depth)[:, None] * slope
+        spread = depth_spread(values, log_depth, codes)
+        own = baseline(sample_stats(values, codes, len(use)), use)
+        parts.append(replace(own, slope=slope, spread=spread, depth=depth))
+    joined = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("centre", "scale", "slope", "spread")
+    }
+    return Baseline(**joined, depth=parts[0].depth)
 
 
 def depth_slope(

@@ -14,7 +14,9 @@ from senoscore.calling.auto import attempt, to_arrays
 from senoscore.calling.baseline import borrows_scale
 from senoscore.calling.calibration import Calibration, CompartmentCalibration
 from senoscore.calling.evidence import (
+    NULL_SUFFIX,
     Reader,
+    Tables,
     cell_table,
     check_control,
     compartments_of,
@@ -25,7 +27,9 @@ from senoscore.calling.evidence import (
     kept,
     log_depth,
     null_levels,
+    sample_codes,
     score_matrix,
+    stacked,
     tests_of,
     without_counts,
 )
@@ -34,10 +38,10 @@ from senoscore.calling.store import remember, remember_programme
 from senoscore.cells import known_as, nearest
 from senoscore.errors import ConfigError
 from senoscore.kernels import t_ppf
-from senoscore.study import control_of, refuse_copied_cells
+from senoscore.study import Copies, control_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from anndata import AnnData
@@ -64,7 +68,7 @@ _BULK_DF: Final = 4
 
 
 def calibrate(
-    data: AnnData | pd.DataFrame,
+    data: AnnData | pd.DataFrame | Tables,
     *,
     compartment: str = k.COMPARTMENT,
     control: str | Mapping[str, str] | None = None,
@@ -96,8 +100,8 @@ def calibrate(
     ----------
     data
         Cells with ``sample``, the compartment, the columns of ``control`` and scores: an AnnData
-        with ``obsm["score_<method>"]``, or a table with columns ``<method>:<signature>``. Cells
-        whose ``keep`` is false are left out.
+        with ``obsm["score_<method>"]``, a table with columns ``<method>:<signature>``, or
+        ``Tables``, what is read of them piece by piece. Cells whose ``keep`` is false are left out.
     compartment
         Column that holds the compartment.
     control
@@ -158,7 +162,7 @@ def calibrate(
         min_control_samples=min_control_samples,
         method=method,
     )
-    if not isinstance(data, pd.DataFrame):
+    if not isinstance(data, pd.DataFrame | Tables):
         remember(data, made, compartment)
         if learn:
             _keep_programme(data, made, compartment)
@@ -181,7 +185,7 @@ def _keep_programme(adata: AnnData, made: Calibration, compartment: str) -> None
 
 
 def fit(
-    data: AnnData | pd.DataFrame,
+    data: AnnData | pd.DataFrame | Tables,
     *,
     compartment: str,
     control: str | Mapping[str, str] | None,
@@ -198,30 +202,17 @@ def fit(
     control = control_of(control)
     rules = load_panel(panel)
     method = method or rules.method
-    table = cell_table(data, rules, method=method, compartment=compartment)
-    is_control = control_mask(table, control)
-    check_control(table, control)
-    scores = score_matrix(table, rules, method=method)
-    refuse_copied_cells(table[k.SAMPLE], scores, "cells")
-    has_null = any(f"{method}_z{k.SEP}{s}" in table for s in rules.signatures)
-    names = compartments_of(table)
-    _warn_of_labels(np.unique(names), rules)
-    samples = table[k.SAMPLE].astype(str).to_numpy(dtype=str)
-    use, depth, profile = is_control & kept(table), log_depth(table), is_profile(table)
-    empty = without_counts(table)
-    if empty.any():
-        log.warning("%d cells hold no counts: they take no part and get no state", empty.sum())
-        use &= ~empty
-    fits = {
-        name: _Controls(
-            Reader(rules, name),
-            scores[in_compartment & use],
-            samples[in_compartment & use],
-            depth[in_compartment & use],
-            bulk=bool(profile[in_compartment].all()),
-        )
-        for name, in_compartment in ((str(name), names == name) for name in np.unique(names))
-    }
+    # One table, or several that are read one after the other, twice.
+    tables = data if isinstance(data, Tables) else [data]
+
+    def parts() -> Iterator[pd.DataFrame]:
+        return (cell_table(t, rules, method=method, compartment=compartment) for t in tables)
+
+    seen = _Seen(rules, method, control)
+    for table in parts():
+        seen.add(table)
+    has_null, fits = seen.has_null, seen.controls()
+    del seen
     across = _across({n: f for n, f in fits.items() if len(f.scores) >= min_control_cells})
     if not any(np.isfinite(f.depth).all() and len(f.depth) for f in fits.values() if not f.bulk):
         log.warning(
@@ -240,7 +231,62 @@ def fit(
         result[name] = replace(in_compartment, borrows=borrows)
         log.info("%s: %s, cut %.2f", name, result[name].status, result[name].z_cut)
     made = Calibration(rules, alpha, method, result, control)
-    return replace(made, tests=tests_of(table, judge(table, made), control))
+    judged = ((table, judge(table, made)) for table in parts())
+    return replace(made, tests=tests_of(judged, control))
+
+
+class _Seen:
+    """What is kept of all cells, table by table: a few numbers each, and scores of controls."""
+
+    def __init__(self, panel: Panel, method: str, control: dict[str, str]) -> None:
+        self.panel, self.method, self.control = panel, method, control
+        self.has_null = False
+        self._copies = Copies()
+        self._cells: list[pd.DataFrame] = []
+        self._rows: dict[str, list[np.ndarray[Any, Any]]] = {}
+        self._scores: dict[str, list[np.ndarray[Any, Any]]] = {}
+        self._n = 0
+
+    def add(self, table: pd.DataFrame) -> None:
+        """Take what is needed of the cells of one table."""
+        null = (f"{self.method}{NULL_SUFFIX}{k.SEP}{s}" for s in self.panel.signatures)
+        self.has_null |= any(name in table for name in null)
+        scores = score_matrix(table, self.panel, method=self.method)
+        use = control_mask(table, self.control) & kept(table) & ~without_counts(table)
+        self._copies.add(table[k.SAMPLE], scores)
+        names = compartments_of(table)
+        for name in map(str, np.unique(names)):
+            rows = np.flatnonzero(use & (names == name))
+            self._rows.setdefault(name, []).append(self._n + rows)
+            self._scores.setdefault(name, []).append(scores[rows])
+        wanted = [k.SAMPLE, *self.control, *k.DEPTH, "assay"]
+        few = table[[name for name in dict.fromkeys(wanted) if name in table]]
+        self._cells.append(few.assign(**{k.COMPARTMENT: pd.Categorical(names)}))
+        self._n += len(table)
+
+    def controls(self) -> dict[str, _Controls]:
+        """Control cells of each compartment, once all tables were seen."""
+        cells = stacked(self._cells)
+        control_mask(cells, self.control)  # no sample is control in one table and not in another
+        check_control(cells, self.control)
+        self._copies.refuse("cells")
+        room = pd.Categorical(cells[k.COMPARTMENT])
+        _warn_of_labels(np.asarray(sorted(self._rows)), self.panel)
+        depth, profile = log_depth(cells), is_profile(cells)
+        n_empty = int(without_counts(cells).sum())
+        if n_empty:
+            log.warning("%d cells hold no counts: they take no part and get no state", n_empty)
+        names, codes = sample_codes(cells)
+        found = {}
+        for name in sorted(self._rows):
+            rows = np.concatenate(self._rows.pop(name))
+            of_controls = np.concatenate(self._scores.pop(name))
+            number = room.categories.get_loc(name)
+            found[name] = _Controls(
+                Reader(self.panel, name), of_controls, np.asarray(names)[codes[rows]], depth[rows],
+                bulk=bool(profile[room.codes == number].all()),
+            )  # fmt: skip
+        return found
 
 
 def _warn_of_labels(names: np.ndarray[Any, Any], panel: Panel) -> None:
@@ -278,10 +324,13 @@ class _Controls:
         bulk: bool,
     ) -> None:
         self.reader = reader
+        names, codes = np.unique(samples, return_inverse=True)
         # In a fixed order: sums of floats must not depend on the order of the cells.
-        order = np.lexsort((depth, *scores.T, samples)) if len(samples) else np.arange(0)
+        order = np.argsort(codes, kind="stable")
+        for cells in np.split(order, np.cumsum(np.bincount(codes))[:-1]) if len(codes) else ():
+            cells[:] = cells[np.lexsort((depth[cells], *scores[cells].T))]
         self.scores, self.depth = scores[order], depth[order]
-        self.names, self.codes = np.unique(samples[order], return_inverse=True)
+        self.names, self.codes = names, codes[order]
         self.bulk = bulk
 
     def fit(self, use: np.ndarray[Any, Any], across: Floats | None = None) -> Levels:
@@ -328,9 +377,10 @@ class _Controls:
         if n_samples < min_samples:
             status = "single_control" if n_samples == 1 else "few_control_samples"
             goal = min(alpha, _SINGLE_ALPHA)
-        read = self._left_out(levels)
+        every, index = self._left_out(levels)
+        read = {s: (every[c], index[c]) for s, c in self._by_sample().items()}
         able = {s: int(self.reader.assessable(z).sum()) for s, (z, _) in read.items()}
-        cut, rate = self._tune(read, able, goal)
+        cut, rate = self._tune(every, able, goal)
         if not rate <= goal:
             why = f"no cut keeps the rule below {goal:.0%} of control cells ({rate:.0%} at {cut:g})"
             if np.isnan(rate):
@@ -373,28 +423,27 @@ class _Controls:
         fits = [self.fit(numbers % _MOST_FITS != group, across) for group in numbers[:_MOST_FITS]]
         return {s: fits[i % _MOST_FITS] for i, s in enumerate(self.names.tolist())}
 
-    def _cells_of(self, i: int) -> slice:
-        """Where the cells of a sample are: they are in the order of the samples."""
-        return slice(*np.searchsorted(self.codes, [i, i + 1]))
+    def _by_sample(self) -> dict[str, slice]:
+        """Where the cells of each sample are: they are in the order of the samples."""
+        bounds = np.searchsorted(self.codes, np.arange(len(self.names) + 1))
+        return {s: slice(*bounds[i : i + 2]) for i, s in enumerate(self.names.tolist())}
 
-    def _left_out(self, levels: Mapping[str, Levels]) -> dict[str, tuple[Floats, Floats]]:
-        """Axis z and index of the cells of each sample, by baselines fitted without it."""
-        read = {}
-        for i, sample in enumerate(self.names.tolist()):
+    def _left_out(self, levels: Mapping[str, Levels]) -> tuple[Floats, Floats]:
+        """Axis z and index of all cells, by baselines fitted without their sample."""
+        z = np.empty((len(self.scores), len(self.reader.panel.axes)))
+        index = np.empty(len(z))
+        for sample, cells in self._by_sample().items():
             fitted = levels.get(sample, levels[""])
-            cells = self._cells_of(i)
-            read[sample] = self.reader.read(self.scores[cells], fitted, self.depth[cells])
-        return read
+            z[cells], index[cells] = self.reader.read(self.scores[cells], fitted, self.depth[cells])
+        return z, index
 
-    def _tune(
-        self, read: Mapping[str, tuple[Floats, Floats]], able: Mapping[str, int], goal: float
-    ) -> tuple[float, float]:
+    def _tune(self, every: Floats, able: Mapping[str, int], goal: float) -> tuple[float, float]:
         """Lowest cut whose composite rate is at most ``goal`` there and at every higher cut.
 
         With the rate it has, which is above ``goal`` if no cut is high enough and NaN if no cell
         is assessable.
         """
-        n = np.array([able[s] for s in read], dtype=float)
+        n = np.array(list(able.values()), dtype=float)
         if not n.any():
             return float(_GRID[0]), np.nan
         weight = np.minimum(n, np.median(n[n > 0]))
@@ -403,8 +452,7 @@ class _Controls:
             floor = float(t_ppf(1 - goal, len(n) - 1 + _BULK_DF))
         best, best_rate = float(_GRID[0]), np.nan
         # The cells of all samples at once: a call for each sample and cut took most of the time.
-        every = np.concatenate([z for z, _ in read.values()])
-        starts = np.cumsum([0, *(len(z) for z, _ in read.values())])[:-1]
+        starts = [cells.start for cells in self._by_sample().values()]
         for cut in _GRID[floor <= _GRID]:
             called = np.add.reduceat(self.reader.positive(every, cut), starts, dtype=np.int64)
             rate = float(np.average(called / np.maximum(n, 1), weights=weight))
@@ -434,5 +482,5 @@ class _Controls:
         """Lowest and highest median log count of a control sample; NaN where unknown."""
         if self.bulk or not np.isfinite(self.depth).all():
             return np.nan, np.nan
-        middle = [np.median(self.depth[self._cells_of(i)]) for i in range(len(self.names))]
+        middle = [np.median(self.depth[cells]) for cells in self._by_sample().values()]
         return float(min(middle)), float(max(middle))

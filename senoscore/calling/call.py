@@ -312,6 +312,8 @@ def call(
     rules = calibration.panel
     days = rules.min_days_stable if min_days_stable is None else min_days_stable
     table = cell_table(data, rules, method=calibration.method, compartment=compartment)
+    if k.CELL not in table:
+        table = table.assign(cell=table.index.astype(str))
     result = _call_table(table, calibration, fdr=fdr, min_days=days)
     if isinstance(data, pd.DataFrame):
         return result
@@ -460,7 +462,7 @@ def _call_table(
         "stable": (day >= min_days) | (day <= 0),
     }
     q = np.full(len(table), np.nan)
-    here = tests_of(table, found, calibration.control)
+    here = tests_of([(table, found)], calibration.control)
     for arm in (True, False):
         known = calibration.tests.get(arm, Tests())
         family, n = (known if known.n_of_day else here[arm]).since(min_days)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import union_categoricals
 
 from senoscore import names as k
 from senoscore.calling.baseline import (
     Baseline,
     Levels,
+    at_equal_depth,
     baseline,
     bulk_baseline,
-    depth_slope,
-    depth_spread,
     mean_of,
     sample_stats,
     shrink,
@@ -28,7 +28,7 @@ from senoscore.io import flags
 from senoscore.study import refuse_unknown_control, with_arms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from anndata import AnnData
     from numpy.typing import NDArray
@@ -43,6 +43,7 @@ __all__ = [
     "NULL_SUFFIX",
     "Judgement",
     "Reader",
+    "Tables",
     "cell_table",
     "check_control",
     "compartments_of",
@@ -54,7 +55,9 @@ __all__ = [
     "kept",
     "log_depth",
     "null_levels",
+    "sample_codes",
     "score_matrix",
+    "stacked",
     "tests_of",
     "without_counts",
 ]
@@ -62,6 +65,9 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 _INDEX_Z_MAX: Final = 3.0
+
+_ROWS: Final = 1 << 16
+"""Cells whose axes are read together."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +179,8 @@ def fit_levels(
         Scale of each signature over the compartments, for shrinkage with few cells.
     """
     kept = use[codes]
-    scores, codes, log_depth = scores[kept], codes[kept], log_depth[kept]
+    if not kept.all():
+        scores, codes, log_depth = scores[kept], codes[kept], log_depth[kept]
 
     def fit(values: Floats) -> Baseline:
         if bulk:
@@ -181,25 +188,34 @@ def fit_levels(
         return baseline(sample_stats(values, codes, len(use)), use)
 
     if bulk:
-        by_signature = fit(scores)
+        by_signature = fit(np.asarray(scores, dtype=np.float64))
     else:
-        slope, depth = depth_slope(scores, log_depth, codes)
-        level = scores - np.nan_to_num(log_depth - depth)[:, None] * slope
-        spread = depth_spread(level, log_depth, codes)
-        by_signature = replace(fit(level), slope=slope, spread=spread, depth=depth)
+        by_signature = at_equal_depth(scores, log_depth, codes, use)
     if across is not None and not bulk:
         by_signature = shrink(by_signature, len(scores), across)
-    by_axis = _fit_axes(reader, reader.axes(scores, by_signature, log_depth), fit)
-    z = by_axis.z(reader.axes(scores, by_signature, log_depth))
-    return Levels(by_signature, by_axis, fit(reader.index(z)))
+
+    def by_rows(read: Callable[[Floats], Floats]) -> Floats:
+        """What is read off the raw axes of all cells, without holding these at once."""
+        starts = range(0, max(len(scores), 1), _ROWS)
+        parts = (slice(start, start + _ROWS) for start in starts)
+        return np.concatenate(
+            [read(reader.axes(scores[rows], by_signature, log_depth[rows])) for rows in parts]
+        )
+
+    by_axis = _fit_axes(reader, by_rows, fit)
+    return Levels(by_signature, by_axis, fit(by_rows(lambda raw: reader.index(by_axis.z(raw)))))
 
 
-def _fit_axes(reader: Reader, raw: Floats, fit: Callable[[Floats], Baseline]) -> Baseline:
+def _fit_axes(
+    reader: Reader,
+    by_rows: Callable[[Callable[[Floats], Floats]], Floats],
+    fit: Callable[[Floats], Baseline],
+) -> Baseline:
     """Baseline of axes; an axis of one part is standardised already and keeps its values."""
-    centre, scale = np.zeros(raw.shape[1]), np.ones(raw.shape[1])
     several = np.array([len(axis.parts) > 1 for axis in reader.panel.axes])
+    centre, scale = np.zeros(len(several)), np.ones(len(several))
     if several.any():
-        fitted = fit(raw[:, several])
+        fitted = fit(by_rows(lambda raw: raw[:, several]))
         centre[several], scale[several] = fitted.centre, fitted.scale
     return Baseline(centre, scale)
 
@@ -217,10 +233,38 @@ def null_levels(reader: Reader) -> Levels:
 NULL_SUFFIX: Final = "_z"
 
 
+@dataclass(frozen=True)
+class Tables:
+    """Tables of cells that are read one after the other, as often as they are asked for.
+
+    A sample may be in several of them. So a study need not fit into memory.
+    """
+
+    read: Callable[[], Iterator[pd.DataFrame]]
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        """Read them from the first on."""
+        return self.read()
+
+
+def stacked(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Tables one below the other; columns of categories stay such."""
+    if len(tables) == 1:
+        return tables[0]
+    columns = {}
+    for name in tables[0]:
+        parts = [table[name] for table in tables]
+        if all(isinstance(part.dtype, pd.CategoricalDtype) for part in parts):
+            columns[name] = union_categoricals(parts, sort_categories=True)
+        else:
+            columns[name] = pd.concat(parts, ignore_index=True)
+    return pd.DataFrame(columns)
+
+
 def cell_table(
     data: AnnData | pd.DataFrame, panel: Panel, *, method: str, compartment: str
 ) -> pd.DataFrame:
-    """One row a cell with ``cell``, ``sample``, ``compartment``, design and score columns.
+    """One row a cell with ``sample``, ``compartment``, design and score columns.
 
     Raises
     ------
@@ -240,8 +284,6 @@ def cell_table(
     if table[k.SAMPLE].isna().any():
         msg = f"{int(table[k.SAMPLE].isna().sum())} cells have no sample"
         raise InputError(msg, fix="give each cell a sample")
-    if k.CELL not in table:
-        table = table.assign(cell=table.index.astype(str))
     if compartment != k.COMPARTMENT:
         table = table.assign(**{k.COMPARTMENT: table[compartment]})
     return with_arms(table)  # an unirradiated sample with a drug is no control, as in the workflow
@@ -272,7 +314,7 @@ def _column(table: pd.DataFrame, method: str, signature: str) -> str | None:
 
 def score_matrix(
     table: pd.DataFrame, panel: Panel, *, method: str, null: bool = False
-) -> np.ndarray[Any, np.dtype[np.float64]]:
+) -> np.ndarray[Any, np.dtype[np.floating]]:
     """Scores of the panel's signatures, shape (cells, signatures); NaN where not scored.
 
     Parameters
@@ -287,11 +329,26 @@ def score_matrix(
         Take the z against matched gene sets instead of the score.
     """
     prefix = f"{method}{NULL_SUFFIX if null else ''}{k.SEP}"
-    out = np.full((len(table), len(panel.signatures)), np.nan)
-    for i, name in enumerate(panel.signatures):
-        if prefix + name in table:
-            out[:, i] = table[prefix + name].to_numpy(np.float64, na_value=np.nan)
+    names = [prefix + name for name in panel.signatures]
+    there = [table[name].dtype for name in names if name in table]
+    # Scores of the workflow have single precision; twice the room would hold no more.
+    single = there and all(kind == np.float32 for kind in there)
+    kind = np.float32 if single else np.float64
+    out = np.full((len(table), len(names)), np.nan, dtype=kind)
+    for i, name in enumerate(names):
+        if name in table:
+            out[:, i] = table[name].to_numpy(kind, na_value=np.nan)
     return out
+
+
+def sample_codes(table: pd.DataFrame) -> tuple[list[str], NDArray[np.int64]]:
+    """Names of the samples, ascending, and the number of the sample of each cell.
+
+    As numpy's ``unique`` of the names as text gives them, without a text for each cell.
+    """
+    codes, values = pd.factorize(table[k.SAMPLE])
+    names, number = np.unique(np.asarray(values, dtype=str), return_inverse=True)
+    return names.tolist(), number[codes]
 
 
 def log_depth(table: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -309,11 +366,15 @@ def log_depth(table: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
     for column in k.DEPTH:
         if column in table:
             counts = table[column].to_numpy(np.float64, na_value=np.nan)
-            names = table[k.SAMPLE].astype(str).to_numpy()
             if (counts < 0).any():
-                msg = f"sample {names[counts < 0][0]!r}: a cell has {counts.min():g} {column}"
+                name = str(table[k.SAMPLE].array[int(np.argmax(counts < 0))])
+                msg = f"sample {name!r}: a cell has {np.nanmin(counts):g} {column}"
                 raise InputError(msg, fix=f"drop the column {column} and score again")
-            gaps = pd.Series(np.isnan(counts)).groupby(names, observed=True)
+            unknown = np.isnan(counts)
+            if not unknown.any():
+                return np.log(np.where(counts > 0, counts, np.nan))
+            names = table[k.SAMPLE].astype(str).to_numpy()
+            gaps = pd.Series(unknown).groupby(names, observed=True)
             share = gaps.mean()
             mixed = share[(share > 0) & (share < 1)]
             if len(mixed):
@@ -332,8 +393,8 @@ def is_profile(table: pd.DataFrame) -> np.ndarray[Any, Any]:
     By the column ``assay`` (bulk, array); where it says nothing, a sample with a single row in
     the whole table is one.
     """
-    rows = table.groupby(table[k.SAMPLE].astype(str), observed=True)[k.SAMPLE].transform("size")
-    single = (rows == 1).to_numpy()
+    names, codes = sample_codes(table)
+    single = (np.bincount(codes, minlength=len(names)) == 1)[codes]
     if "assay" not in table:
         return np.asarray(single)
     known = table["assay"].notna().to_numpy()
@@ -513,6 +574,8 @@ def days_of(table: pd.DataFrame, control: Bools) -> Floats:
 
 def _numbers(days: pd.Series) -> Floats:
     """Days as numbers, NaN where there is none."""
+    if pd.api.types.is_numeric_dtype(days.dtype):
+        return np.asarray(days.to_numpy(np.float64, na_value=np.nan))
     text = days.astype(object)
     given = (text.notna() & ~text.astype(str).str.strip().isin(_MISSING)).to_numpy()
     numbers = pd.to_numeric(text.where(given, np.nan), errors="coerce")
@@ -528,11 +591,17 @@ def _numbers(days: pd.Series) -> Floats:
     return day
 
 
-def tests_of(table: pd.DataFrame, found: Judgement, control: dict[str, str]) -> dict[bool, Tests]:
-    """The tests on control cells (True) and on all others (False)."""
-    is_control = control_mask(table, control)
-    day, tested = days_of(table, is_control), ~np.isnan(found.p)
+def tests_of(
+    judged: Iterable[tuple[pd.DataFrame, Judgement]], control: dict[str, str]
+) -> dict[bool, Tests]:
+    """The tests on control cells (True) and on all others (False) of judged tables."""
+    parts = []
+    for table, found in judged:
+        is_control, tested = control_mask(table, control), ~np.isnan(found.p)
+        columns = (found.p, days_of(table, is_control), found.positive, is_control)
+        parts.append([column[tested] for column in columns])
+    p, day, positive, of_control = (np.concatenate(column) for column in zip(*parts, strict=True))
     return {
-        arm: Tests.of(found.p[in_family], day[in_family], found.positive[in_family])
-        for arm, in_family in ((arm, tested & (is_control == arm)) for arm in (True, False))
+        arm: Tests.of(p[mine], day[mine], positive[mine])
+        for arm, mine in ((True, of_control), (False, ~of_control))
     }

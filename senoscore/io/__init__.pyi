@@ -43,6 +43,7 @@ from .resources import workflow_file as workflow_file
 from .tables import EXACT_FLOATS as EXACT_FLOATS
 from .tables import flags as flags
 from .tables import guard_formulas as guard_formulas
+from .tables import parquet_blocks as parquet_blocks
 from .tables import parquet_columns as parquet_columns
 from .tables import parquet_options as parquet_options
 from .tables import read_parquet as read_parquet
@@ -85,6 +86,7 @@ __all__ = [
     "no_layer",
     "odd_path",
     "open_h5",
+    "parquet_blocks",
     "parquet_columns",
     "parquet_options",
     "place",

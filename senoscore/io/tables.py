@@ -18,7 +18,7 @@ from senoscore.errors import InputError
 from senoscore.io.atomic import atomic_path, remake
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "guard_formulas",
     "lacking_columns",
     "one_line",
+    "parquet_blocks",
     "parquet_columns",
     "parquet_options",
     "read_parquet",
@@ -271,6 +272,33 @@ def read_parquet(path: str | Path, *, columns: Sequence[str] | None = None) -> p
     except (pa.ArrowException, OSError) as error:
         raise _no_parquet(where, error) from error
     return table if columns is None else table[list(columns)]
+
+
+def parquet_blocks(path: str | Path, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
+    """Read some columns of a Parquet table, so many rows at a time whatever its row groups are.
+
+    Raises
+    ------
+    InputError
+        The file is missing, truncated or no Parquet, or lacks a column.
+    """
+    where = existing_file(path)
+    try:
+        with pq.ParquetFile(where) as file:
+            names = file.schema_arrow.names
+            missing = [name for name in columns if name not in names]
+            if missing:
+                raise lacking_columns(missing, names, where)
+            held = file.schema_arrow.empty_table().select(list(columns))
+            for batch in file.iter_batches(rows, columns=list(columns)):
+                held = pa.concat_tables([held, pa.Table.from_batches([batch]).select(columns)])
+                while held.num_rows >= rows:
+                    yield held.slice(0, rows)
+                    held = held.slice(rows)
+            if held.num_rows:
+                yield held
+    except (pa.ArrowException, OSError) as error:
+        raise _no_parquet(where, error) from error
 
 
 def flags(column: pd.Series) -> pd.Series:

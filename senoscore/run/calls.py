@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from senoscore import names as k
@@ -12,6 +13,7 @@ from senoscore.errors import InputError
 from senoscore.io import read_parquet, track, write_parquet, write_tsv
 from senoscore.run.log import logged
 from senoscore.run.tables import (
+    cell_blocks,
     cell_table,
     facts,
     panel_method,
@@ -20,7 +22,7 @@ from senoscore.run.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from senoscore.calling import Panel
@@ -43,15 +45,24 @@ def calibrate(
     rates_out: Path,
 ) -> None:
     """Write baselines and cuts, and the call rate of each control sample."""
+    from senoscore.calling import Tables
     from senoscore.calling import calibrate as run
     from senoscore.study import read_samples
 
     refuse_copied_samples(datasets)
     rules = panel_of(panel, config)
     sheet = read_samples(samples)
-    parts = [_panel_cells(data, sheet, rules, config) for data in track(datasets, "data sets read")]
+
+    def blocks() -> Iterator[pd.DataFrame]:
+        for data in track(datasets, "data sets read"):
+            names = _panel_scores(data, rules, config)
+            assay = pd.Categorical([facts(data)["assay"]])
+            for cells in cell_blocks(data, sheet, scores=list(names)):
+                whole = assay.take(np.zeros(len(cells), dtype=int))
+                yield cells.rename(columns=names).assign(assay=whole)
+
     calibration = run(
-        pd.concat(parts, ignore_index=True),
+        Tables(blocks),
         control={k.TREATMENT: config["control_treatment"]},
         panel=rules,
         **config["calibrate"],
@@ -104,11 +115,16 @@ def _panel_cells(
     data: DatasetFiles, samples: pd.DataFrame, panel: Panel, config: Mapping[str, Any]
 ) -> pd.DataFrame:
     """Cells with the scores of the panel, under the name of the panel's method."""
+    names = _panel_scores(data, panel, config)
+    cells = cell_table(data, samples, scores=list(names))
+    return cells.rename(columns=names).assign(assay=facts(data)["assay"])
+
+
+def _panel_scores(data: DatasetFiles, panel: Panel, config: Mapping[str, Any]) -> dict[str, str]:
+    """Columns of the scores of the panel, and what they are called under the panel's method."""
     method = panel_method(data, panel, config)
-    names = {
+    return {
         f"{method}{suffix}{k.SEP}{name}": f"{panel.method}{suffix}{k.SEP}{name}"
         for name in panel.signatures
         for suffix in ("", "_z")
     }
-    cells = cell_table(data, samples, scores=list(names))
-    return cells.rename(columns=names).assign(assay=facts(data)["assay"])

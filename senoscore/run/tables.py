@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pandas as pd
 
 from senoscore import names as k
 from senoscore.errors import InputError
 from senoscore.ingest import refuse_copies
-from senoscore.io import parquet_columns, read_facts, read_parquet
+from senoscore.io import parquet_blocks, parquet_columns, read_facts, read_parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from senoscore.calling import Panel
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SEX_SIGNATURES",
+    "cell_blocks",
     "cell_table",
     "facts",
     "panel_method",
@@ -60,6 +63,64 @@ def panel_method(data: DatasetFiles, panel: Panel, config: Mapping[str, Any]) ->
     return str(config["call"]["profile_method"]) if is_profile else panel.method
 
 
+_BLOCK: Final = 100_000
+"""Cells of a block of their tables."""
+
+_JUDGED: Final = (k.SAMPLE, k.KEEP, "n_counts")
+"""Of quality, what a cell is judged by."""
+
+
+def cell_blocks(
+    data: DatasetFiles, samples: pd.DataFrame, *, scores: Sequence[str] | None = ()
+) -> Iterator[pd.DataFrame]:
+    """Cells of a dataset, block by block, with what they are judged by, and no names.
+
+    As :func:`cell_table` gives them, with ``keep`` and ``n_counts`` alone of quality; samples,
+    compartments and texts of the design are categories.
+    """
+    wanted = {"qc": _JUDGED, "compartments": (k.COMPARTMENT,)}
+    if scores is not None:
+        stored = set(parquet_columns(data["scores"]))
+        wanted["scores"] = tuple(name for name in scores if name in stored)
+    files = [parquet_blocks(data[kind], [k.CELL, *own], _BLOCK) for kind, own in wanted.items()]
+    for blocks in zip_longest(*files):
+        for other, name in zip(blocks[1:], list(wanted)[1:], strict=True):
+            known = None not in (other, blocks[0])
+            if not known or not other[k.CELL].equals(blocks[0][k.CELL]):
+                raise _of_other_cells(data, name)
+        whole = blocks[0].drop_columns([k.CELL])
+        for other in blocks[1:]:
+            for name in other.column_names[1:]:
+                whole = whole.append_column(name, other[name])
+        cells = whole.to_pandas(categories=[k.SAMPLE, k.COMPARTMENT])
+        yield cells.assign(**_design(cells[k.SAMPLE], samples))
+
+
+def _design(of_cells: pd.Series, samples: pd.DataFrame) -> dict[str, Any]:
+    """Columns of the design for cells whose samples are categories."""
+    row = samples.set_index(k.SAMPLE).index.get_indexer(of_cells.cat.categories.astype(str))
+    row = np.append(row, -1)[of_cells.cat.codes]
+    columns: dict[str, Any] = {}
+    for name in _DESIGN:
+        if name not in samples:
+            continue
+        if pd.api.types.is_numeric_dtype(samples[name]):
+            values = samples[name].to_numpy(np.float64, na_value=np.nan)
+            columns[name] = np.append(values, np.nan)[row]
+        else:
+            own = pd.Categorical(samples[name].astype(object))
+            columns[name] = own.take(row, allow_fill=True)
+    return columns
+
+
+def _of_other_cells(data: DatasetFiles, name: str) -> InputError:
+    msg = f"dataset {data.name}: qc and {name} are not of the same cells"
+    return InputError(msg, fix="delete results/cells and results/scores and run again")
+
+
+_DESIGN: Final = (k.SUBJECT, k.TREATMENT, k.GIVEN, k.DOSE, k.DAYS, k.BATCH)
+
+
 def cell_table(
     data: DatasetFiles, samples: pd.DataFrame, *, scores: Sequence[str] | None = ()
 ) -> pd.DataFrame:
@@ -77,10 +138,8 @@ def cell_table(
         values = read_parquet(data["scores"], columns=named)
     for other, name in ((where, "compartments"), (values, "scores")):
         if not other[k.CELL].equals(quality[k.CELL]):
-            msg = f"dataset {data.name}: qc and {name} are not of the same cells"
-            raise InputError(msg, fix="delete results/cells and results/scores and run again")
+            raise _of_other_cells(data, name)
     cells = pd.concat([quality, where.drop(columns=k.CELL), values.drop(columns=k.CELL)], axis=1)
     cells.insert(0, k.DATASET, data.name)
-    given = [k.GIVEN] if k.GIVEN in samples else []
-    design = samples[[k.SAMPLE, k.SUBJECT, k.TREATMENT, *given, k.DOSE, k.DAYS, k.BATCH]]
+    design = samples[[k.SAMPLE, *(name for name in _DESIGN if name in samples)]]
     return cells.merge(design, on=k.SAMPLE, how="left", validate="many_to_one")

@@ -22,6 +22,7 @@ from .compare import units as units
 from .compare import values as values
 from .compare import wanted_measures as wanted_measures
 from .compare import without_controls as without_controls
+from .copies import Copies as Copies
 from .copies import refuse_copied_cells as refuse_copied_cells
 from .dose import DAYS_PER_UNIT as DAYS_PER_UNIT
 from .dose import to_days as to_days
@@ -61,6 +62,7 @@ __all__ = [
     "NAMES",
     "TIME_ZERO",
     "TRANSFORM",
+    "Copies",
     "PhaseRules",
     "Stratum",
     "blocks",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-__all__ = ["refuse_copied_cells"]
+__all__ = ["Copies", "refuse_copied_cells"]
 
 _DISTINCT: Final = 20
 """Different values that two samples must share: fewer may agree by chance."""
@@ -39,22 +39,38 @@ def refuse_copied_cells(samples: ArrayLike, values: NDArray[np.floating], where:
     InputError
         Two samples are the same.
     """
-    names, codes = np.unique(np.asarray(samples, dtype=str), return_inverse=True)
-    cells = np.zeros(len(codes), dtype=np.uint64)
-    for column in values.T:
-        # Adding 0 makes one zero of both; unsigned integers wrap without a word.
-        cells = cells * np.uint64(31) + pd.util.hash_array(np.ascontiguousarray(column) + 0.0)
-    sums = np.zeros(len(names), dtype=np.uint64)
-    np.add.at(sums, codes, pd.util.hash_array(cells))
-    digests = pd.Series(sums, index=names)
-    digests = digests[digests.duplicated(keep=False)]
-    telling = {
-        str(name): f"{number:016x}"
-        for name, number in digests.items()
-        if _n_distinct(values[codes == names.searchsorted(str(name))]) >= _DISTINCT
-    }
-    refuse_copies(telling, where)
+    copies = Copies()
+    copies.add(samples, values)
+    copies.refuse(where)
 
 
-def _n_distinct(values: NDArray[np.floating]) -> int:
-    return len(np.unique(values[np.isfinite(values)]))
+class Copies:
+    """What tells samples apart, of cells that are seen one part after the other."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, int] = {}
+        self._distinct: dict[str, NDArray[np.floating]] = {}
+
+    def add(self, samples: ArrayLike, values: NDArray[np.floating]) -> None:
+        """Take in some cells, as in :func:`refuse_copied_cells`; a sample may come again."""
+        codes, known = pd.factorize(pd.Series(samples))
+        names, number = np.unique(np.asarray(known, dtype=str), return_inverse=True)
+        codes = number[codes]
+        cells = np.zeros(len(codes), dtype=np.uint64)
+        for column in values.T:
+            # Adding 0 makes one zero of both; unsigned integers wrap without a word.
+            cells = cells * np.uint64(31) + pd.util.hash_array(np.ascontiguousarray(column) + 0.0)
+        sums = np.zeros(len(names), dtype=np.uint64)
+        np.add.at(sums, codes, pd.util.hash_array(cells))
+        for i, name in enumerate(names.tolist()):
+            self._sums[name] = (self._sums.get(name, 0) + int(sums[i])) % 2**64
+            seen = self._distinct.get(name, np.empty(0))
+            if len(seen) < _DISTINCT:
+                own = values[codes == i]
+                both = np.concatenate([seen, np.unique(own[np.isfinite(own)])])
+                self._distinct[name] = np.unique(both)[:_DISTINCT]
+
+    def refuse(self, where: str) -> None:
+        """Refuse two samples that are the same, once all cells were seen."""
+        names = [name for name, seen in self._distinct.items() if len(seen) >= _DISTINCT]
+        refuse_copies({name: f"{self._sums[name]:016x}" for name in sorted(names)}, where)
