@@ -3,6 +3,7 @@
 Run: ``python validation/learned.py tune|report [scenario ...] [seeds=4,6,8]``. Programmes are
 published contrasts; those of even-hashed studies are for tuning, the others for the report. Seeds
 of the tissue are 1 for tuning and 2 for the report, or those given: odd and even ones likewise.
+Tables of the report are kept in ``build/validation`` for the page.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ import numpy as np
 import pandas as pd
 from plant import contrasts, effects, of_sets, plant, prior, thinned
 from scipy import sparse
-from study import CACHE, REALDATA, Size, auroc, tissue, two_arms
+from study import CACHE, REALDATA, Size, auroc, keep, seeds_of, tissue, two_arms
 
 from senoscore.calling.bounds import wrong_at_most
 from senoscore.calling.engine import add_up, assign, choose, judge_cells, score_cells
 from senoscore.calling.pooled_null import fdr as bh
 from senoscore.calling.programme import learn
-from senoscore.errors import DesignError
+from senoscore.errors import DesignError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,16 +55,18 @@ INFLAMED = (
 
 
 class Data:
-    def __init__(self, counts, genes, sample, compartment, treated, truth=None):
+    def __init__(self, counts, genes, sample, compartment, treated, truth=None, subject=None):
         self.counts = sparse.csr_matrix(counts, dtype=float)
         self.genes, self.sample, self.compartment = (
             np.asarray(v, dtype=object) for v in (genes, sample, compartment)
         )
         self.treated = np.asarray(treated, bool)
         self.truth = np.zeros(len(self.treated), bool) if truth is None else truth
+        self.subject = subject
 
     def but(self, **k):
-        new = Data(self.counts, self.genes, self.sample, self.compartment, self.treated, self.truth)
+        own = (self.counts, self.genes, self.sample, self.compartment, self.treated)
+        new = Data(*own, self.truth, self.subject)
         for key, v in k.items():
             setattr(new, key, v)
         return new
@@ -78,6 +81,7 @@ def run(d: Data, leave_study=None, how=None) -> dict[str, Any]:
         d.compartment.astype(str).astype(object),
         treated=d.treated,
         judged=np.ones(len(d.treated), bool),
+        subject=d.subject,
     )
     columns = choose(d.genes.astype(str), "human")
     if leave_study is not None:
@@ -341,6 +345,9 @@ def culture(seed, n=3) -> Data:
     )
 
 
+PARTS = ("damage", "oncogene", "replicative", "two", "culture", "aged", "decoys", "real")
+
+
 def scenarios(
     which: str, wanted: set[str], seeds: list[int]
 ) -> Iterator[tuple[str, Data, str | None]]:
@@ -416,24 +423,36 @@ def scenarios(
                 )
 
 
-def main() -> None:
-    which, wanted = sys.argv[1], set(sys.argv[2:])
-    given = {w for w in wanted if w.startswith("seeds=")}
-    seeds = [int(s) for w in given for s in w.removeprefix("seeds=").split(",")]
-    seeds = sorted(seeds) or [1 if which == "tune" else 2]
-    if any(s % 2 != (which == "tune") for s in seeds):
-        sys.exit(f"seeds {seeds}: odd ones are for tuning, even ones for the report")
+def tried(cases: Iterator[tuple[str, Data, Any]]) -> pd.DataFrame:
+    """One row a case: what is called in it, or why the study is refused."""
     rows = []
-    for name, d, study in scenarios(which, wanted - given, seeds):
+    for name, d, study in cases:
         row = {"scenario": name.split("|")[0], "name": name.split("|")[1][:24]}
         try:
             r = run(d, study)
-        except DesignError as error:
-            rows.append(row | {"n": int(d.treated.sum()), "called": 0, "refused": error.message})
-            continue
-        rows.append(row | summary(d, r) | {"s": round(r["seconds"], 1), "note": r["note"][:60]})
-        print(rows[-1], flush=True)
-    t = pd.DataFrame(rows)
+        except (DesignError, InputError) as error:
+            row |= {"n": int(d.treated.sum()), "called": 0, "wrong": 0, "refused": error.message}
+        else:
+            row |= summary(d, r) | {"s": round(r["seconds"], 1), "note": r["note"][:60]}
+        rows.append(row)
+        print(row, flush=True)
+    return pd.DataFrame(rows)
+
+
+def main() -> None:
+    which = sys.argv[1]
+    wanted, seeds = seeds_of(set(sys.argv[2:]))
+    seeds = seeds or [1 if which == "tune" else 2]
+    if any(s % 2 != (which == "tune") for s in seeds):
+        sys.exit(f"seeds {seeds}: odd ones are for tuning, even ones for the report")
+    parts = sorted(wanted) or list(PARTS)
+    tables = []
+    for part in parts:
+        for seed in seeds:
+            tables.append(tried(scenarios(which, {part}, [seed])).assign(seed=seed))
+            if which == "report":
+                keep(part, seed, tables[-1])
+    t = pd.concat(tables, ignore_index=True)
     print(t.round(3).to_string())
     agg = t.groupby("scenario", sort=False).agg(
         k=("n", "size"),

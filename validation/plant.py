@@ -54,10 +54,13 @@ def effects() -> pd.DataFrame:
     return (shrunken.clip(-4, 4).fillna(0) * np.log(2)).astype(float)
 
 
-def prior(leave_study: str | None = None, kinds: Iterable[str] = ("DNA-damage",)) -> pd.Series:
+def prior(
+    leave_study: str | Iterable[str] | None = None, kinds: Iterable[str] = ("DNA-damage",)
+) -> pd.Series:
     """Mean published effect over studies, divided by its spread: what to expect of a gene."""
     facts = contrasts()
-    facts = facts[facts["study"] != leave_study]
+    left = [leave_study] if isinstance(leave_study, str) else list(leave_study or ())
+    facts = facts[~facts["study"].isin(left)]
     own = facts[facts["kind"].isin(list(kinds))]
     table = effects()
     by_study = pd.DataFrame({s: table[rows.index].mean(axis=1) for s, rows in own.groupby("study")})

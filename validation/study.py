@@ -199,6 +199,42 @@ def code_key() -> str:
     return digest.hexdigest()[:16]
 
 
+def learnt_key() -> str:
+    """Hash of what the learnt call depends on, and the tissue that it is tried on."""
+    rooms = ("calling", "cells", "genesets", "io", "kernels", "simulation", "study")
+    files = [
+        *(f for room in rooms for f in (ROOT / "senoscore" / room).rglob("*.py")),
+        *(f for f in (ROOT / "resources").rglob("*") if f.suffix in {".tsv", ".gz", ".yaml"}),
+    ]
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(str(file.relative_to(ROOT)).encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def keep(part: str, seed: int, rows: pd.DataFrame) -> None:
+    """Keep the table of one part and seed of the learnt call, for the page."""
+    path = CACHE / f"learnt-{learnt_key()}" / f"{part}-{seed}.tsv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows.assign(seed=seed).to_csv(path, sep="\t", index=False)
+
+
+def kept(part: str) -> pd.DataFrame:
+    """All kept seeds of one part; empty where none was run with this code."""
+    folder = CACHE / f"learnt-{learnt_key()}"
+    files = sorted(folder.glob(f"{part}-*.tsv"))
+    if not files:
+        return pd.DataFrame(columns=["scenario", "name", "seed"])
+    return pd.concat([pd.read_csv(f, sep="\t") for f in files], ignore_index=True)
+
+
+def seeds_of(words: set[str]) -> tuple[set[str], list[int]]:
+    """Words of a command line without ``seeds=2,4``, and those seeds."""
+    given = {w for w in words if w.startswith("seeds=")}
+    seeds = {int(s) for w in given for s in w.removeprefix("seeds=").split(",")}
+    return words - given, sorted(seeds)
+
+
 def cached(
     name: str, make: Callable[[], pd.DataFrame], *, quick: bool, fresh: bool
 ) -> pd.DataFrame:
