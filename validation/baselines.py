@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import anndata as ad
 import numpy as np
 import pandas as pd
-from learned import Data, base, contrasts, decoy, effects, planted, run, summary
+from learned import Data, base, contrasts, decoy, effects, planted, quiet, run, summary
 from scipy import sparse
 from sklearn.cluster import KMeans
 from sklearn.decomposition import TruncatedSVD
@@ -169,6 +169,7 @@ def compared(seed: int, *, tune: bool, python: str | None) -> pd.DataFrame:
 
 def main() -> None:
     """Print a table of all methods in the same cells, those of the report kept."""
+    quiet()
     tune = sys.argv[1] == "tune"
     rest, seeds = seeds_of(set(sys.argv[2:]))
     python = next((w.removeprefix("mixscape=") for w in rest if w.startswith("mixscape=")), None)

@@ -19,7 +19,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 from plant import contrasts, effects, of_sets, plant, prior, thinned
-from scipy import sparse
+from scipy import sparse, stats
 from study import CACHE, REALDATA, Size, auroc, keep, seeds_of, tissue, two_arms
 
 from senoscore.calling.bounds import wrong_at_most
@@ -30,9 +30,6 @@ from senoscore.errors import DesignError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-warnings.filterwarnings("ignore")
-logging.disable(logging.CRITICAL)
 
 CYCLE = ("proliferation", "fischer_dream", "g1s", "g2m")
 ARREST = (
@@ -52,6 +49,12 @@ INFLAMED = (
     "nfkb_targets",
     "interferon_response",
 )
+
+
+def quiet() -> None:
+    """No warnings: of hundreds of runs only the numbers are looked at."""
+    warnings.filterwarnings("ignore")
+    logging.disable(logging.CRITICAL)
 
 
 class Data:
@@ -423,6 +426,14 @@ def scenarios(
                 )
 
 
+def depth_rho(d: Data, r: dict[str, Any]) -> float:
+    """Spearman correlation of the score with counts in control cells, mean over compartments."""
+    score, depth = r["cells"]["score"].to_numpy(), np.asarray(d.counts.sum(axis=1)).ravel()
+    seen = ~d.treated & np.isfinite(score)
+    own = [seen & (d.compartment == c) for c in np.unique(d.compartment[seen])]
+    return float(np.mean([stats.spearmanr(score[m], depth[m]).statistic for m in own]))
+
+
 def tried(cases: Iterator[tuple[str, Data, Any]]) -> pd.DataFrame:
     """One row a case: what is called in it, or why the study is refused."""
     rows = []
@@ -433,13 +444,18 @@ def tried(cases: Iterator[tuple[str, Data, Any]]) -> pd.DataFrame:
         except (DesignError, InputError) as error:
             row |= {"n": int(d.treated.sum()), "called": 0, "wrong": 0, "refused": error.message}
         else:
-            row |= summary(d, r) | {"s": round(r["seconds"], 1), "note": r["note"][:60]}
+            row |= summary(d, r) | {
+                "rho": depth_rho(d, r),
+                "s": round(r["seconds"], 1),
+                "note": r["note"][:60],
+            }
         rows.append(row)
         print(row, flush=True)
     return pd.DataFrame(rows)
 
 
 def main() -> None:
+    quiet()
     which = sys.argv[1]
     wanted, seeds = seeds_of(set(sys.argv[2:]))
     seeds = seeds or [1 if which == "tune" else 2]

@@ -308,21 +308,23 @@ def _recovery(rows: pd.DataFrame) -> str:
     )  # fmt: skip
 
 
-def text(found: Mapping[str, pd.DataFrame], size: Size, folder: str) -> str:
+def text(found: Mapping[str, pd.DataFrame], size: Size, folder: str, learnt: str) -> str:
     """The whole page."""
     runs = f"{size.seeds} seeds, {size.cells_per_sample} cells an animal"
     return f"""# Does the call work?
 
 Made by `make validate` (`validation/run.py`) with senoscore {senoscore.__version__}; edit
-`validation/page.py`, not this page. Simulated tissue: four sham and four irradiated animals,
-{runs}; intervals are over seeds (t, 95 %). Calibration at {percent(ALPHA, 0)} of left-out control
-cells, calls at FDR {FDR:g}. True compartments and good cells are given, so that the call alone is
-judged. No number of the panel was tuned on the seeds or sets below.
+`validation/page.py` and `validation/learnt_page.py`, not this page. The learnt call decides where a
+programme can be learnt, the panel elsewhere. What the shares do in contrasts stands in
+[statistics.md](statistics.md) (`validation/quiet_compartment.py`). True compartments and good cells
+are given, so that the call alone is judged.
 
-**Which call.** This page judges the panel (`engine="panel"`), which decides where no programme can
-be learnt. What the learnt call, the default, finds and errs in stands in [call.md](call.md), and
-what its shares do in contrasts in [statistics.md](statistics.md). `validation/learned.py`,
-`validation/baselines.py` and `validation/quiet_compartment.py` make those figures.
+{learnt}
+## The panel
+
+What `engine="panel"` calls. Simulated tissue: four sham and four irradiated animals, {runs};
+intervals are over seeds (t, 95 %). Calibration at {percent(ALPHA, 0)} of left-out control cells,
+calls at FDR {FDR:g}. No number of the panel was tuned on the seeds or sets below.
 
 **Two programmes.** The tissue of `senoscore simulate` moves, in part, genes that the panel reads:
 recovery there is optimistic. The *random programme* draws, anew in every replicate, 35 % of the
@@ -330,7 +332,7 @@ union of 15 published senescence lists and of cell-cycle genes, with random size
 list (`validation/spike.py`); single markers stay silent two times in three. It favours no single
 list, but is no foreign programme either: five of the 15 lists are signatures of the panel.
 
-## Nothing is senescent
+### Nothing is senescent
 
 {_null(found)}
 
@@ -340,7 +342,7 @@ rate: what it finds here it finds by chance, and it is exploratory.
 
 **Without controls.** {_alone(found["no_controls"])}
 
-## How much of it is found
+### How much of it is found
 
 ![Estimated against true share]({folder}/burden.svg)
 
@@ -357,7 +359,7 @@ between compartments):
 
 {_compartments(found["burdens"])}
 
-## Ranking cells, against single markers and published sets
+### Ranking cells, against single markers and published sets
 
 AUROC and average precision within the irradiated cells of a compartment, 4,000 counts a cell,
 mean over compartments (95 % CI over seeds). Methods: {", ".join(METHODS)}.
@@ -371,7 +373,7 @@ mean over compartments (95 % CI over seeds). Methods: {", ".join(METHODS)}.
 A fifth planted, 4,000 counts. Right: share of wrong calls of all runs by the FDR at which they are
 made, with its 95 % interval over seeds; on the line, the stated rate is kept.
 
-## Cutting a score, and calling
+### Cutting a score, and calling
 
 What is called when a single score is cut in the usual ways, random programme:
 
@@ -379,7 +381,7 @@ What is called when a single score is cut in the usual ways, random programme:
 
 {_cuts(found["cuts"])}
 
-## Cells that look senescent and are not
+### Cells that look senescent and are not
 
 ![What each state is called]({folder}/states.svg)
 
@@ -390,11 +392,11 @@ reliably, and few quiescent cells are named so. Acute damage and escape have no 
 rate: the rows of resting cells are their rates by chance, and `calibration_rates.tsv` has those of
 each control sample.
 
-## What the call must not depend on
+### What the call must not depend on
 
 {_nuisance(found)}
 
-## Compartments from markers
+### Compartments from markers
 
 Simulated cells, whose marker genes are those of the shipped table: the numbers show what depth
 does, not how good the genes are. The last column leaves out the markers of the compartment itself:
@@ -406,15 +408,15 @@ Without labels, real cells show only whether two halves of the markers name the 
 (with half the markers far fewer cells are named). Many cells of this glioblastoma, all of them
 presumably malignant, are rejected: for tumours name a column of labels.
 
-## Real data
+### Real data
 
 {_real(found, folder)}
 
-## Labelled single cells of your own
+### Labelled single cells of your own
 
 {_own(found["own_sets"])}
 
-## Not done
+### Not done
 
 SenePy, DeepScence, SenCID and hUSI were not run: they need environments of their own (see their
 dependencies), and no labelled single-cell set of irradiated tissue was at hand. A labelled .h5ad

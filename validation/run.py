@@ -2,6 +2,7 @@
 
     python validation/run.py            # the numbers of the page
     python validation/run.py --quick    # small sizes, to see that it runs
+    python validation/run.py --learnt   # the learnt call alone, from kept tables
 
 Results of each part are kept in ``build/validation``, in a folder named by a hash of the code and
 the panel, and not computed again; ``--fresh`` forgets them.
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import assignment
 import figures
+import learnt_page
 import nuisance
 import null
 import page
@@ -31,7 +33,13 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="small sizes")
     parser.add_argument("--fresh", action="store_true", help="forget earlier results")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "validation.md")
+    parser.add_argument("--learnt", action="store_true", help="only the learnt call, as kept")
     options = parser.parse_args()
+    if options.learnt:
+        part = learnt_page.text(learnt_page.tables())
+        new = learnt_page.spliced(options.out.read_text(encoding="utf-8"), part)
+        options.out.write_text(new, encoding="utf-8")
+        return 0
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("validation").setLevel(logging.INFO)
     logging.getLogger("senoscore").setLevel(logging.ERROR)  # genes that a set lacks, each time
@@ -72,7 +80,9 @@ def main() -> int:
     figures.states(found["states"], folder / "states")
     if len(found["fibroblasts"]):
         figures.fibroblasts(found["fibroblasts"], folder / "fibroblasts")
-    options.out.write_text(page.text(found, size, folder.name), encoding="utf-8")
+    tables = learnt_page.tables() if options.quick else learnt_page.complete()
+    new = page.text(found, size, folder.name, learnt_page.text(tables))
+    options.out.write_text(new, encoding="utf-8")
     return 0
 
 

@@ -225,7 +225,8 @@ def kept(part: str) -> pd.DataFrame:
     files = sorted(folder.glob(f"{part}-*.tsv"))
     if not files:
         return pd.DataFrame(columns=["scenario", "name", "seed"])
-    return pd.concat([pd.read_csv(f, sep="\t") for f in files], ignore_index=True)
+    read = [pd.read_csv(f, sep="\t", keep_default_na=False, na_values=[""]) for f in files]
+    return pd.concat(read, ignore_index=True)  # "null" is a scenario
 
 
 def seeds_of(words: set[str]) -> tuple[set[str], list[int]]:

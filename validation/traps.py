@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import anndata as ad
 import numpy as np
-from learned import Data, base, decoy, immune, pbmc, pc9, planted, tried
+from learned import Data, base, decoy, immune, pbmc, pc9, planted, quiet, tried
 from plant import contrasts, effects, plant, thinned
 from study import CACHE, REALDATA, Size, keep, seeds_of, tissue, two_arms
 
@@ -210,6 +210,7 @@ PARTS = {"nulls": nulls, "planted": in_real_cells, "designs": designs}
 
 def main() -> None:
     """Try the parts named, or all, and keep their tables for the page."""
+    quiet()
     wanted, seeds = seeds_of(set(sys.argv[1:]))
     seeds = seeds or [2]
     if any(s % 2 for s in seeds) or wanted - set(PARTS):
