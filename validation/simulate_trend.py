@@ -2,8 +2,8 @@
 
 Run ``python validation/simulate_trend.py`` (ten minutes; numbers of tables as arguments run those
 only) to print the tables of docs/statistics.md. Every replicate of a setting is one compartment
-of one burden table, so what is measured is :func:`senoscore.trend` and
-:func:`senoscore.readouts` themselves, not a copy of their formulas.
+of one burden table, so what is measured is :func:`senoscore.trend`, :func:`senoscore.readouts` and
+:func:`senoscore.escape` themselves, not a copy of their formulas.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from senoscore.biology.targets import escape
 from senoscore.inference.readouts import readouts
 from senoscore.inference.trend import trend
 
@@ -99,6 +100,7 @@ def main(wanted: Iterable[str] = ()) -> None:
         ("Hardly any cell called", RARE, rare, ((3, 40, 0.002), (3, 100, 0.005), (5, 100, 0.002))),
         ("Groups that vary differently", SPREAD, spread, SPREADS),
         ("Modalities beside controls that hardly vary", BEAMS, beams, ((3,), (5,), (8,))),
+        ("Steps between times that vary differently", STEPS, steps, STEPPED),
     )
     chosen = {int(number) for number in wanted} or set(range(1, len(tables) + 1))
     for number, (title, columns, line, settings) in enumerate(tables, start=1):
@@ -300,6 +302,27 @@ def beams(rng, n: int, *, replicates=1000) -> list[str]:
         found = _many([n] * 3, (0.0, 7.0, 7.0), values, modality=modality)
         rates.append((found["p"][found["question"] == "modality"] < 0.05).mean())
     return [str(n), *(f"{rate:.3f}" for rate in rates)]
+
+
+STEPS = (
+    "animals a time", "SD of controls, day 7, 28, 90", "axis, 7 to 28: p < 0.05",
+    "axis, 28 to 90: p < 0.05", "fraction, 7 to 28: p < 0.05", "fraction, 28 to 90: p < 0.05",
+)  # fmt: skip
+STEPPED = tuple(
+    (n, sds) for sds in ((1, 1, 1, 1), (1, 3, 1, 1), (1, 1, 3, 1), (1, 1, 1, 3)) for n in (3, 5)
+)
+
+
+def steps(rng, n: int, sds: tuple[float, ...], *, replicates=300) -> list[str]:
+    """No time differs from the next in mean; one varies more in an axis."""
+    table = study(rng, replicates=replicates, n=n, rho=0.02, effect=CONTROL)
+    spread = table["days_post_rt"].map(dict(zip((0.0, *DAYS), sds, strict=True)))
+    table["mean:ucell:escape_stemness"] = spread * rng.normal(size=len(table))
+    table = table.assign(n_cells=200, n_cycling=rng.binomial(200, 0.2, len(table)), n_escaped=0)
+    found = escape(table, compartments=sorted(set(table["compartment"])))
+    at = found.groupby("from_days")
+    rates = [(p < 0.05).mean() for m in ("stemness_p", "burden_p") for _, p in at[m]]
+    return [str(n), ", ".join(f"{sd:g}" for sd in sds), *(f"{rate:.3f}" for rate in rates)]
 
 
 RARE = (

@@ -9,14 +9,12 @@ import numpy as np
 import pandas as pd
 
 from senoscore import names as k
-from senoscore.inference import TREND_COLUMNS, Contrast, against_control, bh, contrast, fit
+from senoscore.inference import TREND_COLUMNS, Contrast, against_control, ask, bh
 from senoscore.kernels import adjusted
-from senoscore.study import ARM, blocks, prepared, strata, unit_of, values, without_controls
+from senoscore.study import ARM, prepared, strata, unit_of, values, without_controls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from numpy.typing import NDArray
 
     from senoscore.biology.rules import Measure, Options, Rule, Rules
 
@@ -35,7 +33,6 @@ __all__ = [
     "of_arm",
     "persistent_at",
     "same",
-    "step",
     "window_contrasts",
 ]
 
@@ -44,6 +41,7 @@ FACT: Final = "fact"
 _QUESTION: Final = "irradiated_vs_control"
 _MEAN: Final = "mean:"
 _HALF: Final = 0.5
+_ALIKE: Final = "times cannot be told apart: no replication, or batch and time are the same"
 _UNIT: Final = [k.SAMPLE, "region"]
 _DESIGN: Final = (
     k.DATASET, k.SUBJECT, *ARM, "bed_gy", "eqd2_gy", k.DAYS, k.BATCH, "assay", "organism",
@@ -383,7 +381,7 @@ def persistent_at(
 
 
 def course(
-    arm: pd.DataFrame, controls: pd.DataFrame, *, measure: str, alpha: float
+    arm: pd.DataFrame, controls: pd.DataFrame, *, measure: str, options: ask.Options
 ) -> Course | None:
     """Compare every time of one course with its highest one; None without any time.
 
@@ -393,6 +391,8 @@ def course(
         Rows of one compartment and stratum, as :func:`senoscore.study.compare.prepared` gives them.
     measure
         ``fraction_senescent`` or ``index_mean``.
+    options
+        Confidence of the intervals and scale of the fraction.
     """
     if measure not in arm:
         return None
@@ -406,36 +406,17 @@ def course(
         return Course(peak, (), {}, "one time only")
     base = values(controls, measure).assign(**{k.DAYS: -1.0})
     both = pd.concat([observed, base], ignore_index=True)
-    found = {day: step(both, peak, day, alpha=alpha) for day in times if day != peak}
+    found = {
+        day: ask.between_days(both, measure, peak, day, options=options)
+        for day in times
+        if day != peak
+    }
     tested = {day: c for day, c in found.items() if c is not None and np.isfinite(c.p)}
     if not tested:
-        return Course(peak, (), {}, "no replication: times cannot be told apart")
+        return Course(peak, (), {}, _ALIKE)
     q = adjusted(np.array([c.p for c in tested.values()]))
-    alike = [day for day, value in zip(tested, q, strict=True) if value > alpha]
+    alike = [day for day, value in zip(tested, q, strict=True) if value > options.alpha]
     untested = [day for day in found if day not in tested]
     peak_set = tuple(sorted([peak, *alike, *untested]))
     later = {day: c for day, c in tested.items() if day > peak}
     return Course(peak, peak_set, later)
-
-
-def step(table: pd.DataFrame, start: float, end: float, *, alpha: float) -> Contrast | None:
-    """Mean at one time less the mean at another, with the variance pooled over all groups.
-
-    Parameters
-    ----------
-    table
-        As :func:`senoscore.study.compare.values` gives it; one group a day.
-    start, end
-        Days; the difference is ``end`` less ``start``.
-    """
-    days: Sequence[float] = sorted(table[k.DAYS].unique())
-    X = np.equal.outer(table[k.DAYS].to_numpy(dtype=float), np.array(days)).astype(float)
-    weights: NDArray[np.float64] = np.zeros(len(days))
-    weights[days.index(end)], weights[days.index(start)] = 1, -1
-    beside = blocks(table)
-    full = np.hstack([X, beside.subject])
-    wide = np.append(weights, np.zeros(full.shape[1] - len(weights)))
-    per_time = table.groupby(k.DAYS, observed=True)[k.SUBJECT].nunique()
-    if min(per_time[start], per_time[end]) < 2:
-        return None
-    return contrast(fit(table["y"].to_numpy(dtype=float), full), wide, alpha=alpha)

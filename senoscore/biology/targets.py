@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from senoscore import names as k
-from senoscore.biology.contrasts import column_of, step
+from senoscore.biology.contrasts import column_of
 from senoscore.biology.group_means import ALL, with_all
 from senoscore.biology.rules import ADVICE, load_rules
 from senoscore.genesets import signatures
-from senoscore.inference import bh, paired
+from senoscore.inference import ask, bh, paired
 from senoscore.study import ARM, TRANSFORM, designed, plain, prepared, strata, takes, values
 
 if TYPE_CHECKING:
@@ -264,10 +264,11 @@ def escape(
     -------
     One row a compartment, stratum, arm and two neighbouring times: change of the
     senescent fraction (scale of the trend), of the share of dividing cells (log odds) and of the
-    stemness axis, each with a t interval of the pooled variance; mean share of cells with senescent
-    features that divide. ``verdict`` is ``escape_suspected`` only where the first falls and both
-    others rise with intervals that leave 0 out, from two subjects a time; ``note`` prints what no
-    snapshot can show.
+    stemness axis, each with a t interval as in :func:`senoscore.trend`: of the variance of all
+    times for the fraction, of each of the two times for the others; mean share of cells with
+    senescent features that divide. ``verdict`` is ``escape_suspected`` only where the first falls
+    and both others rise with intervals that leave 0 out, from two subjects a time; ``note`` prints
+    what no snapshot can show.
     """
     rows: list[dict[str, Any]] = []
     table = prepared(burden, transform, control=control)
@@ -283,21 +284,24 @@ def escape(
     names |= {"stemness": stem[0]} if stem else {}
     for compartment in compartments:
         for part in strata(table[table[k.COMPARTMENT] == compartment], control=control):
+            options = ask.Options.of(part, control=control, alpha=alpha, transform=transform)
             group = part.table[part.table[k.DAYS].notna()]
             treated = group[group[k.TREATMENT] != control]
             for key, of_arm in treated.groupby(list(ARM), dropna=False, sort=True, observed=True):
                 head: dict[str, Any] = {k.COMPARTMENT: compartment, "stratum": part.name}
                 head |= dict(zip(ARM, key, strict=True))
-                rows += [head | row for row in _steps(of_arm, names, alpha)]
+                rows += [head | row for row in _steps(of_arm, names, options)]
     return pd.DataFrame(rows, columns=list(ESCAPE_COLUMNS))
 
 
-def _steps(group: pd.DataFrame, names: dict[str, str], alpha: float) -> Iterator[dict[str, Any]]:
+def _steps(
+    group: pd.DataFrame, names: dict[str, str], options: ask.Options
+) -> Iterator[dict[str, Any]]:
     courses = {measure: values(group, column) for measure, column in names.items()}
     days = sorted(courses["burden"][k.DAYS].unique())
     for start, end in pairwise(days):
         found: dict[str, Contrast | None] = {
-            m: step(t, start, end, alpha=alpha) if {start, end} <= set(t[k.DAYS]) else None
+            m: ask.between_days(t, names[m], start, end, options=options)
             for m, t in courses.items()
         }
         tested = {m: c for m, c in found.items() if c is not None and np.isfinite(c.p)}
@@ -317,7 +321,8 @@ def _steps(group: pd.DataFrame, names: dict[str, str], alpha: float) -> Iterator
         if lacking:
             row |= {"status": k.NOT_TESTABLE, "verdict": "not_assessed"}
             row["reason"] = (
-                f"no test of {', '.join(lacking)}: fewer than 2 subjects a time, or absent"
+                f"no test of {', '.join(lacking)}: fewer than 2 subjects a time, batch and time "
+                "the same variable, or it is absent"
             )
         else:
             up = tested["cycling"].lo > 0 and tested["stemness"].lo > 0

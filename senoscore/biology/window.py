@@ -25,6 +25,7 @@ from senoscore.biology.contrasts import (
 )
 from senoscore.biology.rules import ADVICE, Options, load_rules
 from senoscore.errors import InputError
+from senoscore.inference import ask
 from senoscore.study import (
     ARM,
     NAMES,
@@ -391,7 +392,10 @@ def _curve(
     if not used:
         return None
     controls = group[group[k.TREATMENT] == options.control]
-    return course(mine, controls, measure=str(used[-1]), alpha=options.alpha)
+    own = ask.Options.of(
+        None, control=options.control, alpha=options.alpha, transform=options.transform
+    )
+    return course(mine, controls, measure=str(used[-1]), options=own)
 
 
 def _rows_at(group: pd.DataFrame, key: Key) -> pd.DataFrame:

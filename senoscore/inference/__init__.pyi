@@ -12,9 +12,7 @@ from .expression import GENE_COLUMNS as GENE_COLUMNS
 from .expression import differential as differential
 from .expression import enrichment as enrichment
 from .models import Contrast as Contrast
-from .models import contrast as contrast
 from .models import counting_of_fractions as counting_of_fractions
-from .models import fit as fit
 from .power import POWER_COLUMNS as POWER_COLUMNS
 from .power import power as power
 from .power import spread_of as spread_of
@@ -44,12 +42,10 @@ __all__ = [
     "burden",
     "check_formula",
     "confounders",
-    "contrast",
     "counting_of_fractions",
     "differential",
     "enrichment",
     "families",
-    "fit",
     "labels",
     "paired",
     "power",

@@ -17,6 +17,7 @@ from senoscore.inference.models import (
     estimable,
     fit,
     influence,
+    two_means,
     widening,
 )
 from senoscore.kernels import t_ppf
@@ -48,6 +49,7 @@ __all__ = [
     "arm_name",
     "ask",
     "ask_all",
+    "between_days",
     "main_arm",
     "n_subjects",
     "new_row",
@@ -91,10 +93,10 @@ class Options:
 
     @classmethod
     def of(
-        cls, part: Stratum, *, control: str, alpha: float, transform: str = TRANSFORM
+        cls, part: Stratum | None, *, control: str, alpha: float, transform: str = TRANSFORM
     ) -> Options:
-        """Options for the samples of a stratum."""
-        why = _ELSEWHERE if part.elsewhere else cls.no_control
+        """Options for the samples of a stratum; without one where no control is asked for."""
+        why = _ELSEWHERE if part and part.elsewhere else cls.no_control
         return cls(control, alpha, why, frozenset(FRACTIONS if transform == TRANSFORM else ()))
 
 
@@ -258,6 +260,41 @@ def ask_all(
         return answer
     other = ask(table, X, weights, options=options, confounded=confounded, blocked=False)
     return other if other.width < answer.width else answer
+
+
+def between_days(
+    table: pd.DataFrame, measure: str, start: float, end: float, *, options: Options
+) -> Contrast | None:
+    """Mean at one time less the mean at another, as contrasts with control are made.
+
+    Fractions have the variance of all times and at least that of counting cells; other measures
+    have one for each of the two times (Welch), unless a batch or subjects that return stand beside.
+
+    Parameters
+    ----------
+    table
+        As :func:`senoscore.study.compare.values` gives it for ``measure``; one group a day.
+    start, end
+        Days; the difference is ``end`` less ``start``.
+
+    Returns
+    -------
+    None where a time has fewer than two subjects, or the design cannot tell the two apart.
+    """
+    days = table[k.DAYS].to_numpy(dtype=float)
+    sides = [table.loc[days == day] for day in (end, start)]
+    if min(map(n_subjects, sides)) < 2:
+        return None
+    times = np.unique(days)
+    X = np.equal.outer(days, times).astype(float)
+    weights = (times == end).astype(float) - (times == start)
+    answer = ask(table, X, weights, options=options, confounded=CONFOUNDED_TIME)
+    if answer.found is None:
+        return None
+    if answer.plain and measure not in FRACTIONS:
+        one, other = (side["y"].to_numpy(dtype=float) for side in sides)
+        return two_means(one, other, alpha=options.alpha)
+    return answer.of(table["y"].rename(measure))
 
 
 def main_arm(treated: pd.DataFrame) -> pd.DataFrame:

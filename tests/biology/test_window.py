@@ -11,14 +11,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from senoscore.biology.contrasts import clock, persistent_at
+from senoscore.biology.contrasts import clock, course, persistent_at
 from senoscore.biology.rules import ADVICE, load_rules
 from senoscore.biology.targets import LIMIT, escape, target_genes, targets
 from senoscore.biology.window import Window, window
 from senoscore.errors import ConfigError, InputError
+from senoscore.inference import ask
 from senoscore.inference.adjust import against_control, paired
 from senoscore.inference.trend import trend
-from senoscore.study.compare import ARM, TRANSFORM, designed, strata
+from senoscore.study.compare import ARM, TRANSFORM, designed, prepared, strata
 
 DAYS = (1, 7, 14, 28, 90)
 NOISE = (-0.01, 0.0, 0.01)
@@ -455,6 +456,53 @@ def test_escape_is_suspected_only_where_all_three_move() -> None:
     assert all(
         a == b for (_, a), (b, _) in pairwise(zip(found.index, found["to_days"], strict=True))
     )
+
+
+def test_a_quiet_step_is_not_judged_by_the_spread_of_another_time() -> None:
+    rng = np.random.default_rng(5)
+    table = study(dict.fromkeys((7, 28, 90), 0.1), n=4, compartment="tumour")
+    spread = table["days_post_rt"].map({1.0: 1.0, 7.0: 0.1, 28.0: 1.0, 90.0: 9.0})
+    table["mean:ucell:escape_stemness"] = spread * rng.normal(size=len(table))
+    found = escape(table).set_index("from_days")
+    at = table.groupby("days_post_rt")["mean:ucell:escape_stemness"].agg(list)
+    for start, end in ((7.0, 28.0), (28.0, 90.0)):
+        welch = stats.ttest_ind(at[end], at[start], equal_var=False)
+        assert found.loc[start, "stemness_p"] == pytest.approx(welch.pvalue)
+        interval = welch.confidence_interval()
+        ends = found.loc[start, ["stemness_ci_lo", "stemness_ci_hi"]].tolist()
+        assert ends == pytest.approx([interval.low, interval.high])
+
+
+def test_a_step_of_a_fraction_is_no_surer_than_its_cells_were_counted() -> None:
+    table = study(dict.fromkeys((7, 28, 90), 0.0), compartment="tumour")
+    table["n_positive"], table["n_assessable"], table["n_cycling"] = 0, 40, 4
+    table.loc[(table["days_post_rt"] == 28) & table["sample"].str.endswith("_0"), "n_positive"] = 1
+    step = escape(table).set_index("from_days").loc[7.0]
+    estimate = np.arcsin(np.sqrt(1 / 40)) / 3
+    se = np.sqrt(2 / (3 * 4 * 40))  # of two means of three animals, 1 / (4 n) each
+    # Residuals of the three times of the arm: 9 values, 3 means.
+    half = stats.t.ppf(0.975, 6) * se
+    assert step["burden_change"] == pytest.approx(estimate)
+    assert step["burden_ci_lo"] == pytest.approx(estimate - half)
+    assert step["burden_p"] == pytest.approx(2 * stats.t.sf(estimate / se, 6))
+
+
+def test_the_peak_is_told_from_other_times_by_their_own_spread() -> None:
+    """The index: the peak and day 28 hardly vary, day 7 does."""
+    table = study(dict.fromkeys((7, 28, 90), 0.1))
+    level = table["days_post_rt"].map({1.0: 0.0, 7.0: 0.0, 28.0: 1.0, 90.0: 1.3})
+    noise = table.groupby("days_post_rt").cumcount() - 1.0
+    spread = table["days_post_rt"].map({1.0: 0.05, 7.0: 5.0, 28.0: 0.05, 90.0: 0.05})
+    table["index_mean"] = level + noise * spread
+    prepared_table = prepared(table, TRANSFORM, control="control")
+    arm = prepared_table[prepared_table["treatment"] != "control"]
+    controls = prepared_table[prepared_table["treatment"] == "control"]
+    own = ask.Options.of(None, control="control", alpha=0.05)
+    found = course(arm, controls, measure="index_mean", options=own)
+    assert found is not None
+    assert found.peak == 90.0
+    # Pooled with day 7, nothing could be told from the peak.
+    assert found.peak_set == (7.0, 90.0)
 
 
 # --- targets -------------------------------------------------------------------------------
