@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import sparse
 
 from senoscore import names as k
-from senoscore.errors import ConfigError
+from senoscore.errors import ConfigError, InputError
 from senoscore.genesets import signatures, symbols
 from senoscore.io import resource
 
@@ -281,6 +281,8 @@ def _programmes(rng: np.random.Generator, at: object, n: int) -> dict[str, NDArr
 _DRUG_FROM: Final = 14.0
 """Day from which a drug is given in :func:`design_of_drugs`."""
 
+_NEEDED: Final = (k.SAMPLE, k.SUBJECT, k.TREATMENT, k.DOSE, k.TIME, k.BATCH)
+"""Columns of a table of samples that is simulated."""
 _FULL_DOSE: Final = 8.0
 """Gy at which the burden is what BURDEN says; it scales with dose below."""
 
@@ -460,6 +462,8 @@ def simulate(
 
     Raises
     ------
+    InputError
+        ``samples`` lacks a column, a dose or time is no number, or a time is not in days.
     ConfigError
         ``drug`` names one that is not in :data:`DRUGS`.
 
@@ -473,6 +477,7 @@ def simulate(
 
     if samples is None:
         samples = design()
+    _check_samples(samples)
     root = np.random.SeedSequence(seed)
     tissue = make_tissue(np.random.default_rng(root.spawn(1)[0]), n_genes=n_genes)
     blocks, frames = [], []
@@ -505,6 +510,24 @@ def simulate(
     adata = ad.AnnData(sparse.vstack(blocks, format="csr"), obs=obs, var=var)
     adata.uns["truth"] = _truth(obs)
     return adata
+
+
+def _check_samples(samples: pd.DataFrame) -> None:
+    """Refuse a sheet that cannot be simulated, before the first count is drawn."""
+    own = f"columns needed: {', '.join(_NEEDED)}; sen.simulation.design() makes such a table"
+    missing = [name for name in _NEEDED if name not in samples]
+    if missing:
+        msg = f"simulate: the table of samples has no column {missing[0]!r}"
+        raise InputError(msg, fix=own)
+    for name in (k.DOSE, k.TIME):
+        bad = ~np.isfinite(pd.to_numeric(samples[name], errors="coerce").to_numpy(dtype=float))
+        if bad.any():
+            row = samples[bad].iloc[0]
+            msg = f"simulate: sample {row[k.SAMPLE]!r} has {name} {row[name]!r}, expected a number"
+            raise InputError(msg, fix="give every sample a number (controls: 0 Gy, day taken)")
+    if "time_unit" in samples and not samples["time_unit"].eq("d").all():
+        msg = "simulate: time_unit is not 'd' for every sample"
+        raise InputError(msg, fix=f"give {k.TIME} in days")
 
 
 def _drugs(cell: object) -> tuple[str, ...]:

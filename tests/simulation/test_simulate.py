@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from senoscore.errors import ConfigError
+from senoscore.errors import ConfigError, InputError
 from senoscore.simulation.files import write_study
 from senoscore.simulation.tissue import design, design_of_drugs, simulate
 from senoscore.study.sheets import check_sheets, read_datasets, read_samples
@@ -124,3 +124,16 @@ def test_animals_differ_in_burden_where_asked() -> None:
 def test_unknown_drug_is_refused() -> None:
     with pytest.raises(ConfigError, match="drug is 'aspirin'"):
         simulate(design_of_drugs(replicates=1).assign(drug="aspirin"), cells_per_sample=5)
+
+
+@pytest.mark.parametrize("column", ["sample", "subject", "treatment", "dose_gy", "batch"])
+def test_a_sheet_without_a_needed_column_is_refused_by_name(column: str) -> None:
+    with pytest.raises(InputError, match=f"samples has no column '{column}'"):
+        simulate(SAMPLES.drop(columns=column), cells_per_sample=5)
+
+
+def test_a_dose_or_time_that_cannot_be_read_is_refused() -> None:
+    with pytest.raises(InputError, match="sample 'sham_d1_1' has dose_gy '8 Gy'"):
+        simulate(SAMPLES.assign(dose_gy="8 Gy"), cells_per_sample=5)
+    with pytest.raises(InputError, match="time_unit is not 'd'"):
+        simulate(SAMPLES.assign(time_unit="w"), cells_per_sample=5)
