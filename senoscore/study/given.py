@@ -6,6 +6,7 @@ import difflib
 import functools
 import inspect
 import re
+import traceback
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -109,7 +110,8 @@ def takes(
 
     Anything but a table is answered with the call that makes one: an AnnData has cells where
     these functions want samples, and would end in an AttributeError far from its cause. A
-    ``control`` of any form that :func:`senoscore.calibrate` takes arrives as its word.
+    ``control`` of any form that :func:`senoscore.calibrate` takes arrives as its word. A column
+    that a table lacks is named, with the call that makes the table.
 
     Parameters
     ----------
@@ -148,8 +150,42 @@ def takes(
                 if check_control and table is not None and k.TREATMENT in table and len(table):
                     values = table[k.TREATMENT].dropna().astype(str).unique()
                     refuse_unknown_control(values, k.TREATMENT, word, of="sample")
-            return function(*args, **kwargs)
+            try:
+                return function(*args, **kwargs)
+            except KeyError as error:
+                tables = {name: given[name] for name in made_by if given.get(name) is not None}
+                lacking = _column_lacking(error, tables)
+                if not lacking:
+                    raise
+                column, where = lacking
+                which = f"the table {where[0]!r} has" if len(where) == 1 else "no table given has"
+                which += " no" if len(where) == 1 else " a"
+                msg = f"{function.__name__}: {which} column {column!r}"
+                fix = ", ".join(f"{name} with {made_by[name]}" for name in where)
+                raise InputError(msg, fix=f"make {fix}") from error
 
         return checked
 
     return wrap
+
+
+def _column_lacking(
+    error: KeyError, tables: Mapping[str, pd.DataFrame]
+) -> tuple[str, list[str]] | None:
+    """Which column was looked for in vain, and which of the tables given lack it.
+
+    None where pandas did not raise the error, or every table has the column: then it is a bug of
+    ours, and must not read like a fault of the input.
+    """
+    *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
+    if not str(innermost.f_globals.get("__name__", "")).startswith("pandas."):
+        return None
+    looked_for = error.args[0] if error.args else ""
+    # A single name, or a list of those that are "not in index".
+    plain = str(looked_for).removeprefix("Column not found: ")
+    names = re.findall(r"'([^']+)'", plain) or [plain]
+    for name in names:
+        where = [given for given, table in tables.items() if name not in table]
+        if where:
+            return name, where
+    return None

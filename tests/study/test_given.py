@@ -13,6 +13,7 @@ import pytest
 import senoscore as sen
 from senoscore import names as k
 from senoscore.errors import ConfigError, InputError
+from senoscore.study.given import takes
 from tests.inference.test_invariances import cells
 
 if TYPE_CHECKING:
@@ -121,3 +122,34 @@ def test_confounders_read_an_object_of_cells(burden: pd.DataFrame) -> None:
 def test_substates_are_counted_where_they_were_looked_for() -> None:
     with pytest.raises(InputError, match=r"run sen\.compartments\(adata\) first"):
         sen.substate_shares(object_of_cells())
+
+
+@pytest.mark.parametrize(
+    ("function", "table", "column"),
+    [
+        ("families", "trend", "q"),
+        ("tissue_burden", "burden", "share"),
+        ("readouts", "trend", "question"),
+        ("readouts", "trend", "compartment"),
+        ("escape", "burden", "n_escaped"),
+        ("window", "burden", "n_cells"),
+    ],
+)
+def test_a_column_that_a_table_lacks_is_named(
+    function: str, table: str, column: str, burden: pd.DataFrame
+) -> None:
+    given = {"burden": burden, "trend": sen.trend(burden, measures=["fraction_senescent"])}
+    given[table] = given[table].drop(columns=column)
+    taken = inspect.signature(getattr(sen, function)).parameters
+    names = {"table": "trend"} if "table" in taken else {n: n for n in given if n in taken}
+    with pytest.raises(InputError, match=f"column '{column}' — make .*sen\\.{table}"):
+        getattr(sen, function)(**{name: given[of] for name, of in names.items()})
+
+
+def test_a_slip_of_ours_does_not_read_like_a_fault_of_the_input() -> None:
+    @takes(table="sen.burden(adata)")
+    def broken(table: pd.DataFrame) -> int:
+        return {"a": 1}["no_column"] + len(table)
+
+    with pytest.raises(KeyError, match="no_column"):
+        broken(pd.DataFrame({"a": [1]}))
