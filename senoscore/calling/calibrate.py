@@ -59,6 +59,7 @@ _GRID: Final = np.round(np.arange(8.0, 0.45, -0.05), 2)
 """Cuts that are tried, from strict to lenient."""
 
 _SINGLE_ALPHA: Final = 0.01
+_NO_NULL: Final = "; sen.score(..., null=50) lets matched gene sets stand in"
 _NULL_CUT: Final = 3.0
 _MIN_BULK: Final = 3
 _MOST_FITS: Final = 20
@@ -360,7 +361,7 @@ class _Controls:
                 levels={"": null_levels(self.reader)},
             )
         unit = "samples" if self.bulk else "cells"
-        short = f"{n} control {unit}, {needed} needed"
+        short = f"{n} control {unit}, {needed} needed" + (_NO_NULL if n == 0 else "")
         if n < (2 if self.bulk else needed):
             return CompartmentCalibration(name, "none", "not_assessable", short, n_cells=counts)
         every = np.ones(n_samples, dtype=bool)
