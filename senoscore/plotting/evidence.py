@@ -109,7 +109,9 @@ def coverage_table(table: pd.DataFrame) -> pd.DataFrame:
 def calibration(
     rates: pd.DataFrame, *, target: float | None = None, layout: theme.Layout = "wide"
 ) -> alt.Chart:
-    """Call rate of every control sample, left out of its own calibration, per compartment.
+    """Share of each control sample that fulfils the panel's rule, per compartment.
+
+    Each sample was left out of its own calibration.
 
     Parameters
     ----------
@@ -132,15 +134,16 @@ def calibration(
     rows = calibration_table(rates)
     rows["label"] = rows[k.COMPARTMENT].map(theme.pretty)
     rows["text"] = [
-        f"{r.sample}, {r.label}: {tidy.percent(r.rate)} called" for r in tidy.rows(rows)
+        f"{r.sample}, {r.label}: {tidy.percent(r.rate)} fulfil the panel's rule"
+        for r in tidy.rows(rows)
     ]
     names = theme.known_first(rows[k.COMPARTMENT], theme.COMPARTMENT_COLOURS)
     labels = [theme.pretty(n) for n in names]
     top = max(float(rows["rate"].max()), target or 0.0, 0.01) * 1.1
     x = alt.X(
         "rate:Q",
-        title="control cells called senescent",
-        scale=alt.Scale(domain=[0, top], nice=False),
+        title="control cells that fulfil the panel's rule",
+        scale=alt.Scale(domain=[-0.02 * top, top], nice=False),
         axis=alt.Axis(format=".3~%", tickCount=5, grid=True),
     )
     y = alt.Y(

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Sign", "explained"]
 
-_PER_CHARACTER: Final = 5.5
+_PER_CHARACTER: Final = 6.2
+"""Of the widest usual font: where a reader has no Arial, words must not run into the next mark."""
 _ROW: Final = 17
 _MARK: Final = 16
 _GAP: Final = 16

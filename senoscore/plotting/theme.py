@@ -54,7 +54,7 @@ BAD: Final = "#c2410c"
 FIELD_INK: Final = "#1f2932"
 FIELD_PAPER: Final = "#fffffe"
 DIVERGING: Final = ("#2166ac", "#92c5de", "#f7f7f7", "#f4a582", "#b2182b")
-FONT: Final = "Arial, Helvetica, sans-serif"
+FONT: Final = "Arial, Helvetica, Liberation Sans, Arimo, sans-serif"
 
 # Triangles up and down are left to the marks of contrasts that hold.
 _SHAPES = ["circle", "diamond", "square", "cross", "triangle-right", "triangle-left"]

@@ -41,7 +41,7 @@ _SAYS_NOTHING: Final = ("no_data", "no_control", "underpowered", "not_estimable"
 _GREY: Final = (*_SAYS_NOTHING, "baseline")
 _UNKNOWN: Final = "#c9d0d8"
 _MEANINGS: Final = {
-    "baseline": "not shown: no rise above control was shown, which does not rule one out",
+    "baseline": "not shown: no rise of the size asked for was shown, which does not rule one out",
     "underpowered": "n < 2: fewer than 2 samples in a group",
     "acute_ddr": "acute DDR: too early for senescence; arrest is an acute damage response",
     "accumulating": "rising: burden above control, not yet persistent",

@@ -91,6 +91,15 @@ def _said(run: Run, options: Options) -> list[str]:
         zero = str(settings.get("time_zero", "last_fraction"))
         known = zero if zero in TIME_ZERO else "last_fraction"
         lines += time_zero_messages(sheet, time_zero=known, control=options.control)
+    bound = run.config.get("window")
+    least = bound.get("min_excess", 0.05) if isinstance(bound, dict) else 0.05
+    if isinstance(least, int | float) and least > 0:
+        lines.append(
+            f"A burden counts as raised here from q ≤ {options.alpha:g} and "
+            f"{100 * least:g} percentage points over control (window.min_excess). Answers and "
+            "Contrasts ask for q alone, so a small rise can hold there and be “not shown” or "
+            "“resolving” here."
+        )
     escape = run.get("escape")
     if escape is not None:
         n = int((escape["verdict"].astype(str) == "escape_suspected").sum())

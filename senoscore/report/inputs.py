@@ -187,9 +187,10 @@ def compartments(run: Run, options: Options) -> Iterator[Item | Part]:
     "calibration",
     "Calibration on controls",
     lead=(
-        "How often are unirradiated cells called senescent? The cut of each compartment is set on "
-        "control samples so that this stays at the stated rate. Each dot is a control sample that "
-        "had no part in its own cut."
+        "How often do unirradiated cells fulfil the panel's rule? The cut of each compartment is "
+        "set on control samples so that this stays at the stated rate. Each dot is a control "
+        "sample that had no part in its own cut. This is the error rate of the fixed lists; "
+        "control cells that a learnt programme calls stand under Burden over time."
     ),
 )
 def calibration(run: Run, _options: Options) -> Iterator[Item | Part]:
@@ -203,13 +204,13 @@ def calibration(run: Run, _options: Options) -> Iterator[Item | Part]:
         )
         yield Part(
             "calibration",
-            title="Call rate in each control sample",
+            title="Control cells that fulfil the panel's rule",
             caption="Dashed: the rate aimed at." if target is not None else "Controls only.",
-            alt="Share of control cells called senescent, one dot per control sample.",
+            alt="Share of control cells that fulfil the panel's rule, one dot per control sample.",
             draw=lambda layout: pl.calibration(rates, target=target, layout=layout),
             numbers=lambda: pl.calibration_table(rates),
         )
-        yield view(rates, "calibration_rates", title="Control call rates")
+        yield view(rates, "calibration_rates", title="Rates in controls")
     if run.get("calibration") is not None:
         yield table_of(run, "calibration", title="Baselines and cuts")
 

@@ -81,12 +81,14 @@ def _said(engines: pd.DataFrame) -> list[str]:
         lines.append(f"By the fixed lists of the panel alone: {_names(rows)}{why}.")
     if (~learned).any():
         lines.append(
-            "There the burden counts the cells that fulfil the panel's rule, candidates too."
+            "Where the panel alone calls, the burden counts the cells that fulfil its rule, "
+            "candidates too."
         )
     if "wrong_at_most" in whole:
         lines += [
-            f"Of {n:.0f} cells called by it at most {wrong:.0f} are wrong (95 %), if animals that "
-            "were not irradiated tell what cells without senescence look like."
+            f"Of the {n:.0f} irradiated cells that the learnt programme finds (dividing ones among "
+            f"them) at most {wrong:.0f} are wrong (95 % confidence), if unirradiated animals show "
+            "what cells without senescence look like."
             for n, wrong in zip(whole["n_called"], whole["wrong_at_most"], strict=True)
             if n > 0
         ]

@@ -196,11 +196,13 @@ def describe_states(numbers: pd.DataFrame) -> str:
     "states",
     "States over time",
     lead=(
-        "Each cell is in one state. Senescent: arrest and further evidence over a cut that is set "
-        "on unirradiated cells; where a programme was learnt, the state that the burden counts. "
-        "Senescent candidate: the same evidence, but something that a claim needs is missing, such "
-        "as a known day. Acute damage response: arrest with a p53 response too early to be called "
-        "senescence."
+        "Each cell is in one state. Senescent: found by the learnt programme where there is one, "
+        "else by the fixed lists (arrest and further evidence over a cut that is set on "
+        "unirradiated cells), in either case at the stated false discovery rate. Senescent "
+        "candidate: fulfils the fixed lists, but the learnt programme or the false discovery rate "
+        "does not confirm it, or something that a claim needs is missing, such as a known day. By "
+        "design some unirradiated cells are candidates. Acute damage response: arrest with a p53 "
+        "response too early to be called senescence."
     ),
 )
 def states(run: Run, options: Options) -> Iterator[Item | Part]:

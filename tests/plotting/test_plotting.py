@@ -294,7 +294,7 @@ def test_calibration_draws_each_control_sample() -> None:
         {"compartment": ["tumour"] * 2, "sample": ["a", "b"], "rate": [0.01, np.nan]}
     )
     assert len(pl.calibration_table(rates)) == 1
-    assert "a, Tumour: 1.0 % called" in pl.to_svg(pl.calibration(rates, target=0.02))
+    assert "a, Tumour: 1.0 % fulfil the panel" in pl.to_svg(pl.calibration(rates, target=0.02))
 
 
 @pytest.mark.parametrize(
