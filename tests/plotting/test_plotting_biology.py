@@ -51,7 +51,7 @@ def test_a_dose_of_one_time_has_a_panel_of_its_own_if_it_says_something() -> Non
 
 def test_what_was_not_shown_is_not_called_absent() -> None:
     svg = pl.to_svg(pl.window(times()))
-    assert "not shown: no rise above control was shown, which does not rule one out" in svg
+    assert "not shown: no rise of the size asked for was shown, which does not rule one out" in svg
     assert "not raised" not in svg
 
 
