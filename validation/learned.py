@@ -115,6 +115,7 @@ def summary(d: Data, r: dict[str, Any]) -> dict[str, Any]:
     called = (c["called"] & ~c["deep"]).to_numpy()
     p = c["p"].to_numpy()
     first = T & (bh(p, T) <= 0.1)
+    shares = amounts(d, r["amounts"])
     return {
         "auroc": np.nanmean(areas) if truth.any() else np.nan,
         "n": int(T.sum()),
@@ -127,7 +128,25 @@ def summary(d: Data, r: dict[str, Any]) -> dict[str, Any]:
         "t_called": int(first.sum()),
         "t_wrong": int((first & ~truth).sum()),
         "t_found": first[truth & T].mean() if (truth & T).any() else np.nan,
+        "share": shares["prevalence"].mean(),
+        "true_share": shares["true"].mean(),
+        "covered": (
+            (shares["prevalence_lo"] <= shares["true"])
+            & (shares["true"] <= shares["prevalence_hi"])
+        ).mean(),
     }
+
+
+def amounts(d: Data, table: pd.DataFrame) -> pd.DataFrame:
+    """Estimated beside true shares of irradiated samples x compartments of 20 cells or more."""
+    cells = pd.DataFrame(
+        {"sample": d.sample, "compartment": d.compartment, "true": d.truth, "n": 1, "T": d.treated}
+    )
+    true = cells.groupby(["sample", "compartment"], observed=True).agg(
+        {"true": "mean", "n": "sum", "T": "first"}
+    )
+    both = table.merge(true.reset_index(), on=["sample", "compartment"])
+    return both[both["T"] & (both["n"] >= 20) & both["prevalence"].notna()]
 
 
 def base(seed: int, *, n: int = 4, cells: int = 400) -> Data:
@@ -480,6 +499,9 @@ def main() -> None:
         t_called=("t_called", "sum"),
         t_wrong=("t_wrong", "sum"),
         t_found=("t_found", "mean"),
+        share=("share", "mean"),
+        true_share=("true_share", "mean"),
+        covered=("covered", "mean"),
     )
     agg["fdp"] = agg.wrong / agg.called.clip(lower=1)
     agg["t_fdp"] = agg.t_wrong / agg.t_called.clip(lower=1)
