@@ -553,7 +553,7 @@ def _arrested(along: Floats, sample: Ints, compartment: Ints, plan: Plan) -> pd.
     """Cells beyond the control quantile of arrest, and the share that this says, by sample."""
     found = prevalence(
         along, sample, compartment, (plan.treated | plan.set_aside)[sample],
-        subject=plan.subjects[sample], quantile=ARREST_QUANTILE,
+        subject=plan.subjects[sample], quantile=ARREST_QUANTILE, far=None,
     )  # fmt: skip
     return pd.DataFrame(
         {

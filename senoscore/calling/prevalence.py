@@ -2,9 +2,11 @@
 
 Two groups: what of a sample's aligned scores lies below a quantile of the control cells is not
 senescent; the rest, scaled up, is (Storey 2002 JRSS B 64:479). It needs no cell to be called and
-is hardly biased where senescent cells lie above that quantile. The same share of control samples,
-which should be nought, says how far samples differ for other reasons: its mean is taken away, and
-its spread widens the interval.
+is hardly biased where senescent cells lie above that quantile, but of few cells it is mostly
+chance. Over all samples of a run it is sure enough to say which share of the senescent cells lies
+beyond a far quantile; a sample's share is then read from its far cells, of which controls have
+hardly any. The same share of control samples, which should be nought, says how far samples differ
+for other reasons: its mean is taken away, and its spread widens the interval.
 """
 
 from __future__ import annotations
@@ -29,7 +31,11 @@ QUANTILES: Final = (0.75, 0.85, 0.92)
 ARREST_QUANTILE: Final = 0.9
 """Of arrest alone, which tells cells apart less: further out there is less noise, and what lies
 below is missed. Set on seeds 1 to 4 of the simulated study of drugs."""
+FAR_QUANTILE: Final = 0.97
+"""Set on two contrasts for tuning: .95 to .99 do alike."""
 SHIFT_RATIO: Final = 2.2
+_SURE: Final = 4.0
+"""Standard errors by which the run must exceed its controls, or far cells cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,7 @@ def prevalence(
     *,
     subject: Ints | None = None,
     quantile: float = QUANTILES[0],
+    far: float | None = FAR_QUANTILE,
     min_cells: int = 15,
 ) -> Prevalence:
     """Share of senescent cells per sample and compartment.
@@ -76,40 +83,46 @@ def prevalence(
         controls differ. None: each sample is one.
     quantile
         Quantile of the controls below which senescent cells are taken not to lie.
+    far
+        Quantile of the controls beyond which the cells of a sample are counted, and divided by the
+        share of senescent cells that lies there, which the run shows as a whole. None, and where
+        too few cells exceed the controls to tell: cells beyond ``quantile`` are counted.
     min_cells
         Fewest cells of a sample in a compartment.
     """
     control = ~np.asarray(treated, dtype=bool)
+    fine = np.isfinite(aligned)
+    found = {
+        int(c): of
+        for c in np.unique(compartment)
+        if (
+            of := _compartment(
+                aligned, fine & (compartment == c), control, quantile, far, min_cells
+            )
+        )
+        is not None
+    }
+    reach = _reach(list(found.values())) if far is not None else None
     rows = []
-    for c in np.unique(compartment):
-        in_compartment = (compartment == c) & np.isfinite(aligned)
-        if (in_compartment & control).sum() < min_cells:
-            continue
-        cuts = np.quantile(aligned[in_compartment & control], QUANTILES)
-        cut = float(np.quantile(aligned[in_compartment & control], quantile))
-        if cut == float(np.min(aligned[in_compartment & control])):
-            continue  # a score that does not vary says nothing
-        below = float(np.mean(aligned[in_compartment & control] <= cut))
+    for c, of in found.items():
         samples = [
-            s
-            for s in np.unique(sample[in_compartment])
-            if (in_compartment & (sample == s)).sum() >= min_cells
+            s for s in np.unique(sample[of.cells]) if (sample[of.cells] == s).sum() >= min_cells
         ]
-        raw, sampling, arm, size, bend, beyond = [], [], [], [], [], []
-        for s in samples:
-            x = aligned[in_compartment & (sample == s)]
-            f = float(np.mean(x <= cut))
-            raw.append(1 - f / below)
-            smooth = (f * len(x) + 1) / (len(x) + 2)
-            sampling.append(smooth * (1 - smooth) / len(x) / below**2)
-            arm.append(bool(control[in_compartment & (sample == s)].all()))
-            size.append(len(x))
-            beyond.append(int((x > cut).sum()))
-            shares = [1 - np.mean(x <= k) / q for k, q in zip(cuts, QUANTILES, strict=True)]
-            bend.append(shares[0] / max(shares[-1], 1e-9) if shares[0] > 0 else np.nan)
-        share, var, is_control = np.array(raw), np.array(sampling), np.array(arm)
+        scores = [aligned[of.cells][sample[of.cells] == s] for s in samples]
+        size = np.array([len(x) for x in scores])
+        is_control = np.array(
+            [bool(control[of.cells][sample[of.cells] == s].all()) for s in samples]
+        )
         if not is_control.any():
             continue
+        beyond = np.array([int((x > of.cut).sum()) for x in scores])
+        if reach is None:
+            share, var = _lifted(size - beyond, size, 1 - of.null, 0.0)
+        else:
+            extent, unsure = reach.of(of)
+            counted = np.array([(x > of.far).sum() for x in scores])
+            share, var = _lifted(size - counted, size, 1 - of.null_far, 1 - extent)
+            var = var + np.clip(share, 0, 1) ** 2 * unsure
         animal = np.array(
             [(sample if subject is None else subject)[sample == s][0] for s in samples]
         )
@@ -123,14 +136,95 @@ def prevalence(
         z = norm_ppf(0.975)
         for i, s in enumerate(samples):
             value = share[i] - centre
+            shares = [
+                1 - np.mean(scores[i] <= k) / q for k, q in zip(of.cuts, QUANTILES, strict=True)
+            ]
+            bend = shares[0] / max(shares[-1], 1e-9) if shares[0] > 0 else np.nan
             rows.append(
                 (s, c, size[i], beyond[i], value, se[i], min(max(value - z * se[i], 0), 1),
                  min(max(value + z * se[i], 0), 1),
-                 bool(value > 2 * se[i] and bend[i] > SHIFT_RATIO))
+                 bool(value > 2 * se[i] and bend > SHIFT_RATIO))
             )  # fmt: skip
     columns = list(zip(*rows, strict=True)) if rows else [()] * 9
     kinds = (np.int64, np.int64, np.int64, np.int64, float, float, float, float, bool)
     return Prevalence(*(np.array(v, dtype=k) for v, k in zip(columns, kinds, strict=True)))
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """A compartment: its cells, the cuts from its controls, and what irradiated cells exceed."""
+
+    cells: Ints
+    cuts: Floats
+    cut: float
+    far: float
+    null: float  # share of controls beyond cut
+    null_far: float
+    excess: float  # irradiated cells beyond cut that controls do not explain
+    excess_far: float
+    noise: float  # standard error of the excess
+
+
+def _compartment(
+    aligned: Floats,
+    cells: Bools,
+    control: Bools,
+    quantile: float,
+    far: float | None,
+    min_cells: int,
+) -> _Cells | None:
+    null, irradiated = aligned[cells & control], aligned[cells & ~control]
+    if len(null) < min_cells:
+        return None
+    cut, edge = np.quantile(null, [quantile, quantile if far is None else far])
+    if cut == float(np.min(null)):
+        return None  # a score that does not vary says nothing
+    beyond, beyond_far = float(np.mean(null > cut)), float(np.mean(null > edge))
+    n, share = len(irradiated), (float(np.mean(irradiated > cut)) if len(irradiated) else beyond)
+    noise = n * beyond * (1 - beyond) * (1 + n / len(null))
+    return _Cells(
+        np.flatnonzero(cells), np.quantile(null, QUANTILES), float(cut), float(edge), beyond,
+        beyond_far, n * (share - beyond) / (1 - beyond),
+        n * (float(np.mean(irradiated > edge)) - beyond_far) if n else 0.0,
+        float(np.sqrt(noise)) / (1 - beyond),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Reach:
+    """Which share of the senescent cells lies beyond the far cut, over the run."""
+
+    share: float
+    variance: float
+
+    def of(self, cells: _Cells) -> tuple[float, float]:
+        """The same of one compartment, drawn to the run's by its noise; relative variance."""
+        weight = 2 * cells.noise
+        senescent = max(cells.excess, 0.0)
+        far = max(cells.excess_far, 0.0) + senescent * cells.null_far
+        extent = (far + weight * self.share) / (senescent + weight)
+        extent = min(max(extent, 2 * cells.null_far + 0.05), 1.0)
+        return extent, self.variance + (cells.noise / (senescent + weight)) ** 2 / 4
+
+
+def _reach(found: list[_Cells]) -> _Reach | None:
+    """Learn it from all compartments; None where too few cells exceed the controls to tell."""
+    senescent = sum(of.excess for of in found)
+    noise = float(np.sqrt(sum(of.noise**2 for of in found)))
+    far = sum(of.excess_far + max(of.excess, 0.0) * of.null_far for of in found)
+    if senescent < _SURE * noise or far <= 0:
+        return None
+    return _Reach(min(far / senescent, 1.0), (noise / senescent) ** 2)
+
+
+def _lifted(below: Floats, n: Ints, null: float, missed: float) -> tuple[Floats, Floats]:
+    """Share of the other group from how many lie below a cut, and its sampling variance.
+
+    ``null`` of the null cells and ``missed`` of the others lie below it.
+    """
+    share = (null - below / n) / (null - missed)
+    smooth = (below + 1) / (n + 2)
+    return share, smooth * (1 - smooth) / n / (null - missed) ** 2
 
 
 def _by_animal(share: Floats, var: Floats, animal: Ints) -> tuple[Floats, Floats]:

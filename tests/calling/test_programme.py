@@ -8,7 +8,7 @@ from scipy import sparse
 from sklearn.covariance import oas
 
 from senoscore.calling.learned import call_cells
-from senoscore.calling.prevalence import ARREST_QUANTILE, prevalence
+from senoscore.calling.prevalence import ARREST_QUANTILE, FAR_QUANTILE, prevalence
 from senoscore.calling.programme import Learning, _far_cells, _shrunken, _view, learn
 from senoscore.calling.sums import Features, KeptCells, ProgrammeStats, plan_folds
 
@@ -188,7 +188,7 @@ def test_arrest_alone_does_not_see_secretion_and_leaves_a_nuisance_what_it_expla
         level[senescent, 0] += nuisance
         calls = call_cells(scores, parts, sample, code, treated, depth, nuisance=level)
         along = calls.arrest(("arrest",))
-        found = prevalence(along, sample, code, treated, quantile=ARREST_QUANTILE)
+        found = prevalence(along, sample, code, treated, quantile=ARREST_QUANTILE, far=None)
         irradiated = treated[np.searchsorted(sample, found.sample)]
         expected = (along > np.quantile(along[~treated], ARREST_QUANTILE))[treated].sum()
         assert found.beyond[irradiated].sum() == expected
@@ -198,6 +198,31 @@ def test_arrest_alone_does_not_see_secretion_and_leaves_a_nuisance_what_it_expla
     assert secreting == share(secretes=0, nuisance=0)
     assert secreting == pytest.approx(senescent[treated].mean(), abs=0.05)
     assert share(secretes=4, nuisance=30) < 0.05
+
+
+def test_shares_are_surer_where_the_run_shows_how_far_senescent_cells_are():
+    """Few cells a sample: counting far ones leaves less to chance than counting half of all."""
+    rng = np.random.default_rng(11)
+    n_samples, per = 24, 40
+    sample = np.repeat(np.arange(n_samples), per)
+    treated = sample >= 8
+    true = np.where(np.arange(n_samples) >= 8, rng.uniform(0, 0.4, n_samples), 0)
+    senescent = rng.random(len(sample)) < true[sample]
+    score, code = rng.normal(size=len(sample)) + 3 * senescent, 0 * sample
+    share = np.bincount(sample, senescent)[8:] / per
+
+    def error(far):
+        found = prevalence(score, sample, code, treated, far=far)
+        covered = (found.lower[8:] <= share) & (share <= found.upper[8:])
+        return np.sqrt(np.mean((found.share[8:] - share) ** 2)), covered.mean()
+
+    (near, _), (far, covered) = error(None), error(FAR_QUANTILE)
+    assert far < 0.75 * near
+    assert covered >= 0.85
+    # nobody is: how far senescent cells are cannot be told, and the shares are as without it
+    null = rng.normal(size=len(sample))
+    both = [prevalence(null, sample, code, treated, far=q) for q in (None, FAR_QUANTILE)]
+    np.testing.assert_array_equal(both[0].share, both[1].share)
 
 
 def test_a_score_that_does_not_vary_gives_no_share():
