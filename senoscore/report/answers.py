@@ -467,9 +467,12 @@ def _since(
     later = [tidy.day_label(d) for d in sorted(asked[k.DAYS].unique()) if d > days[-1]]
     gone = f"; not shown at {', '.join(later)}" if later else ""
     which = f"{arm.removeprefix(k.IRRADIATED).strip()}: " if several else ""
+    n = asked[k.DAYS].nunique()
+    if n == 1:  # nobody knows since when
+        return f"at {tidy.day_label(days[0])}", f"{which}above control at the one time tested"
     return (
         f"from {tidy.day_label(days[0])}",
-        f"{which}above control at {len(days)} of {asked[k.DAYS].nunique()} times tested{gone}",
+        f"{which}above control at {len(days)} of {n} times tested{gone}",
     )
 
 

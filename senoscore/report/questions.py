@@ -116,8 +116,9 @@ def regions(run: Run, options: Options) -> Iterator[Item | Part]:
 def drug_sentences(run: Run) -> list[str]:
     """Say what each drug did after irradiation: a sentence an arm and time, none without drugs.
 
-    Compartments of which the word is the same stand together, those with an effect first.
-    Compartments that the design answers nothing about are left to the table.
+    Where no drug has a shown effect, that is said first. Compartments of which the word is the
+    same stand together, those with an effect first. Compartments that the design answers nothing
+    about are left to the table.
     """
     words = run.get("efficacy")
     if words is None:
@@ -139,6 +140,8 @@ def drug_sentences(run: Run) -> list[str]:
                 where = ", ".join(lower(theme.pretty(name)) for name in names)
                 parts.append(f"{str(means).partition(';')[0]} ({where})")
         lines.append(f"{', '.join(head)}: {'; '.join(parts)}.")
+    if len(asked) and asked["word"].isin(_SILENT).all() and not asked["word"].eq("no_effect").all():
+        lines.insert(0, "no drug is shown to lower senescent cells or the SASP in any compartment.")
     return [line[:1].upper() + line[1:] for line in lines]
 
 

@@ -171,8 +171,11 @@ def test_early_contrasts_enter_neither_peak_nor_since() -> None:
     of = {"measure": "index_mean", "unit": "index"}
     rows = [contrast(1, estimate=9.0, **of), contrast(14, estimate=1.0, **of)]
     (card,) = told(index([1, 14]), *rows)
-    assert (card.verdict, card.amount, card.since) == ("above control", "+1", "from 14 d")
+    assert (card.verdict, card.amount, card.since) == ("above control", "+1", "at 14 d")
     assert "acute damage response from 1 d" in card.since_note
+    assert headline([card]).endswith("above unirradiated controls: astrocyte at 14 d.")
+    (card,) = told(index([1, 14, 28]), *rows, contrast(28, estimate=0.5, **of))
+    assert card.since == "from 14 d"
     run = load({"burden": index([1, 14]), "trend": pd.DataFrame(rows)})
     (card,) = answers(run, stable=21)
     assert card.verdict == "acute damage response"

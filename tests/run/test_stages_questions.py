@@ -16,6 +16,7 @@ from senoscore.plotting import main_arm, tidy
 from senoscore.report import render
 from senoscore.report.answers import answers
 from senoscore.report.load import Run
+from senoscore.report.questions import drug_sentences
 from senoscore.run import arms, asked, check_questions, regions, validate_config
 from senoscore.run.biology import check_settings
 from senoscore.study import read_samples
@@ -166,6 +167,15 @@ def test_the_first_screen_says_what_the_drug_did(run: Path, tmp_path: Path) -> N
     words = read_tsv(run / "summary" / "efficacy.tsv")
     means = words["means"].iloc[0].partition(";")[0]
     assert f"Rt + x against rt, contralateral, 14 d: {means} (astrocyte, tumour)." in first
+
+
+def test_that_no_drug_has_a_shown_effect_is_said_first(run: Path) -> None:
+    words = read_tsv(run / "summary" / "efficacy.tsv").query("word != 'not_testable'")
+    none = drug_sentences(Run({"efficacy": words.assign(word="neither_shown")}, {}))
+    assert none[0] == "No drug is shown to lower senescent cells or the SASP in any compartment."
+    one = words.assign(word=["senolytic_like"] + ["neither_shown"] * (len(words) - 1))
+    assert not drug_sentences(Run({"efficacy": one}, {}))[0].startswith("No drug")
+    assert drug_sentences(Run({"efficacy": words.assign(word="no_effect")}, {})) == none[1:]
 
 
 def test_a_sham_with_a_drug_is_no_irradiated_sample_of_the_answers(tmp_path: Path) -> None:
