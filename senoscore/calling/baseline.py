@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -46,6 +46,10 @@ _STEPS: Final = 8
 
 _AT_ONCE: Final = 1 << 22
 """Values that are fitted together: memory must not grow with cells times columns."""
+
+_FEWEST: Final = 12
+"""Columns that are fitted together at least: numpy adds up narrow tables slowly, and a single
+column in another order."""
 
 
 @dataclass(frozen=True)
@@ -110,27 +114,35 @@ def sample_stats(values: Floats, codes: NDArray[np.int64], n_samples: int) -> Sa
     shape = (n_samples, values.shape[1])
     median, mad, sd = (np.full(shape, np.nan) for _ in range(3))
     n = np.zeros(shape, dtype=np.int64)
-    order = np.argsort(codes, kind="stable")
-    bounds = np.searchsorted(codes[order], np.arange(n_samples + 1))
     with warnings.catch_warnings():
         # All-NaN columns are expected: signatures that failed their coverage gate.
         warnings.simplefilter("ignore", RuntimeWarning)
-        for sample in range(n_samples):
-            of_sample = values[order[bounds[sample] : bounds[sample + 1]]]
-            if len(of_sample):
-                n[sample] = np.count_nonzero(~np.isnan(of_sample), axis=0)
-                median[sample] = _median(of_sample)
-                off = np.abs(of_sample - median[sample])
-                mad[sample] = _MAD * _median(off)
-                sd[sample] = np.sqrt(np.nanmean(off**2, axis=0))
+        for sample, rows in _rows_of(codes, n_samples):
+            of_sample = values[rows]
+            n[sample] = np.count_nonzero(~np.isnan(of_sample), axis=0)
+            median[sample] = _median(of_sample)
+            off = np.abs(of_sample - median[sample])
+            mad[sample] = _MAD * _median(off)
+            sd[sample] = np.sqrt(np.nanmean(off**2, axis=0))
     return SampleStats(median, mad, sd, n)
+
+
+def _rows_of(codes: NDArray[np.int64], n_samples: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Each sample that has cells, and where these are."""
+    order = np.argsort(codes, kind="stable")
+    bounds = np.searchsorted(codes[order], np.arange(n_samples + 1))
+    for sample in range(n_samples):
+        if bounds[sample] < bounds[sample + 1]:
+            yield sample, order[bounds[sample] : bounds[sample + 1]]
 
 
 def _median(values: Floats) -> Floats:
     # np.median is several times faster than nanmedian, and NaN columns are the exception.
-    return np.asarray(
-        np.nanmedian(values, axis=0) if np.isnan(values).any() else np.median(values, axis=0)
-    )
+    if not np.isnan(values).any():
+        return np.asarray(np.median(values, axis=0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return np.asarray(np.nanmedian(values, axis=0))
 
 
 def baseline(stats: SampleStats, use: NDArray[np.bool_]) -> Baseline:
@@ -182,21 +194,43 @@ def at_equal_depth(
         Samples to take, as in :func:`baseline`.
     """
     n_cells, n_columns = scores.shape
-    # Never one column alone: numpy adds up a single one in another order.
-    n_parts = max(1, min(n_columns // 2, -(-n_cells * n_columns // _AT_ONCE)))
+    n_parts = max(1, min(n_columns // _FEWEST, -(-n_cells * n_columns // _AT_ONCE)))
+    depth = _Depth.of(log_depth, codes)
+    off = np.nan_to_num(log_depth - depth.middle)[:, None]
     parts = []
     for columns in np.array_split(np.arange(n_columns), n_parts):
         values = np.ascontiguousarray(scores[:, columns[0] : columns[-1] + 1], dtype=np.float64)
-        slope, depth = depth_slope(values, log_depth, codes)
-        values = values - np.nan_to_num(log_depth - depth)[:, None] * slope
-        spread = depth_spread(values, log_depth, codes)
-        own = baseline(sample_stats(values, codes, len(use)), use)
-        parts.append(replace(own, slope=slope, spread=spread, depth=depth))
+        slope = _slope(values, codes, depth)
+        values -= off * slope
+        stats = sample_stats(values, codes, len(use))
+        spread = _spread(np.abs(values - stats.median[codes]), depth)
+        parts.append(replace(baseline(stats, use), slope=slope, spread=spread))
     joined = {
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in ("centre", "scale", "slope", "spread")
     }
-    return Baseline(**joined, depth=parts[0].depth)
+    return Baseline(**joined, depth=depth.middle)
+
+
+class _Depth(NamedTuple):
+    """Depth of control cells: about the median of their sample, and about that of all; clipped.
+
+    Without cells, or where the depth of one is unknown, None.
+    """
+
+    within: Floats | None
+    about: Floats | None
+    middle: float
+
+    @classmethod
+    def of(cls, log_depth: Floats, codes: NDArray[np.int64]) -> _Depth:
+        """From the natural log of the counts of each cell, and its sample."""
+        if not len(log_depth) or not np.isfinite(log_depth).all():
+            return cls(None, None, 0.0)
+        middle = float(np.median(log_depth))
+        off = (log_depth - _medians_of(log_depth[:, None], codes)[:, 0], log_depth - middle)
+        within, about = (np.clip(x, *np.quantile(x, [0.02, 0.98])) for x in off)
+        return cls(within, about, middle)
 
 
 def depth_slope(
@@ -222,18 +256,21 @@ def depth_slope(
     -------
     Change per unit of log depth, shape (columns,), and the median log depth.
     """
-    none = np.zeros(values.shape[1])
-    if not len(values) or not np.isfinite(log_depth).all():
-        return none, 0.0
-    x = log_depth - _medians_of(log_depth[:, None], codes)[:, 0]
-    x = np.clip(x, *np.quantile(x, [0.02, 0.98]))
+    depth = _Depth.of(log_depth, codes)
+    return _slope(values, codes, depth), depth.middle
+
+
+def _slope(values: Floats, codes: NDArray[np.int64], depth: _Depth) -> Floats:
+    none, x = np.zeros(values.shape[1]), depth.within
+    if x is None:
+        return none
     y = values - _medians_of(values, codes)
     known = ~np.isnan(y)
     squares = (known * x[:, None] ** 2).sum(axis=0)
     products = (np.where(known, y, 0.0) * x[:, None]).sum(axis=0)
     slope = np.divide(products, squares, out=none, where=squares > 0)
     n = known.sum(axis=0)
-    return slope * n / (n + _PRIOR_CELLS), float(np.median(log_depth))
+    return np.asarray(slope * n / (n + _PRIOR_CELLS))
 
 
 def depth_spread(residuals: Floats, log_depth: Floats, codes: NDArray[np.int64]) -> Floats:
@@ -254,12 +291,16 @@ def depth_spread(residuals: Floats, log_depth: Floats, codes: NDArray[np.int64])
     -------
     Change of the log scale per unit of log depth, shape (columns,).
     """
-    spread = np.zeros(residuals.shape[1])
-    if not len(residuals) or not np.isfinite(log_depth).all():
+    return _spread(np.abs(residuals - _medians_of(residuals, codes)), _Depth.of(log_depth, codes))
+
+
+def _spread(off: Floats, depth: _Depth) -> Floats:
+    """Of residuals without their sign."""
+    spread = np.zeros(off.shape[1])
+    if depth.about is None:
         return spread
-    x = log_depth - np.median(log_depth)
-    x = np.clip(x, *np.quantile(x, [0.02, 0.98]))[:, None]
-    off = np.abs(residuals - _medians_of(residuals, codes))
+    x = depth.about[:, None]
+    squared = x**2
     known = ~np.isnan(off)
     y = np.where(known, off, 0.0)
     n = known.sum(axis=0)
@@ -268,7 +309,7 @@ def depth_spread(residuals: Floats, log_depth: Floats, codes: NDArray[np.int64])
     for _ in range(_STEPS):
         mean = np.where(known, np.exp(level + spread * x), 0.0)
         error = y - mean
-        a, b, c = (mean.sum(axis=0), (mean * x).sum(axis=0), (mean * x**2).sum(axis=0))
+        a, b, c = (mean.sum(axis=0), (mean * x).sum(axis=0), (mean * squared).sum(axis=0))
         u, v = error.sum(axis=0), (error * x).sum(axis=0)
         size = np.where(usable, a * c - b**2, 1.0)
         level = level + np.where(usable, (c * u - b * v) / size, 0.0)
@@ -278,8 +319,10 @@ def depth_spread(residuals: Floats, log_depth: Floats, codes: NDArray[np.int64])
 
 def _medians_of(values: Floats, codes: NDArray[np.int64]) -> Floats:
     """Median of its sample, for every cell. Shape of ``values``."""
-    stats = sample_stats(values, codes, int(codes.max(initial=-1)) + 1)
-    return stats.median[codes]
+    median = np.full((int(codes.max(initial=-1)) + 1, values.shape[1]), np.nan)
+    for sample, rows in _rows_of(codes, len(median)):
+        median[sample] = _median(values[rows])
+    return median[codes]
 
 
 def borrows_scale(n_cells: int) -> bool:

@@ -46,6 +46,7 @@ from .tables import guard_formulas as guard_formulas
 from .tables import parquet_blocks as parquet_blocks
 from .tables import parquet_columns as parquet_columns
 from .tables import parquet_options as parquet_options
+from .tables import parquet_rows as parquet_rows
 from .tables import read_parquet as read_parquet
 from .tables import read_tsv as read_tsv
 from .tables import write_parquet as write_parquet
@@ -89,6 +90,7 @@ __all__ = [
     "parquet_blocks",
     "parquet_columns",
     "parquet_options",
+    "parquet_rows",
     "place",
     "prefetch",
     "progress",

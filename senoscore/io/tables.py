@@ -31,6 +31,7 @@ __all__ = [
     "parquet_blocks",
     "parquet_columns",
     "parquet_options",
+    "parquet_rows",
     "read_parquet",
     "read_tsv",
     "write_parquet",
@@ -290,11 +291,14 @@ def parquet_blocks(path: str | Path, columns: Sequence[str], rows: int) -> Itera
             if missing:
                 raise lacking_columns(missing, names, where)
             held = file.schema_arrow.empty_table().select(list(columns))
-            for batch in file.iter_batches(rows, columns=list(columns)):
-                held = pa.concat_tables([held, pa.Table.from_batches([batch]).select(columns)])
-                while held.num_rows >= rows:
-                    yield held.slice(0, rows)
-                    held = held.slice(rows)
+            for group in range(file.num_row_groups):
+                # Of one row group each: the reader keeps what it has read until it is done.
+                for batch in file.iter_batches(rows, row_groups=[group], columns=list(columns)):
+                    new = pa.Table.from_batches([batch]).select(columns)
+                    held = pa.concat_tables([held, new])
+                    while held.num_rows >= rows:
+                        yield held.slice(0, rows)
+                        held = held.slice(rows)
             if held.num_rows:
                 yield held
     except (pa.ArrowException, OSError) as error:
@@ -339,6 +343,22 @@ def parquet_columns(path: str | Path) -> list[str]:
     try:
         with pq.ParquetFile(where) as file:
             return list(file.schema_arrow.names)
+    except (pa.ArrowException, OSError) as error:
+        raise _no_parquet(where, error) from error
+
+
+def parquet_rows(path: str | Path) -> int:
+    """Number of rows of a Parquet table, from its footer.
+
+    Raises
+    ------
+    InputError
+        The file is missing, truncated or no Parquet.
+    """
+    where = existing_file(path)
+    try:
+        with pq.ParquetFile(where) as file:
+            return int(file.metadata.num_rows)
     except (pa.ArrowException, OSError) as error:
         raise _no_parquet(where, error) from error
 

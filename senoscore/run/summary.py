@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from senoscore import names as k
 from senoscore.io import (
     atomic_path,
     create_h5,
     parquet_columns,
+    parquet_rows,
     progress,
     read_parquet,
     read_tsv,
@@ -22,8 +25,10 @@ from senoscore.run.log import logged
 from senoscore.run.tables import SEX_SIGNATURES, cell_table, facts, panel_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    import h5py
 
     from senoscore.genesets import SignatureSet
     from senoscore.run.layout import DatasetFiles
@@ -222,15 +227,13 @@ def export(datasets: Sequence[DatasetFiles], samples: Path, *, out: Path) -> Non
 
     from senoscore.study import read_samples
 
-    cells = pd.concat([_observed(data) for data in datasets], ignore_index=True)
-    _join(cells, read_samples(samples).set_index(k.SAMPLE))
-    names = cells[k.CELL].astype(str)
+    sheet = read_samples(samples).set_index(k.SAMPLE)
+    names = _column(k.CELL, [data["qc"] for data in datasets]).astype(str)
     if not names.is_unique:
-        names = cells[k.DATASET] + "/" + names
-    cells.index = pd.Index(names.to_numpy(dtype=object))
-    for column in cells.select_dtypes(["object", "string", "category"]):
-        if column != k.CELL:
-            cells[column] = pd.Categorical(cells[column].astype(object))
+        lengths = [parquet_rows(data["qc"]) for data in datasets]
+        names = pd.Series(np.repeat([data.name for data in datasets], lengths)) + "/" + names
+    index = pd.Index(names.to_numpy(dtype=object))
+    del names
     scores = [data["scores"] for data in datasets]
     every = [name for path in scores for name in parquet_columns(path) if k.SEP in name]
     tables = {
@@ -239,57 +242,102 @@ def export(datasets: Sequence[DatasetFiles], samples: Path, *, out: Path) -> Non
     }
     tables[k.OBSM_EVIDENCE] = ("z", [data["calls"] for data in datasets])
     packed = {"compression": "gzip"}
-    with create_h5(out) as file:
-        adata = ad.AnnData(obs=cells)
-        adata.uns[f"{k.STATE}_colors"] = [
-            k.STATE_COLOURS[state] for state in cells[k.STATE].cat.categories
-        ]
+
+    def write_columns(group: h5py.Group, columns: Iterable[tuple[str, Any]]) -> None:
+        order = []
+        for name, values in columns:
+            write_elem(group, name, values, dataset_kwargs=packed)
+            order.append(name)
+        group.attrs["column-order"] = np.array(order, dtype=object)
+
+    with create_h5(out) as file:  # column by column: all of them together would fill the memory
+        adata = ad.AnnData(obs=pd.DataFrame(index=index))
         write_elem(file, "/", adata, dataset_kwargs=packed)
-        for name, (prefix, paths) in tables.items():  # one at a time: they are most of the file
-            values = _columns_of(prefix, paths).set_axis(cells.index)
-            write_elem(file["obsm"], name, values, dataset_kwargs=packed)
+        write_columns(file["obs"], _observed(datasets, sheet))
+        states = file["obs"][k.STATE]["categories"].asstr()[:]
+        colours = np.array([k.STATE_COLOURS[state] for state in states], dtype=object)
+        write_elem(file["uns"], f"{k.STATE}_colors", colours)
+        for name, (prefix, paths) in tables.items():
+            write_elem(file["obsm"], name, pd.DataFrame(index=index), dataset_kwargs=packed)
+            write_columns(file["obsm"][name], _columns_of(prefix, paths))
 
 
-def _join(cells: pd.DataFrame, sheet: pd.DataFrame) -> None:
-    """Give cells the columns of their samples: texts as categories, since each is repeated often.
+def _joined(sample: pd.Series, sheet: pd.DataFrame, known: set[str]) -> Iterator[tuple[str, Any]]:
+    """Columns of the sheet for cells: texts as categories, since each is repeated often.
 
     A column of the cells stays what it is.
     """
-    row = sheet.index.get_indexer(pd.Index(cells[k.SAMPLE].astype(str)))
-    for column in sheet.columns.difference(cells.columns, sort=False):
+    row = sheet.index.get_indexer(pd.Index(sample.astype(str)))
+    for column in sheet.columns.difference(list(known), sort=False):
         values = sheet[column]
         if not pd.api.types.is_numeric_dtype(values):
             own = pd.Categorical(values.where(values.notna() & (values != "")).astype(object))
-            cells[column] = own.take(row, allow_fill=True)
+            yield column, own.take(row, allow_fill=True)
         else:
-            found = values.to_numpy(float, na_value=float("nan"))[row]
-            found[row < 0] = float("nan")
-            cells[column] = found
+            yield column, np.append(values.to_numpy(float, na_value=np.nan), np.nan)[row]
 
 
-def _observed(data: DatasetFiles) -> pd.DataFrame:
-    """Quality, compartment and call of every cell of a dataset, without scores and evidence."""
-    quality = read_parquet(data["qc"]).rename(columns={k.REASON: "qc_reason"})
-    where = read_parquet(
-        data["compartments"], columns=[k.CONFIDENCE, k.SUBSTATE, k.SUBSTATE_CONFIDENCE]
-    )
-    path = data["calls"]
-    names = [name for name in parquet_columns(path) if not name.startswith(f"z{k.SEP}")]
-    calls = read_parquet(path, columns=names).drop(columns=[k.CELL, k.SAMPLE])
-    calls = calls.rename(columns={n: f"senescence_{n}" for n in ("axes_up", k.REASON)})
-    cells = pd.concat([quality, where, calls], axis=1)
-    cells.insert(0, k.DATASET, data.name)
-    return cells
+def _observed(datasets: Sequence[DatasetFiles], sheet: pd.DataFrame) -> Iterator[tuple[str, Any]]:
+    """Quality, compartment, call and design of every cell, column by column."""
+    lengths = [parquet_rows(data["qc"]) for data in datasets]
+    names = np.array([data.name for data in datasets], dtype=object)
+    yield k.DATASET, pd.Categorical(names).take(np.repeat(np.arange(len(datasets)), lengths))
+    known = {k.DATASET}
+    of_compartment = (k.CONFIDENCE, k.SUBSTATE, k.SUBSTATE_CONFIDENCE)
+    for kind in ("qc", "compartments", "calls"):
+        paths = [data[kind] for data in datasets]
+        for column in dict.fromkeys(name for path in paths for name in parquet_columns(path)):
+            if kind == "compartments" and column not in of_compartment:
+                continue
+            if kind == "calls" and (column in (k.CELL, k.SAMPLE) or column.startswith(f"z{k.SEP}")):
+                continue
+            name = _SHOWN.get((kind, column), column)
+            values = _column(column, paths)
+            if column == k.CELL or is_numeric_dtype(values):
+                yield name, values.to_numpy()
+            else:
+                yield name, pd.Categorical(values.astype(object))
+            known.add(name)
+    yield from _joined(_column(k.SAMPLE, [data["qc"] for data in datasets]), sheet, known)
 
 
-def _columns_of(prefix: str, paths: Sequence[Path]) -> pd.DataFrame:
-    """The columns ``prefix:*`` of some tables, one below the other; NaN where one has none."""
+_SHOWN: Final = {
+    ("qc", k.REASON): "qc_reason",
+    ("calls", k.REASON): f"senescence_{k.REASON}",
+    ("calls", "axes_up"): "senescence_axes_up",
+}
+"""Columns of a notebook's cells that a table has under another name."""
+
+
+def _column(name: str, paths: Sequence[Path]) -> pd.Series:
+    """One column of some tables, one below the other; NaN where one has none."""
+    return _some([name], {path: parquet_columns(path) for path in paths})[name]
+
+
+def _some(names: Sequence[str], stored: Mapping[Path, Sequence[str]]) -> pd.DataFrame:
+    """Some columns of tables that have these, one below the other; NaN where one has none."""
     parts = []
-    for path in paths:
-        columns = [name for name in parquet_columns(path) if name.startswith(f"{prefix}{k.SEP}")]
-        part = read_parquet(path, columns=[k.CELL, *columns]).drop(columns=k.CELL)
-        parts.append(part.set_axis([name.split(k.SEP, 1)[1] for name in columns], axis=1))
-    return pd.concat(parts, ignore_index=True).astype("float32")
+    for path, columns in stored.items():
+        there = [name for name in names if name in columns]
+        part = read_parquet(path, columns=there) if there else None
+        parts.append(pd.DataFrame(index=range(parquet_rows(path))) if part is None else part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _columns_of(prefix: str, paths: Sequence[Path]) -> Iterator[tuple[str, Any]]:
+    """The columns ``prefix:*`` of some tables, one below the other; NaN where one has none."""
+    start = f"{prefix}{k.SEP}"
+    stored = {path: parquet_columns(path) for path in paths}
+    names = [name for columns in stored.values() for name in columns if name.startswith(start)]
+    names = list(dict.fromkeys(names))
+    for first in range(0, len(names), _TOGETHER):
+        table = _some(names[first : first + _TOGETHER], stored)
+        for name in names[first : first + _TOGETHER]:
+            yield name.split(k.SEP, 1)[1], table.pop(name).to_numpy(np.float32)
+
+
+_TOGETHER: Final = 16
+"""Columns read together: each time the footer of a file is read anew."""
 
 
 @logged
