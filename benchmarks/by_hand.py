@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from measure import Row, at_most, timed
+from scipy import sparse
 
 import senoscore as sen
 from senoscore.cells.doublets import scrublet
@@ -26,6 +27,8 @@ def with_scanpy(adata: ad.AnnData) -> None:
     """What a notebook does: limits by MAD, scrublet a sample, 30 control bins a signature."""
     import scanpy as sc
 
+    # scrublet asks for a method that sparse arrays have not; a matrix over the same values has it.
+    adata.X = sparse.csr_matrix(adata.X)
     adata.var["mt"] = adata.var_names.str.upper().str.startswith("MT-")
     sc.pp.calculate_qc_metrics(adata, qc_vars=["mt"], percent_top=None, inplace=True)
     sc.pp.scrublet(adata, batch_key="sample", verbose=False)

@@ -199,7 +199,8 @@ def at_equal_depth(
     off = np.nan_to_num(log_depth - depth.middle)[:, None]
     parts = []
     for columns in np.array_split(np.arange(n_columns), n_parts):
-        values = np.ascontiguousarray(scores[:, columns[0] : columns[-1] + 1], dtype=np.float64)
+        # A copy in any case: it is changed.
+        values = np.array(scores[:, columns[0] : columns[-1] + 1], dtype=np.float64, order="C")
         slope = _slope(values, codes, depth)
         values -= off * slope
         stats = sample_stats(values, codes, len(use))

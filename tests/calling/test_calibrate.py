@@ -20,10 +20,12 @@ from senoscore.calling.baseline import (
 from senoscore.calling.calibrate import calibrate
 from senoscore.calling.calibration import Calibration
 from senoscore.calling.call import call
+from senoscore.calling.evidence import Tables
 from senoscore.calling.panel import load_panel
 from senoscore.errors import ConfigError, DesignError, InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 PANEL = load_panel()
@@ -309,3 +311,51 @@ def test_each_control_sample_is_left_out_in_at_most_twenty_fits(
         np.testing.assert_array_equal(np.flatnonzero(~use) % 20, i % 20)
         assert not use[i]
     assert all(use.sum() >= n_samples - -(-n_samples // 20) for use, _ in used)
+
+
+def in_tables(cells: pd.DataFrame, rows: int) -> Tables:
+    """Cells in tables of so many rows, which cut through samples; texts as categories."""
+
+    def read() -> Iterator[pd.DataFrame]:
+        for start in range(0, len(cells), rows):
+            part = cells.iloc[start : start + rows].reset_index(drop=True)
+            texts = ["sample", "compartment", "treatment"]
+            yield part.astype(dict.fromkeys(texts, "category"))
+
+    return Tables(read)
+
+
+def test_tables_read_one_after_the_other_are_one_study() -> None:
+    rng = np.random.default_rng(3)
+    rooms = [controls(rng, n=150, compartment=c) for c in ("fibroblast", "tumour")]
+    rooms[1].loc[rooms[1].index % 3 == 0, "sample"] = "late"
+    rooms[1].loc[rooms[1]["sample"] == "late", "treatment"] = "irradiated"
+    cells = pd.concat(rooms, ignore_index=True).assign(days_post_rt=7.0)
+    cells["n_counts"] = rng.integers(500, 5000, len(cells))
+    whole = calibrate(cells)
+    for rows in (77, 400):
+        parts = calibrate(in_tables(cells, rows))
+        pd.testing.assert_frame_equal(parts.to_frame(), whole.to_frame())
+
+
+def test_a_sample_that_is_control_in_one_table_only() -> None:
+    cells = controls(np.random.default_rng(0), n_samples=2)
+    cells.loc[399, "treatment"] = "irradiated"
+    with pytest.raises(DesignError, match="'s1' is control in some cells and not in others"):
+        calibrate(in_tables(cells, 399))
+
+
+def test_a_sample_under_two_names_in_different_tables() -> None:
+    cells = controls(np.random.default_rng(0), n_samples=2)
+    again = cells[cells["sample"] == "s0"].assign(sample="again")
+    with pytest.raises(InputError, match="samples 'again' and 's0' hold the same values"):
+        calibrate(in_tables(pd.concat([cells, again], ignore_index=True), 400))
+
+
+def test_many_cells_are_fitted_a_few_columns_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = controls(np.random.default_rng(1)).assign(n_counts=1000.0)
+    cells["n_counts"] += np.arange(len(cells))
+    whole = calibrate(cells)
+    for module, limit, few in (("baseline", "_AT_ONCE", 64), ("evidence", "_ROWS", 100)):
+        monkeypatch.setattr(sys.modules[f"senoscore.calling.{module}"], limit, few)
+    pd.testing.assert_frame_equal(calibrate(cells).to_frame(), whole.to_frame())

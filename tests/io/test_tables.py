@@ -4,12 +4,21 @@ import gzip
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from senoscore.errors import InputError
-from senoscore.io.tables import read_parquet, read_tsv, write_parquet, write_tsv
+from senoscore.io.tables import (
+    parquet_blocks,
+    parquet_rows,
+    read_parquet,
+    read_tsv,
+    write_parquet,
+    write_tsv,
+)
 
 FORMULAS = ["=HYPERLINK(1)", "+cmd", "-x", "@SUM(A1)", "\ttab", "'=quoted"]
 
@@ -131,3 +140,21 @@ def test_a_table_cut_by_one_byte_is_refused(tmp_path):
     (tmp_path / "t.tsv").write_bytes((tmp_path / "t.tsv").read_bytes()[:-1])
     with pytest.raises(InputError, match="is cut short"):
         read_tsv(tmp_path / "t.tsv")
+
+
+@pytest.mark.parametrize("row_group", [3, 4, 7, 100])
+def test_blocks_have_their_rows_whatever_the_row_groups_are(tmp_path, row_group):
+    path = tmp_path / "t.parquet"
+    table = pa.table({"a": range(10), "text": [f"c{i}" for i in range(10)], "b": [0.5] * 10})
+    pq.write_table(table, path, row_group_size=row_group)
+    blocks = list(parquet_blocks(path, ["text", "a"], 4))
+    assert [block.num_rows for block in blocks] == [4, 4, 2]
+    assert pa.concat_tables(blocks).equals(table.select(["text", "a"]))
+    assert parquet_rows(path) == 10
+
+
+def test_blocks_of_a_column_that_is_not_there(tmp_path):
+    path = tmp_path / "t.parquet"
+    write_parquet(pd.DataFrame({"a": [1]}), path)
+    with pytest.raises(InputError, match="has no column 'b'"):
+        list(parquet_blocks(path, ["b"], 4))
