@@ -56,11 +56,11 @@ def _found(rows: pd.DataFrame) -> str:
 
 def _studies(rows: pd.DataFrame) -> str:
     """Mean and range over seeds of each study."""
-    parts = [
-        f"{name.split('__')[1].split('_')[0]} {percent(own['found'].mean(), 0)} "
-        f"[{percent(own['found'].min(), 0)} to {percent(own['found'].max(), 0)}]"
-        for name, own in rows.groupby("name")
-    ]
+    parts = []
+    for name, own in rows.groupby("name"):
+        middle, low, high = (percent(f(own["found"]), 0) for f in (np.mean, np.min, np.max))
+        word = name.split("__")[1].split("_")[0]
+        parts.append(f"{word} {middle}" + (f" [{low} to {high}]" if len(own) > 1 else ""))
     return "; ".join(parts)
 
 
@@ -93,7 +93,10 @@ def _met(rows: pd.DataFrame, found: float, wrong: float | None = None) -> str:
         missed.append("found")
     if wrong is not None and rows["wrong"].sum() > wrong * rows["called"].sum():
         missed.append("wrong")
-    return "yes" if not missed else f"**no** ({', '.join(missed)})"
+    if missed:
+        return f"**no** ({', '.join(missed)})"
+    low = interval(rows.groupby("seed")["found"].mean())[1]
+    return "yes" if low >= found else "on average"
 
 
 def _goals(found: Mapping[str, pd.DataFrame]) -> str:
@@ -123,16 +126,18 @@ def _goals(found: Mapping[str, pd.DataFrame]) -> str:
         measured = f"called {made:,} of {cells:,} ({percent(made / cells, 3)}), highest run "
         ok = "yes" if made <= 0.001 * cells and highest <= 0.005 else "**no**"
         what = f"decoys, real traps and nulls together ({len(nobody)} runs)"
-        lines.append([what, goal, measured + percent(highest, 2), "all of them", ok])
-    if "share" in damage:
-        own = damage[damage["scenario"].isin(
-            ["damage x0.6 0.05", "damage x0.6 0.1", "damage x0.6 0.3"]
-        )]  # fmt: skip
-        ratio, cover = own["share"].sum() / own["true_share"].sum(), own["covered"].mean()
-        ok = "yes" if 0.8 <= ratio <= 1.2 and 0.92 <= cover <= 0.97 else "**no**"
-        measured = f"{ratio:.2f} of the truth, interval covers {percent(cover, 0)}"
-        goal = "within 20 %, interval covers 92 to 97 %"
-        lines.append(["prevalence at 0.6, from 5 % on", goal, measured, "–", ok])
+        lines.append([what, goal, measured + percent(highest, 2), "–", ok])
+    for share in (0.05, 0.1, 0.3):
+        own = _of(damage, f"damage x0.6 {share}")
+        own = own[own["share"].notna()] if "share" in own else own[:0]
+        if len(own):
+            ratio, cover = own["share"].sum() / own["true_share"].sum(), own["covered"].mean()
+            off = ["bias"] * (not 0.8 <= ratio <= 1.2) + ["coverage"] * (not 0.92 <= cover <= 0.97)
+            ok = f"**no** ({', '.join(off)})" if off else "yes"
+            measured = f"{ratio:.2f} of the truth, covers {percent(cover, 0)}"
+            goal = "0.8 to 1.2 of the truth, 95 % interval covers 92 to 97 %"
+            what = f"prevalence, 0.6, {share:.0%} senescent (seeds {_seeds(own)})"
+            lines.append([what, goal, measured, "–", ok])
     if "rho" in damage:
         rho = damage.groupby("seed")["rho"].mean()
         ok = "yes" if rho.abs().mean() <= 0.05 else "**no**"
@@ -170,11 +175,11 @@ def _nothing(rows: pd.DataFrame) -> str:
 
 def _planted(rows: pd.DataFrame) -> str:
     lines = [
-        [what, len(own), _found(own), _studies(own), _wrong(own)]
+        [what, len(own), f"{own['auroc'].mean():.2f}", _found(own), _studies(own), _wrong(own)]
         for what, own in rows.groupby("scenario", sort=False)
     ]
     return table(
-        ["planted", "runs", "found (95 % CI over seeds)", "by study [range of seeds]",
+        ["planted", "runs", "AUROC", "found (95 % CI over seeds)", "by study [range of seeds]",
          "wrong among called"],
         lines,
     )  # fmt: skip
@@ -186,7 +191,7 @@ def _exchanged(own: pd.DataFrame) -> str:
     return (
         "With half of the animals of each arm under the label of the other, so that a tenth of "
         f"some samples in both arms is senescent, {int(own['called'].sum())} of "
-        f"{int(own['n'].sum()):,} cells are called, {int(own['wrong'].sum())} of them wrong."
+        f"{int(own['n'].sum()):,} cells are called ({int(own['wrong'].sum())} wrong)."
     )
 
 
@@ -234,7 +239,9 @@ Made by `validation/learned.py`, `validation/traps.py` and `validation/baselines
 
 {_goals(found)}
 
-What the demo gives, and the time of 100,000 cells, stand in [call.md](call.md).
+*On average*: the mean reaches the goal, its interval does not. Prevalence is of irradiated samples x
+compartments of 20 cells or more, which may hold one senescent cell or none. What the demo gives,
+and the time of 100,000 cells, stand in [call.md](call.md).
 
 ### Nobody is senescent
 
@@ -250,7 +257,8 @@ two is judged. *p53*: the p53 targets rise alone, in a quarter of the cells.
 {_planted(found["planted"])}
 
 "Irradiated" are cells dealt into three samples; PC9 of a mean of 3,100 counts, immune cells of
-6,500, PBMC (controls alone) of 1,500.
+6,500, PBMC (controls alone) of 1,500: there nobody is found. AUROC: of the learnt score, within a
+compartment.
 
 ### Other designs
 
@@ -269,7 +277,7 @@ The same cells, tissue of four and four animals, 0.6 of the published size; medi
 
 `senoscore` is the learnt call, `panel` what decides without it. HiDDEN is written from its paper;
 Mixscape is that of pertpy 1.0.3 with the values of its manual, compartment by compartment, and its
-seconds hold the compilation of the first run. HiDDEN always makes two groups of the irradiated
+seconds are without imports. HiDDEN always makes two groups of the irradiated
 cells. Sets are cut at the 95 % quantile of control cells.
 """
 
