@@ -239,8 +239,8 @@ Made by `validation/learned.py`, `validation/traps.py` and `validation/baselines
 
 {_goals(found)}
 
-*On average*: the mean reaches the goal, its interval does not. Prevalence is of irradiated samples x
-compartments of 20 cells or more, which may hold one senescent cell or none. What the demo gives,
+*On average*: the mean reaches the goal, its interval does not. Prevalence is of irradiated samples
+x compartments of 20 cells or more, which may hold one senescent cell or none. What the demo gives,
 and the time of 100,000 cells, stand in [call.md](call.md).
 
 ### Nobody is senescent
