@@ -545,8 +545,19 @@ def judge_cells(
             "shifted": amounts.shift,
         }
     ).merge(_arrested(calls.arrest(required), own, room, plan), on=_ROW, how="left")
+    _withhold(table, calls, plan.compartments)
     whole = sorted({plan.compartments[c] for c in room[calls.moved]})
     return cells, table, note_of(programme, calls, whole)
+
+
+def _withhold(table: pd.DataFrame, calls: Calls, compartments: Sequence[str]) -> None:
+    """Give no share of senescent cells where what was learnt is something else."""
+    like = {number for _, number in calls.like}
+    if -1 in like or np.isfinite(calls.unlike):
+        like = set(range(len(compartments)))
+    rows = table[k.COMPARTMENT].isin([compartments[c] for c in like])
+    table.loc[rows, ["prevalence", "prevalence_lo", "prevalence_hi"]] = np.nan
+    table.loc[rows, "shifted"] = False
 
 
 def _arrested(along: Floats, sample: Ints, compartment: Ints, plan: Plan) -> pd.DataFrame:
@@ -688,11 +699,14 @@ def note_of(
     for number, compartment in calls.like:
         what = nuisances[number].replace("_", " ")
         where = "the run" if compartment < 0 else plan.compartments[compartment]
-        notes.append(f"what was learnt in {where} is like {what}: no cell of it is called")
+        notes.append(
+            f"what was learnt in {where} is like {what}: no cell of it is called, "
+            "and no share is given"
+        )
     if np.isfinite(calls.unlike):
         notes.append(
             "what was learnt is not like published DNA damage "
-            f"(cosine {calls.unlike:.2f}, {LIKE} needed): no cell is called"
+            f"(cosine {calls.unlike:.2f}, {LIKE} needed): no cell is called, and no share is given"
         )
     if calls.few:
         notes.append(

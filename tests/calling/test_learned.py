@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import anndata as ad
@@ -12,7 +13,7 @@ import pytest
 
 import senoscore as sen
 from senoscore.calling import load_panel
-from senoscore.calling.engine import _unlike_controls, assign, learn_and_call
+from senoscore.calling.engine import _unlike_controls, _withhold, assign, learn_and_call
 from senoscore.calling.learned import _explained, call_cells
 from senoscore.errors import ConfigError, DesignError, InputError
 
@@ -148,6 +149,23 @@ def test_a_run_that_is_unlike_published_damage_is_not_called() -> None:
     none = call_cells(*given, likeness=0.01)
     assert none.unlike == 0.01
     assert not none.called.any()
+
+
+@pytest.mark.parametrize(
+    ("like", "unlike", "given"),
+    [((), np.nan, "ab"), (((0, 1),), np.nan, "a"), (((2, -1),), np.nan, ""), ((), 0.01, "")],
+)
+def test_no_share_is_given_where_what_was_learnt_is_something_else(
+    like: Any, unlike: float, given: str
+) -> None:
+    shares = {"prevalence": 0.4, "prevalence_lo": 0.3, "prevalence_hi": 0.5, "arrested": 0.2}
+    table = pd.DataFrame({"compartment": list("abab"), "shifted": True, **shares})
+    _withhold(table, SimpleNamespace(like=like, unlike=unlike), ["a", "b"])
+    kept = table["compartment"].isin(list(given))
+    for name in ("prevalence", "prevalence_lo", "prevalence_hi"):
+        assert table[name].notna().tolist() == kept.tolist()
+    assert table["shifted"].tolist() == kept.tolist()
+    assert (table["arrested"] == 0.2).all()
 
 
 def test_too_few_genes_are_refused() -> None:
