@@ -36,7 +36,11 @@ def main() -> int:
     parser.add_argument("--learnt", action="store_true", help="only the learnt call, as kept")
     options = parser.parse_args()
     if options.learnt:
-        part = learnt_page.text(learnt_page.tables())
+        tables = learnt_page.tables()
+        missing = [name for name, rows in tables.items() if rows.empty]
+        if missing:
+            parser.error(f"no tables of this code for {', '.join(missing)}: see their scripts")
+        part = learnt_page.text(tables)
         new = learnt_page.spliced(options.out.read_text(encoding="utf-8"), part)
         options.out.write_text(new, encoding="utf-8")
         return 0
