@@ -420,17 +420,20 @@ def wanted_measures(
             msg = f"the burden table has no measure {missing[0]!r}"
             raise InputError(msg, fix=f"measures: {', '.join(own)}")
         return chosen
-    return [name for name in own if name not in means or _by_default(name)]
+    return [name for name in own if name not in means or _by_default(name, means)]
 
 
 def _some(table: pd.DataFrame, name: str) -> bool:
     return name in table and bool(table[name].notna().any())
 
 
-def _by_default(name: str) -> bool:
+def _by_default(name: str, among: Sequence[str]) -> bool:
+    """Whether a mean is asked by default; a SASP family once, as an axis where it is one."""
     method, _, signature = name.partition(k.SEP)
     part = signature.endswith(("_up", "_down"))
+    axis = f"z{k.SEP}{'sasp' if signature == 'sasp_secreted' else signature}"
     family = signature.startswith("sasp_") and not part and not method.endswith("_z")
+    family = family and axis not in among
     return method == "z" or family or (not part and signature in _DEFAULT_SIGNATURES)
 
 

@@ -153,3 +153,15 @@ def test_a_slip_of_ours_does_not_read_like_a_fault_of_the_input() -> None:
 
     with pytest.raises(KeyError, match="no_column"):
         broken(pd.DataFrame({"a": [1]}))
+
+
+def test_a_sasp_family_is_asked_once_as_the_axis_that_it_is(burden: pd.DataFrame) -> None:
+    table = burden.assign(
+        **{
+            "mean:z:sasp": 0.0, "mean:z:sasp_chemokine": 0.0, "mean:ucell:sasp_chemokine": 0.0,
+            "mean:ucell:sasp_secreted": 0.0, "mean:ucell:sasp_chronic": 0.0,
+        }
+    )  # fmt: skip
+    asked = set(sen.trend(table)["measure"])
+    assert {"z:sasp", "z:sasp_chemokine", "ucell:sasp_chronic"} <= asked
+    assert not asked & {"ucell:sasp_chemokine", "ucell:sasp_secreted"}
