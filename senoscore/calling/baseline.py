@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -80,7 +80,7 @@ class Baseline:
     spread: Floats | float = 0.0
     depth: float = 0.0
 
-    def z(self, values: Floats, log_depth: Floats | None = None) -> Floats:
+    def z(self, values: NDArray[np.floating[Any]], log_depth: Floats | None = None) -> Floats:
         """(values - centre) / scale, both at the cell's depth, clipped at +-10.
 
         Where no depth is known, at that of the middle control cell. Shape of ``values``.
@@ -177,7 +177,7 @@ def baseline(stats: SampleStats, use: NDArray[np.bool_]) -> Baseline:
 
 
 def at_equal_depth(
-    scores: NDArray[np.floating],
+    scores: NDArray[np.floating[Any]],
     log_depth: Floats,
     codes: NDArray[np.int64],
     use: NDArray[np.bool_],

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     Floats = np.ndarray[Any, np.dtype[np.float64]]
     Bools = np.ndarray[Any, np.dtype[np.bool_]]
+    Scores = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
 __all__ = [
     "NULL_SUFFIX",
@@ -81,7 +82,7 @@ class Reader:
     panel: Panel
     compartment: str
 
-    def axes(self, scores: Floats, by_signature: Baseline, log_depth: Floats) -> Floats:
+    def axes(self, scores: Scores, by_signature: Baseline, log_depth: Floats) -> Floats:
         """Raw axes: the mean of the signed z of the parts. Shape (cells, axes).
 
         Disabled axes are NaN; so is a zero of a part whose zeros are missing evidence.
@@ -122,7 +123,7 @@ class Reader:
         some = known[:, [names.index(a) for a in self.panel.assessable_any]].any(axis=1)
         return np.asarray((n_required >= self.panel.min_axes) & some)
 
-    def read(self, scores: Floats, levels: Levels, log_depth: Floats) -> tuple[Floats, Floats]:
+    def read(self, scores: Scores, levels: Levels, log_depth: Floats) -> tuple[Floats, Floats]:
         """Axis z values, shape (cells, axes), and the index in control SDs, shape (cells,)."""
         z = levels.axis.z(self.axes(scores, levels.signature, log_depth))
         return z, levels.index.z(self.index(z))[:, 0]
@@ -151,7 +152,7 @@ class Reader:
 
 def fit_levels(
     reader: Reader,
-    scores: Floats,
+    scores: Scores,
     codes: NDArray[np.int64],
     use: NDArray[np.bool_],
     log_depth: Floats,
@@ -251,7 +252,7 @@ def stacked(tables: list[pd.DataFrame]) -> pd.DataFrame:
     """Tables one below the other; columns of categories stay such."""
     if len(tables) == 1:
         return tables[0]
-    columns = {}
+    columns: dict[Any, Any] = {}
     for name in tables[0]:
         parts = [table[name] for table in tables]
         if all(isinstance(part.dtype, pd.CategoricalDtype) for part in parts):
@@ -312,9 +313,7 @@ def _column(table: pd.DataFrame, method: str, signature: str) -> str | None:
     return None
 
 
-def score_matrix(
-    table: pd.DataFrame, panel: Panel, *, method: str, null: bool = False
-) -> np.ndarray[Any, np.dtype[np.floating]]:
+def score_matrix(table: pd.DataFrame, panel: Panel, *, method: str, null: bool = False) -> Scores:
     """Scores of the panel's signatures, shape (cells, signatures); NaN where not scored.
 
     Parameters
@@ -522,7 +521,7 @@ def judge(table: pd.DataFrame, calibration: Calibration) -> Judgement:
 def _judge_compartment(
     found: Judgement,
     rows: np.ndarray[Any, Any],
-    scores: Floats,
+    scores: Scores,
     samples: np.ndarray[Any, Any],
     depth: Floats,
     reader: Reader,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from senoscore.calling import Panel
-    from senoscore.run.layout import DatasetFiles
+    from senoscore.run.layout import DatasetFiles, FileKind
 
 
 __all__ = [
@@ -78,7 +78,7 @@ def cell_blocks(
     As :func:`cell_table` gives them, with ``keep`` and ``n_counts`` alone of quality; samples,
     compartments and texts of the design are categories.
     """
-    wanted = {"qc": _JUDGED, "compartments": (k.COMPARTMENT,)}
+    wanted: dict[FileKind, tuple[str, ...]] = {"qc": _JUDGED, "compartments": (k.COMPARTMENT,)}
     if scores is not None:
         stored = set(parquet_columns(data["scores"]))
         wanted["scores"] = tuple(name for name in scores if name in stored)
