@@ -68,7 +68,7 @@ class Copies:
             if len(seen) < _DISTINCT:
                 own = values[codes == i]
                 both = np.concatenate([seen, np.unique(own[np.isfinite(own)])])
-                self._distinct[name] = np.unique(both)[:_DISTINCT]
+                self._distinct[name] = np.unique(both)[:_DISTINCT].copy()  # of all of it no more
 
     def refuse(self, where: str) -> None:
         """Refuse two samples that are the same, once all cells were seen."""
