@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from measure import Row, at_most, timed
-from scipy import sparse
 
 import senoscore as sen
 from senoscore.cells.doublets import scrublet
@@ -27,11 +26,11 @@ def with_scanpy(adata: ad.AnnData) -> None:
     """What a notebook does: limits by MAD, scrublet a sample, 30 control bins a signature."""
     import scanpy as sc
 
-    # scrublet asks for a method that sparse arrays have not; a matrix over the same values has it.
-    adata.X = sparse.csr_matrix(adata.X)
     adata.var["mt"] = adata.var_names.str.upper().str.startswith("MT-")
     sc.pp.calculate_qc_metrics(adata, qc_vars=["mt"], percent_top=None, inplace=True)
-    sc.pp.scrublet(adata, batch_key="sample", verbose=False)
+    # Exact neighbours, as ours: the approximate ones of larger samples come as a sparse array,
+    # which scanpy asks for a method that arrays have not.
+    sc.pp.scrublet(adata, batch_key="sample", use_approx_neighbors=False, verbose=False)
     sc.pp.normalize_total(adata, target_sum=1e4)
     sc.pp.log1p(adata)
     names = []
