@@ -9,6 +9,9 @@ import shutil
 import time
 from typing import TYPE_CHECKING
 
+from senoscore.errors import InputError
+from senoscore.io import atomic_path
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -34,11 +37,12 @@ def keep_and_sweep(folder: Path) -> None:
     folder
         Of the source that runs now; its neighbours of names of the same form are the others.
     """
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, InputError):
         stamp = folder / _STAMP
         if stamp.exists() and _age(folder) < _DAY:
             return
-        stamp.touch()
+        with atomic_path(stamp):  # a new empty file in its place: the time is now
+            pass
         for other in folder.parent.iterdir():
             if other != folder and _OURS.fullmatch(other.name):
                 _remove_if_unused(other)

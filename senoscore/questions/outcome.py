@@ -249,10 +249,11 @@ def outcome(
     >>> outcomes.to_csv("outcome.tsv", sep="\t", index=False)
     >>> graded = sen.read_outcome("outcome.tsv", burden)
     >>> table = sen.outcome(burden, graded, landmark_days=28)
-    >>> table.query("compartment == 'tumour'")[["measure", "n_subjects", "status"]].head(2)
-                    measure  n_subjects  status
-    360  fraction_senescent         7.0  tested
-    361          index_mean         7.0  tested
+    >>> tumour = table.query("compartment == 'tumour'").reset_index(drop=True)
+    >>> tumour[["measure", "n_subjects", "status"]].head(2)
+                  measure  n_subjects  status
+    0  fraction_senescent         7.0  tested
+    1          index_mean         7.0  tested
     """
     _check_landmark(landmark_days)
     table = prepared(burden, transform, control=control)
