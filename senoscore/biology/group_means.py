@@ -14,12 +14,15 @@ from senoscore.cells import gene_symbols, organism_of, values_of
 from senoscore.errors import InputError
 from senoscore.genesets import genes as gene_names
 from senoscore.io import flags, iter_blocks
+from senoscore.kernels import picked_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from anndata import AnnData
     from numpy.typing import NDArray
+
+    from senoscore.io import Block
 
 
 __all__ = ["ALL", "BY", "group_means", "kinds_of", "with_all"]
@@ -126,12 +129,11 @@ def group_means(
     columns = np.array([column for _, column in found], dtype=np.intp)
     seen = 0
     for block in iter_blocks(source, block_size=block_cells, layer=layer):
-        part = block.to_csr()
         seen = block.stop
         if block.stop > len(number):
             break
         numbers = number[block.start : block.stop]
-        picked = _lognorm(part, columns, values)
+        picked = _lognorm(block, columns, values)
         rows = np.flatnonzero(numbers >= 0)
         member = sparse.csr_matrix(
             (np.ones(len(rows)), (numbers[rows], rows)), shape=(len(index), len(numbers))
@@ -174,15 +176,19 @@ def _asked() -> set[str]:
     }
 
 
-def _lognorm(part: sparse.csr_matrix, columns: NDArray[np.intp], values: str) -> sparse.csr_matrix:
-    picked = part[:, columns].astype(np.float64).tocsr()
+def _lognorm(block: Block, columns: NDArray[np.intp], values: str) -> sparse.csr_matrix:
+    place = np.full(block.n_vars, -1, dtype=np.int32)
+    place[columns] = np.arange(len(columns))
+    starts, at, picked, total = picked_columns(
+        block.indptr, block.indices, block.data, place, np.ones(block.n_vars)
+    )
     if values == k.COUNTS:
-        total = np.asarray(part.sum(axis=1), dtype=float).ravel()
         factor = np.divide(_SCALE, total, out=np.zeros_like(total), where=total > 0)
-        picked = sparse.diags(factor) @ picked
+        picked *= np.repeat(factor, np.diff(starts))
     if values != k.LOGNORM:
-        picked = picked.log1p()
-    return sparse.csr_matrix(picked)
+        np.log1p(picked, out=picked)
+    shape = (block.stop - block.start, len(columns))
+    return sparse.csr_matrix((picked, at, starts), shape=shape)
 
 
 def with_all(expression: pd.DataFrame) -> pd.DataFrame:

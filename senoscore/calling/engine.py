@@ -251,6 +251,8 @@ def blocks_of(
     rows: slice | None = None,
 ) -> Iterator[tuple[slice, sparse.csr_matrix, Floats, Floats]]:  # fmt: skip
     """Rows, log-normalised candidates, covariates and log depth of each block."""
+    from senoscore.kernels import picked_columns  # compiled: stages without a matrix do without
+
     # Only the genes that are asked for are kept; of the others no more is needed than totals.
     asked = np.unique(np.concatenate([read.use, *read.groups]))
     use, groups = np.searchsorted(asked, read.use), [np.searchsorted(asked, g) for g in read.groups]
@@ -262,22 +264,13 @@ def blocks_of(
             place[within[asked]] = np.arange(len(asked))
             inside = np.zeros(block.n_vars)
             inside[within] = 1.0
-        data = block.data.astype(np.float64)
-        whole = block.to_csr()
-        if kind == k.LOGNORM:
-            whole.data = np.expm1(data)
-            total = whole @ inside
-            whole.data = np.ones_like(data)
-            depth = np.log(np.maximum(whole @ inside, 1))
-        else:
-            whole.data = data
-            total = whole @ inside
-            depth = np.log(np.maximum(total, 1))
-        at = place[block.indices]
-        kept = at >= 0
-        starts = np.concatenate([[0], np.cumsum(kept)])[block.indptr]
+        rows_in = block.indptr, block.indices
+        starts, at, picked, total = picked_columns(*rows_in, block.data, place, inside)
+        if kind == k.LOGNORM:  # how many genes are seen stands for the depth
+            total = block._replace(data=np.ones(len(block.data))).to_csr() @ inside
+        depth = np.log(np.maximum(total, 1))
         shape = (block.stop - block.start, len(asked))
-        x = sparse.csr_matrix((data[kept], at[kept], starts), shape=shape)
+        x = sparse.csr_matrix((picked, at, starts), shape=shape)
         if kind != k.LOGNORM:
             factor = _TARGET / np.maximum(total, 1)
             x.data = np.log1p(x.data * np.repeat(factor, np.diff(starts)))

@@ -291,7 +291,10 @@ def assign_compartments(
     assigned = np.full(adata.n_obs, k.UNASSIGNED, dtype=object) if labels is None else labels
     confidence = np.ones(adata.n_obs, dtype=np.float32)
     start, needed = 0, sets is not None or within
-    read = rows_of(adata, values_of(adata, layer), layer) if needed else ()
+    marked = np.zeros(adata.n_vars, dtype=bool)
+    for some in (sets, within or None):
+        marked |= False if some is None else some.marks()
+    read = rows_of(adata, values_of(adata, layer), layer, marked=marked) if needed else ()
     total = adata.n_obs if needed else 0
     for rows in track(read, "cells placed", total=total, size=lambda r: len(r.mean)):
         here = slice(start, start + len(rows.mean))

@@ -115,6 +115,12 @@ class GeneSets(NamedTuple):
         member = sparse.csc_matrix((np.ones(len(at)), at, ends), shape=(len(genes), len(sets)))
         return cls(np.array(list(sets), dtype=object), size, member)
 
+    def marks(self) -> NDArray[np.bool_]:
+        """Genes that are in a set, shape (n_genes,)."""
+        found = np.zeros(self.member.shape[0], dtype=bool)
+        found[self.member.indices] = True
+        return found
+
     def required(self) -> GeneSets:
         """Return the sets; refuse if there are none.
 
@@ -130,7 +136,7 @@ class GeneSets(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Some cells: log-normalised, saturated values, and their mean and SD over all genes."""
+    """Some cells: log-normalised, saturated values of markers, mean and SD over all genes."""
 
     values: sparse.csr_matrix
     mean: NDArray[np.float64]
@@ -160,19 +166,36 @@ class Rows(NamedTuple):
         return z
 
 
-def rows_of(adata: ad.AnnData, values: str, layer: str | None = None) -> Iterator[Rows]:
-    """All cells, some thousands at a time, from disk where the matrix is backed."""
+def rows_of(
+    adata: ad.AnnData, values: str, layer: str | None = None, *, marked: NDArray[np.bool_]
+) -> Iterator[Rows]:
+    """All cells, some thousands at a time, from disk where the matrix is backed.
+
+    Parameters
+    ----------
+    adata, values, layer
+        Matrix, what its values are, and where they are.
+    marked
+        Genes whose values are handed on, shape (n_genes,); mean and SD are of all genes.
+    """
     for stored in iter_blocks(adata, layer=layer):
         block = stored.to_csr().astype(np.float64)
+        if not block.has_canonical_format:
+            block.sum_duplicates()
+        length = np.diff(block.indptr)
         if values != k.LOGNORM:
             total = np.asarray(block.sum(axis=1)).ravel()
             factor = np.divide(1e4, total, out=np.zeros_like(total), where=total > 0)
-            block = sparse.csr_matrix(sparse.diags(factor) @ block)
+            block.data *= np.repeat(factor, length)
             np.log1p(block.data, out=block.data)
         block.data /= 1 + block.data
         mean = np.asarray(block.sum(axis=1)) / block.shape[1]
-        var = np.asarray(block.multiply(block).sum(axis=1)) / block.shape[1] - mean**2
-        yield Rows(block, mean, np.sqrt(np.maximum(var, 0)))
+        at = marked[block.indices]
+        before = np.append(0, np.cumsum(at))
+        handed = (block.data[at], block.indices[at], before[block.indptr])
+        block.data *= block.data
+        var = np.asarray(block.sum(axis=1)) / block.shape[1] - mean**2
+        yield Rows(sparse.csr_matrix(handed, shape=block.shape), mean, np.sqrt(np.maximum(var, 0)))
 
 
 def best(
@@ -228,6 +251,10 @@ class Substates:
     def __bool__(self) -> bool:
         """Whether there is anything to be found."""
         return bool(self._sets)
+
+    def marks(self) -> NDArray[np.bool_]:
+        """Genes that tell a sub-state, shape (n_genes,)."""
+        return np.any([sets.marks() for sets in self._sets.values()], axis=0)
 
     def fill(
         self, start: int, rows: Rows, compartment: NDArray[np.object_], min_confidence: float

@@ -10,7 +10,6 @@ import numpy as np
 
 from senoscore import names as k
 from senoscore.errors import InputError
-from senoscore.kernels import add_row_digests
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -109,6 +108,9 @@ class SampleDigests:
 
     def watch(self, blocks: Iterable[Block]) -> Iterator[Block]:
         """Hand on blocks of consecutive rows, and take them into account."""
+        # Many jobs ask here whether samples are copies, and need no compiled code for it.
+        from senoscore.kernels import add_row_digests
+
         for block in blocks:
             group = self._codes[block.start : block.stop]
             add_row_digests(block.indptr, block.indices, block.data, self._genes, group, self._sums)

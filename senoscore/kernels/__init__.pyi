@@ -1,6 +1,7 @@
 import pathlib
 
 from . import mean as mean
+from .against import place_among as place_among
 from .census import ABOVE as ABOVE
 from .census import BEYOND as BEYOND
 from .census import FRACTION as FRACTION
@@ -26,6 +27,7 @@ from .mean import lognormalise_rows as lognormalise_rows
 from .mean import run_rows as run_rows
 from .moments import column_moments as column_moments
 from .neighbours import marked_neighbours as marked_neighbours
+from .picked import picked_columns as picked_columns
 from .rank import RANK_METHODS as RANK_METHODS
 from .rank import RankPlan as RankPlan
 from .rank import plan_ranks as plan_ranks
@@ -67,6 +69,8 @@ __all__ = [
     "mean",
     "midranks",
     "norm_ppf",
+    "picked_columns",
+    "place_among",
     "plan_decoupler",
     "plan_gseapy",
     "plan_ranks",

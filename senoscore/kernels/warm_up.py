@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from senoscore.kernels.against import place_among
 from senoscore.kernels.census import look_at
 from senoscore.kernels.digests import add_row_digests
 from senoscore.kernels.jasmine import jasmine_parts
 from senoscore.kernels.mean import add_detected, add_gene_moments, add_gene_sums, row_sums
 from senoscore.kernels.moments import column_moments
 from senoscore.kernels.neighbours import marked_neighbours
+from senoscore.kernels.picked import picked_columns
 from senoscore.kernels.rank import RANK_METHODS, plan_ranks, score_ranks
 
 __all__ = ["warm_cells", "warm_mean", "warm_rank"]
@@ -22,6 +24,7 @@ def warm_cells() -> None:
         data = np.array([1, 2, 1], dtype)
         numbers, sums = np.array([1, 2], np.uint64), np.zeros(1, np.uint64)
         add_row_digests(indptr, indices, data, numbers, np.zeros(2, np.int64), sums)
+        picked_columns(indptr, indices, data, np.zeros(2, np.int32), np.ones(2))
     for values in (np.ones(3, np.float32), np.ones(3)):
         column_moments(indptr.astype(np.int32), indices, values, np.ones(2), 2)
     marked_neighbours(np.zeros((2, 1)), 1, 1)
@@ -32,6 +35,8 @@ def warm_mean() -> None:
     indptr, indices = np.array([0, 2]), np.array([0, 1], np.int32)
     gene_ptr, gene_set = np.array([0, 1, 1]), np.array([0], np.int32)
     out = np.empty((2, 1, 1))
+    for random in (np.zeros((1, 2)), np.zeros((1, 2, 2))[:, 0]):  # of one part, and of two
+        place_among(np.ones(1), random, 0.0)
     for dtype in (np.int32, np.float32, np.float64):
         rows = (indptr, indices, np.array([1, 2], dtype))
         add_gene_moments(*rows, 1.0, np.zeros((2, 2)), np.zeros(2, np.int64))

@@ -23,6 +23,7 @@ from senoscore.genesets import (
 )
 from senoscore.genesets import signatures as collect_signatures
 from senoscore.io import Block
+from senoscore.kernels import place_among
 from senoscore.scoring.method import Data
 from senoscore.scoring.methods import METHODS, check_methods, parse_exact
 from senoscore.scoring.null import MatchedSets, matched_sets
@@ -124,16 +125,7 @@ def _against_null(
     z: dict[str, NDArray[np.floating]] = {}
     p: dict[str, NDArray[np.floating]] = {}
     for name, score in observed.items():
-        random = null[name]
-        known = np.isfinite(score)
-        size = np.maximum(np.abs(random).max(axis=1, initial=0.0), np.abs(score))
-        equal = _EQUAL * np.maximum(size, 1.0)
-        sd = random.std(axis=1, ddof=1)
-        spread = known & (random.max(axis=1) - random.min(axis=1) > equal)
-        z[name] = np.full(len(score), np.nan)
-        z[name][spread] = (score - random.mean(axis=1))[spread] / sd[spread]
-        beaten = (random >= (score - equal)[:, None]).sum(axis=1)
-        p[name] = np.where(known, (1.0 + beaten) / (random.shape[1] + 1.0), np.nan)
+        z[name], p[name] = place_among(score, null[name], _EQUAL)
     return z, p
 
 
