@@ -267,9 +267,10 @@ def _doublets(
 
     # About 0.8 % of multiplets per 1,000 cells loaded is what droplet methods give.
     expected = min(0.2, max(0.02, 8e-6 * len(rows)))
+    # Scrublet draws pairs by position and sums over genes: both are put in an order that is
+    # their own, so that the same cells give the same doublets in whatever order a file has them.
     part = _cells(adata, rows, layer)
-    # Scrublet draws pairs by position: cells are put in an order that is their own, so that
-    # the same cells give the same doublets in whatever order a file has them.
+    part = part[:, _order_of_genes(adata, part)]
     order = _order_of_content(part)
     place = np.argsort(order)
     # One thread: a sum shared out among more has other last bits, and so has every score.
@@ -289,6 +290,14 @@ def _doublets(
         )
         return score, False, said
     return score, called, ""
+
+
+def _order_of_genes(adata: ad.AnnData, X: sparse.csr_matrix) -> NDArray[np.intp]:
+    """Order of columns by name; of several of one name, by what was counted. Shape (genes,)."""
+    names = np.asarray(gene_symbols(adata), dtype=np.str_)
+    seen = np.bincount(X.indices, minlength=X.shape[1])
+    counts = np.bincount(X.indices, weights=X.data, minlength=X.shape[1])
+    return np.lexsort((seen, counts, names))
 
 
 def _order_of_content(X: sparse.csr_matrix) -> NDArray[np.intp]:

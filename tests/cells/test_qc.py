@@ -139,3 +139,17 @@ def test_doublets_are_looked_for_in_a_sample_of_many_cells() -> None:
     table, samples = quality(adata, min_counts=0, min_genes=0)
     assert table.loc[table["reason"].isin(["", "doublet"]), "doublet_score"].notna().all()
     assert "not looked for" not in samples["note"].iloc[0]
+
+
+def test_doublets_do_not_hang_on_the_order_of_genes_or_on_names_that_repeat() -> None:
+    rng = np.random.default_rng(8)
+    levels = rng.lognormal(-0.5, 1.0, 400) * rng.lognormal(0, 1.2, (4, 400))
+    counts = rng.poisson(levels[rng.integers(0, 4, 300)]).astype(np.int32)
+    counts[-20:] += counts[:20]
+    adata = matrix(counts)
+    adata.var_names = [*adata.var_names[:-1], adata.var_names[-2]]
+    expected = quality(adata, min_counts=0, min_genes=0)[0]
+    assert expected["doublet"].any()
+    turned = adata[:, rng.permutation(adata.n_vars)].copy()
+    found = quality(turned, min_counts=0, min_genes=0)[0]
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
