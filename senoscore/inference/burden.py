@@ -260,6 +260,9 @@ def _design(cells: pd.DataFrame, samples: pd.DataFrame | None, unit: list[str]) 
         present = [name for name in wanted if name in cells and name not in unit]
         sheet = of_samples[present].first().reset_index(names=k.SAMPLE)
     else:
+        if k.SAMPLE not in samples:
+            msg = f"the samples sheet has no column {k.SAMPLE!r}"
+            raise InputError(msg, fix="give samples= a table with one row a sample")
         unknown = sorted(set(map(str, of_samples.groups)) - set(samples[k.SAMPLE]))
         if unknown:
             msg = f"the samples sheet has no row for {', '.join(map(repr, unknown[:5]))}"
@@ -498,7 +501,7 @@ _ALL: Final = 0.999
 _HEAD: Final = COLUMNS[:10]
 
 
-@takes(burden="sen.burden(adata)")
+@takes(needs=[k.SAMPLE], burden="sen.burden(adata)")
 def tissue_burden(burden: pd.DataFrame, *, control: str = k.CONTROL) -> pd.DataFrame:
     r"""Standardise the senescent fraction of a tissue to fixed shares of its compartments.
 

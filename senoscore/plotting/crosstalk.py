@@ -138,7 +138,8 @@ def crosstalk_table(table: pd.DataFrame, *, top: int = 10, alpha: float = 0.05) 
     InputError
         No pair of an expected direction was tested.
     """
-    tidy.need(table, ["question", "known", "ligand", "receptor", "status"], what="crosstalk table")
+    needed = ["question", "known", "ligand", "receptor", "status", "ci_lo", "ci_hi"]
+    tidy.need(table, needed, what="crosstalk table")
     known = table["known"].astype(object).where(table["known"].notna(), "") != ""
     tested = table[(table["question"] == _QUESTION) & known & (table["status"] == k.TESTED)].copy()
     if tested.empty:

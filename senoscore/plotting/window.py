@@ -179,6 +179,7 @@ def window_table(times: pd.DataFrame) -> pd.DataFrame:
         No row has data.
     """
     needed = [k.COMPARTMENT, k.TREATMENT, k.DOSE, k.DAYS, "state", "readout", "opens_at_days"]
+    needed += ["n_treated", "n_control"]
     tidy.need(times, needed, what="window table")
     told = (times["state"] != "no_data") & (times[k.COMPARTMENT] != k.UNASSIGNED)
     table = tidy.with_defaults(times[told])

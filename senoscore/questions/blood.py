@@ -156,6 +156,9 @@ def blood_changes(
 
 def _arms(samples: pd.DataFrame, control: str) -> pd.DataFrame:
     """Arm of each subject in words, its reference arms: what was done, with and without drug."""
+    if k.TREATMENT not in samples:
+        msg = f"the samples sheet has no column {k.TREATMENT!r}"
+        raise InputError(msg, fix="give it one, as in the samples sheet of a run")
     table = designed(samples)
     table["bare"] = unirradiated(table, control)
     table["given"] = table[k.GIVEN] if k.GIVEN in table else table[k.TREATMENT]

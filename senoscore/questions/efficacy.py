@@ -48,6 +48,11 @@ EFFICACY_COLUMNS: Final = (
 )  # fmt: skip
 _NUMBERS: Final = ("estimate", "ci_lo", "ci_hi", "q", "p_stays", "detectable")
 _KEYS: Final = [k.COMPARTMENT, "stratum", k.TREATMENT, "against", *ARM[1:], k.DAYS]
+_READ: Final = (
+    "question", *_KEYS, "measure", k.DRUG, "n_treated", "n_control", "estimate", "se", "df", "q",
+    "estimate_fraction", "fraction_se", "fraction_df", "status", "reason",
+)  # fmt: skip
+"""Columns of a table of arms that the words are read from."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,7 @@ def _rules(path: Path, section: str, entries: Any, facts: tuple[str, ...]) -> tu
     return tuple(out)
 
 
-@takes(check_control=False, arms="sen.arms(sen.burden(adata))")
+@takes(check_control=False, needs=_READ, arms="sen.arms(sen.burden(adata))")
 def efficacy(
     arms: pd.DataFrame,
     *,

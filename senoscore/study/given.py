@@ -16,7 +16,7 @@ from senoscore import names as k
 from senoscore.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 
 __all__ = ["control_of", "control_word", "refuse_unknown_control", "takes"]
@@ -104,7 +104,7 @@ def refuse_unknown_control(
 
 
 def takes(
-    *, check_control: bool = True, **made_by: str
+    *, check_control: bool = True, needs: Sequence[str] = (), **made_by: str
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Let a function have the tables it works on, and one meaning of ``control``.
 
@@ -118,6 +118,8 @@ def takes(
     check_control
         Refuse a control that no row of the first table has. Off for figures, which may show a
         part of a study.
+    needs
+        Columns of the first table that are read row by row, where pandas names none that lacks.
     made_by
         For each parameter that is a table, how one is made.
     """
@@ -144,9 +146,12 @@ def takes(
                 kind = type(value).__name__
                 msg = f"{function.__name__} takes a table as {name!r}, not an object of type {kind}"
                 raise InputError(msg, fix=f"make it with {maker}")
+            first = next(iter(made_by))
+            if given.get(first) is not None:
+                _refuse_lacking(function.__name__, given[first], needs, first, made_by[first])
             if "control" in kwargs:
                 kwargs["control"] = word = control_word(kwargs["control"])  # type: ignore[arg-type]
-                table = given.get(next(iter(made_by)))
+                table = given.get(first)
                 if check_control and table is not None and k.TREATMENT in table and len(table):
                     values = table[k.TREATMENT].dropna().astype(str).unique()
                     refuse_unknown_control(values, k.TREATMENT, word, of="sample")
@@ -167,6 +172,15 @@ def takes(
         return checked
 
     return wrap
+
+
+def _refuse_lacking(
+    verb: str, table: pd.DataFrame, needs: Sequence[str], name: str, maker: str
+) -> None:
+    lacking = next((column for column in needs if column not in table), None)
+    if lacking is not None:
+        msg = f"{verb}: the table {name!r} has no column {lacking!r}"
+        raise InputError(msg, fix=f"make {name} with {maker}")
 
 
 def _column_lacking(
