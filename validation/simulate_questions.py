@@ -1,7 +1,8 @@
 """How often questions of arms and regions err, and how often their intervals cover.
 
 Null and other studies with known truth; beta-binomial cells between animals, compared as arcsine.
-Every study of a line is a column of one table, so that a line takes seconds.
+Studies of arms are answered all at once by the formulas of the contrasts, and the first of every
+line by ``senoscore.arms`` too, which must agree; studies of regions are columns of one table.
 
     python validation/simulate_questions.py [arms] [regions] [equivalence] --studies 2000
 """
@@ -33,6 +34,10 @@ ARMS = {
     "rt_drug": {"treatment": "irradiated", "drug": "x"},
     "flash": {"treatment": "irradiated", "drug": "", "modality": "flash"},
 }
+_CHECKED = 10
+"""Studies of a line that are answered by ``senoscore.arms`` too."""
+_STILL = 1e-20
+"""Sum of squares of samples that do not vary."""
 STILL = 1e-9
 """Share in unirradiated arms of which no cell is called: they do not vary."""
 NULL = {"control": 0.05, "control_drug": 0.05, "rt": 0.3, "rt_drug": 0.3, "flash": 0.3}
@@ -93,6 +98,48 @@ def study_of_arms(
     return rows, np.array(values)
 
 
+def _sides(
+    animals: Mapping[str, int], values: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
+    """Arcsines of each arm, shape (animals, studies)."""
+    ends = np.cumsum([animals[name] for name in ARMS])
+    parts = np.split(np.arcsin(np.sqrt(values)), ends[:-1])
+    return dict(zip(ARMS, parts, strict=True))
+
+
+def contrasts(sides: Mapping[str, NDArray[np.float64]], weights: Mapping[str, int]) -> pd.DataFrame:
+    """Estimate, interval and p of one contrast in every study, as docs/statistics.md says.
+
+    Two arms: one variance of both, and never less than that of counting cells. More arms: a
+    variance of each, with Satterthwaite's degrees of freedom.
+    """
+    own = {name: sides[name] for name in weights}
+    n = np.array([len(side) for side in own.values()])[:, None]
+    estimate = sum(sign * own[name].mean(axis=0) for name, sign in weights.items())
+    squares = np.array([((v - v.mean(axis=0)) ** 2).sum(axis=0) for v in own.values()])
+    least = 1 / (4 * CELLS * n)
+    df: NDArray[np.float64] | float
+    if len(own) == 2:
+        df = float(n.sum() - 2)
+        variance = np.maximum(squares.sum(axis=0) / df * (1 / n).sum(), least.sum())
+    else:
+        parts = np.maximum(squares / (n - 1) / n, least)
+        variance = parts.sum(axis=0)
+        df = variance**2 / (parts**2 / (n - 1)).sum(axis=0)
+    se = np.where(squares.sum(axis=0) > _STILL, np.sqrt(variance), np.nan)
+    half = stats.t.ppf(0.975, df) * se
+    return pd.DataFrame(
+        {"estimate": estimate, "ci_lo": estimate - half, "ci_hi": estimate + half,
+         "p": 2 * stats.t.sf(np.abs(estimate / se), df)}
+    )  # fmt: skip
+
+
+def _agree(own: pd.DataFrame, found: pd.DataFrame) -> None:
+    columns = list(own.columns)
+    found = found.sort_values("compartment")[columns]
+    np.testing.assert_allclose(own, found, rtol=1e-7, atol=1e-10)
+
+
 def lines_of_arms(studies: int) -> pd.DataFrame:
     """Rates of p < 0.05 where nothing is there, coverage where a drug halves the burden."""
     out = []
@@ -117,9 +164,11 @@ def lines_of_arms(studies: int) -> pd.DataFrame:
         for case, shares in (("null", NULL), ("lower", LOWER)):
             shares = shares | {"control": without, "control_drug": without}
             rows, values = study_of_arms(shares, animals, rho, studies, rng)
-            found = arms(fractions(rows, values), measures=["fraction_senescent"])
+            sides = _sides(animals, values)
+            found = arms(fractions(rows, values[:, :_CHECKED]), measures=["fraction_senescent"])
             for question, weights in truth.items():
-                own = found[found["question"] == question]
+                own = contrasts(sides, weights)
+                _agree(own.head(_CHECKED), found[found["question"] == question])
                 true = sum(w * expected(shares[name], rho) for name, w in weights.items())
                 if case == "null":
                     row[f"{question}: p < 0.05"] = float((own["p"] < 0.05).mean())
