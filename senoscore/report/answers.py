@@ -97,8 +97,9 @@ def amount(
     estimate = row.get("estimate", np.nan)
     difference = row.get("estimate_fraction", np.nan) if points else estimate
     if not np.isfinite(difference):
-        text = tidy.percent(mean) if points else tidy.number(mean)
-        return Amount(text, f"mean at {when}; no contrast with controls")
+        # A share or an index with nothing to compare it with is no excess.
+        said = f"{tidy.percent(mean)} of cells" if points else f"mean index {tidy.number(mean)}"
+        return Amount("–", f"{said} at {when}; no contrast with controls")
     if points:
         said = f"{tidy.percent(mean)} at {when} against {_share(mean - difference)}"
         note = f"{said} in controls"

@@ -163,8 +163,8 @@ def plasma(run: Run, _options: Options) -> Iterator[Item | Part]:
     """Circulating panel."""
     table = run.get("plasma")
     if table is None:
-        why = "No table of circulating factors was given (config key “plasma”)."
-        yield Gap("Circulating factors", why)
+        if run.config.get("plasma"):  # without it nothing was asked, and nothing is missing
+            yield Gap("Circulating factors", run.why_not("plasma"))
         return
     burden = run.get("burden")
     yield Part(

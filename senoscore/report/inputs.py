@@ -120,16 +120,29 @@ def genes(run: Run, _options: Options) -> Iterator[Item | Part]:
         yield Gap("Signature coverage", run.why_not("coverage"))
     else:
         failed = int((coverage["gate"].astype(str) != "pass").sum())
-        # Hundreds of full bars say nothing: the figure has the least covered, the table has all.
-        least = coverage.sort_values("fraction", kind="stable").head(_LEAST_COVERED)
-        yield Part(
-            "coverage",
-            title=f"Genes found: the {len(least)} signature parts with the least coverage",
-            caption=f"{failed} of {len(coverage)} signature parts fail the gate.",
-            alt=f"Share of genes found for {len(coverage)} signature parts; {failed} fail.",
-            draw=lambda layout: pl.coverage(least, layout=layout),
-            numbers=lambda: pl.coverage_table(coverage),
-        )
+        # Full bars say nothing: the figure has the least covered of the others, the table has all.
+        lacking = coverage[coverage["fraction"] < 1]
+        least = lacking.sort_values("fraction", kind="stable").head(_LEAST_COVERED)
+        whole = len(coverage) - len(lacking)
+        if least.empty:
+            yield Notes((f"All genes of all {whole} signature parts are found.",))
+        else:
+            shown = (
+                f"the {len(least)} signature parts with the least coverage"
+                if len(least) < len(lacking)
+                else f"all {len(least)} signature parts that lack any"
+            )
+            yield Part(
+                "coverage",
+                title=f"Genes found: {shown}",
+                caption=(
+                    f"{failed} of {len(coverage)} signature parts fail the gate; of {whole} every "
+                    "gene is found."
+                ),
+                alt=f"Share of genes found for {len(coverage)} signature parts; {failed} fail.",
+                draw=lambda layout: pl.coverage(least, layout=layout),
+                numbers=lambda: pl.coverage_table(coverage),
+            )
         yield view(coverage, "coverage", title="Coverage, with the missing genes")
     read = run.get("ingest")
     if read is not None:

@@ -44,7 +44,7 @@ HOSTILE = [
 ]
 SECTIONS = [
     "answers", "burden", "states", "sasp", "axes", "contrasts", "window", "crosstalk",
-    "plasma", "design", "qc", "genes", "compartments", "calibration",
+    "design", "qc", "genes", "compartments", "calibration",
     "labels", "confounders", "gaps", "methods", "versions",
 ]  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,12 +16,14 @@ from senoscore.io.canonical import stored_facts, write_canonical_stream, write_f
 from senoscore.io.tables import write_tsv
 from senoscore.plotting.arms import Arm
 from senoscore.plotting.heat import heatmap_table
-from senoscore.report import results
+from senoscore.report import biology, inputs, results
 from senoscore.report import tables as _tables
 from senoscore.report.answers import amount, answers, noncentrality
+from senoscore.report.charts import Part
 from senoscore.report.headline import headline
 from senoscore.report.load import load, not_comparable
 from senoscore.report.page import render
+from senoscore.report.parts import Notes, Options
 from senoscore.report.words import not_assessed, seldom
 from tests import fake_run
 
@@ -262,3 +265,37 @@ def test_a_table_too_large_for_the_page_is_where_the_page_says(
     assert f"Too large to stand in this page; it is in {file}." in html
     before_the_script = html.split("<script>")[0]
     assert "tables/" not in before_the_script
+
+
+def test_a_share_without_controls_is_no_excess_in_points() -> None:
+    table = samples([0.3, 0.4], [14, 14])
+    alone = table[table["treatment"] != "control"].reset_index(drop=True)
+    found = told(alone)
+    assert found[0].amount == "–"
+    assert "35" in found[0].amount_note
+    assert "no contrast with controls" in found[0].amount_note
+    assert "point" not in headline(found)
+
+
+def _figures_of_genes(coverage: pd.DataFrame) -> list[object]:
+    found = load({"burden": samples([0.3], [14]), "coverage": coverage})
+    return list(inputs.genes.build(found, Options()))
+
+
+def test_only_signature_parts_that_lack_genes_are_drawn() -> None:
+    coverage = fake_run.coverage()
+    lacking = int((coverage["fraction"] < 1).sum())
+    assert lacking > 0
+    part = next(item for item in _figures_of_genes(coverage) if isinstance(item, Part))
+    assert f"all {lacking} signature parts that lack any" in part.title
+    whole = coverage.assign(fraction=1.0, gate="pass")
+    first = _figures_of_genes(whole)[0]
+    assert isinstance(first, Notes)
+    assert first.lines == (f"All genes of all {len(whole)} signature parts are found.",)
+
+
+def test_a_table_of_blood_that_nobody_gave_is_no_gap() -> None:
+    tables = {"burden": samples([0.3], [14])}
+    assert list(biology.plasma.build(load(tables), Options())) == []
+    asked = replace(load(tables), provenance={"config": {"plasma": "plasma.tsv"}})
+    assert [type(item).__name__ for item in biology.plasma.build(asked, Options())] == ["Gap"]
