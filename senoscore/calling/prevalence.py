@@ -3,10 +3,11 @@
 Two groups: what of a sample's aligned scores lies below a quantile of the control cells is not
 senescent; the rest, scaled up, is (Storey 2002 JRSS B 64:479). It needs no cell to be called and
 is hardly biased where senescent cells lie above that quantile, but of few cells it is mostly
-chance. Over all samples of a run it is sure enough to say which share of the senescent cells lies
-beyond a far quantile; a sample's share is then read from its far cells, of which controls have
-hardly any. The same share of control samples, which should be nought, says how far samples differ
-for other reasons: its mean is taken away, and its spread widens the interval.
+chance. So a sample's share is read from its far cells, of which controls have hardly any, and
+divided by the share of senescent cells that lies so far: nine in ten where the run is too small
+to tell, else what the run shows. The same share of control samples, which should be nought, says
+how far samples differ for other reasons: its mean is taken away, and its spread widens the
+interval.
 """
 
 from __future__ import annotations
@@ -34,8 +35,15 @@ below is missed. Set on seeds 1 to 4 of the simulated study of drugs."""
 FAR_QUANTILE: Final = 0.97
 """Set on two contrasts for tuning: .95 to .99 do alike."""
 SHIFT_RATIO: Final = 2.2
-_SURE: Final = 4.0
-"""Standard errors by which the run must exceed its controls, or far cells cannot be read."""
+_FAR_SHARE: Final = 0.9
+"""Share of the senescent cells beyond that quantile that is expected before anything is seen: so
+much or more wherever planted programmes of the contrasts for tuning are found at all."""
+_TRUST_KNOWN: Final = 8.0
+_TRUST_RUN: Final = 20.0
+"""Standard errors of the excess as which that counts, and for a compartment what the run shows. On
+the contrasts for tuning compartments differ less than their few cells make it seem."""
+_UNSURE: Final = 0.25
+"""Relative standard error of what was known."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +93,7 @@ def prevalence(
         Quantile of the controls below which senescent cells are taken not to lie.
     far
         Quantile of the controls beyond which the cells of a sample are counted, and divided by the
-        share of senescent cells that lies there, which the run shows as a whole. None, and where
-        too few cells exceed the controls to tell: cells beyond ``quantile`` are counted.
+        share of senescent cells that lies there. None: cells beyond ``quantile`` are counted.
     min_cells
         Fewest cells of a sample in a compartment.
     """
@@ -117,16 +124,20 @@ def prevalence(
             continue
         beyond = np.array([int((x > of.cut).sum()) for x in scores])
         if reach is None:
-            share, var = _lifted(size - beyond, size, 1 - of.null, 0.0)
+            null, missed = 1 - of.null, 0.0
+            share, var = _lifted(size - beyond, size, null, missed)
         else:
-            extent, unsure = reach.of(of)
+            null, missed = 1 - of.null_far, 1 - reach.of(of)
             counted = np.array([(x > of.far).sum() for x in scores])
-            share, var = _lifted(size - counted, size, 1 - of.null_far, 1 - extent)
-            var = var + np.clip(share, 0, 1) ** 2 * unsure
+            share, var = _lifted(size - counted, size, null, missed)
+            var = var + np.clip(share, 0, 1) ** 2 * reach.variance
+        # Controls are weighed by what is expected of them: by what they show, those with few far
+        # cells would seem the surest, and their mean too low.
+        expected = null * (1 - null) / size / (null - missed) ** 2
         animal = np.array(
             [(sample if subject is None else subject)[sample == s][0] for s in samples]
         )
-        of_controls, noise = _by_animal(share[is_control], var[is_control], animal[is_control])
+        of_controls, noise = _by_animal(share[is_control], expected[is_control], animal[is_control])
         weight = 1 / noise
         centre = float((weight * of_controls).sum() / weight.sum())
         # spread of controls beyond sampling, with a prior so that two animals do not decide it
@@ -192,29 +203,47 @@ def _compartment(
 
 @dataclass(frozen=True)
 class _Reach:
-    """Which share of the senescent cells lies beyond the far cut, over the run."""
+    """Which share of the senescent cells lies beyond the far cut, over the run.
+
+    ``variance`` is relative.
+    """
 
     share: float
     variance: float
 
-    def of(self, cells: _Cells) -> tuple[float, float]:
-        """The same of one compartment, drawn to the run's by its noise; relative variance."""
-        weight = 2 * cells.noise
-        senescent = max(cells.excess, 0.0)
-        far = max(cells.excess_far, 0.0) + senescent * cells.null_far
-        extent = (far + weight * self.share) / (senescent + weight)
-        extent = min(max(extent, 2 * cells.null_far + 0.05), 1.0)
-        return extent, self.variance + (cells.noise / (senescent + weight)) ** 2 / 4
+    def of(self, cells: _Cells) -> float:
+        """The same of one compartment, drawn to the run's by its noise."""
+        share, _ = _beyond_far(
+            cells.excess, cells.excess_far, cells.null_far, _TRUST_RUN * cells.noise, self.share
+        )
+        return max(share, 2 * cells.null_far + 0.05)
 
 
-def _reach(found: list[_Cells]) -> _Reach | None:
-    """Learn it from all compartments; None where too few cells exceed the controls to tell."""
-    senescent = sum(of.excess for of in found)
+def _beyond_far(
+    excess: float, far: float, null: float, weight: float, known: float
+) -> tuple[float, float]:
+    """Share of the senescent cells beyond the far cut, and the part in it of what was known.
+
+    ``known`` counts as ``weight`` senescent cells that were seen.
+    """
+    senescent = max(excess, 0.0)
+    if senescent + weight <= 0:
+        return known, 1.0
+    seen = min(max(far + senescent * null, 0.0), senescent)
+    return (seen + weight * known) / (senescent + weight), weight / (senescent + weight)
+
+
+def _reach(found: list[_Cells]) -> _Reach:
+    """Learn it from all compartments, drawn to ``_FAR_SHARE`` by the noise of what is seen."""
     noise = float(np.sqrt(sum(of.noise**2 for of in found)))
-    far = sum(of.excess_far + max(of.excess, 0.0) * of.null_far for of in found)
-    if senescent < _SURE * noise or far <= 0:
-        return None
-    return _Reach(min(far / senescent, 1.0), (noise / senescent) ** 2)
+    share, weight = _beyond_far(
+        sum(of.excess for of in found),
+        sum(of.excess_far for of in found),
+        float(np.mean([of.null_far for of in found])) if found else 0.0,
+        _TRUST_KNOWN * noise,
+        _FAR_SHARE,
+    )
+    return _Reach(share, (_UNSURE * weight) ** 2)
 
 
 def _lifted(below: Floats, n: Ints, null: float, missed: float) -> tuple[Floats, Floats]:
