@@ -36,8 +36,9 @@ from senoscore.calling.evidence import (
 from senoscore.calling.panel import load_panel
 from senoscore.calling.store import remember, remember_programme
 from senoscore.cells import known_as, nearest
-from senoscore.errors import ConfigError
+from senoscore.errors import ConfigError, MethodError
 from senoscore.kernels import t_ppf
+from senoscore.scoring import place_among_random
 from senoscore.study import Copies, control_of
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ _GRID: Final = np.round(np.arange(8.0, 0.45, -0.05), 2)
 """Cuts that are tried, from strict to lenient."""
 
 _SINGLE_ALPHA: Final = 0.01
-_NO_NULL: Final = "; sen.score(..., null=50) lets matched gene sets stand in"
+_NO_NULL: Final = "; scores of sen.score(..., null=50) let matched gene sets stand in"
 _NULL_CUT: Final = 3.0
 _MIN_BULK: Final = 3
 _MOST_FITS: Final = 20
@@ -94,6 +95,8 @@ def calibrate(
     up to the median sample). With fewer than
     ``min_control_samples`` samples the rate is at most 0.01, in the same cells if there is one
     sample. Where every sample is one row (bulk, array) the cut is also at least the t quantile.
+    Cells of a compartment without any control are placed among 50 matched random sets of each
+    signature, as in a run, where an AnnData has the scores of :func:`senoscore.score`.
     A compartment of fewer than 200 control cells draws its scales to the median over compartments
     (``borrows_scale`` of ``.summary()``): which others are there then changes its z values.
 
@@ -153,6 +156,8 @@ def calibrate(
     6     s3       87    0.05
     7     s4       86    0.05
     """
+    if not isinstance(data, pd.DataFrame | Tables):
+        _place_the_uncontrolled(data, load_panel(panel), method, compartment, control_of(control))
     made = fit(
         data,
         compartment=compartment,
@@ -168,6 +173,32 @@ def calibrate(
         if learn:
             _keep_programme(data, made, compartment)
     return made
+
+
+def _place_the_uncontrolled(
+    adata: AnnData, panel: Panel, method: str | None, compartment: str, control: dict[str, str]
+) -> None:
+    """Place cells of compartments without a control among matched gene sets, as a run does."""
+    method = method or panel.method
+    table = cell_table(adata, panel, method=method, compartment=compartment)
+    check_control(table, control)
+    use, names = kept(table) & ~without_counts(table), compartments_of(table)
+    has_control = set(names[use & control_mask(table, control)])
+    lone = use & ~np.isin(names, list(has_control))
+    rooms = sorted(map(str, set(names[lone])))
+    if not rooms:
+        return
+    try:
+        done = place_among_random(adata, lone, panel.signatures, method=method)
+    except MethodError as error:
+        log.warning("%s: no control cell, and no matched gene sets (%s)",
+                    ", ".join(rooms), error.message)  # fmt: skip
+        return
+    if done and rooms != [k.UNASSIGNED]:
+        log.warning(
+            "%s: no control cell, compared with matched gene sets: candidates at most, and few "
+            "of the senescent ones are found", ", ".join(rooms),
+        )  # fmt: skip
 
 
 def _keep_programme(adata: AnnData, made: Calibration, compartment: str) -> None:

@@ -296,7 +296,13 @@ class SignatureSet(Mapping[str, Signature]):
         InputError
             The file is not there, cut short, or lacks columns.
         """
-        table = read_tsv(path, dtype=str, columns=_COLUMNS).fillna("")
+        return cls.from_frame(read_tsv(path, dtype=str, columns=_COLUMNS))
+
+    @classmethod
+    def from_frame(cls, table: pd.DataFrame) -> SignatureSet:
+        """Take what :meth:`to_frame` gave; metadata that are left out are empty."""
+        table = table.reindex(columns=list(_COLUMNS)).astype(object)
+        table = table.where(table.notna(), "")
         table["weight"] = table["weight"].astype(float)
         listed = table[table["status"] == "listed"]
         kept = [

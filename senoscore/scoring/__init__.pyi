@@ -1,3 +1,4 @@
+from .among_random import place_among_random as place_among_random
 from .methods import METHODS as METHODS
 from .methods import check_methods as check_methods
 from .methods import methods as methods
@@ -13,6 +14,7 @@ __all__ = [
     "first_pass",
     "gather_parquet",
     "methods",
+    "place_among_random",
     "score",
     "score_file",
     "shard_rows",

@@ -12,6 +12,7 @@ import pandas as pd
 from senoscore import names as k
 from senoscore.errors import InputError
 from senoscore.io import atomic_path, track
+from senoscore.scoring.among_random import kept_signatures
 from senoscore.scoring.engine import Run, cpus
 from senoscore.scoring.inputs import NotPlainError, from_anndata, from_file, from_frame
 from senoscore.scoring.methods import METHODS, check_methods
@@ -160,6 +161,9 @@ def score(
         named = {f"{key}{k.SEP}{name}": scores[key][name] for key in scores for name in scores[key]}
         return pd.DataFrame(named, index=data.index)
     target = data.copy() if copy else data
+    for method in run.methods:  # what was placed among random sets were other scores
+        for suffix in ("_z", "_p"):
+            target.obsm.pop(_obsm_key(method + suffix, run.methods, key_added), None)
     for key, table in scores.items():
         target.obsm[_obsm_key(key, run.methods, key_added)] = pd.DataFrame(
             table, index=pd.Index(target.obs_names)
@@ -171,6 +175,9 @@ def score(
     entry = dict(target.uns.get(k.UNS, {}))
     entry["score"] = {**entry.get("score", {}), **run.record(layer)}
     entry["coverage"] = run.coverage
+    # Calibration may have to score random sets of them later, where a compartment has no control.
+    genes = kept_signatures(run.sigs)
+    entry["signatures"] = {**entry.get("signatures", {}), **dict.fromkeys(run.methods, genes)}
     target.uns[k.UNS] = entry
     return target if copy else None
 

@@ -142,7 +142,7 @@ def test_gates() -> None:
     assert three.status == "few_control_samples"
     none = calibrate(controls(rng).assign(treatment="irradiated")).by_compartment["fibroblast"]
     assert none.status == "not_assessable"
-    assert none.note.startswith("0 control cells, 100 needed; sen.score(..., null=50)")
+    assert none.note.startswith("0 control cells, 100 needed; scores of sen.score(..., null=50)")
     dropped = controls(rng)
     dropped["keep"] = dropped["sample"] != "s0"
     assert set(calibrate(dropped).rates["sample"]) == {"s1", "s2"}

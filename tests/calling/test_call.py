@@ -233,7 +233,8 @@ def test_not_assessable_says_why() -> None:
     assert result.loc[400, "reason"] == "failed quality control"
     assert result.loc[401, "reason"] == "too few axes of evidence"
     assert result.loc[402, "reason"] == (
-        "0 control cells, 100 needed; sen.score(..., null=50) lets matched gene sets stand in"
+        "0 control cells, 100 needed; "
+        "scores of sen.score(..., null=50) let matched gene sets stand in"
     )
     assert set(result.loc[400:402, "senescence_state"]) == {"not_assessable"}
     few = call(tissue(np.random.default_rng(12), n=20))
