@@ -523,7 +523,9 @@ def judge_cells(
     cells.iloc[at, 3] = calls.q
     cells.iloc[at, 4] = calls.called
     cells.iloc[at, 5] = _unlike_controls(scored.depth[at], own, room, arms | apart)
-    cells["passes"] = _passes(cells)
+    apart_rooms = np.full(n, -1, dtype=np.int64)  # compartments with a cut of their own
+    apart_rooms[at] = np.where(np.isin(room, room[calls.moved]), room, -1)
+    cells["passes"] = _passes(cells, apart_rooms)
     amounts = prevalence(
         calls.aligned[:, total], own, room, arms | apart, subject=plan.subjects[own]
     )
@@ -599,19 +601,23 @@ def wrong_calls(cells: pd.DataFrame, who: Assigned) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[k.COMPARTMENT, "n_called", "wrong_at_most"])
 
 
-def _passes(cells: pd.DataFrame) -> Bools:
+def _passes(cells: pd.DataFrame, group: Ints) -> Bools:
     """Called cells and the control cells that the same cuts let pass: what shares are counted by.
 
     The called cells are those below a cut of either p; control cells are in no family of tests.
+    ``group`` tells cells apart whose cuts differ: compartments that moved as a whole.
     """
     called = cells["called"].to_numpy(dtype=bool)
-    if not called.any():
-        return called
-    out = called | cells["q"].isna().to_numpy()
-    for name in ("p", "p_kinds"):
-        value = cells[name].to_numpy()
-        out &= value <= value[called].max()
-    return np.asarray(out)
+    out = called.copy()
+    control = cells["q"].isna().to_numpy()
+    for g in np.unique(group[called]):
+        own = group == g
+        passing = own & control
+        for name in ("p", "p_kinds"):
+            value = cells[name].to_numpy()
+            passing &= value <= value[own & called].max()
+        out |= passing
+    return out
 
 
 def _unlike_controls(depth: Floats, sample: Ints, compartment: Ints, treated: Bools) -> Bools:

@@ -56,20 +56,34 @@ def partial_conjunction(
 
 
 def nested(
-    total: Floats, conjunction: Floats, among: Bools, *, level: float
+    total: Floats, conjunction: Floats, among: Bools, *, level: float, null: Floats | None = None
 ) -> tuple[Bools, Floats]:
     """Control the FDR on the total; among those, control it again on the conjunction.
 
     Where the first step picked cells with one kind only, the other p is nearly uniform among them
     and the second step, at twice the level, leaves none.
 
+    Parameters
+    ----------
+    total, conjunction
+        p-values, shape (n_cells,).
+    among
+        Cells that are judged, shape (n_cells,).
+    level
+        False discovery rate.
+    null
+        Share of the cells like this one that is taken for null, by which its p-values are
+        multiplied (adaptive groups: Hu, Zhao and Zhou 2010 JASA 105:1215, without making up for
+        it elsewhere), shape (n_cells,). None: 1.
+
     Returns
     -------
     Called cells, and a q-value: the larger of the first q and half the second.
     """
-    first = fdr(total, among)
+    weight = None if null is None else 1 / null
+    first = fdr(total, among, weight)
     passed = among & (first <= level)
-    second = fdr(conjunction, passed)
+    second = fdr(conjunction, passed, weight)
     q = np.where(passed, np.fmax(first, second / _SECOND), first)
     q = np.where(passed & np.isnan(second), np.nan, q)
     return passed & (second <= _SECOND * level), q

@@ -14,6 +14,7 @@ from senoscore.calling.pooled_null import (
     empirical_p,
     heavy_tails,
     moved_far,
+    null_share,
 )
 
 if TYPE_CHECKING:
@@ -200,7 +201,8 @@ def call_cells(
         tails |= own
         p[:, j] = empirical_p(aligned[:, j], compartment, control, own)
     conjunction = partial_conjunction(p, need, others=rest, at_least=at_least)
-    called, q = nested(p[:, total], conjunction, treated, level=fdr)
+    null = null_share(p[:, total], compartment, moved)
+    called, q = nested(p[:, total], conjunction, treated, level=fdr, null=null)
     explained, like = _explained(
         called, aligned[:, total], beside, compartment, treated, control=control, moved=moved
     )

@@ -5,9 +5,9 @@ as long as fewer than about six in ten are; so that a shift of all cells is no s
 senescent share, the lower middle of the others stands at a lower quantile of all; the two are
 solved for together. Where a whole sample moved far (:func:`moved_far`: cultures, of which nearly
 all cells become senescent), its cells are compared with the controls' level instead, raised by
-what control samples differ. Then a compartment is divided by the upper spread of its controls,
-and all control cells of the run are one null. A compartment whose controls have a heavier tail
-than the pool is judged by its own.
+what control samples differ, and of them only so many are null as their p-values say. Then a
+compartment is divided by the upper spread of its controls, and all control cells of the run are
+one null. A compartment whose controls have a heavier tail than the pool is judged by its own.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ __all__ = [
     "fdr",
     "heavy_tails",
     "moved_far",
+    "null_share",
     "storey_share",
 ]
 
@@ -118,7 +119,9 @@ def align(
         Which cells are controls, shape (n_cells,).
     moved
         Cells of samples that moved as a whole: these are laid on the controls' level instead,
-        and above it by the upper limit of a new control sample (95 %, t).
+        and above it by the standard error of a new control sample. That they moved further than
+        its 95 % limit is asked for before (:func:`moved_far`), so that at least half of their
+        cells are no controls.
     aside
         Cells of samples that are neither controls nor treated: an arm of their own.
 
@@ -158,7 +161,7 @@ def align(
                 _shrink(level, members, spread)
         own_levels = np.array([float(np.quantile(score[i], LOWER_MIDDLE)) for i in groups
                                if control[i[0]]])  # fmt: skip
-        base = float(np.mean(own_levels)) + _limit(own_levels)
+        base = float(np.mean(own_levels)) + _spread(own_levels)
         for i in groups:
             at = base if moved is not None and moved[i[0]] else level[i[0]]
             x[i], offset[i] = score[i] - at, at
@@ -168,12 +171,39 @@ def align(
     return x, offset
 
 
+def _spread(levels: Floats) -> float:
+    """Standard error of another control sample about the mean of these."""
+    n = len(levels)
+    return float(np.std(levels, ddof=1) * np.sqrt(1 + 1 / n)) if n > 1 else float("inf")
+
+
 def _limit(levels: Floats) -> float:
     """How far above the mean of these control samples another one may lie (95 %)."""
     n = len(levels)
-    if n < 2:
-        return float("inf")
-    return float(t_ppf(0.95, n - 1) * np.std(levels, ddof=1) * np.sqrt(1 + 1 / n))
+    return float(t_ppf(0.95, n - 1)) * _spread(levels) if n > 1 else float("inf")
+
+
+def null_share(p: Floats, compartment: Ints, moved: Bools) -> Floats:
+    """Share of null cells among the moved cells of a compartment (Storey 2002, lambda of .5).
+
+    Parameters
+    ----------
+    p
+        Of the total, shape (n_cells,).
+    compartment
+        Codes, shape (n_cells,).
+    moved
+        Cells of samples that moved as a whole, shape (n_cells,).
+
+    Returns
+    -------
+    1 for all other cells, shape (n_cells,).
+    """
+    out = np.ones(len(p))
+    for c in np.unique(compartment[moved]):
+        own = moved & (compartment == c) & np.isfinite(p)
+        out[own] = min(1.0, 2 * (1 + float((p[own] > 0.5).sum())) / max(int(own.sum()), 1))
+    return out
 
 
 def moved_far(

@@ -7,7 +7,9 @@ import pytest
 from scipy import sparse
 from sklearn.covariance import oas
 
+from senoscore.calling.kinds import nested
 from senoscore.calling.learned import call_cells
+from senoscore.calling.pooled_null import null_share
 from senoscore.calling.prevalence import ARREST_QUANTILE, FAR_QUANTILE, prevalence
 from senoscore.calling.programme import Learning, _far_cells, _shrunken, _view, learn
 from senoscore.calling.sums import Features, KeptCells, ProgrammeStats, plan_folds
@@ -331,3 +333,17 @@ def test_a_subject_in_two_libraries_weighs_as_one():
     plan = plan_folds([f"l{i}" for i in range(9)], treated, ["a"], subject=subject)
     parts = learn(sums(plan, values, covariates, split, code), features())
     np.testing.assert_allclose(parts.shift, whole.shift, atol=0.01)
+
+
+def test_where_nearly_all_cells_moved_few_are_taken_for_null():
+    p = np.concatenate([np.full(90, 0.01), np.linspace(0.5, 1, 12)[1:-1], np.full(100, 0.9)])
+    moved = np.arange(200) < 100
+    share = null_share(p, np.zeros(200, dtype=int), moved)
+    np.testing.assert_allclose(share[moved], 2 * (1 + 10) / 100)
+    assert (share[~moved] == 1).all()
+    # a tenth null: a p-value counts for a fifth, so that .3 passes beside nine of .01
+    p = np.array([0.01] * 9 + [0.3])
+    called, _ = nested(p, p, np.ones(10, bool), level=0.1)
+    more, _ = nested(p, p, np.ones(10, bool), level=0.1, null=np.full(10, 0.2))
+    assert called.sum() == 9
+    assert more.all()
