@@ -3,7 +3,7 @@
     python benchmarks/whole.py --cells 100000 --folder build/whole
 
 Cells of the demo (8,000 genes, some 1,800 values a cell) are drawn with replacement into samples of
-5,000, sorted by sample in one gzip .h5ad; ``senoscore run`` then does all that the default config
+5,000, sorted by sample in one .h5ad; ``senoscore run`` then does all that the default config
 asks for, doublets included. The folder of an earlier run is used again, its results are not.
 """
 
@@ -37,9 +37,10 @@ def write_demo(folder: Path) -> Path:
     return folder
 
 
-def write_input(folder: Path, cells: int) -> None:
+def write_input(folder: Path, cells: int, packed: str) -> None:
     """Write an .h5ad of this many cells, both sheets and a config."""
     import anndata as ad
+    import hdf5plugin
     from anndata.io import write_elem
 
     source = ad.read_h5ad(write_demo(folder.parent / "demo") / "batch_1.h5ad")
@@ -82,7 +83,8 @@ def write_input(folder: Path, cells: int) -> None:
         group.attrs.update({"encoding-type": "csr_matrix", "encoding-version": "0.1.0"})
         group.attrs["shape"] = np.array([cells, X.shape[1]])
         group["indptr"] = indptr
-        how = {"shape": (indptr[-1],), "chunks": (1 << 16,), "compression": "gzip"}
+        filters = {"gzip": "gzip", "lz4": hdf5plugin.Blosc(cname="lz4")}
+        how = {"shape": (indptr[-1],), "chunks": (1 << 16,), "compression": filters[packed]}
         data = group.create_dataset("data", dtype=np.float32, **how)
         indices = group.create_dataset("indices", dtype=np.int32, **how)
         for start in range(0, cells, BLOCK):
@@ -138,13 +140,17 @@ def main() -> None:
     """Make the input, run, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cells", type=int, default=100_000)
+    parser.add_argument("--input-only", action="store_true", help="make the input and stop")
     parser.add_argument("--folder", type=Path, default=Path("build/whole"))
     parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--packed", choices=["gzip", "lz4"], default="gzip", help="of the input")
     options, words = parser.parse_known_args()
     folder = (options.folder / str(options.cells)).resolve()
     if not (folder / "cells.h5ad").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        write_input(folder, options.cells)
+        write_input(folder, options.cells, options.packed)
+    if options.input_only:
+        return
     load = os.getloadavg()[0]
     jobs, whole, took = run(folder, options.cores, words)
     table = jobs.groupby("job", sort=False).agg(

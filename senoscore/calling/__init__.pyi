@@ -11,6 +11,7 @@ from .engine import programme_table as programme_table
 from .engine import score_cells as score_cells
 from .engine import wrong_calls as wrong_calls
 from .evidence import Tables as Tables
+from .evidence import stacked as stacked
 from .explain import explain as explain
 from .panel import Panel as Panel
 from .panel import load_panel as load_panel
@@ -52,6 +53,7 @@ __all__ = [
     "read_families",
     "read_programme",
     "score_cells",
+    "stacked",
     "write_families",
     "write_programme",
     "write_sums",

@@ -378,10 +378,9 @@ def assign(
     DesignError
         No compartment has two subjects of each arm.
     """
-    names, codes = np.unique(sample.astype(str), return_inverse=True)
-    animals = (sample if subject is None else subject).astype(str)
-    _, owner = np.unique(animals, return_inverse=True)
-    rooms, where = np.unique(compartment.astype(str), return_inverse=True)
+    names, codes = _numbered(sample)
+    animals, owner = _numbered(sample if subject is None else subject)
+    rooms, where = _numbered(compartment)
     judged, treated = np.asarray(judged, dtype=bool), np.asarray(treated, dtype=bool)
     apart = np.zeros(len(treated), dtype=bool) if aside is None else np.asarray(aside, dtype=bool)
     treated = treated & ~apart
@@ -397,8 +396,8 @@ def assign(
     if not use.any():
         msg = f"{_short(best)} to learn a programme"
         raise DesignError(msg, fix='use engine="panel", or add animals')
-    used = [int(i) for i in np.unique(codes[use])]
-    first = [int(np.flatnonzero(use & (codes == i))[0]) for i in used]
+    used, at = np.unique(codes[use], return_index=True)
+    first = np.flatnonzero(use)[at]
     arm = treated[first]
     place = np.full(len(names), -1)
     place[used] = np.arange(len(used))
@@ -411,10 +410,17 @@ def assign(
         arm,
         [str(rooms[i]) for i in there],
         group=None if group is None else [str(np.asarray(group)[i]) for i in first],
-        subject=[str(animals[i]) for i in first],
+        subject=[str(animals[i]) for i in owner[first]],
         aside=apart[first],
     )
     return Assigned(plan, own, np.asarray(room_of[where], dtype=np.int64), refused)
+
+
+def _numbered(names: NDArray[Any]) -> tuple[NDArray[np.str_], Ints]:
+    """Different names, ascending, and the number of each; no text is made for each cell."""
+    codes, found = pd.factorize(np.asarray(names), use_na_sentinel=False)
+    words, number = np.unique(np.asarray(found).astype(str), return_inverse=True)
+    return words, number[codes].astype(np.int64)
 
 
 def _subjects(owner: Ints) -> int:

@@ -433,7 +433,7 @@ def control_mask(table: pd.DataFrame, control: Mapping[str, str]) -> np.ndarray[
             msg = f"the cells have no column {column!r}, which names the controls"
             raise InputError(msg, fix="join the samples sheet, or give control={column: value}")
         mask &= (table[column].astype(str) == str(value)).to_numpy()
-    both = set(table.loc[mask, k.SAMPLE]) & set(table.loc[~mask, k.SAMPLE])
+    both = set(table.loc[mask, k.SAMPLE].unique()) & set(table.loc[~mask, k.SAMPLE].unique())
     if both:
         msg = f"sample {sorted(map(str, both))[0]!r} is control in some cells and not in others"
         raise DesignError(msg, fix="a sample is control or it is not: mend the samples sheet")
@@ -559,8 +559,9 @@ def _by_name(names: np.ndarray[Any, Any]) -> Iterator[tuple[str, np.ndarray[Any,
 
 def compartments_of(table: pd.DataFrame) -> np.ndarray[Any, Any]:
     """Name of the compartment of each cell, ``unassigned`` where none is given."""
-    names = table[k.COMPARTMENT].astype("string").fillna(k.UNASSIGNED)
-    return names.to_numpy(dtype=str)
+    codes, values = pd.factorize(table[k.COMPARTMENT], use_na_sentinel=False)
+    names = pd.Series(values).astype("string").fillna(k.UNASSIGNED)
+    return names.to_numpy(dtype=str)[codes]
 
 
 def days_of(table: pd.DataFrame, control: Bools) -> Floats:

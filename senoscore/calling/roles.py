@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from senoscore import names as k
 from senoscore.calling.evidence import (
@@ -19,9 +20,8 @@ from senoscore.calling.evidence import (
 from senoscore.study import unirradiated
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    import pandas as pd
     from numpy.typing import NDArray
 
 __all__ = ["Roles", "roles"]
@@ -76,16 +76,37 @@ def roles(table: pd.DataFrame, control: Mapping[str, str], min_days: float) -> R
     judged = kept(table) & late & (compartments_of(table) != k.UNASSIGNED)
     judged &= ~is_profile(table) & ~without_counts(table)
 
-    def text(name: str) -> NDArray[np.object_]:
-        if name not in table:
-            return np.full(len(table), "", dtype=object)
-        return table[name].astype(str).to_numpy(dtype=object)
-
-    parts = zip(text(k.TREATMENT), text(k.DOSE), day, strict=True)
-    group = np.array([f"{word}|{dose}|{days:g}" for word, dose, days in parts], dtype=object)
+    parts = [_words(table, name) for name in (k.TREATMENT, k.DOSE)]
+    codes, days = pd.factorize(day, use_na_sentinel=False)
+    parts.append((codes, np.array([f"{value:g}" for value in days], dtype=object)))
+    group = _joined(parts)
     group[is_control] = k.CONTROL
-    subject = text(k.SAMPLE)
+    subject = _joined([_words(table, k.SAMPLE)])
     if k.SUBJECT in table:
-        said = table[k.SUBJECT].astype("string").fillna("").str.strip().to_numpy(dtype=object)
-        subject = np.where(said == "", subject, said)
+        codes, values = pd.factorize(table[k.SUBJECT], use_na_sentinel=False)
+        said = pd.Series(values).astype("string").fillna("").str.strip().to_numpy(dtype=object)
+        subject = np.where((said == "")[codes], subject, said[codes])
     return Roles(~is_control & ~aside, aside, judged, group, subject)
+
+
+def _words(table: pd.DataFrame, name: str) -> tuple[NDArray[np.intp], NDArray[np.object_]]:
+    """Number of the text of each cell, and the texts: there are few of them, and many cells."""
+    if name not in table:
+        return np.zeros(len(table), dtype=np.intp), np.array([""], dtype=object)
+    codes, values = pd.factorize(table[name], use_na_sentinel=False)
+    return codes, pd.Series(values).astype(str).to_numpy(dtype=object)
+
+
+def _joined(
+    parts: Sequence[tuple[NDArray[np.intp], NDArray[np.object_]]],
+) -> NDArray[np.object_]:
+    """Texts of each cell with bars between them, of which equal ones are one object."""
+    whole = np.zeros(len(parts[0][0]), dtype=np.intp)
+    for codes, words in parts:
+        whole = whole * len(words) + codes
+    at, several = pd.factorize(whole)
+    found = [""] * len(several)
+    for _, words in reversed(parts):
+        several, own = np.divmod(several, len(words))
+        found = [f"{words[i]}|{text}" for i, text in zip(own, found, strict=True)]
+    return np.array([text[:-1] for text in found], dtype=object)[at]

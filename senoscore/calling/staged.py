@@ -19,6 +19,7 @@ from scipy import sparse
 from senoscore import names as k
 from senoscore.calling.call import overrule
 from senoscore.calling.engine import Assigned, Learnt, assign, choose
+from senoscore.calling.evidence import stacked
 from senoscore.calling.programme import Programme
 from senoscore.calling.roles import roles
 from senoscore.calling.sums import Features, KeptCells, Plan, ProgrammeStats
@@ -123,8 +124,8 @@ def families(
         groups.setdefault(key, []).append(name)
     found = []
     for (organism, assay, values), names in sorted(groups.items()):
-        table = pd.concat([cells[name].assign(assay=assay) for name in names], ignore_index=True)
-        rooms = tuple(sorted(set(table[k.COMPARTMENT].astype(str)) - {k.UNASSIGNED}))
+        table = stacked([cells[name].assign(assay=assay) for name in names])
+        rooms = tuple(sorted(set(map(str, table[k.COMPARTMENT].unique())) - {k.UNASSIGNED}))
         common = tuple(sorted(set.intersection(*(set(map(str, genes[name])) for name in names))))
         plan, refused, reason = None, {}, ""
         try:
@@ -150,8 +151,8 @@ def families(
 
 def _assigned(table: pd.DataFrame, who: Roles) -> Assigned:
     return assign(
-        table[k.SAMPLE].astype(str).to_numpy(dtype=object),
-        table[k.COMPARTMENT].astype(str).to_numpy(dtype=object),
+        table[k.SAMPLE].to_numpy(dtype=object),
+        table[k.COMPARTMENT].to_numpy(dtype=object),
         treated=who.treated, judged=who.judged, group=who.group,
         subject=who.subject, aside=who.aside,
     )  # fmt: skip
@@ -164,9 +165,16 @@ def locate(
     assert family.plan is not None
     who = roles(table.assign(assay=family.assay), control, min_days)
     plan = family.plan
-    sample = pd.Index(plan.samples).get_indexer(pd.Index(table[k.SAMPLE].astype(str)))
-    room = pd.Index(plan.compartments).get_indexer(pd.Index(table[k.COMPARTMENT].astype(str)))
-    return Assigned(plan, np.where(who.judged, sample, -1), np.asarray(room, dtype=np.int64))
+    sample = _places(table[k.SAMPLE], plan.samples)
+    room = _places(table[k.COMPARTMENT], plan.compartments)
+    return Assigned(plan, np.where(who.judged, sample, -1), room)
+
+
+def _places(column: pd.Series, known: Sequence[str]) -> NDArray[np.int64]:
+    """Place of the name of each cell among those known, -1: none of them."""
+    codes, found = pd.factorize(column, use_na_sentinel=False)
+    places = pd.Index(known).get_indexer(pd.Index(found).astype(str))
+    return np.asarray(places[codes], dtype=np.int64)
 
 
 def apply_learnt(

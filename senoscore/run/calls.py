@@ -14,8 +14,8 @@ from senoscore.io import read_parquet, track, write_parquet, write_tsv
 from senoscore.run.log import logged
 from senoscore.run.tables import (
     cell_blocks,
-    cell_table,
     facts,
+    judged_cells,
     panel_method,
     panel_of,
     refuse_copied_samples,
@@ -90,9 +90,12 @@ def call(
     from senoscore.calling import call as run
     from senoscore.study import read_samples
 
-    rules = panel_of(panel, config)
-    cells = _panel_cells(data, read_samples(samples), rules, config)
-    fitted = Calibration.read(calibration)
+    rules, fitted = panel_of(panel, config), Calibration.read(calibration)
+    null = any(of.mode == "null" for of in fitted.by_compartment.values())
+    names = _panel_scores(data, rules, config, null=null)
+    cells = judged_cells(data, read_samples(samples), scores=list(names)).rename(columns=names)
+    cells["assay"] = pd.Categorical([facts(data)["assay"]]).take(np.zeros(len(cells), dtype=int))
+    cells[k.CELL] = read_parquet(data["qc"], columns=[k.CELL])[k.CELL]
     calls = run(
         cells,
         fitted,
@@ -111,20 +114,16 @@ def call(
     log.info("%s", calls[k.STATE].value_counts().to_dict())
 
 
-def _panel_cells(
-    data: DatasetFiles, samples: pd.DataFrame, panel: Panel, config: Mapping[str, Any]
-) -> pd.DataFrame:
-    """Cells with the scores of the panel, under the name of the panel's method."""
-    names = _panel_scores(data, panel, config)
-    cells = cell_table(data, samples, scores=list(names))
-    return cells.rename(columns=names).assign(assay=facts(data)["assay"])
+def _panel_scores(
+    data: DatasetFiles, panel: Panel, config: Mapping[str, Any], *, null: bool = True
+) -> dict[str, str]:
+    """Columns of the scores of the panel, and what they are called under the panel's method.
 
-
-def _panel_scores(data: DatasetFiles, panel: Panel, config: Mapping[str, Any]) -> dict[str, str]:
-    """Columns of the scores of the panel, and what they are called under the panel's method."""
+    ``null``: also those against matched random sets, which are read where there are no controls.
+    """
     method = panel_method(data, panel, config)
     return {
         f"{method}{suffix}{k.SEP}{name}": f"{panel.method}{suffix}{k.SEP}{name}"
         for name in panel.signatures
-        for suffix in ("", "_z")
+        for suffix in (("", "_z") if null else ("",))
     }

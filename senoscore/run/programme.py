@@ -16,7 +16,7 @@ from senoscore import names as k
 from senoscore.errors import ConfigError
 from senoscore.io import open_h5, read_index, read_parquet, remake, track, write_parquet, write_tsv
 from senoscore.run.log import logged
-from senoscore.run.tables import cell_table, facts
+from senoscore.run.tables import facts, judged_cells
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,7 +60,7 @@ def programme_plan(
     sheet = read_samples(samples)
     found = families(
         {data.name: facts(data) for data in datasets},
-        {data.name: cell_table(data, sheet, scores=None) for data in datasets},
+        {data.name: judged_cells(data, sheet) for data in datasets},
         {data.name: _genes(data["matrix"]) for data in datasets},
         control={k.TREATMENT: config["control_treatment"]},
         min_days=config["call"]["min_days_stable"],
@@ -106,7 +106,7 @@ def programme_sums(
     if family.plan is None:
         write_sums(None, out)
         return
-    cells = cell_table(data, read_samples(samples), scores=None)
+    cells = judged_cells(data, read_samples(samples))
     who = locate(cells, family, *_when(config))
     columns = choose(_genes(data["matrix"]), family.organism, only=family.genes)
     bounds = np.linspace(0, len(cells), of + 1).astype(int)
@@ -192,8 +192,8 @@ def programme_score(
 
     found = read_families(plan)
     number, family = _family_of(found, data, plan)
-    cells = cell_table(data, read_samples(samples), scores=None)
-    table = cells[[k.CELL]].copy()
+    cells = judged_cells(data, read_samples(samples))
+    table = read_parquet(data["qc"], columns=[k.CELL])
     if family.plan is not None:
         learnt = read_programme(programme, found)[number]
         who = locate(cells, family, *_when(config))

@@ -22,7 +22,7 @@ from senoscore.io import (
     write_tsv,
 )
 from senoscore.run.log import logged
-from senoscore.run.tables import SEX_SIGNATURES, cell_table, facts, panel_of
+from senoscore.run.tables import SEX_SIGNATURES, facts, judged_cells, panel_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -43,7 +43,7 @@ _SUMMARISED: Final = ("senmayo", "fridman", "corescence", "p53_targets", "prolif
 
 
 _FACTS: Final = (
-    k.DATASET, k.SAMPLE, k.COMPARTMENT, k.KEEP, "n_counts", "n_genes", "pct_mt", k.TREATMENT,
+    k.SAMPLE, k.COMPARTMENT, k.KEEP, "n_counts", "n_genes", "pct_mt", k.TREATMENT,
 )  # fmt: skip
 
 
@@ -83,12 +83,13 @@ def burden(
     ``rates``: of the calibration; ``prevalence``: of the learnt call. None leaves those columns
     empty.
     """
+    from senoscore.calling import stacked
     from senoscore.inference import burden as run
     from senoscore.inference import tissue_burden
     from senoscore.study import read_samples
 
     sheet = read_samples(samples)
-    cells = pd.concat([_called(data, sheet, config, panel) for data in datasets], ignore_index=True)
+    cells = stacked([_called(data, sheet, config, panel) for data in datasets])
     table = run(
         cells,
         samples=sheet[sheet[k.SAMPLE].isin(set(cells[k.SAMPLE]))],
@@ -122,10 +123,17 @@ def _called(
         or name in (*_SUMMARISED, *SEX_SIGNATURES)
     }
     wanted = [f"{method}{k.SEP}{name}" for name in sorted(families)]
-    cells = cell_table(data, sheet, scores=wanted)
+    cells = judged_cells(data, sheet, scores=wanted, quality=["n_genes", "pct_mt"])
     cells = cells[[*_FACTS, *(name for name in wanted if name in cells)]]
     cells = pd.concat([cells, calls], axis=1)
-    return cells.assign(assay=known["assay"], organism=known["organism"])
+    return _named(cells, data, assay=known["assay"], organism=known["organism"])
+
+
+def _named(cells: pd.DataFrame, data: DatasetFiles, **facts: str) -> pd.DataFrame:
+    """Cells with their data set and what all of them have in common, as categories."""
+    alike = np.zeros(len(cells), dtype=int)
+    said = {k.DATASET: data.name, **facts}
+    return cells.assign(**{name: pd.Categorical([v]).take(alike) for name, v in said.items()})
 
 
 def _judged(calls: Path) -> list[str]:
@@ -146,6 +154,7 @@ def confounders(
     out: Path,
 ) -> None:
     """Write what travels with the scores besides irradiation."""
+    from senoscore.calling import stacked
     from senoscore.inference import confounders as run
     from senoscore.study import read_samples
 
@@ -153,7 +162,7 @@ def confounders(
     control = config["control_treatment"]
     parts = (_called(data, sheet, config, panel) for data in datasets)
     # Cells are looked at in controls only; the rest comes from the burden.
-    cells = pd.concat([group[group[k.TREATMENT] == control] for group in parts], ignore_index=True)
+    cells = stacked([group[group[k.TREATMENT] == control] for group in parts])
     table = read_tsv(burden, dtype=TEXT_COLUMNS)
     options = {"control": control, "alpha": config["trend"]["alpha"]}
     write_tsv(run(cells, table, **options), out, float_format="%.6g")
@@ -355,6 +364,7 @@ def pseudobulk(
     enrichment_out: Path,
 ) -> None:
     """Write summed counts with their scores, contrasts of genes, and enrichment of signatures."""
+    from senoscore.calling import stacked
     from senoscore.genesets import Gate
     from senoscore.inference import (
         DE_COLUMNS,
@@ -382,9 +392,7 @@ def pseudobulk(
         with progress("pseudobulk: sums, genes, scores", 3) as done:
             sheet = read_samples(samples)
             needed = [k.DATASET, k.SAMPLE, k.COMPARTMENT, k.KEEP]
-            cells = pd.concat(
-                [cell_table(data, sheet)[needed] for data in counted], ignore_index=True
-            )
+            cells = stacked([_named(judged_cells(data, sheet), data)[needed] for data in counted])
             table = read_tsv(burden, dtype=TEXT_COLUMNS)
             profiles = run({data.name: data["matrix"] for data in counted}, cells, table)
             with atomic_path(out) as temporary:

@@ -12,7 +12,7 @@ import pandas as pd
 from senoscore import names as k
 from senoscore.errors import InputError
 from senoscore.ingest import refuse_copies
-from senoscore.io import parquet_blocks, parquet_columns, read_facts, read_parquet
+from senoscore.io import parquet_blocks, parquet_columns, read_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 __all__ = [
     "SEX_SIGNATURES",
     "cell_blocks",
-    "cell_table",
     "facts",
+    "judged_cells",
     "panel_method",
     "panel_of",
     "refuse_copied_samples",
@@ -71,14 +71,20 @@ _JUDGED: Final = (k.SAMPLE, k.KEEP, "n_counts")
 
 
 def cell_blocks(
-    data: DatasetFiles, samples: pd.DataFrame, *, scores: Sequence[str] | None = ()
+    data: DatasetFiles,
+    samples: pd.DataFrame,
+    *,
+    scores: Sequence[str] | None = (),
+    quality: Sequence[str] = (),
 ) -> Iterator[pd.DataFrame]:
     """Cells of a dataset, block by block, with what they are judged by, and no names.
 
-    As :func:`cell_table` gives them, with ``keep`` and ``n_counts`` alone of quality; samples,
-    compartments and texts of the design are categories.
+    With quality (``keep``, ``n_counts`` and the columns named), compartment, design and those of
+    the scores that the dataset has; samples, compartments and texts of the design are categories.
+    The file of scores is not read where they are None.
     """
-    wanted: dict[FileKind, tuple[str, ...]] = {"qc": _JUDGED, "compartments": (k.COMPARTMENT,)}
+    judged = (*_JUDGED, *quality)
+    wanted: dict[FileKind, tuple[str, ...]] = {"qc": judged, "compartments": (k.COMPARTMENT,)}
     if scores is not None:
         stored = set(parquet_columns(data["scores"]))
         wanted["scores"] = tuple(name for name in scores if name in stored)
@@ -94,6 +100,22 @@ def cell_blocks(
                 whole = whole.append_column(name, other[name])
         cells = whole.to_pandas(categories=[k.SAMPLE, k.COMPARTMENT])
         yield cells.assign(**_design(cells[k.SAMPLE], samples))
+
+
+def judged_cells(
+    data: DatasetFiles,
+    samples: pd.DataFrame,
+    *,
+    scores: Sequence[str] | None = None,
+    quality: Sequence[str] = (),
+) -> pd.DataFrame:
+    """All cells of a dataset, as :func:`cell_blocks` gives them: a name a cell would be most."""
+    from senoscore.calling import stacked
+
+    cells = stacked(list(cell_blocks(data, samples, scores=scores, quality=quality)))
+    for name in (k.SAMPLE, k.COMPARTMENT):  # by name, in whatever order the cells name them
+        cells[name] = cells[name].cat.reorder_categories(sorted(cells[name].cat.categories))
+    return cells
 
 
 def _design(of_cells: pd.Series, samples: pd.DataFrame) -> dict[str, Any]:
@@ -119,27 +141,3 @@ def _of_other_cells(data: DatasetFiles, name: str) -> InputError:
 
 
 _DESIGN: Final = (k.SUBJECT, k.TREATMENT, k.GIVEN, k.DOSE, k.DAYS, k.BATCH)
-
-
-def cell_table(
-    data: DatasetFiles, samples: pd.DataFrame, *, scores: Sequence[str] | None = ()
-) -> pd.DataFrame:
-    """Cells of a dataset with quality, compartment, design and those of the scores that it has.
-
-    The file of scores is not read where they are None.
-    """
-    quality = read_parquet(data["qc"])
-    where = read_parquet(data["compartments"], columns=[k.CELL, k.COMPARTMENT, k.CONFIDENCE])
-    if scores is None:
-        values = quality[[k.CELL]]
-    else:
-        stored = set(parquet_columns(data["scores"]))
-        named = [k.CELL, *(name for name in scores if name in stored)]
-        values = read_parquet(data["scores"], columns=named)
-    for other, name in ((where, "compartments"), (values, "scores")):
-        if not other[k.CELL].equals(quality[k.CELL]):
-            raise _of_other_cells(data, name)
-    cells = pd.concat([quality, where.drop(columns=k.CELL), values.drop(columns=k.CELL)], axis=1)
-    cells.insert(0, k.DATASET, data.name)
-    design = samples[[k.SAMPLE, *(name for name in _DESIGN if name in samples)]]
-    return cells.merge(design, on=k.SAMPLE, how="left", validate="many_to_one")
