@@ -4,7 +4,7 @@ Null and other studies with known truth; beta-binomial cells between animals, co
 Studies of arms are answered all at once by the formulas of the contrasts, and the first of every
 line by ``senoscore.arms`` too, which must agree; studies of regions are columns of one table.
 
-    python validation/simulate_questions.py [arms] [regions] [equivalence] --studies 2000
+    python validation/simulate_questions.py [arms] [regions] [equivalence] [families] --studies 2000
 """
 
 from __future__ import annotations
@@ -254,7 +254,103 @@ def lines_of_equivalence(studies: int) -> pd.DataFrame:
     return pd.DataFrame(out)
 
 
+COMPARTMENTS = ((20, 0.15), (40, 0.28), (60, 0.15), (80, 0.15), (100, 0.10), (120, 0.17))
+"""Cells of a sample, and the share of them that is arrested after radiation."""
+FALLS = {1: 12 / 28, 5: 11 / 17}
+"""What a senolytic leaves of it in two compartments, as in ``senoscore simulate``."""
+BEYOND = 0.75
+"""Share of arrested cells further along the arrest than nine in ten control cells."""
+
+
+def study_of_a_drug(
+    animals: int, falls: Mapping[int, float], spread: Mapping[int, float], studies: int,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # fmt: skip
+    """p of two drugs in six compartments against one vehicle; plain, and with moderated variance.
+
+    Shape (drugs, compartments, studies); animals differ by a factor whose logarithm has the SD of
+    ``spread`` (else 0.3), as there.
+    """
+
+    def arm(where: int, left: float) -> NDArray[np.float64]:
+        n, share = COMPARTMENTS[where]
+        sd = spread.get(where, 0.3)
+        own = share * left * np.exp(rng.normal(-(sd**2) / 2, sd, (animals, studies)))
+        seen = rng.binomial(n, np.clip(0.1 + 0.9 * BEYOND * own, 0, 1)) / n
+        return np.asarray(np.arcsin(np.sqrt(seen)))
+
+    places = range(len(COMPARTMENTS))
+    vehicle = [arm(where, 1.0) for where in places]
+    drugs = [[arm(where, left.get(where, 1.0)) for where in places] for left in (falls, {})]
+    gap = np.array(
+        [[t.mean(0) - v.mean(0) for t, v in zip(d, vehicle, strict=True)] for d in drugs]
+    )
+    variance = np.array(
+        [[(t.var(0, ddof=1) + v.var(0, ddof=1)) / 2 for t, v in zip(d, vehicle, strict=True)]
+         for d in drugs]
+    )  # fmt: skip
+    counted = 1 / (4 * np.array([n for n, _ in COMPARTMENTS]))[None, :, None]
+    df = 2.0 * animals - 2
+    drawn, more = _moderated(variance, df)
+    out = []
+    for own, freedom in ((variance, df), (drawn, more)):
+        se = np.sqrt(np.maximum(own, counted) * 2 / animals)
+        out.append(2 * stats.t.sf(np.abs(gap / se), freedom))
+    return out[0], out[1]
+
+
+def _moderated(
+    variance: NDArray[np.float64], df: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Variances drawn to those of the other compartments (Smyth 2004), and their freedom."""
+    from scipy.special import digamma, polygamma
+
+    logs = np.log(np.maximum(variance, 1e-8)) - digamma(df / 2) + np.log(df / 2)
+    rest = logs.var(axis=1, ddof=1, keepdims=True) - polygamma(1, df / 2)
+    y = 0.5 + 1 / np.maximum(rest, 1e-6)
+    for _ in range(50):  # inverse of the trigamma function
+        tri = polygamma(1, y)
+        y += tri * (1 - tri / np.maximum(rest, 1e-6)) / polygamma(2, y)
+    prior = np.where(rest > 0, np.minimum(2 * y, 1e6), 1e6)
+    level = np.exp(logs.mean(axis=1, keepdims=True) + digamma(prior / 2) - np.log(prior / 2))
+    return (prior * level + df * variance) / (prior + df), prior + df
+
+
+def _held(p: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """q <= 0.05 by Benjamini-Hochberg over the first axis."""
+    return np.asarray(stats.false_discovery_control(p, axis=0) <= 0.05)
+
+
+def lines_of_families(studies: int) -> pd.DataFrame:
+    """What a senolytic of two compartments needs to be found, by what it is adjusted with."""
+    out = []
+    cases = (("animals alike", {}), ("one compartment varies twice as much", {1: 0.6}))
+    for number, animals in enumerate((3, 5, 8, 12)):
+        for spread, sds in cases:
+            rng = np.random.default_rng(SEED + 300 + number)
+            p, drawn = study_of_a_drug(animals, FALLS, sds, studies, rng)
+            null, drawn_null = study_of_a_drug(animals, {}, sds, studies, rng)
+            every, of_all = (v.reshape(-1, studies) for v in (p, null))
+            out.append(
+                {
+                    "animals an arm": animals, "spread": spread,
+                    "found: unadjusted": (p[0, 1] < 0.05).mean(),
+                    "two compartments named": _held(p[0, [1, 5]])[0].mean(),
+                    "the drug named": _held(p[0])[1].mean(),
+                    "all": _held(every)[1].mean(),
+                    "all, moderated": _held(drawn.reshape(-1, studies))[1].mean(),
+                    "null: a drug named, any q": _held(null[0]).any(0).mean(),
+                    "null: all, any q": _held(of_all).any(0).mean(),
+                    "null: p < 0.05, highest compartment": (null[0] < 0.05).mean(-1).max(),
+                    "null: moderated, lowest compartment": (drawn_null[0] < 0.05).mean(-1).min(),
+                    "null: moderated, highest compartment": (drawn_null[0] < 0.05).mean(-1).max(),
+                }
+            )  # fmt: skip
+    return pd.DataFrame(out)
+
+
 TABLES: Mapping[str, Callable[[int], pd.DataFrame]] = {
+    "families": lines_of_families,
     "arms": lines_of_arms, "regions": lines_of_regions, "equivalence": lines_of_equivalence,
 }  # fmt: skip
 
@@ -262,7 +358,10 @@ TABLES: Mapping[str, Callable[[int], pd.DataFrame]] = {
 def markdown(table: pd.DataFrame) -> str:
     """A table of Markdown; rates with three decimals."""
     shown = [
-        [f"{v:.3f}" if ":" in str(name) else f"{v}" for name, v in row.items()]
+        [
+            f"{v:.3f}" if isinstance(v, float) and name != "rho" else str(v)
+            for name, v in row.items()
+        ]
         for row in table.to_dict("records")
     ]
     lines = [list(map(str, table.columns)), ["---"] * table.shape[1], *shown]

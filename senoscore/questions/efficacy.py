@@ -46,6 +46,8 @@ EFFICACY_COLUMNS: Final = (
     "arrested_burden_detectable", "arrest", "sasp",
     "sasp_falls", "sasp_rises", "n_sasp", "evidence", "note",
 )  # fmt: skip
+_FACT_SAID: Final = {"burden": "called senescent", "arrested burden": "arrested"}
+"""Facts that are shares of cells, in words."""
 _NUMBERS: Final = ("estimate", "ci_lo", "ci_hi", "q", "p_stays", "detectable")
 _KEYS: Final = [k.COMPARTMENT, "stratum", k.TREATMENT, "against", *ARM[1:], k.DAYS]
 _READ: Final = (
@@ -312,11 +314,17 @@ def _said(fact: str, found: Mapping[str, Any]) -> str:
     """A fact that was tested, with its numbers, in words."""
     if not np.isfinite(found["q"]):
         return ""
-    unit = "" if found["plain"] else " (index)"
-    interval = f"(95 % CI {found['ci_lo']:.2g} to {found['ci_hi']:.2g})"
+    what, size, unit = (
+        (_FACT_SAID[fact], 100.0, " points") if found["plain"] else (f"{fact} (index)", 1.0, "")
+    )
+
+    def said(name: str, sign: str = "") -> str:
+        return f"{found[name] * size:{sign}.3g}".replace("-", "−")
+
+    interval = f"(95 % CI {said('ci_lo')} to {said('ci_hi')})"
     return (
-        f"{fact}{unit} {found['estimate']:+.3g} {interval}, q {found['q']:.2g}; a change of "
-        f"{found['detectable']:.2g} would mostly have been seen"
+        f"{what} {said('estimate', '+')}{unit} {interval}, q {found['q']:.2g}; a change of "
+        f"{said('detectable')}{unit} would mostly have been seen"
     )
 
 

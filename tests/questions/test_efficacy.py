@@ -72,7 +72,8 @@ def test_what_would_have_been_seen_is_said() -> None:
     assert row["burden_detectable"] == pytest.approx(detectable(0.02, 16, 0.05))
     half = stats.t.ppf(0.975, 16) * 0.02
     assert (row["burden_ci_lo"], row["burden_ci_hi"]) == pytest.approx((-0.01 - half, -0.01 + half))
-    assert "0.06 would mostly have been seen" in row["evidence"]
+    assert "called senescent −1 points (95 % CI −5.24 to 3.24)" in row["evidence"]
+    assert "a change of 5.97 points would mostly have been seen" in row["evidence"]
 
 
 def test_equivalence_is_two_one_sided_tests() -> None:
@@ -135,7 +136,17 @@ def test_arrested_cells_tell_a_senolytic_from_a_senomorphic(
     assert row["arrested_burden_estimate"] == arrested
     half = stats.t.ppf(0.975, 16) * 0.02
     assert row["arrested_burden_ci_hi"] == pytest.approx(arrested + half)
-    assert f"arrested burden {arrested:+.3g}" in row["evidence"]
+    assert f"arrested {100 * arrested:+.3g} points".replace("-", "−") in row["evidence"]
+
+
+def test_too_few_animals_for_arrest_is_no_word_of_nothing_shown() -> None:
+    """A senolytic rests on arrest: fewer called cells that would have been seen are not enough."""
+    table = with_arrested(0.0, 0.0, 0.0)
+    of_arrest = table["measure"].eq("fraction_arrested")
+    table.loc[of_arrest, "fraction_se"] = 0.05
+    row = efficacy(table).iloc[0]
+    assert (row["burden"], row["arrested_burden"]) == ("not_shown", "underpowered")
+    assert row["word"] == "underpowered"
 
 
 def test_fewer_arrested_cells_speak_for_a_side() -> None:
