@@ -10,12 +10,15 @@ import tomllib
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+import anndata as ad
+import numpy as np
 import pytest
 import yaml
+from scipy import sparse
 
 from senoscore.errors import ConfigError
 from senoscore.run.launch import snakemake_command
-from tests.small_study import CONFIG, ROOT, environment, write_small
+from tests.small_study import CONFIG, DATASET, ROOT, environment, write_small
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,6 +78,18 @@ def test_small_jobs_run_side_by_side_and_the_longest_chain_first(study: Path) ->
     assert threads == set()
     assert first["qc"] > first.get("score", 0)
     assert first["burden"] > first.get("calibrate", 0)
+
+
+def test_a_score_takes_two_threads_where_cells_and_cores_are_many(study: Path) -> None:
+    """On two cores it would wait until quality control, which takes longest, leaves one."""
+    many = ad.AnnData(sparse.csr_matrix((60_000, 3), dtype=np.float32))
+    many.write_h5ad(study / f"{DATASET}.h5ad")
+    for cores, expected in (("2", False), ("4", True)):
+        done = at_the_root(
+            study, "--dry-run", "--cores", cores, f"results/scores/{DATASET}.parquet"
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert ("threads: 2" in done.stdout + done.stderr) is expected, cores
 
 
 def test_the_root_shows_the_line_of_a_failed_job(study: Path) -> None:

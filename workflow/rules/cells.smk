@@ -186,7 +186,7 @@ rule survey:
         "logs/benchmarks/survey/{dataset}.tsv"
     wildcard_constraints:
         dataset=one_of(name for name, of in SHARDS.items() if of > 1),
-    threads: 2
+    threads: scoring_threads
     resources:
         mem_mb=megabytes(factor=0.3, base=2000),
         runtime=minutes(per_gb=10, base=60),
@@ -223,7 +223,7 @@ rule shard:
         "logs/shard/{dataset}/{part}_of_{of}.log",
     benchmark:
         "logs/benchmarks/shard/{dataset}/{part}_of_{of}.tsv"
-    threads: 2
+    threads: scoring_threads
     resources:
         mem_mb=megabytes(factor=0.3, base=2000),
         runtime=lambda wildcards, attempt: 120 * attempt,

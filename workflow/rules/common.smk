@@ -213,8 +213,14 @@ def minutes(per_gb, base, of=()):
 
 
 def scoring_threads(wildcards):
-    """Two where cells are many: a small job is faster by a third with two, two jobs by twice."""
-    return 2 if N_CELLS[wildcards.dataset] > 50_000 else 1
+    """Two where cells and cores are many.
+
+    A small job is faster by a third with two threads, two jobs by twice. And on two or three cores
+    a job of two threads would wait for both, and leave one idle, while another takes long.
+    """
+    cores = workflow.resource_settings.cores
+    few = cores is not None and cores < 4
+    return 1 if few or N_CELLS[wildcards.dataset] <= 50_000 else 2
 
 
 def shards(wildcards):
