@@ -37,7 +37,7 @@ _NEARER: Final = 0.125
 """Share of the passing cells that are each further along one nuisance than along the programme. On
 the contrasts and odd seeds for tuning planted damage shows at most .10, and quiescence and
 interferon that ``_ALIKE`` lets pass .14, .20 and .32."""
-_FEW: Final = 10
+_FEW: Final = 5
 """With fewer called cells a run cannot be compared with the nuisances, and calls nobody."""
 LIKE: Final = 0.05
 """Cosine with published damage below which a run calls nobody: what it shows is unrelated. On the

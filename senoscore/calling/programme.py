@@ -80,7 +80,7 @@ class Learning:
     threshold: float = 0.75
     prior_df: float = 4.0
     rounds: int = 4
-    far_rounds: int = 3
+    far_rounds: int = 6
 
 
 @dataclass(frozen=True)
