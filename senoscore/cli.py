@@ -1078,6 +1078,10 @@ def regions(
     pseudobulk: Annotated[
         Path | None, typer.Option(help="Scores of pseudobulk profiles, compared too.")
     ] = None,
+    values: Annotated[
+        list[Path] | None,
+        typer.Option(help="Further values of samples, compared too: targets, crosstalk."),
+    ] = None,
     output: Output = None,
     results: Results = _RESULTS,
 ) -> None:
@@ -1087,7 +1091,7 @@ def regions(
     table = Layout(results).summary
     stages.regions(
         _settings(settings, config), burden=burden or table("burden"),
-        out=output or table("regions"), pseudobulk=pseudobulk,
+        out=output or table("regions"), pseudobulk=pseudobulk, values=values or [],
     )  # fmt: skip
 
 

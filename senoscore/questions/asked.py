@@ -113,7 +113,8 @@ class Values:
             and ``share``.
         further
             ``sample``, ``compartment``, ``measure``, ``value``: any other values of samples, such
-            as scores of pseudobulk profiles; all are wanted.
+            as scores of pseudobulk profiles; all are wanted. Those of a sample that holds several
+            regions are left out: they are of all its regions together.
 
         Raises
         ------
@@ -156,6 +157,13 @@ def _joined(table: pd.DataFrame, further: pd.DataFrame) -> tuple[pd.DataFrame, l
         msg = f"the table of further values has no column {missing[0]!r}"
         raise InputError(msg, fix=f"give it the columns {', '.join(needed)}")
     rows = further[needed].dropna(subset=["value"])
+    # A value of a sample that holds several regions is of all of them together: it tells none
+    # from another, and as a value of each it would count as many times.
+    places = table.groupby([k.SAMPLE, k.COMPARTMENT], observed=True)[k.SAMPLE].transform("size")
+    mixed = set(table.loc[places > 1, k.SAMPLE])
+    rows = rows[~rows[k.SAMPLE].isin(mixed)]
+    if rows.empty:
+        return table, []
     twice = rows[rows.duplicated(needed[:3])]
     if len(twice):
         one = twice.iloc[0]

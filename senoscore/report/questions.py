@@ -68,18 +68,22 @@ def arms(run: Run, options: Options) -> Iterator[Item | Part]:
         yield view(words, "efficacy", title=title, columns=_WORDS)
     if table is not None:
         yield from _forests(table, QUESTIONS, options)
-        signal = table["family"].astype(str).str.rpartition("/")[2].isin(_SIGNALS)
-        yield from _signals(table[signal], options)
+        signal = _are_signals(table)
+        yield from _signals(table[signal], options, "arms", between="arms")
         yield view(table[~signal], "arms", title="Arm against arm: every contrast")
 
 
-def _signals(table: pd.DataFrame, options: Options) -> Iterator[Item]:
-    """Targets and crosstalk between arms: what the config names and the clearest, never all."""
+def _are_signals(table: pd.DataFrame) -> pd.Series:
+    return table["family"].astype(str).str.rpartition("/")[2].isin(_SIGNALS)
+
+
+def _signals(table: pd.DataFrame, options: Options, name: str, *, between: str) -> Iterator[Item]:
+    """Targets and crosstalk of a table: what the config names and the clearest, never all."""
     if table.empty:
         return
-    title = "Targets and crosstalk between arms"
+    title = f"Targets and crosstalk between {between}"
     named = table[table["measure"].isin(options.compared)]
-    absent = [name for name in options.compared if name not in set(table["measure"])]
+    absent = [one for one in options.compared if one not in set(table["measure"])]
     others = table[table["status"].eq(k.TESTED) & ~table.index.isin(named.index)]
     shown = pd.concat([named, others.sort_values(["q", "p"], kind="stable").head(_CLEAREST)])
     held = table["q"].le(options.alpha)
@@ -89,10 +93,10 @@ def _signals(table: pd.DataFrame, options: Options) -> Iterator[Item]:
         f"{title}: {int(held.sum())} of {tested} tested contrasts hold at q ≤ {options.alpha:g}, "
         f"{hidden or 'none'} of them beside those shown here. Shown are {len(named)} that the "
         f"config names (report.compared) and the {len(shown) - len(named)} others of the smallest "
-        f"q; all {len(table)} are in arms.tsv."
+        f"q; all {len(table)} are in {name}.tsv."
     )
-    yield Notes((text, *(f"{name} (report.compared) has no value in this run." for name in absent)))
-    yield view(shown, "arms_signals", title=title, columns=_SIGNAL_COLUMNS)
+    yield Notes((text, *(f"{one} (report.compared) has no value in this run." for one in absent)))
+    yield view(shown, f"{name}_signals", title=title, columns=_SIGNAL_COLUMNS)
 
 
 @section(
@@ -110,7 +114,9 @@ def regions(run: Run, options: Options) -> Iterator[Item | Part]:
         return
     yield Notes(_held(table, options))
     yield from _forests(table, REGION_QUESTIONS, options)
-    yield view(table, "regions", title="Regions within subjects: every contrast")
+    signal = _are_signals(table)
+    yield from _signals(table[signal], options, "regions", between="regions")
+    yield view(table[~signal], "regions", title="Regions within subjects: every contrast")
 
 
 def drug_sentences(run: Run) -> list[str]:

@@ -123,6 +123,11 @@ def window(
         min_days_stable=stable, panel_genes=_panel_genes(panel_of(panel, config), signatures),
         min_cells=options["min_cells"], **shared,
     )  # fmt: skip
+    values = target_values(expression, rules=rules, min_cells=options["min_cells"])
+    profiles = _expression(datasets, genes, config, profiles=True)
+    if len(profiles):  # whole samples: no share of cells that express a gene
+        whole = target_values(profiles, rules=rules, min_cells=1).assign(detected=float("nan"))
+        values = pd.concat([values, whole], ignore_index=True) if len(values) else whole
     shared["transform"] = tests["transform"]
     found = run(
         table, _text(read_tsv(trend)), targets=compared, rules=rules,
@@ -139,7 +144,7 @@ def window(
     for made, path in (
         (found.times, out), (found.phases, phases_out), (found.contrasts, contrasts_out),
         (compared, targets_out),
-        (target_values(expression, rules=rules, min_cells=options["min_cells"]), target_values_out),
+        (values, target_values_out),
         (steps, escape_out), (analytes, plasma_out),
     ):  # fmt: skip
         write_tsv(made, path, float_format=_FLOATS)
@@ -224,17 +229,25 @@ def _panel_genes(panel: Panel, signatures: Path) -> set[str]:
 
 
 def _expression(
-    datasets: Sequence[DatasetFiles], genes: Iterable[str], config: Mapping[str, Any]
+    datasets: Sequence[DatasetFiles],
+    genes: Iterable[str],
+    config: Mapping[str, Any],
+    *,
+    profiles: bool = False,
 ) -> pd.DataFrame:
-    """Mean expression per sample, compartment and kind, of every dataset that has cells."""
+    """Mean expression per sample, compartment and kind, of every dataset that has cells.
+
+    With ``profiles``, that of the others: each profile of a whole sample is a group of its own.
+    """
     from senoscore.biology import BY, group_means, kinds_of
 
     wanted = sorted(set(genes))
     parts = []
     for data in datasets:
         about = facts(data)
-        if about["assay"] in k.PROFILES:
-            logger.info("%s: profiles of whole samples have no groups of cells", data.name)
+        if (about["assay"] in k.PROFILES) != profiles:
+            if not profiles:
+                logger.info("%s: profiles of whole samples have no groups of cells", data.name)
             continue
         quality = read_parquet(data["qc"], columns=[k.CELL, k.SAMPLE, k.KEEP])
         calls = read_parquet(

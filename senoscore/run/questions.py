@@ -119,14 +119,19 @@ def arms(
 
 @logged
 def regions(
-    config: Mapping[str, Any], *, burden: Path, out: Path, pseudobulk: Path | None = None
+    config: Mapping[str, Any],
+    *,
+    burden: Path,
+    out: Path,
+    pseudobulk: Path | None = None,
+    values: Sequence[Path] = (),
 ) -> None:
-    """Write regions of the same subjects against each other."""
+    """Write regions of the same subjects against each other; options as of :func:`arms`."""
     from senoscore.questions import regions as run
 
     tests = config["trend"]
     found = run(
-        read_tsv(burden, dtype=TEXT_COLUMNS), further=_further(pseudobulk),
+        read_tsv(burden, dtype=TEXT_COLUMNS), further=_further(pseudobulk, values),
         control=config["control_treatment"], alpha=tests["alpha"], transform=tests["transform"],
     )  # fmt: skip
     write_tsv(found, out, float_format=_FLOATS)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import anndata as ad
+import numpy as np
 import pandas as pd
 import pytest
 
 from senoscore.biology.crosstalk import crosstalk
 from senoscore.biology.group_means import BY
-from senoscore.biology.targets import targets
+from senoscore.biology.targets import target_values, targets
 from senoscore.errors import ConfigError, SheetError
+from senoscore.ingest.ingest import ingest
+from senoscore.io import write_parquet
+from senoscore.io.canonical import stored_facts, write_facts
 from senoscore.io.tables import read_tsv, write_tsv
-from senoscore.run.biology import check_settings, families
+from senoscore.run.biology import _expression, check_settings, families
 from senoscore.run.config import validate_config
 from senoscore.run.layout import Layout
 
@@ -59,6 +64,34 @@ def test_profiles_have_no_groups_of_cells_and_say_so() -> None:
     found = crosstalk(EMPTY, SAMPLES)
     assert set(found["status"]) == {"not_estimable"}
     assert found["reason"].str.contains("cells in this run").all()
+
+
+def test_a_profile_of_a_whole_sample_has_targets_and_a_group_of_cells_has_not_both(
+    tmp_path: Path,
+) -> None:
+    layout, counts = Layout(tmp_path), np.array([[10.0, 90.0, 0.0], [40.0, 60.0, 100.0]])
+    data = layout.of("bulk", ["matrix", "facts", "qc", "calls"])
+    adata = ad.AnnData(counts, pd.DataFrame(index=["a", "b"]))
+    adata.var_names = ["PLAUR", "GAPDH", "TP53"]
+    adata.write_h5ad(tmp_path / "in.h5ad")
+    row = {"dataset": "bulk", "path": str(tmp_path / "in.h5ad"), "organism": "human"}
+    for name in ("matrix", "facts", "qc", "calls"):
+        data[name].parent.mkdir(parents=True, exist_ok=True)
+    ingest({**row, "assay": "bulk"}, samples=None, out=data["matrix"],
+           genes_out=tmp_path / "genes.tsv")  # fmt: skip
+    write_facts(stored_facts(data["matrix"]), data["facts"])
+    cells = pd.DataFrame({"cell": ["a", "b"], "sample": ["a", "b"], "keep": True})
+    write_parquet(cells, data["qc"])
+    called = cells[["cell"]].assign(
+        compartment="bulk", senescence_state="not_assessable", panel_positive=False
+    )
+    write_parquet(called, data["calls"])
+    config = validate_config({}, source="test")
+    assert _expression([data], ["PLAUR"], config).empty
+    own = _expression([data], ["PLAUR"], config, profiles=True)
+    found = target_values(own, min_cells=1).query("measure == 'target:PLAUR'")
+    expected = np.log1p(1e4 * counts[:, 0] / counts.sum(axis=1))
+    np.testing.assert_allclose(found.set_index("sample")["value"][["a", "b"]], expected, rtol=1e-6)
 
 
 def rows_of(family: str, question: str, p: list[float]) -> pd.DataFrame:

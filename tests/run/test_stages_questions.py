@@ -15,8 +15,10 @@ from senoscore.io import read_tsv, write_tsv
 from senoscore.plotting import main_arm, tidy
 from senoscore.report import render
 from senoscore.report.answers import answers
-from senoscore.report.load import Run
+from senoscore.report.load import Run, load
+from senoscore.report.parts import Options
 from senoscore.report.questions import drug_sentences
+from senoscore.report.questions import regions as region_section
 from senoscore.run import arms, asked, check_questions, regions, validate_config
 from senoscore.run.biology import check_settings
 from senoscore.study import read_samples
@@ -303,3 +305,43 @@ def test_the_page_shows_the_clearest_signals_and_says_what_it_leaves_out(tmp_pat
     shown = text[text.rindex("<table", 0, end) : end]
     assert shown.count("target:PLAUR7<") == len(own[own["measure"] == "target:PLAUR"])
     assert "target:PLAUR8<" not in shown
+
+
+def test_targets_and_crosstalk_are_compared_between_regions(tmp_path: Path) -> None:
+    tables = {
+        "burden": drug_study.burden(), "target_values": drug_study.target_values(),
+        "crosstalk_values": drug_study.crosstalk_values(),
+    }  # fmt: skip
+    folder = tmp_path / "results" / "summary"
+    folder.mkdir(parents=True)
+    for name, table in tables.items():
+        write_tsv(table, folder / f"{name}.tsv")
+    regions(
+        config(), burden=folder / "burden.tsv", out=folder / "regions.tsv",
+        values=[folder / "target_values.tsv", folder / "crosstalk_values.tsv"],
+    )  # fmt: skip
+    found = read_tsv(folder / "regions.tsv")
+    row = found[
+        found["measure"].eq("target:PLAUR") & found["question"].eq("region_pair")
+        & found["treatment"].eq("rt + x")
+    ].squeeze()  # fmt: skip
+    own = drug_study.target_values().merge(drug_study.samples()[["sample", "subject", "region"]])
+    wide = own.pivot_table(index="subject", columns="region", values="value")
+    wide = wide.filter(like="rtx", axis=0)
+    expected = stats.ttest_rel(wide[row["region"]], wide[row["against_region"]])
+    assert row["p"] == pytest.approx(expected.pvalue, rel=1e-4)
+    assert row["family"] == "region_pair/targets"
+    page = region_section.build(load(folder.parent), Options())
+    titles = [getattr(item, "title", "") for item in page]
+    assert "Targets and crosstalk between regions" in titles
+
+
+def test_a_value_of_a_sample_of_several_regions_tells_no_region_from_another() -> None:
+    both = drug_study.burden().assign(sample=lambda t: t["subject"])  # one sample, two regions
+    further = drug_study.target_values().assign(
+        sample=lambda t: t["sample"].str.removesuffix("core").str.removesuffix("contralateral")
+    )
+    further = further.drop_duplicates(["sample", "compartment", "measure"])
+    for verb in (sen.regions, sen.arms):
+        found = verb(both, control="sham", further=further, measures=["index_mean"])
+        assert set(found["measure"]) == {"index_mean"}

@@ -57,6 +57,10 @@ rule regions:
             if config["report"]["pseudobulk"]
             else []
         ),
+        values=[
+            "results/summary/target_values.tsv",
+            "results/summary/crosstalk_values.tsv",
+        ],
     output:
         shown("results/summary/regions.tsv"),
     log:
@@ -68,7 +72,7 @@ rule regions:
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
         settings=settings("trend", "control_treatment"),
-        further=options("pseudobulk"),
+        further=options("pseudobulk", "values"),
         version=SENOSCORE_VERSION,
     shell:
         r"""
