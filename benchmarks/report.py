@@ -60,50 +60,31 @@ CHOICE = """\
 
 JOBS = """## Where the time of a job goes
 
-Measured by hand, on two cores that other work was using (load 8 to 19), so compare within a line only.
-CPU seconds, user and system, of whole processes. The demo: 12,381 cells, 31 samples, 3 data sets, 36 jobs.
+`python benchmarks/whole.py --cells 100000` draws cells of the demo (8,000 genes, 1,770 values a cell) into 20 samples
+in one gzip .h5ad, runs `senoscore run --cores 2` with the default config, and lists CPU seconds (user and
+system) and memory of every process. A study of 100,000 cells took 125 CPU s and 99 s of wall time on two idle cores;
+the goal of 90 CPU s is not reached. On a machine that was 2.6 times as slow (330 CPU s), the parts were:
 
-| what | before | now |
+| job | share of CPU | MB |
 |---|---|---|
-| demo, the whole workflow with Snakemake itself | 141.4 s | 95.4 s |
-| the same in a fresh clone; before, kernels were compiled on the way, now another one had | 150.4 s | 95.4 s |
-| `families`, which has next to nothing to do: start and end of a job | 1.71 s | 0.91 s |
-| `trend` | 3.98 s | 2.52 s |
-| `report` | 16 s | 9.2 s |
-| `window` | 8.4 s | 5.2 s |
-| `confounders` | 4.6 s | 2.1 s |
-| `crosstalk` | 5.6 s | 4.1 s |
-| `sen.score` with all signatures of 1,400 cells, first call in a fresh clone; another one had compiled | 12.1 s | 0.77 s |
-| three `qc` jobs: doublets on sparse counts, scanpy not imported (earlier) | 53.7 s | 30.2 s |
-| doublets of one sample of 420 cells (earlier) | 0.6 to 1.1 s | 0.18 to 0.20 s |
-| `calibrate`, 60 and 120 control samples of 200 cells in two compartments (earlier) | grows with the square | 14.1 s, 27.6 s |
-| 100,000 cells in 20 samples, load 4: `ingest` of a gzip .h5ad | 20.6 s | 12.1 s |
-| the same: `qc` with doublets | 48.4 s | 27.1 s |
-| the same: `compartments` | 8.6 s | 7.0 s |
-| doublets of one sample of 5,000 cells, of which neighbours 0.86 and 0.38 s | 1.69 s | 0.97 s |
+| `qc` with doublets | 16 % | 830 |
+| `score` (103 signatures, 2 methods, 50 random sets) | 9 % | 650 |
+| `report` | 8 % | 450 |
+| `ingest` | 7 % | 790 |
+| Snakemake itself | 6 % | 470 |
+| `window`, `crosstalk` | 6 %, 5 % | 600 |
+| `programme-sums`, `programme`, `programme-score` | 5 %, 4 %, 4 % | 1,570, 1,210, 850 |
+| `compartments` | 5 % | 800 |
+| `export`, `calibrate`, `trend` | 4 %, 4 %, 3 % | 370, 570, 280 |
+| ten more | 14 % | 580 |
 
-What changed: `scipy.stats` is imported by no job that needs a tail or a rank only; a job ends without a last search
-for circles of references; altair puts charts together without copying them; compiled code is found by the
-content of its source. The tables of the demo are the same bytes as before. (Earlier: of the 13,020 cells, 22
-have another doublet score, by at most 0.0024, and the same call.)
+A fifth of it is the start of 22 processes and of Snakemake. Since that run, in one process and one after the other:
+reading what the learnt call looks at takes 2.5 times less CPU time, placing scores among random sets 2.8 times
+less; jobs without a matrix do without numba. All tables are the same bytes as before. The whole was not run
+again since.
 
-On two idle cores the workflow of the demo took 38 and 44 s of wall time (two runs in fresh clones whose kernels
-another one had compiled; 137 s before), a study of 2,400 cells in 6 samples 23 s (31 CPU s), and one of
-100,000 cells in 20 samples 99 s (125 CPU s; the longest job is quality control with doublets, 37 s; no job above 1.3 GB).
-Those two were cells of the demo,
-drawn with replacement for the larger one, in one gzip .h5ad, with the default config and `senoscore run --cores 2`.
-A score of a small data set no longer takes both cores, and what the longest chain of jobs waits for starts first.
-
-Since then, on a busy machine (load 4 to 11, where CPU seconds are half as long again as on idle cores, so compare
-within a line only): neighbours of doublets are looked for in boxes of points, exactly, by sums in one order (the
-components that they are looked for in still come from the linear algebra of the machine); digests of samples are made in one loop; the
-learnt call reads only the genes that it looks at (82 to 50 us a cell); a process uses freed memory again, where
-glibc gave it back after each block and got it cleared anew (`ingest` took 6.7 s in the system, now 1.5 s); calibration
-tries a cut on all control samples at once (no gain seen). Matrices, compartments, calibrations and
-what a programme is learnt from are the same bytes; of two neighbours equally far the first is now the nearer, so that
-of 6,720 cells of the demo two have another doublet score and two more are called. The
-study of 100,000 cells took 200 CPU s as a whole before and 150 after (`time senoscore run --cores 2`, 273 and 206 s of wall
-time, load 3 to 4), where the code before had taken 125 s on idle cores: the goal of 90 was not reached there.
+The demo (12,381 cells, 31 samples, 3 data sets, 36 jobs) took 38 and 44 s of wall time on two idle cores, a study of
+2,400 cells in 6 samples 23 s (31 CPU s).
 
 The first call of `sen.score` on a fresh AnnData, 12,000 cells, 30 sets, one thread, CPU time: 6.2 against pyucell's
 327 us a cell at 2,130 stored values (53 times), 9.9 against 420 at 4,180 (42 times). Of these 9.9, the kernel takes 7.0
@@ -112,9 +93,7 @@ names, signatures and results take 11 ms a call, 0.9 at 12,000 cells and 0.1 at 
 within reach, if at all, for many cells of the first kind. Two threads take as much CPU time as one (6.3 and 10.0 us): no work is added,
 and what is left is the part that one thread does and the cores that are free.
 
-The largest costs that remain: the report (9 s, most of it composing and rendering figures, one after the other),
-doublets, the start of 36 processes (0.7 s each, of which pandas is half), tests by design in `window` and
-`crosstalk`. A million cells are in [cluster](cluster.md#scaling).
+A million cells are in [cluster](cluster.md#scaling).
 """  # noqa: E501 - rows of a table
 
 BIAS = """## What else is in a score
