@@ -227,6 +227,23 @@ def test_shares_are_surer_where_the_run_shows_how_far_senescent_cells_are():
     assert np.sqrt(np.mean(far**2)) < 0.75 * np.sqrt(np.mean(near**2))
 
 
+def test_cells_far_along_one_kind_alone_are_no_share():
+    rng = np.random.default_rng(17)
+    n_samples, per = 16, 200
+    sample = np.repeat(np.arange(n_samples), per)
+    treated = sample >= n_samples // 2
+    far = treated & (rng.random(len(sample)) < 0.2)
+    score, code = rng.normal(size=len(sample)) + 5 * far, 0 * sample
+    one, many = rng.random(len(sample)) < 0.2, far | (rng.random(len(sample)) < 0.2)
+
+    def mean(shown):
+        return prevalence(score, sample, code, treated, shown=shown).share[n_samples // 2 :].mean()
+
+    np.testing.assert_allclose(mean(None), 0.2, atol=0.03)
+    np.testing.assert_allclose(mean(many), 0.2 / 0.9, atol=0.03)
+    np.testing.assert_allclose(mean(one), 0.2 * 0.2, atol=0.03)
+
+
 def test_controls_with_few_far_cells_do_not_pull_their_mean_down():
     """Of 30 cells one is expected far: weighed by what they show, those without seem surest."""
     rng = np.random.default_rng(13)
