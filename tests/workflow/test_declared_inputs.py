@@ -132,14 +132,14 @@ def stages_of_questions(folder: Path, burden: Path, out: Path) -> None:
     sheet, table = folder / "samples.tsv", folder / "outcome.tsv"
     config = run.validate_config(load_config_file(folder / "config" / "config.yaml"), source="test")
     config["outcome"]["table"], config["external"] = str(table), str(folder / "external.tsv")
+    pseudobulk = burden.with_name("pseudobulk_scores.tsv")
+    values = [burden.with_name(f"{name}_values.tsv") for name in ("target", "crosstalk")]
     run.arms(
         config, burden=burden, out=out / "arms.tsv", efficacy_out=out / "efficacy.tsv",
-        sides_out=out / "efficacy_sides.tsv", pseudobulk=burden.with_name("pseudobulk_scores.tsv"),
-        values=[burden.with_name(f"{name}_values.tsv") for name in ("target", "crosstalk")],
+        sides_out=out / "efficacy_sides.tsv", pseudobulk=pseudobulk, values=values,
     )  # fmt: skip
     run.regions(
-        config, burden=burden, out=out / "regions.tsv",
-        pseudobulk=burden.with_name("pseudobulk_scores.tsv"),
+        config, burden=burden, out=out / "regions.tsv", pseudobulk=pseudobulk, values=values
     )  # fmt: skip
     run.blood(
         sheet, config, plasma=folder / "plasma.tsv", burden=burden, out=out / "blood.tsv",
