@@ -66,10 +66,12 @@ class Data:
         self.treated = np.asarray(treated, bool)
         self.truth = np.zeros(len(self.treated), bool) if truth is None else truth
         self.subject = subject
+        self.share = float("nan")  # of irradiated tissue that is senescent, where one is planted
 
     def but(self, **k):
         own = (self.counts, self.genes, self.sample, self.compartment, self.treated)
         new = Data(*own, self.truth, self.subject)
+        new.share = self.share
         for key, v in k.items():
             setattr(new, key, v)
         return new
@@ -134,6 +136,11 @@ def summary(d: Data, r: dict[str, Any]) -> dict[str, Any]:
             (shares["prevalence_lo"] <= shares["true"])
             & (shares["true"] <= shares["prevalence_hi"])
         ).mean(),
+        "covered_tissue": (
+            (shares["prevalence_lo"] <= d.share) & (d.share <= shares["prevalence_hi"])
+        ).mean()
+        if np.isfinite(d.share)
+        else np.nan,
     }
 
 
@@ -173,7 +180,7 @@ def planted(d: Data, change, share, seed, *, controls=0.0, factor=1.0) -> Data:
     new = plant(
         d.counts, d.compartment, chosen, change.reindex(d.genes).fillna(0).to_numpy() * factor, rng
     )
-    return d.but(counts=new, truth=chosen)
+    return d.but(counts=new, truth=chosen, share=share)
 
 
 def decoy(d: Data, name: str, seed: int) -> Data:
