@@ -25,6 +25,7 @@ __all__ = [
     "Course",
     "Key",
     "by_key",
+    "by_stratum",
     "clock",
     "column_of",
     "contrasts_of",
@@ -170,12 +171,12 @@ class Contrasts:
         Difference of mean fractions (0..1) below which the burden does not count as raised.
     """
 
-    rows: Mapping[str, pd.Series]
+    rows: Mapping[str, Mapping[Any, Any]]
     fdr: float
     min_excess: float = 0.0
 
     @property
-    def burden(self) -> pd.Series | None:
+    def burden(self) -> Mapping[Any, Any] | None:
         """The contrast of the burden; before cells can be senescent, that of the acute response."""
         return self.rows.get("burden", self.rows.get("acute"))
 
@@ -223,32 +224,39 @@ class Contrasts:
         return found + [f"{title}: not measured" for title in absent]
 
 
-def by_key(
-    compartment: str, stratum: str, contrasts: pd.DataFrame, options: Options
-) -> dict[Key, Contrasts]:
+Found = dict[tuple[str, str], list[dict[Any, Any]]]
+"""Contrasts by stratum and fact."""
+
+
+def by_stratum(contrasts: pd.DataFrame) -> Found:
+    """Sort what :func:`window_contrasts` gives, once: it is asked for every compartment."""
+    found: Found = {}
+    for row in contrasts.to_dict("records"):
+        found.setdefault((row["stratum"], row[FACT]), []).append(row)
+    return found
+
+
+def by_key(compartment: str, stratum: str, found: Found, options: Options) -> dict[Key, Contrasts]:
     """Contrasts of a compartment and stratum, by arm and day.
 
     Of several columns of one fact (fraction, index) the first is used that the compartment has
     any contrast of.
     """
-    rows: dict[Key, dict[str, pd.Series]] = {}
-    contrasts = contrasts[contrasts["stratum"] == stratum]
+    rows: dict[Key, dict[str, dict[Any, Any]]] = {}
     for fact, measure in options.rules.measures.items():
-        asked = contrasts[contrasts[FACT] == fact]
+        asked = found.get((stratum, fact), [])
         if not measure.of:
-            asked = asked[asked[k.COMPARTMENT] == compartment]
-        known = set(asked["measure"][asked["status"] != k.NOT_ESTIMABLE]) or set(asked["measure"])
+            asked = [row for row in asked if row[k.COMPARTMENT] == compartment]
+        known = {row["measure"] for row in asked if row["status"] != k.NOT_ESTIMABLE}
+        known = known or {row["measure"] for row in asked}
         first = [name for name in measure.columns if name in known][:1]
-        if first:
-            asked = asked[asked["measure"] == first[0]]
-        for key, (_, row) in zip(
-            map(key_of, asked.to_dict("records")), asked.iterrows(), strict=True
-        ):
-            rows.setdefault(key, {})[fact] = row
+        for row in asked:
+            if not first or row["measure"] == first[0]:
+                rows.setdefault(key_of(row), {})[fact] = row
     return {key: contrasts_of(facts, options) for key, facts in rows.items()}
 
 
-def contrasts_of(rows: Mapping[str, pd.Series], options: Options) -> Contrasts:
+def contrasts_of(rows: Mapping[str, Mapping[Any, Any]], options: Options) -> Contrasts:
     """Contrasts of one arm and time, held to the options of the window."""
     return Contrasts(rows, fdr=options.fdr, min_excess=options.min_excess)
 
@@ -329,7 +337,7 @@ def clock(days: float | None, stable: float) -> str:
     return "before_stable" if days < stable else "after_stable"
 
 
-def _in_words(row: pd.Series, title: str) -> str:
+def _in_words(row: Mapping[Any, Any], title: str) -> str:
     """A contrast in words and numbers: measure, contrast, estimate, interval, q, samples."""
     text = f"{title}: {row['contrast']}"
     if np.isfinite(row["estimate"]):

@@ -225,12 +225,13 @@ def crosstalk(
     parts = strata(cube.samples, control=control)
     rows: list[dict[str, Any]] = []
     what = _directions(cube, expected, only_known=only_known)
-    for sender, receiver in what:
-        head = {"sender": sender, "receiver": receiver, "known": what[sender, receiver]}
-        found = list(_direction(cube, parts, sender, receiver, wanted, options))
-        if not found and head["known"]:
-            found = [_untested(cube, sender, receiver)]
-        rows += [head | row for row in found]
+    asked = [_read(cube, *ends, known, wanted, options) for ends, known in what.items()]
+    by_part = [_tested(cube, asked, part, options) for part in parts]
+    for number, one in enumerate(asked):
+        own = [row for found in by_part for row in found[number]]
+        if not own and one.head["known"]:
+            own = [_untested(cube, one.head["sender"], one.head["receiver"])]
+        rows += [one.head | row for row in own]
     out = pd.DataFrame(rows, columns=list(COLUMNS))
     out[list(_NUMBERS)] = out[list(_NUMBERS)].astype(float)
     circular = out["ligand"].isin(set(panel_genes)) & (out["question"] == _PAIRED)
@@ -289,7 +290,8 @@ def crosstalk_values(
     expected = known_directions() if directions is None else directions
     cube = _Cube(with_all(plain(expression)), samples)
     names = cube.samples[k.SAMPLE].to_numpy()
-    parts: list[pd.DataFrame] = []
+    about: list[dict[str, Any]] = []
+    columns: list[NDArray[np.float64]] = []
     for (sender, receiver), known in _directions(cube, expected, only_known=only_known).items():
         passed = _passing(cube, sender, receiver, wanted, min_detected)
         if not passed:
@@ -301,21 +303,25 @@ def crosstalk_values(
         head: dict[str, Any] = {k.COMPARTMENT: sender, "receiver": receiver, "known": known}
         if scored.any() and everywhere.any():
             whole = head | {"measure": f"crosstalk{k.SEP}{receiver}", "ligand": "", "receptor": ""}
-            whole |= {"n_pairs": int(everywhere.sum())}
-            mean = scores[scored][:, everywhere].mean(axis=1)
-            parts.append(pd.DataFrame({k.SAMPLE: names[scored], "value": mean}).assign(**whole))
+            about.append(whole | {"n_pairs": int(everywhere.sum())})
+            columns.append(np.where(scored, scores[:, everywhere].mean(axis=1), np.nan))
         for column, (row, _, _) in enumerate(passed):
-            measured = np.isfinite(scores[:, column])
             pair = f"{row['ligand']}-{row['receptor']}"
-            about = head | {
-                "measure": f"crosstalk_pair{k.SEP}{receiver}{k.SEP}{pair}",
-                "ligand": row["ligand"], "receptor": row["receptor"], "n_pairs": 1,
-            }  # fmt: skip
-            values = pd.DataFrame({k.SAMPLE: names[measured], "value": scores[measured, column]})
-            parts.append(values.assign(**about))
-    if not parts:
+            about.append(
+                head
+                | {
+                    "measure": f"crosstalk_pair{k.SEP}{receiver}{k.SEP}{pair}",
+                    "ligand": row["ligand"], "receptor": row["receptor"], "n_pairs": 1,
+                }
+            )  # fmt: skip
+            columns.append(scores[:, column])
+    if not columns:
         return pd.DataFrame(columns=list(VALUE_COLUMNS))
-    return pd.concat(parts, ignore_index=True)[list(VALUE_COLUMNS)]
+    values = np.array(columns)
+    of, sample = np.nonzero(np.isfinite(values))
+    out = pd.DataFrame(about).iloc[of].reset_index(drop=True)
+    out[k.SAMPLE], out["value"] = names[sample], values[of, sample]
+    return out[list(VALUE_COLUMNS)]
 
 
 def _check_expression(expression: pd.DataFrame) -> None:
@@ -415,7 +421,9 @@ def _received(
 ) -> NDArray[np.float64]:
     """Level of the lowest chain in all receiving cells, samples x pairs; NaN with too few cells."""
     mean, _, n = cube.of(receiver, ALL)
-    lowest = np.column_stack([mean[:, chains].min(axis=1) for _, _, chains in passed])
+    lowest = np.empty((len(mean), len(passed)))
+    for column, (_, _, chains) in enumerate(passed):
+        lowest[:, column] = mean[:, chains].min(axis=1)
     lowest[n < min_cells] = np.nan
     return lowest
 
@@ -429,20 +437,22 @@ def _sent(
     return np.where((n >= min_cells)[:, None], mean[:, ligands], np.nan)
 
 
-def _direction(
-    cube: _Cube, parts: Sequence[Stratum], sender: str, receiver: str, pairs: pd.DataFrame,
-    options: _Options,
-) -> Iterator[dict[str, Any]]:  # fmt: skip
+@dataclass(frozen=True)
+class _Direction:
+    """Pairs from one compartment to another: what is known of each, and levels a sample."""
+
+    head: dict[str, str]
+    facts: list[dict[str, Any]]
+    level: dict[str, NDArray[np.float64]]
+    receptor: NDArray[np.float64]
+
+
+def _read(
+    cube: _Cube, sender: str, receiver: str, known: str, pairs: pd.DataFrame, options: _Options
+) -> _Direction:
     passed = _passing(cube, sender, receiver, pairs, options.min_detected)
-    if not passed:
-        return
     sent = np.maximum(cube.detected(sender, "senescent"), cube.detected(sender, ALL))
     got = cube.detected(receiver, ALL)
-    receptor = _received(cube, receiver, passed, options.min_cells)
-    level = {
-        kind: _sent(cube, sender, kind, passed, options.min_cells)
-        for kind in ("senescent", "other", ALL)
-    }
     facts: list[dict[str, Any]] = [
         {
             "ligand": row["ligand"], "receptor": row["receptor"], "ligand_family": row["family"],
@@ -451,15 +461,40 @@ def _direction(
         }
         for row, ligand, chains in passed
     ]  # fmt: skip
-    scores = pd.DataFrame(np.sqrt(level[ALL] * receptor))
-    for part in parts:
-        present = part.table[cube.present[part.table.index]]
-        for i, pairs_of in _paired_rows(present, level, receptor, options):
-            yield facts[i] | {"stratum": part.name} | pairs_of
-        found = against_control(part, scores, control=options.control, alpha=options.alpha)
-        for i, contrast in zip(found.pop("measure"), found.to_dict("records"), strict=True):
-            numbers = {str(name): value for name, value in contrast.items()}
-            yield facts[int(i)] | {"question": _OVER_TIME} | numbers
+    level = {
+        kind: _sent(cube, sender, kind, passed, options.min_cells)
+        for kind in ("senescent", "other", ALL)
+    }
+    head = {"sender": sender, "receiver": receiver, "known": known}
+    return _Direction(head, facts, level, _received(cube, receiver, passed, options.min_cells))
+
+
+def _tested(
+    cube: _Cube, directions: Sequence[_Direction], part: Stratum, options: _Options
+) -> list[list[dict[str, Any]]]:
+    """Rows of one stratum, direction by direction.
+
+    The scores of all directions are contrasted at once: the design of a contrast depends on the
+    samples alone, and finding it took most of the time.
+    """
+    present = part.table[cube.present[part.table.index]]
+    rows: list[list[dict[str, Any]]] = [
+        [
+            one.facts[i] | {"stratum": part.name} | pair
+            for i, pair in _paired_rows(present, one.level, one.receptor, options)
+        ]
+        for one in directions
+    ]
+    of = [(d, i) for d, one in enumerate(directions) for i in range(len(one.facts))]
+    scores = np.hstack([np.sqrt(one.level[ALL] * one.receptor) for one in directions])
+    found = against_control(
+        part, pd.DataFrame(scores), control=options.control, alpha=options.alpha
+    )
+    for column, contrast in zip(found.pop("measure"), found.to_dict("records"), strict=True):
+        d, i = of[int(column)]
+        numbers = {str(name): value for name, value in contrast.items()}
+        rows[d].append(directions[d].facts[i] | {"question": _OVER_TIME} | numbers)
+    return rows
 
 
 def _paired_rows(
@@ -477,13 +512,14 @@ def _paired_rows(
     chosen = samples[use].assign(phase=phase[use.to_numpy()])
     for key, group in chosen.groupby([*ARM, "phase"], dropna=False, sort=True, observed=True):
         rows = group.index.to_numpy()
-        one_each = (
-            pd.DataFrame(delta[rows]).groupby(group[k.SUBJECT].to_numpy(), observed=True).mean()
-        )
+        subject = group[k.SUBJECT].to_numpy()
+        one_each = pd.DataFrame(delta[rows]).groupby(subject, observed=True).mean().to_numpy()
+        measured = np.isfinite(delta[rows])
+        arm = dict(zip([*ARM, "phase"], key, strict=True))
         for i in range(delta.shape[1]):
-            mine = rows[np.isfinite(delta[rows, i])]
-            per_subject = one_each[i].dropna().to_numpy(dtype=float)
-            yield i, dict(zip([*ARM, "phase"], key, strict=True)) | {
+            mine = rows[measured[:, i]]
+            per_subject = one_each[:, i][np.isfinite(one_each[:, i])]
+            yield i, arm | {
                 "question": _PAIRED,
                 "n_treated": len(per_subject), "n_control": 0,
                 "ligand_senescent": _mean(level["senescent"][mine, i]),

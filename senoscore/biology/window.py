@@ -14,6 +14,7 @@ from senoscore.biology.contrasts import (
     Course,
     Key,
     by_key,
+    by_stratum,
     clock,
     contrasts_of,
     course,
@@ -85,11 +86,11 @@ def by_phase(
         for title, day in zip(found["contrast"], found[k.DAYS], strict=True)
     ]
     rows: list[dict[str, Any]] = []
-    by = [*ARM, "phase"]
+    sorted_out, by = by_stratum(found), [*ARM, "phase"]
     for (compartment, stratum), part in times.groupby(
         [k.COMPARTMENT, "stratum"], sort=False, observed=True
     ):
-        table = by_key(str(compartment), str(stratum), found, options)
+        table = by_key(str(compartment), str(stratum), sorted_out, options)
         head = {k.COMPARTMENT: compartment, "stratum": stratum}
         for key, group in part.groupby(by, dropna=False, sort=False, observed=True):
             named: dict[str, Any] = dict(zip(by, key, strict=True))
@@ -294,6 +295,7 @@ def window(
     targets = None if targets is None else plain(targets)
     readable = _readable(burden)
     found = window_contrasts(readable, trend, options, named="window_time")
+    sorted_out = by_stratum(found)
     rows: list[dict[str, Any]] = []
     table = prepared(readable, transform, control=control)
     named = table[table[k.COMPARTMENT] != k.UNASSIGNED]
@@ -301,7 +303,7 @@ def window(
         for part in strata(group, control=control):
             if not _empty(part.table).all():
                 head = {k.COMPARTMENT: str(compartment), "stratum": part.name}
-                contrasts = by_key(str(compartment), part.name, found, options)
+                contrasts = by_key(str(compartment), part.name, sorted_out, options)
                 rows += _stratum(head, part.table, contrasts, options)
     times = pd.DataFrame(rows, columns=list(COLUMNS))
     by, phased = by_phase(readable, times, targets, options)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from senoscore.kernels import log_linear_slopes
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -41,9 +43,6 @@ _FLOOR: Final = 1 / 3
 _PRIOR_DF: Final = 4.0
 _PRIOR_CELLS: Final = 50.0
 _FEW_CELLS: Final = 200
-_STEPS: Final = 8
-"""Of Newton's method; from the mean as start it has converged to 1e-9 after five."""
-
 _AT_ONCE: Final = 1 << 22
 """Values that are fitted together: memory must not grow with cells times columns."""
 
@@ -297,25 +296,10 @@ def depth_spread(residuals: Floats, log_depth: Floats, codes: NDArray[np.int64])
 
 def _spread(off: Floats, depth: _Depth) -> Floats:
     """Of residuals without their sign."""
-    spread = np.zeros(off.shape[1])
     if depth.about is None:
-        return spread
-    x = depth.about[:, None]
-    squared = x**2
-    known = ~np.isnan(off)
-    y = np.where(known, off, 0.0)
-    n = known.sum(axis=0)
-    usable = (y.sum(axis=0) > 0) & (x.std() > 0)
-    level = np.log(np.where(usable, y.sum(axis=0) / np.maximum(n, 1), 1.0))
-    for _ in range(_STEPS):
-        mean = np.where(known, np.exp(level + spread * x), 0.0)
-        error = y - mean
-        a, b, c = (mean.sum(axis=0), (mean * x).sum(axis=0), (mean * squared).sum(axis=0))
-        u, v = error.sum(axis=0), (error * x).sum(axis=0)
-        size = np.where(usable, a * c - b**2, 1.0)
-        level = level + np.where(usable, (c * u - b * v) / size, 0.0)
-        spread = spread + np.where(usable, (a * v - b * u) / size, 0.0)
-    return spread * n / (n + _PRIOR_CELLS)
+        return np.zeros(off.shape[1])
+    n = np.count_nonzero(~np.isnan(off), axis=0)
+    return log_linear_slopes(off, depth.about) * n / (n + _PRIOR_CELLS)
 
 
 def _medians_of(values: Floats, codes: NDArray[np.int64]) -> Floats:

@@ -281,17 +281,23 @@ def _lint_evidence(
         for part in axis["parts"]:
             what = f"the signature {part['signature']!r}"
             alone.setdefault(what, []).append(axis["name"])
-    quiet = [axis["name"] for axis in axes if axis["role"] == "proliferation"]
-    day = {which: np.array([which == "stable"]) for which in _DAYS}
+    names = [axis["name"] for axis in axes]
+    quiet = np.array([axis["role"] == "proliferation" for axis in axes])
+    cells: list[tuple[str, Any]] = []  # what is high, and z of each axis; NaN: not measured
+    for what, members in alone.items():
+        high = np.isin(names, members)
+        cells += [
+            (what, np.where(high, 1e6, low)) for low in (np.nan, np.where(quiet, -1e6, np.nan))
+        ]
+    z = dict(zip(names, np.array([of for _, of in cells]).T, strict=True))
+    day = {which: np.full(len(cells), which == "stable") for which in _DAYS}
+    evidence = Evidence(len(cells), z, day)
     for exceptions in ({}, *content.get("compartments", {}).values()):
         limits = {**content["thresholds"], **exceptions.get("thresholds", {}), "up": 1.0}
-        for what, names in alone.items():
-            high = {name: np.full(1, 1e6) for name in names}
-            for low in (set(), set(quiet) - set(names)):
-                z = {**dict.fromkeys(low, np.full(1, -1e6)), **high}
-                state = next(
-                    (n for n, c in states if holds(c, Evidence(1, z, day), limits)[0]), "other"
-                )
-                if state in ("senescent", "senescent_candidate"):
-                    msg = f"{where}: {what} alone makes a cell {state}"
-                    raise ConfigError(msg, fix="require a second kind of evidence")
+        state = np.full(len(cells), "other", dtype=object)
+        for name, condition in reversed(states):
+            state[holds(condition, evidence, limits)] = name
+        for (what, _), reached in zip(cells, state, strict=True):
+            if reached in ("senescent", "senescent_candidate"):
+                msg = f"{where}: {what} alone makes a cell {reached}"
+                raise ConfigError(msg, fix="require a second kind of evidence")

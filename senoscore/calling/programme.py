@@ -395,12 +395,11 @@ def _far_cells(
     far = np.maximum(along - cut, 0) / spread
     member = sparse.csr_matrix((np.ones(len(place)), (place, np.arange(len(place)))))
     share = (member @ far) / n  # a sample's mean is taken from each of its cells
-    out, variance = np.zeros(len(weight)), 0.0
-    for arm, direction in ((treated, 1.0), (~treated, -1.0)):
-        count = float(arm.sum())
-        h = direction * np.where(arm, far - share[place], 0) / count
-        out += (kept.expression.T @ h - view.slope.T @ (kept.covariates.T @ h)) / view.sd
-        variance += float((far[arm] ** 2).sum()) / count**2
+    n_treated, n_control = float(treated.sum()), float((~treated).sum())
+    h = (far - share[place]) * np.where(treated, 1 / n_treated, -1 / n_control)
+    out = (kept.expression.T @ h - view.slope.T @ (kept.covariates.T @ h)) / view.sd
+    squares = [float((far[arm] ** 2).sum()) for arm in (treated, ~treated)]
+    variance = squares[0] / n_treated**2 + squares[1] / n_control**2
     return np.where(view.usable, out, 0), variance
 
 

@@ -63,9 +63,7 @@ def scrublet(
     if min(counts.shape[0], int(varying.sum())) <= _COMPONENTS:
         return score, None
     counts = counts[:, varying].astype(np.float64)
-    pairs = _pairs(counts, seed)
-    cells, pairs = _embedded(_scaled(counts), _scaled(pairs), seed)
-    of_cells, of_pairs = _likelihood(cells, pairs, expected)
+    of_cells, of_pairs = _likelihood(*_embedded(counts, seed), expected)
     score[fine] = of_cells
     cut = _dip(of_pairs)
     return score, None if cut is None else score > cut
@@ -89,44 +87,33 @@ def _varying(counts: sparse.csr_matrix) -> NDArray[np.bool_]:
     return np.asarray((mean > low) & (mean < high) & (above > _MIN_DISPERSION))
 
 
-def _pairs(counts: sparse.csr_matrix, seed: int) -> sparse.csr_matrix:
-    """Add up cells that are drawn at random, no pair twice."""
-    from sklearn.utils.random import sample_without_replacement
-
-    n = counts.shape[0]
-    drawn = sample_without_replacement(n * n, int(n * _PAIRS_PER_CELL), random_state=seed)
-    return counts[drawn // n] + counts[drawn % n]
-
-
-def _scaled(counts: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Bring every cell to a million counts over the genes that are looked at."""
-    total = np.asarray(counts.sum(axis=1)).ravel()
-    return _times(counts, 1e6 / np.where(total > 0, total, 1e6))
-
-
-def _times(counts: sparse.csr_matrix, factor: Floats) -> sparse.csr_matrix:
-    out = counts.copy()
-    out.data *= np.repeat(factor, np.diff(out.indptr))
-    return out
-
-
 def _moments(values: sparse.csr_matrix, factor: Floats) -> tuple[Floats, Floats]:
     """Mean and variance (n - 1) of every column, rows multiplied by a factor."""
     return column_moments(values.indptr, values.indices, values.data, factor, values.shape[1])
 
 
-def _embedded(
-    cells: sparse.csr_matrix, pairs: sparse.csr_matrix, seed: int
-) -> tuple[Floats, Floats]:
-    """Principal components of the z-scored cells, and the pairs in them."""
-    from sklearn.decomposition import PCA
+def _embedded(counts: sparse.csr_matrix, seed: int) -> tuple[Floats, Floats]:
+    """Principal components of the z-scored cells, and pairs of cells in them.
 
-    scale = 1 / np.sqrt(_moments(cells, np.ones(cells.shape[0]))[1])
-    for part in (cells, pairs):
-        part.data *= scale[part.indices]
+    A pair has the counts of two cells that are drawn at random, no pair twice. Cells and pairs
+    are brought to a million counts, so that a pair lies between its cells, at their mean by
+    counts: it need not be added up gene by gene.
+    """
+    from sklearn.decomposition import PCA
+    from sklearn.utils.random import sample_without_replacement
+
+    n, total = counts.shape[0], np.asarray(counts.sum(axis=1)).ravel()
+    cells = counts.copy()
+    cells.data *= np.repeat(1e6 / np.where(total > 0, total, 1e6), np.diff(cells.indptr))
+    cells.data *= (1 / np.sqrt(_moments(cells, np.ones(n))[1]))[cells.indices]
     found = PCA(n_components=_COMPONENTS, svd_solver="arpack", random_state=seed).fit(cells)
     away = found.mean_ @ found.components_.T
-    return cells @ found.components_.T - away, pairs @ found.components_.T - away
+    placed = cells @ found.components_.T
+    drawn = sample_without_replacement(n * n, int(n * _PAIRS_PER_CELL), random_state=seed)
+    one, other = drawn // n, drawn % n
+    both = total[one] + total[other]
+    summed = (placed * total[:, None])[one] + (placed * total[:, None])[other]
+    return placed - away, summed / np.where(both > 0, both, 1.0)[:, None] - away
 
 
 def _likelihood(cells: Floats, pairs: Floats, rate: float) -> tuple[Floats, Floats]:

@@ -389,7 +389,9 @@ def compared(table: pd.DataFrame, options: Options) -> Iterator[Compared]:
     is_control = (table[k.TREATMENT] == options.control).to_numpy()
     treated, controls = table[~is_control], table[is_control]
     n_times = treated[k.DAYS].nunique()
-    own_day = days_with_controls(controls) & set(treated[k.DAYS].dropna())
+    with_controls = days_with_controls(controls)
+    own_day = with_controls & set(treated[k.DAYS].dropna())
+    several = _several_doses(table)
     label = pd.Series("control", index=table.index)
     label[is_control & table[k.DAYS].isin(own_day).to_numpy()] = "control of its day"
     group = table.assign(
@@ -407,7 +409,8 @@ def compared(table: pd.DataFrame, options: Options) -> Iterator[Compared]:
     X = pd.get_dummies(number, dtype=float).to_numpy()
     for key, rows in treated.groupby(_KEYS, dropna=False, sort=True, observed=True):
         treatment, days, facts = str(key[0]), float(str(key[-1])), arm_facts(rows)
-        base, matched = controls_at(controls, days)
+        matched = days in with_controls
+        base = controls[controls[k.DAYS] == days] if matched else controls
         same = treated[treated[k.TREATMENT] == treatment]
         row = new_row(_QUESTION, _title(treatment, facts, same, days, options), rows, base)
         row |= {k.DAYS: days} | facts
@@ -427,7 +430,7 @@ def compared(table: pd.DataFrame, options: Options) -> Iterator[Compared]:
                 n, lost = {}, ""
         row |= n
         row["method"] = "; ".join(filter(None, [how, answer.method]))
-        row["note"] = "; ".join(filter(None, [_caveats(rows, base, table, row), lost]))
+        row["note"] = "; ".join(filter(None, [_caveats(rows, base, several, row), lost]))
         enough = min(row["n_treated"], row["n_control"]) > 1
         lonely = ONE_PER_TIME if n_times > 1 and row["n_control"] > 1 else NO_REPLICATION
         apart = answer.plain and not answer.why_not and not (
@@ -461,8 +464,14 @@ def _how_controls(base: pd.DataFrame, *, matched: bool, days: float) -> str:
     return how + "all controls pooled"
 
 
+def _several_doses(table: pd.DataFrame) -> set[Any]:
+    """Subjects that were irradiated with more than one dose."""
+    doses = table.loc[table[k.DOSE].gt(0), [k.SUBJECT, k.DOSE]].dropna().drop_duplicates()
+    return set(doses[k.SUBJECT][doses[k.SUBJECT].duplicated()])
+
+
 def _caveats(
-    group: pd.DataFrame, base: pd.DataFrame, table: pd.DataFrame, row: dict[str, Any]
+    group: pd.DataFrame, base: pd.DataFrame, several: set[Any], row: dict[str, Any]
 ) -> str:
     """What a reader of this contrast has to know, in words."""
     said, days = [], row[k.DAYS]
@@ -470,8 +479,7 @@ def _caveats(
     if there and np.isfinite(days) and days not in there:
         when = ", ".join(f"{day:g}" for day in there)
         said.append(f"controls are of day {when} only: ageing and radiation are confounded")
-    doses = table[table[k.DOSE].gt(0)].groupby(k.SUBJECT, observed=True)[k.DOSE].nunique()
-    if doses.reindex(group[k.SUBJECT].unique()).gt(1).any():
+    if several & set(group[k.SUBJECT]):
         said.append("subjects with several doses: no animals of their own")
     if group["eqd2_gy"].notna().any() and not np.isfinite(row["eqd2_gy"]):
         said.append("EQD2 differs within this arm: give n_fractions and alpha_beta of every sample")

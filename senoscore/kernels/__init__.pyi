@@ -22,6 +22,7 @@ from .distributions import norm_ppf as norm_ppf
 from .distributions import t_ppf as t_ppf
 from .distributions import t_sf as t_sf
 from .jasmine import jasmine_parts as jasmine_parts
+from .log_linear import log_linear_slopes as log_linear_slopes
 from .mean import TARGET_SUM as TARGET_SUM
 from .mean import lognormalise_rows as lognormalise_rows
 from .mean import run_rows as run_rows
@@ -63,6 +64,7 @@ __all__ = [
     "chi2_sf",
     "column_moments",
     "jasmine_parts",
+    "log_linear_slopes",
     "lognormalise_rows",
     "look_at",
     "marked_neighbours",

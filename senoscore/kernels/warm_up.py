@@ -8,6 +8,7 @@ from senoscore.kernels.against import place_among
 from senoscore.kernels.census import look_at
 from senoscore.kernels.digests import add_row_digests
 from senoscore.kernels.jasmine import jasmine_parts
+from senoscore.kernels.log_linear import log_linear_slopes
 from senoscore.kernels.mean import add_detected, add_gene_moments, add_gene_sums, row_sums
 from senoscore.kernels.moments import column_moments
 from senoscore.kernels.neighbours import marked_neighbours
@@ -28,6 +29,7 @@ def warm_cells() -> None:
     for values in (np.ones(3, np.float32), np.ones(3)):
         column_moments(indptr.astype(np.int32), indices, values, np.ones(2), 2)
     marked_neighbours(np.zeros((2, 1)), 1, 1)
+    log_linear_slopes(np.ones((2, 1)), np.arange(2.0))
 
 
 def warm_mean() -> None:
