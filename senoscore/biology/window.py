@@ -152,7 +152,9 @@ def _targets(
         return ""
     if targets is None:
         return "not compared"
-    matching = targets[targets["kind"].map(lambda kind: any(word in kind for word in kinds))]
+    # A list of truths, also of no row: whole samples have no senescent cells to compare.
+    asked = [any(word in kind for word in kinds) for kind in targets["kind"].astype(str)]
+    matching = targets[np.array(asked, dtype=bool)]
     for name in (k.COMPARTMENT, "stratum", *ARM):
         found = group[name].iloc[0]
         absent = matching[name].isna() | matching[name].eq("")  # as read, an empty text is missing

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pandas as pd
 
 from senoscore import names as k
 from senoscore.inference import counting_of_fractions, paired
@@ -22,8 +23,9 @@ from senoscore.study import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    import pandas as pd
     from numpy.typing import NDArray
 
 
@@ -31,11 +33,14 @@ __all__ = ["REGION_QUESTIONS", "asks_of_regions", "regions"]
 
 REGION_QUESTIONS: Final = {
     "region_pair": "Two regions of the same subjects",
-    "region_x_treatment": "Is the difference between regions another in treated subjects?",
+    "region_x_treatment": "Do regions differ by another amount in treated subjects?",
     "dose_within_subject": "Dose-response over the regions of the same subjects",
 }
 """What is asked of regions, in words."""
-_ORDER: Final = ("core", "tumour", "margin", "adjacent", "contralateral", "abscopal")
+_ORDER: Final = {
+    "core": 0, "tumour": 1, "tumor": 1, "margin": 2, "adjacent": 3, "contralateral": 4,
+    "abscopal": 5, "out": 5,
+}  # fmt: skip
 """From the target of the beam outwards; the outer region of a pair is subtracted."""
 _VALUES: Final = ["y", "raw", "least", "least_raw"]
 _MORE: Final = ("region", "against_region")
@@ -105,8 +110,9 @@ def regions(
             stratum = ", ".join(str(said[name]) or "not given" for name in kinds)
             head = {k.COMPARTMENT: str(compartment), "stratum": stratum}
             means = _means(_subjects(group, control), values.wanted)
+            groups = _groups(means)
             for measure in values.wanted:
-                found = _of_measure(means, measure, values, alpha)
+                found = _of_measure(means, groups, measure, values, alpha)
                 rows += [head | {"measure": measure} | row for row in found]
     return answered(rows, values, more=_MORE)
 
@@ -137,8 +143,13 @@ def _subjects(table: pd.DataFrame, control: str) -> pd.DataFrame:
 
 
 def _ordered(names: set[str]) -> list[str]:
-    place = {name: i for i, name in enumerate(_ORDER)}
-    return sorted(names, key=lambda name: (place.get(name.lower(), len(_ORDER)), name))
+    """Regions from the target outwards, by the outermost word that a name has; others last."""
+
+    def place(name: str) -> int:
+        words = re.split(r"[^a-z]+", name.lower())
+        return max((_ORDER[word] for word in words if word in _ORDER), default=len(_ORDER))
+
+    return sorted(names, key=lambda name: (place(name), name))
 
 
 def _means(table: pd.DataFrame, wanted: Sequence[str]) -> pd.DataFrame:
@@ -154,93 +165,143 @@ def _means(table: pd.DataFrame, wanted: Sequence[str]) -> pd.DataFrame:
     return out.reset_index()
 
 
+@dataclass(frozen=True)
+class _Group:
+    """Subjects of an arm and day, and the row of the means that each has of a region."""
+
+    arm: str
+    days: float
+    subjects: NDArray[np.object_]
+    rows: Mapping[str, NDArray[np.intp]]
+    """Region -> rows, one a subject; -1 where a subject has not this region."""
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Differences of two regions, one a subject; variances that counting cells alone gives them."""
+
+    subjects: NDArray[np.object_]
+    y: NDArray[np.float64]
+    raw: NDArray[np.float64]
+    least: NDArray[np.float64]
+    least_raw: NDArray[np.float64]
+
+    @classmethod
+    def mean_of(cls, parts: Sequence[_Pairs]) -> _Pairs:
+        """One difference a subject: the mean of its days."""
+        subjects, where = np.unique(
+            np.concatenate([p.subjects for p in parts]), return_inverse=True
+        )
+        n = np.bincount(where)
+        means = (
+            np.bincount(where, np.concatenate([getattr(p, name) for p in parts])) / n
+            for name in _VALUES
+        )
+        return cls(subjects, *means)
+
+    def __len__(self) -> int:
+        return len(self.subjects)
+
+
+_Columns = dict[str, "NDArray[np.float64]"]
+"""Values of one measure by :data:`_VALUES`, a row of the means each, and NaN as the last."""
+
+
+def _groups(means: pd.DataFrame) -> list[_Group]:
+    regions = list(means["region"].unique())
+    out = []
+    for (arm, days), own in means.groupby(["_arm", k.DAYS], dropna=False, sort=True, observed=True):
+        subjects, where = np.unique(own[k.SUBJECT].to_numpy(dtype=object), return_inverse=True)
+        at = {region: np.full(len(subjects), -1) for region in regions}
+        for region, subject, row in zip(own["region"], where, own.index, strict=True):
+            at[region][subject] = row
+        out.append(_Group(str(arm), float(str(days)), subjects, at))
+    return out
+
+
 def _of_measure(
-    every: pd.DataFrame, measure: str, values: Values, alpha: float
+    means: pd.DataFrame, groups: Sequence[_Group], measure: str, values: Values, alpha: float
 ) -> Iterator[dict[str, Any]]:
-    means = every[["_arm", k.DAYS, k.SUBJECT, "region", k.DOSE]].assign(
-        y=every[measure], raw=every.get(f"raw:{measure}", np.nan)
-    )
-    means = _with_counting(means[np.isfinite(means["y"])], every, measure, values.transform)
-    for one, other in combinations(_ordered(set(every["region"])), 2):
-        yield from _pairs(means, one, other, values, alpha)
-    for (arm, days), group in means.groupby(
-        ["_arm", k.DAYS], dropna=False, sort=True, observed=True
-    ):
-        found = _slope(group, str(arm), float(str(days)), alpha)
+    own = _columns(means, groups, measure, values.transform)
+    for one, other in combinations(_ordered(set(means["region"])), 2):
+        yield from _pairs(own, groups, one, other, values, alpha)
+    dose = np.append(means[k.DOSE].to_numpy(dtype=float), np.nan)
+    for group in groups:
+        found = _slope(own, dose, group, alpha)
         if found is not None:
             yield found
 
 
-def _with_counting(
-    means: pd.DataFrame, every: pd.DataFrame, measure: str, transform: str
-) -> pd.DataFrame:
-    """Add the variance that counting cells alone gives each value, and each plain fraction."""
-    if f"{CELLS}{measure}" not in every:
-        return means.assign(least=0.0, least_raw=0.0)
-    cells = every.loc[means.index, f"{CELLS}{measure}"]
-    # Beside fractions, composition is an arcsine too; a logit has no such variance.
-    arcsine = transform == TRANSFORM or measure not in FRACTIONS
-    plain = pd.Series(np.nan, index=means.index)
-    for _, own in means.groupby(["_arm", k.DAYS, "region"], dropna=False, observed=True):
-        of = cells[own.index].to_numpy(dtype=float)
-        plain[own.index] = counting_of_fractions(own["raw"].to_numpy(dtype=float), of)
-    return means.assign(least=1 / (4 * cells) if arcsine else 0.0, least_raw=plain)
+def _columns(
+    means: pd.DataFrame, groups: Sequence[_Group], measure: str, transform: str
+) -> _Columns:
+    """Values of a measure, and the variance that counting cells alone gives them.
+
+    A row without a value has none of the plain fraction either.
+    """
+    y = means[measure].to_numpy(dtype=float)
+    there = np.isfinite(y)
+    name = f"raw:{measure}"
+    raw = means[name].to_numpy(dtype=float) if name in means else np.full(len(y), np.nan)
+    least, least_raw = np.zeros(len(y)), np.zeros(len(y))
+    if f"{CELLS}{measure}" in means:
+        cells = means[f"{CELLS}{measure}"].to_numpy(dtype=float)
+        # Beside fractions, composition is an arcsine too; a logit has no such variance.
+        if transform == TRANSFORM or measure not in FRACTIONS:
+            least = 1 / (4 * cells)
+        least_raw[:] = np.nan
+        for rows in (rows for group in groups for rows in group.rows.values()):
+            known = rows[rows >= 0]
+            known = known[there[known]]
+            if len(known):
+                least_raw[known] = counting_of_fractions(raw[known], cells[known])
+    found = {"y": y, "raw": raw, "least": least, "least_raw": least_raw}
+    return {name: np.append(np.where(there, own, np.nan), np.nan) for name, own in found.items()}
 
 
 def _pairs(
-    means: pd.DataFrame, one: str, other: str, values: Values, alpha: float
+    own: _Columns, groups: Sequence[_Group], one: str, other: str, values: Values, alpha: float
 ) -> Iterator[dict[str, Any]]:
     """The difference of two regions in every arm and day, then between arms."""
-    there = means[means["region"].isin([one, other])]
-    found: dict[tuple[str, float], pd.DataFrame] = {}
-    for (arm, days), group in there.groupby(
-        ["_arm", k.DAYS], dropna=False, sort=True, observed=True
-    ):
-        when = float(str(days))
-        wide = pd.DataFrame(
-            group.set_index([k.SUBJECT, "region"])[_VALUES].unstack()  # noqa: PD010
+    found: dict[tuple[str, float], _Pairs] = {}
+    for group in groups:
+        rows = {name: group.rows[name] for name in (one, other)}
+        there = {name: np.isfinite(own["y"][at]) for name, at in rows.items()}
+        if not any(has.any() for has in there.values()):
+            continue
+        paired_up = there[one] & there[other]
+        mine, base = (at[paired_up] for at in rows.values())
+        both = _Pairs(
+            group.subjects[paired_up],
+            *(own[name][mine] - own[name][base] for name in ("y", "raw")),
+            *(own[name][mine] + own[name][base] for name in ("least", "least_raw")),
         )
-        both = _differences(wide, one, other)
-        title = f"{one} vs {other}, {arm}{_when(when)}"
-        row = _row("region_pair", title, str(arm), when, len(both), len(both))
+        title = f"{one} vs {other}, {group.arm}{_when(group.days)}"
+        row = _row("region_pair", title, group.arm, group.days, len(both), len(both))
         row |= {"region": one, "against_region": other, "method": "paired t, one pair a subject"}
-        row["note"] = _lone(group, both, one, other)
-        yield row | _of_pairs(both, group, one, other, alpha)
+        row["note"] = _lone(group, there) if len(both) else ""
+        yield row | _of_pairs(both, {name: int(has.sum()) for name, has in there.items()}, alpha)
         if len(both):
-            found[str(arm), when] = both
+            found[group.arm, group.days] = both
     yield from _between(found, one, other, values, alpha)
 
 
-def _differences(wide: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
-    names = set(wide.columns.get_level_values(1))
-    if not {one, other} <= names:
-        return pd.DataFrame({name: [] for name in _VALUES}, dtype=float)
-    both = pd.DataFrame({n: wide[n, one] - wide[n, other] for n in ("y", "raw")})
-    for name in ("least", "least_raw"):
-        both[name] = wide[name, one] + wide[name, other]
-    return both[both["y"].notna()]
-
-
-def _of_pairs(
-    both: pd.DataFrame, group: pd.DataFrame, one: str, other: str, alpha: float
-) -> dict[str, Any]:
-    if both.empty:
-        n = {name: group.loc[group["region"] == name, k.SUBJECT].nunique() for name in (one, other)}
-        said = " and ".join(f"{count} with {name}" for name, count in n.items())
+def _of_pairs(both: _Pairs, having: Mapping[str, int], alpha: float) -> dict[str, Any]:
+    if not len(both):
+        said = " and ".join(f"{count} with {name}" for name, count in having.items())
         return refused(f"no subject has both regions ({said}): nothing to pair")
-    numbers = _mean(both["y"].to_numpy(dtype=float), alpha, least=_of_counting(both, "least"))
-    if both["raw"].notna().all():
-        least = _of_counting(both, "least_raw")
-        plain = _mean(both["raw"].to_numpy(dtype=float), alpha, least=least)
+    numbers = _mean(both.y, alpha, least=_of_counting(both.least))
+    if np.isfinite(both.raw).all():
+        plain = _mean(both.raw, alpha, least=_of_counting(both.least_raw))
         numbers["estimate_fraction"] = plain["estimate"]
         numbers["fraction_se"] = plain.get("se", np.nan)
         numbers["fraction_df"] = plain.get("df", np.nan)
     return numbers
 
 
-def _of_counting(both: pd.DataFrame, name: str) -> float:
+def _of_counting(least: NDArray[np.float64]) -> float:
     """Variance of a mean over subjects if nothing but the counting of cells varied."""
-    return float(both[name].sum()) / len(both) ** 2
+    return float(least.sum()) / len(least) ** 2
 
 
 def _mean(differences: NDArray[np.float64], alpha: float, *, least: float) -> dict[str, Any]:
@@ -255,20 +316,20 @@ def _mean(differences: NDArray[np.float64], alpha: float, *, least: float) -> di
     return tested(float(found["estimate"]), se, len(differences) - 1, alpha=alpha)
 
 
-def _lone(group: pd.DataFrame, both: pd.DataFrame, one: str, other: str) -> str:
+def _lone(group: _Group, there: Mapping[str, NDArray[np.bool_]]) -> str:
     """Subjects of one region only, in words."""
-    lone = group[~group[k.SUBJECT].isin(both.index)]
+    both = np.logical_and.reduce(list(there.values()))
     said = []
-    for name in (one, other):
-        subjects = sorted(map(str, lone.loc[lone["region"] == name, k.SUBJECT].unique()))
-        if subjects and len(both):
+    for name, has in there.items():
+        subjects = sorted(map(str, group.subjects[has & ~both]))
+        if subjects:
             more = f" and {len(subjects) - _SHOWN} more" if len(subjects) > _SHOWN else ""
             said.append(f"left out, with {name} only: {', '.join(subjects[:_SHOWN])}{more}")
     return "; ".join(said)
 
 
 def _between(
-    found: dict[tuple[str, float], pd.DataFrame], one: str, other: str, values: Values, alpha: float
+    found: Mapping[tuple[str, float], _Pairs], one: str, other: str, values: Values, alpha: float
 ) -> Iterator[dict[str, Any]]:
     """Differences between regions of one arm against those of another at the same time."""
     arms = {arm for arm, _ in found}
@@ -282,7 +343,7 @@ def _between(
             note = ""
             if base is None and against == values.control:
                 every = [group for (name, _), group in found.items() if name == against]
-                base = pd.concat(every).groupby(level=0, observed=True).mean() if every else None
+                base = _Pairs.mean_of(every) if every else None
                 note = "controls of all days" if every else ""
             title = f"({one} - {other}), {arm} vs {against}{_when(days)}"
             n = 0 if base is None else len(base)
@@ -292,45 +353,43 @@ def _between(
             if base is None:
                 yield row | refused(f"no subject of {against} has both {one} and {other}")
                 continue
-            shared = sorted(set(mine.index) & set(base.index))
+            shared = set(mine.subjects) & set(base.subjects)
             if shared:
                 yield row | refused(f"{len(shared)} subjects are in both arms: no two groups")
                 continue
-            numbers = _against(mine, base, "y", "least", alpha)
-            if mine["raw"].notna().all() and base["raw"].notna().all():
-                plain = _against(mine, base, "raw", "least_raw", alpha)
+            counting = _of_counting(mine.least), _of_counting(base.least)
+            numbers = welch(mine.y, base.y, alpha=alpha, least=counting)
+            if np.isfinite(mine.raw).all() and np.isfinite(base.raw).all():
+                counting = _of_counting(mine.least_raw), _of_counting(base.least_raw)
+                plain = welch(mine.raw, base.raw, alpha=alpha, least=counting)
                 numbers["estimate_fraction"] = plain["estimate"]
                 numbers["fraction_se"] = plain.get("se", np.nan)
                 numbers["fraction_df"] = plain.get("df", np.nan)
             yield row | numbers
 
 
-def _against(
-    mine: pd.DataFrame, base: pd.DataFrame, name: str, least: str, alpha: float
-) -> dict[str, Any]:
-    one, other = (side[name].to_numpy(dtype=float) for side in (mine, base))
-    counting = _of_counting(mine, least), _of_counting(base, least)
-    return welch(one, other, alpha=alpha, least=counting)
-
-
-def _slope(group: pd.DataFrame, arm: str, days: float, alpha: float) -> dict[str, Any] | None:
+def _slope(
+    own: _Columns, dose: NDArray[np.float64], group: _Group, alpha: float
+) -> dict[str, Any] | None:
     """Dose-response over the regions of each subject; None where there is no question."""
-    known = group[group[k.DOSE].notna()]
-    if known[k.DOSE].nunique() < _MIN_DOSES:
+    rows = np.array(list(group.rows.values()))
+    known = np.isfinite(own["y"][rows]) & np.isfinite(dose[rows])
+    doses = np.unique(dose[rows][known])
+    if len(doses) < _MIN_DOSES:
         return None
     slopes, least = [], 0.0
-    for _, own in known.groupby(k.SUBJECT, sort=True, observed=True):
-        x = np.log1p(own[k.DOSE].to_numpy(dtype=float))
+    for mine in (at[has] for at, has in zip(rows.T, known.T, strict=True)):
+        x = np.log1p(dose[mine])
         if len(set(x)) >= _MIN_SUBJECTS:
-            slopes.append(float(np.polyfit(x, own["y"].to_numpy(dtype=float), 1)[0]))
             share = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
-            least += float(share**2 @ own["least"].to_numpy(dtype=float))
-    levels = ", ".join(f"{dose:g}" for dose in sorted(known[k.DOSE].unique()))
-    title = f"{arm}, per log1p(Gy) within subjects{_when(days)} ({levels} Gy)"
+            slopes.append(float(share @ own["y"][mine]))
+            least += float(share**2 @ own["least"][mine])
+    levels = ", ".join(f"{level:g}" for level in doses)
+    title = f"{group.arm}, per log1p(Gy) within subjects{_when(group.days)} ({levels} Gy)"
     n = len(slopes)
-    row = _row("dose_within_subject", title, arm, days, n, n)
+    row = _row("dose_within_subject", title, group.arm, group.days, n, n)
     row["method"] = "slope of each subject over its regions, mean over subjects, t"
-    few = known[k.SUBJECT].nunique() - n
+    few = int(known.any(axis=0).sum()) - n
     row["note"] = f"{few} subjects with one dose left out" if few else ""
     if not slopes:
         return row | refused("no subject has regions of two doses: the dose is between subjects")

@@ -557,3 +557,12 @@ def test_targets_of_two_schedules_are_two_numbers() -> None:
     found = targets(expression(levels), samples_of([14] * 4, n_fractions=[1, 1, 5, 5]))
     own = found[found["target"] == "bcl2_family"].set_index("n_fractions")["estimate"]
     assert own.to_dict() == {1.0: pytest.approx(0.55), 5.0: pytest.approx(0.25)}
+
+
+def test_a_window_without_any_cell_compares_no_targets() -> None:
+    """Whole samples: the table of targets has columns and no row."""
+    empty = targets(expression([]), samples_of([14, 14]))
+    assert empty.empty
+    burden = study({14: 0.3, 28: 0.3})
+    found = window(burden, trend(burden), targets=empty)
+    assert found.phases["targets"].ne("not compared").all()

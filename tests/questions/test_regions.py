@@ -171,3 +171,14 @@ def test_slopes_within_subjects_are_no_surer_than_counting_either() -> None:
     x = np.log1p(list(DOSE.values()))
     least = 1 / (4 * 50) / ((x - x.mean()) ** 2).sum() / N
     assert row["se"] == pytest.approx(np.sqrt(least))
+
+
+def test_the_outer_region_is_subtracted_whatever_it_is_called() -> None:
+    named = {"core": "Tumour core", "margin": "invasive margin", "contralateral": "out of field"}
+    table = study()
+    table["region"] = table["region"].map(named)
+    pairs = answers(table).query("question == 'region_pair'")[["region", "against_region"]]
+    assert set(map(tuple, pairs.to_numpy())) == {
+        ("Tumour core", "invasive margin"), ("Tumour core", "out of field"),
+        ("invasive margin", "out of field"),
+    }  # fmt: skip
