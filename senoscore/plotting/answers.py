@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["answers", "answers_table"]
 
+_WITHIN: Final = {
+    "region_pair": "subjects with both regions",
+    "dose_within_subject": "subjects with two doses or more",
+}
+"""Questions within subjects, and whom they count."""
+_PER: Final = {"dose_within_subject": " per log(1 + Gy)"}
 _MADE = "sen.arms(burden) or sen.regions(burden)"
 
 
@@ -50,7 +56,11 @@ def answers(
     >>> chart = sen.pl.answers(sen.arms(burden), question="drug_in_irradiated")
     """
     drawn = answers_table(table, question=question, measure=measure, alpha=alpha)
-    return draw_forest(drawn, alpha=alpha, layout=layout, sides="subjects of the sides compared")
+    within = question in _WITHIN
+    return draw_forest(
+        drawn, alpha=alpha, layout=layout, both=not within, per=_PER.get(question, ""),
+        sides=_WITHIN.get(question, "subjects of the sides compared"),
+    )  # fmt: skip
 
 
 @takes(check_control=False, table=_MADE)
@@ -88,10 +98,14 @@ def _labels(rows: pd.DataFrame, question: str) -> pd.Series:
         arm = rows[k.TREATMENT].astype(str)
         pair = rows["region"].astype(str) + " - " + rows["against_region"].astype(str)
         short = pair + (", " + arm if len(set(arm)) > 1 else "") + when
+    elif question == "region_x_treatment":
+        pair = rows["region"].astype(str) + " - " + rows["against_region"].astype(str)
+        short = pair + ": " + rows[k.TREATMENT].astype(str) + " vs " + rows["against"].astype(str)
+        short += when
     elif question == "dose_within_subject":
         short = rows[k.TREATMENT].astype(str) + when
     else:
         short = rows["contrast"].astype(str).str.replace(r" @.*$", "", regex=True) + when
-    short = short.str.slice(0, 60)
+    short = short.str.slice(0, 80)
     both = pd.DataFrame({"c": rows[k.COMPARTMENT], "s": rows["stratum"], "l": short})
     return short.where(~both.duplicated(keep=False), rows["contrast"].astype(str))

@@ -136,7 +136,7 @@ def _panel(
         scale=alt.Scale(type="symlog", constant=1, domain=[0, float(table[k.DOSE].max()) * 1.12]),
         axis=alt.Axis(
             values=[float(d) for d in sorted(table[k.DOSE].unique())],
-            format="~g",
+            format=".4~g",
             labelExpr=labels,
         ),
     )

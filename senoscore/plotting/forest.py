@@ -26,8 +26,15 @@ _UNITS: Final = {
     "radians (arcsine)": "difference of arcsine-square-root fractions",
     "control SD": "difference, control SDs",
     "fraction": "difference of fractions",
+    "index": "difference of the index, control SDs",
 }
 """What an estimate is called, by the unit of its measure."""
+_ENOUGH: Final = 3
+"""Subjects a side from which on an interval takes part in the scale."""
+_SHORT: Final = 28
+"""Characters of a label that leave room for three panels in a row."""
+_LABEL: Final = 380
+"""Pixels of the longest label."""
 
 
 @takes(check_control=False, trend="sen.trend(sen.burden(adata))")
@@ -65,37 +72,60 @@ def draw_forest(
     alpha: float,
     layout: theme.Layout,
     sides: str = "irradiated / control subjects",
+    per: str = "",
+    both: bool = True,
 ) -> alt.Chart:
     """Draw a table of :func:`forest_table`, one panel a compartment.
 
     Parameters
     ----------
     sides
-        What the two numbers beside an estimate count.
+        What the numbers beside an estimate count.
+    per
+        After the unit, of a slope: what it is per.
+    both
+        Whether the two sides are counted apart; not of pairs within subjects.
     """
     import altair as alt
 
     names = list(compartments or theme.known_first(table[k.COMPARTMENT], theme.COMPARTMENT_COLOURS))
     order = list(table.sort_values([k.DAYS, k.DOSE, "contrast"])["label"].drop_duplicates())
-    bounds = table[["estimate", "ci_lo", "ci_hi"]].to_numpy(dtype=float)
-    span = float(np.nanmax(bounds) - np.nanmin(bounds)) or 1.0
-    domain = [
-        min(0.0, float(np.nanmin(bounds))) - 0.03 * span,
-        max(0.0, float(np.nanmax(bounds))) + 0.03 * span,
-    ]
+    domain = _domain(table)
+    beyond = table["ci_lo"].lt(domain[0]) | table["ci_hi"].gt(domain[1])
     units = table.get("unit", pd.Series(dtype=object)).dropna().astype(str)
     unit = next((u for u in units if u), "estimate")
     wide = layout == "wide"
-    title = _UNITS.get(unit, f"difference, {unit}" if unit != "estimate" else unit)
+    title = _UNITS.get(unit, f"difference, {unit}" if unit != "estimate" else unit) + per
+    longest = max(map(len, table["label"]))
+    # Long labels take the room of a third panel: cut, they would not tell the arms apart.
+    columns = (3 if longest <= _SHORT else 2) if wide else 1
     panels = [
-        _forest_panel(table[table[k.COMPARTMENT] == name], name, order, domain, title, wide=wide)
+        _forest_panel(
+            table[table[k.COMPARTMENT] == name], name, order, domain, title, wide=wide, both=both
+        )
         for name in names
     ]
-    chart = alt.concat(*panels, columns=3 if wide else 1)
-    left = min(170, 6 * max(map(len, table["label"])))
+    chart = alt.concat(*panels, columns=columns)
+    left = min(_LABEL if wide else 170, 6 * longest)
     signs = _signs(table, alpha, sides)
+    if beyond.any():
+        signs.append(Sign("interval that ends at the edge: wider than the panel"))
     width = 1100 if wide else _narrow(order) + left + 90
     return explained(chart, signs, width=width, left=left).configure(**theme.config())
+
+
+def _domain(table: pd.DataFrame) -> list[float]:
+    """Bounds of the panels: all estimates, and the intervals of three subjects a side or more.
+
+    Those of two subjects are so wide that nothing else could be read beside them.
+    """
+    few = table[["n_treated", "n_control"]].min(axis=1).lt(_ENOUGH)
+    kept = table[~few] if (~few & table["ci_lo"].notna()).any() else table
+    bounds = [table["estimate"], kept["ci_lo"], kept["ci_hi"]]
+    ends = np.concatenate([np.zeros(1), *(own.to_numpy(dtype=float) for own in bounds)])
+    low, high = float(np.nanmin(ends)), float(np.nanmax(ends))
+    room = 0.03 * ((high - low) or 1.0)
+    return [low - room, high + room]
 
 
 def _narrow(order: Sequence[str]) -> int:
@@ -176,6 +206,7 @@ def _forest_panel(
     title: str,
     *,
     wide: bool,
+    both: bool,
 ) -> Any:
     import altair as alt
 
@@ -186,6 +217,10 @@ def _forest_panel(
         f"{tidy.number(r.n_treated)} / {tidy.number(r.n_control)}" for r in tidy.rows(rows)
     ]
     rows["beside"] = [tidy.p_value(r.q) for r in tidy.rows(rows)]
+    if not both:
+        rows["n"] = rows["n_treated"].map(tidy.number)
+    for end in ("ci_lo", "ci_hi"):
+        rows[end] = rows[end].clip(*domain)
     rows["stroke"] = np.where(rows["q"].notna(), colour, theme.CONTROL_INK)
     rows["fill"] = np.where(rows["holds"], colour, theme.PAPER)
     drawn = ["label", "estimate", "ci_lo", "ci_hi", "text", "n", "beside", "stroke", "fill"]
@@ -203,7 +238,7 @@ def _forest_panel(
         sort=labels,
         title=None,
         scale=alt.Scale(domain=labels),
-        axis=alt.Axis(ticks=False, domain=False, labelLimit=170),
+        axis=alt.Axis(ticks=False, domain=False, labelLimit=_LABEL if wide else 170),
     )
     base = alt.Chart(rows)
     tested = alt.Chart(rows[rows["ci_lo"].notna()])

@@ -441,7 +441,10 @@ def _outcome_panel(own: pd.DataFrame, every: pd.DataFrame, arms: Mapping[str, st
     y = alt.Y(
         "burden:Q",
         title="index at the landmark" if by_index else "senescent at the landmark, %",
-        scale=alt.Scale(zero=not by_index),
+        # Without a senescent cell the axis would have its nought in the middle.
+        scale=alt.Scale(zero=not by_index)
+        if by_index or own["burden"].gt(0).any()
+        else alt.Scale(domain=[0, 0.05]),
         axis=alt.Axis(tickCount=4, format="~g" if by_index else "~%", minExtent=28),
     )
     drawn = ["at", "burden", "arm", "end", "text", *(["grade"] if kind == "grade" else [])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["plasma", "plasma_table"]
 
 _MEASURED, _BELOW = "measured", "below LOD"
+_NAMED: Final = 12
+"""Subjects that a legend names."""
 
 
 @takes(check_control=False, table="sen.plasma(...)", burden="sen.burden(adata)")
@@ -31,8 +33,9 @@ def plasma(
     table
         As :func:`senoscore.plasma` gives it.
     burden
-        Sample x compartment table; compartments in which these subjects have a fraction are drawn
-        after the analytes.
+        Sample x compartment table; compartments in which these subjects have a fraction at two
+        times or more are drawn after the analytes, and more than twelve subjects have the colours
+        of their arms.
 
     Raises
     ------
@@ -42,11 +45,14 @@ def plasma(
     import altair as alt
 
     shown = plasma_table(table, burden)
-    subjects = sorted(shown[k.SUBJECT].unique())
+    arms = set(shown["arm"]) - {""}
+    # Of many subjects the colours would tell nothing: then they are those of the arms.
+    by = "arm" if len(arms) > 1 and shown[k.SUBJECT].nunique() > _NAMED else k.SUBJECT
+    groups = sorted(shown[by].unique())
     last = max(1.0, float(shown["day"].max()))
     first = min(0.0, float(shown["day"].min()))
     panels = [
-        _panel(shown[shown["panel"] == name], subjects, (first, last), layout)
+        _panel(shown[shown["panel"] == name], by, groups, (first, last), layout)
         for name in dict.fromkeys(shown["panel"])
     ]
     chart = alt.concat(*panels, columns=3 if layout == "wide" else 1, spacing=26)
@@ -54,8 +60,9 @@ def plasma(
 
 
 def _panel(
-    own: pd.DataFrame, subjects: list[str], span: tuple[float, float], layout: theme.Layout
-) -> Any:
+    own: pd.DataFrame, by: str, groups: list[str], span: tuple[float, float],
+    layout: theme.Layout,
+) -> Any:  # fmt: skip
     import altair as alt
 
     tissue = bool(own["tissue"].iloc[0])
@@ -70,15 +77,16 @@ def _panel(
         axis=alt.Axis(format="~%" if tissue else "~g", tickCount=4),
     )
     colour = alt.Color(
-        f"{k.SUBJECT}:N", scale=alt.Scale(domain=subjects, scheme="tableau10"),
-        legend=alt.Legend(title="subject") if len(subjects) <= 12 else None,
+        f"{by}:N", scale=alt.Scale(domain=groups, scheme="tableau10"),
+        legend=alt.Legend(title="subject" if by == k.SUBJECT else None, labelLimit=280)
+        if len(groups) <= _NAMED else None,
     )  # fmt: skip
     shape = alt.Shape(
         "limit:N",
         scale=alt.Scale(domain=[_MEASURED, _BELOW], range=["circle", "triangle-down"]),
         legend=alt.Legend(title=None),
     )
-    base = alt.Chart(own).encode(x=x, y=y, color=colour)
+    base = alt.Chart(own).encode(x=x, y=y, color=colour, detail=alt.Detail(f"{k.SUBJECT}:N"))
     dots = base.mark_point(filled=True, size=55, opacity=1).encode(
         shape=shape, description=alt.Description("text:N")
     )
@@ -119,6 +127,8 @@ def plasma_table(table: pd.DataFrame, burden: pd.DataFrame | None = None) -> pd.
         tissue = known[known[k.SUBJECT].isin(set(ratios[k.SUBJECT].astype(str)))]
         tissue = tissue[tissue["fraction"].notna() & tissue[k.DAYS].notna()]
         tissue = tissue[tissue[k.COMPARTMENT] != k.UNASSIGNED]
+        if tissue[k.DAYS].nunique() < 2:  # no course to set beside those of the blood
+            tissue = tissue.iloc[:0]
         parts.append(
             tissue.assign(
                 panel=tissue[k.COMPARTMENT].map(theme.pretty), key=tissue[k.COMPARTMENT],
@@ -128,10 +138,21 @@ def plasma_table(table: pd.DataFrame, burden: pd.DataFrame | None = None) -> pd.
         )  # fmt: skip
     shown = pd.concat(parts, ignore_index=True)
     shown[k.SUBJECT] = shown[k.SUBJECT].astype(str)
+    shown["arm"] = shown[k.SUBJECT].map(_arms(burden)).fillna("")
     shown["text"] = [
         f"{r.panel}, subject {r.subject}, {tidy.day_label(r.day)}: "
         f"{tidy.number(r.value)}, {r.limit}"
         for r in tidy.rows(shown)
     ]
-    keep = ["panel", "key", "tissue", k.SUBJECT, "day", "value", "limit", "said", "text"]
+    keep = ["panel", "key", "tissue", k.SUBJECT, "arm", "day", "value", "limit", "said", "text"]
     return shown[keep].reset_index(drop=True)
+
+
+def _arms(burden: pd.DataFrame | None) -> dict[str, str]:
+    """Treatment of each subject: that of its irradiated samples, where it has some."""
+    if burden is None:
+        return {}
+    known = tidy.with_defaults(burden)
+    known[k.SUBJECT] = known[k.SUBJECT].where(known[k.SUBJECT] != "", known[k.SAMPLE])
+    known = known.sort_values(k.DOSE, na_position="first", kind="stable")
+    return dict(zip(known[k.SUBJECT].astype(str), known[k.TREATMENT].astype(str), strict=True))

@@ -167,7 +167,7 @@ def treated_layers(treated: pd.DataFrame, colour: str, scales: Scales, x: Any, y
     early, dots = dots[acute], dots[~acute]
     means = dots.groupby(["dose", "day"], as_index=False, observed=True)["value"].mean()
     counts = (
-        pd.concat([early, dots])
+        treated[treated["irradiated"]]
         .groupby("day", as_index=False, observed=True)
         .agg(n=(k.SAMPLE, "nunique"))
     )
@@ -390,8 +390,9 @@ def _panel(table: pd.DataFrame, name: str, held: pd.DataFrame, scales: Scales) -
         "value:Q",
         title=scales.title,
         scale=alt.Scale(domain=scales.domain, nice=False, zero=False),
+        # With digits of its own: else they follow a step of Vega's, and 2.5 is labelled 3.
         axis=alt.Axis(
-            format="~%" if scales.is_fraction else "~g", tickCount=4, values=yticks(scales)
+            format=".4~%" if scales.is_fraction else ".4~g", tickCount=4, values=yticks(scales)
         ),
     )
     colour = theme.compartment_colour(name)

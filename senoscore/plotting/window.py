@@ -108,7 +108,9 @@ def _strips(own: pd.DataFrame, there: list[str], *, wide: bool) -> Any:
             labelExpr="split(datum.label, '|')",
         ),
     )  # fmt: skip
-    y = alt.Y("row:N", sort=rows, title=None, axis=alt.Axis(ticks=False, domain=False))
+    y = alt.Y(
+        "row:N", sort=rows, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=400)
+    )
     base = alt.Chart(own).encode(x=x, y=y, description=alt.Description("text:N"))
     fields = base.mark_rect(stroke=theme.PAPER, strokeWidth=2).encode(
         color=alt.Color(

@@ -38,7 +38,7 @@ __all__ = ["QUESTIONS", "arms", "asks_of_arms", "check_contrasts"]
 QUESTIONS: Final = {
     "drug_in_irradiated": "Radiation with the drug against radiation alone",
     "drug_in_unirradiated": "The drug against none, without radiation",
-    "radiation_x_drug": "Interaction: is the effect of the drug another after radiation?",
+    "radiation_x_drug": "Interaction: does the drug act differently after radiation?",
     "modality_or_dose_rate": "Modalities and dose rates at the same dose",
     "named": "Pairs of arms that the config names",
 }

@@ -195,7 +195,8 @@ def arm_said(row: Mapping[Any, Any], *, word: str = k.TREATMENT, bare: bool = Fa
     if not bare:
         parts.append("" if pd.isna(row[k.DOSE]) else f"{row[k.DOSE]:g} Gy")
         parts.append("" if pd.isna(row["n_fractions"]) else f"in {row['n_fractions']:g}")
-        parts.append("" if pd.isna(row["modality"]) else str(row["modality"]))
+        given = "" if pd.isna(row["modality"]) else str(row["modality"])
+        parts.append(f"({given})" if given else "")
     return " ".join(part for part in parts if part)
 
 

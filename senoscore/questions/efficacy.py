@@ -314,12 +314,15 @@ def _said(fact: str, found: Mapping[str, Any]) -> str:
     """A fact that was tested, with its numbers, in words."""
     if not np.isfinite(found["q"]):
         return ""
-    what, size, unit = (
-        (_FACT_SAID[fact], 100.0, " points") if found["plain"] else (f"{fact} (index)", 1.0, "")
+    what, size, digits, unit = (
+        (_FACT_SAID[fact], 100.0, 1, " points")
+        if found["plain"]
+        else (f"{fact} (index)", 1.0, 2, "")
     )
 
     def said(name: str, sign: str = "") -> str:
-        return f"{found[name] * size:{sign}.3g}".replace("-", "−")
+        # Adding nought makes a nought of a negative one.
+        return f"{round(found[name] * size, digits) + 0.0:{sign}.{digits}f}".replace("-", "−")
 
     interval = f"(95 % CI {said('ci_lo')} to {said('ci_hi')})"
     return (
@@ -358,14 +361,15 @@ def _sasp(
         by, words.sasp, fdr=fdr, alpha=alpha, margin=margin, relevant=relevant
     )  # fmt: skip
     falls, rises = ([n for n, v in verdicts.items() if v == way] for way in ("falls", "rises"))
-    said = [
-        f"{name.rpartition(k.SEP)[2].replace('_', ' ')} {by[name]['estimate']:+.2g}, "
-        f"q {by[name]['q']:.2g}"
-        for name in (*falls, *rises)
-    ]
+    said = []
+    for name in (*falls, *rises):
+        family = name.rpartition(k.SEP)[2].replace("_", " ").replace("sasp", "SASP")
+        size = f"{by[name]['estimate']:+.2g}".replace("-", "−")
+        unit = "control SDs" if name.startswith("z:") else "of the score"
+        said.append(f"{family} {size} {unit}, q {by[name]['q']:.2g}")
     return {
         "sasp": _together(list(verdicts.values())), "sasp_falls": "+".join(falls),
-        "sasp_rises": "+".join(rises), "n_sasp": len(verdicts), "_shown": ", ".join(said),
+        "sasp_rises": "+".join(rises), "n_sasp": len(verdicts), "_shown": "; ".join(said),
         "_note": "" if verdicts else "no secretory family could be tested",
     }  # fmt: skip
 

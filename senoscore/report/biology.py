@@ -10,7 +10,7 @@ from senoscore.biology import ADVICE, LIMIT
 from senoscore.errors import ConfigError
 from senoscore.plotting import tidy
 from senoscore.report.charts import Gap, Part
-from senoscore.report.parts import Item, Notes, Options, samples_of, section, table_of
+from senoscore.report.parts import Item, Notes, Options, irradiated, samples_of, section, table_of
 from senoscore.report.tables import view
 from senoscore.study import TIME_ZERO, PhaseRules, time_zero_messages
 
@@ -56,6 +56,7 @@ def window(run: Run, options: Options) -> Iterator[Item | Part]:
         yield Gap("Course", run.why_not("window"))
         return
     yield Notes(tuple(_said(run, options)))
+    drawn = irradiated(times)
     yield Part(
         "window",
         title="State of every compartment over time",
@@ -64,8 +65,8 @@ def window(run: Run, options: Options) -> Iterator[Item | Part]:
             f"Contrasts. {ADVICE}"
         ),
         alt=describe_window,
-        draw=lambda layout: pl.window(times, layout=layout),
-        numbers=lambda: pl.window_table(times),
+        draw=lambda layout: pl.window(drawn, layout=layout),
+        numbers=lambda: pl.window_table(drawn),
     )
     phases = run.get("window_phases")
     if phases is not None:
@@ -169,10 +170,10 @@ def plasma(run: Run, _options: Options) -> Iterator[Item | Part]:
     burden = run.get("burden")
     yield Part(
         "plasma",
-        title="Circulating factors beside the tissue of the same subjects",
+        title="Circulating factors over time",
         caption=(
-            "One line is one subject. Tissue panels count cells that fulfil the panel's rule; "
-            "before senescence can be claimed that is an acute damage response."
+            "One line is one subject; tissue is drawn where it was sampled at several times, and "
+            "before senescence can be claimed its cells are an acute damage response."
         ),
         alt="Log2 ratio of each analyte to the subject's baseline against time, with tissue.",
         draw=lambda layout: pl.plasma(table, burden, layout=layout),

@@ -271,6 +271,8 @@ def _said(endpoint: str, group: pd.DataFrame, options: Options) -> str:
     lacking = group[group["status"] != k.TESTED]
     why = _mostly(lacking)
     if tested.empty:
+        # All arms together are the largest question: why that was not asked is the reason.
+        why = _mostly(lacking[lacking["question"].eq("across_arms")]) or why
         left = tidy.column(group, "n_before_landmark").max()
         early = f" Left out, their outcome being of before the landmark: {left:g}." if left else ""
         return f"{head}not tested ({why}).{early}"

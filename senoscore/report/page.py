@@ -27,7 +27,7 @@ from senoscore.report.headline import sentences
 from senoscore.report.load import Run, RunFiles, jobs, load
 from senoscore.report.parts import Options, Section, samples_of
 from senoscore.report.problems import problems
-from senoscore.report.questions import drug_sentences
+from senoscore.report.questions import drug_sentences, region_sentences
 from senoscore.report.sections import sections
 from senoscore.report.tables import clean, view
 from senoscore.report.words import seldom
@@ -169,6 +169,7 @@ def _page(
         facts=_facts(run, options, found),
         sentences=sentences(found),
         drugs=drug_sentences(run),
+        regions=region_sentences(run, options),
         board=_board(found),
         by_index=bool(found) and all(a.by_index for a in found),
         seldom=seldom(run),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from senoscore import names as k
-from senoscore.plotting import theme
+from senoscore.plotting import theme, tidy
 from senoscore.report.charts import Figure, Gap, Part
 from senoscore.report.tables import TableView, view
 
@@ -26,6 +26,7 @@ __all__ = [
     "Options",
     "Section",
     "by_compartment",
+    "irradiated",
     "samples_of",
     "section",
     "table_of",
@@ -125,3 +126,13 @@ def by_compartment(numbers: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield name and rows of each compartment, in the order of the figures."""
     for name in theme.known_first(numbers[k.COMPARTMENT], theme.COMPARTMENT_COLOURS):
         yield theme.pretty(name), numbers[numbers[k.COMPARTMENT] == name]
+
+
+def irradiated(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of arms with a dose, or without a known one; all where there are no others.
+
+    An unirradiated arm with a drug stands under “Arms and drugs”: as a row of “irradiated against
+    control” it would be misread.
+    """
+    kept = table[tidy.column(table, k.DOSE).ne(0)]
+    return kept if len(kept) else table

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from senoscore.report.load import Run
 
 
-__all__ = ["TABLES", "arms", "drug_sentences", "regions"]
+__all__ = ["TABLES", "arms", "drug_sentences", "region_sentences", "regions"]
 
 TABLES: Final = ("arms", "efficacy", "efficacy_sides", "regions")
 """Tables that these sections show."""
@@ -37,6 +37,20 @@ _WORDS: Final = [
     "arrested_burden_ci_lo", "arrested_burden_ci_hi", "arrested_burden_q", "sasp",
     "sasp_falls", "sasp_rises", "note",
 ]  # fmt: skip
+_LEFT: Final = {
+    "drug_in_irradiated": "less with the drug than without",
+    "drug_in_unirradiated": "less with the drug than without",
+    "radiation_x_drug": "the drug lowers more after radiation than without",
+    "modality_or_dose_rate": "less in the arm that is named first",
+    "named": "less in the arm that is named first",
+    "region_pair": "less in the region that is named first",
+    "region_x_treatment": "the first region less above the second in the arm that is named first",
+    "dose_within_subject": "less at the higher dose",
+}
+"""What an estimate below nought says, by question."""
+_PLAIN: Final = ("drug_in_irradiated", "modality_or_dose_rate", "named", "region_pair")
+# sin(arcsin(sqrt(0.2)) - d)**2
+_READ: Final = "From 20 %, a difference of −0.1 leads to 13 % and −0.2 to 7 %."
 _SIGNALS: Final = ("targets", "crosstalk", "crosstalk_pairs")
 """Kinds of measures of which there are hundreds: the page shows the clearest of them."""
 _CLEAREST: Final = 10
@@ -89,11 +103,12 @@ def _signals(table: pd.DataFrame, options: Options, name: str, *, between: str) 
     held = table["q"].le(options.alpha)
     hidden = int((held & ~table.index.isin(shown.index)).sum())
     tested = int(table["status"].eq(k.TESTED).sum())
+    clearest = len(shown) - len(named)
+    own = f"the {len(named)} that the config names (report.compared) and " if len(named) else ""
     text = (
-        f"{title}: {int(held.sum())} of {tested} tested contrasts hold at q ≤ {options.alpha:g}, "
-        f"{hidden or 'none'} of them beside those shown here. Shown are {len(named)} that the "
-        f"config names (report.compared) and the {len(shown) - len(named)} others of the smallest "
-        f"q; all {len(table)} are in {name}.tsv."
+        f"{title}: {int(held.sum())} of {tested} tested contrasts hold at q ≤ {options.alpha:g}"
+        f"{f', {hidden} of them not shown here' if hidden else ''}. Shown are {own}the {clearest} "
+        f"of the smallest q; all {len(table)} are in {name}.tsv."
     )
     yield Notes((text, *(f"{one} (report.compared) has no value in this run." for one in absent)))
     yield view(shown, f"{name}_signals", title=title, columns=_SIGNAL_COLUMNS)
@@ -112,7 +127,7 @@ def regions(run: Run, options: Options) -> Iterator[Item | Part]:
     table = run.get("regions")
     if table is None:
         return
-    yield Notes(_held(table, options))
+    yield Notes(region_sentences(run, options))
     yield from _forests(table, REGION_QUESTIONS, options)
     signal = _are_signals(table)
     yield from _signals(table[signal], options, "regions", between="regions")
@@ -144,7 +159,9 @@ def drug_sentences(run: Run) -> list[str]:
             for means, same in worded.groupby("means", sort=False, observed=True):
                 names = theme.known_first(same[k.COMPARTMENT], theme.COMPARTMENT_COLOURS)
                 where = ", ".join(lower(theme.pretty(name)) for name in names)
-                parts.append(f"{str(means).partition(';')[0]} ({where})")
+                # What stays open is a part of an effect; of none, the words below say it.
+                told = str(means).partition(";")[0] if silent else str(means)
+                parts.append(f"{told} ({where})")
         lines.append(f"{', '.join(head)}: {'; '.join(parts)}.")
     if len(asked) and asked["word"].isin(_SILENT).all() and not asked["word"].eq("no_effect").all():
         lines.insert(0, "no drug is shown to lower senescent cells or the SASP in any compartment.")
@@ -157,14 +174,17 @@ def _said(words: pd.DataFrame) -> list[str]:
     for row in tidy.rows(words[words["evidence"].notna() & words["evidence"].ne("")]):
         where = theme.pretty(str(row.compartment))
         stratum = f", {row.stratum}" if isinstance(row.stratum, str) and row.stratum else ""
-        day = f", day {row.days_post_rt:g}" if row.days_post_rt == row.days_post_rt else ""
+        day = f", {tidy.day_label(row.days_post_rt)}" if pd.notna(row.days_post_rt) else ""
         arm = f"{row.treatment} against {row.against}"
         lines.append(f"{where}, {arm}{stratum}{day}: {row.evidence}.")
     return lines
 
 
-def _held(table: pd.DataFrame, options: Options) -> tuple[str, ...]:
+def region_sentences(run: Run, options: Options) -> tuple[str, ...]:
     """How many answers on the burden hold for each question of regions, the clearest named."""
+    table = run.get("regions")
+    if table is None:
+        return ()
     lines = []
     for question, title in REGION_QUESTIONS.items():
         asked = table[table["question"].eq(question) & table["measure"].isin(_MEASURES)]
@@ -172,7 +192,8 @@ def _held(table: pd.DataFrame, options: Options) -> tuple[str, ...]:
         if asked.empty:
             continue
         if tested.empty:
-            lines.append(f"{title}: none could be tested.")
+            why = str(asked["reason"].value_counts().index[0])
+            lines.append(f"{title.rstrip('?')}: none could be tested ({why}).")
             continue
         held = tested[tested["q"] <= options.alpha].sort_values("p", kind="stable")
         said = [
@@ -183,8 +204,8 @@ def _held(table: pd.DataFrame, options: Options) -> tuple[str, ...]:
                 (lower(theme.pretty(str(n))) for n in (row.measure, row.compartment))
             ]
         ]
-        text = f"{title}: {len(held)} of {len(tested)} contrasts of senescent cells or index hold"
-        text += f" at q ≤ {options.alpha:g}."
+        text = f"{title.rstrip('?')}: {len(held)} of {len(tested)} contrasts of senescent cells"
+        text += f" or index hold at q ≤ {options.alpha:g}."
         lines.append(text + (f" The clearest: {'; '.join(said)}." if said else ""))
     return tuple(lines)
 
@@ -202,7 +223,7 @@ def _forest(table: pd.DataFrame, question: str, measure: str, title: str, option
     return Part(
         f"answers_{question}",
         title=title,
-        caption=f"{theme.pretty(measure)}, with 95 % intervals.",
+        caption=_caption(table, question, measure),
         alt=lambda rows: f"Forest of {len(rows)} contrasts. {title}",
         draw=lambda layout: pl.answers(
             table, question=question, measure=measure, alpha=options.alpha, layout=layout
@@ -211,3 +232,13 @@ def _forest(table: pd.DataFrame, question: str, measure: str, title: str, option
             table, question=question, measure=measure, alpha=options.alpha
         ),
     )
+
+
+def _caption(table: pd.DataFrame, question: str, measure: str) -> str:
+    """What is drawn, what left of the line means, and how to read the scale."""
+    text = f"{theme.pretty(measure)}, with 95 % intervals."
+    side = _LEFT.get(question)
+    text += f" Left of the line: {side}." if side else ""
+    units = table.loc[table["measure"].eq(measure) & table["question"].eq(question), "unit"]
+    arcsine = units.astype(str).eq("radians (arcsine)").any()
+    return text + (f" {_READ}" if arcsine and question in _PLAIN else "")

@@ -11,7 +11,7 @@ from senoscore import plotting as pl
 from senoscore.errors import InputError
 from senoscore.plotting import arms, main_arm, theme, tidy
 from senoscore.report.charts import Gap, Part
-from senoscore.report.parts import Item, Options, by_compartment, section, table_of
+from senoscore.report.parts import Item, Options, by_compartment, irradiated, section, table_of
 from senoscore.report.tables import view
 from senoscore.report.words import lower, seldom
 
@@ -441,6 +441,7 @@ def contrasts(run: Run, options: Options) -> Iterator[Item | Part]:
     if trend is None:
         yield Gap("Contrasts", run.why_not("trend"))
         return
+    drawn = irradiated(trend)
     measures = set(trend["measure"])
     measure = next(
         (m for m in ("fraction_senescent", "fraction", "index_mean") if m in measures), ""
@@ -453,8 +454,8 @@ def contrasts(run: Run, options: Options) -> Iterator[Item | Part]:
             "or patients, never cells."
         ),
         alt=describe_forest,
-        draw=lambda layout: pl.forest(trend, measure=measure, alpha=options.alpha, layout=layout),
-        numbers=lambda: pl.forest_table(trend, measure=measure, alpha=options.alpha),
+        draw=lambda layout: pl.forest(drawn, measure=measure, alpha=options.alpha, layout=layout),
+        numbers=lambda: pl.forest_table(drawn, measure=measure, alpha=options.alpha),
     )
     yield from _dose(run, options)
     first = trend.assign(_rank=(trend["measure"] != measure).astype(int))

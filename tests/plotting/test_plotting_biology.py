@@ -125,14 +125,18 @@ def test_plasma_stands_beside_the_tissue_of_its_subjects() -> None:
     )  # fmt: skip
     burden = pd.DataFrame(
         {
-            "sample": ["a", "b"], "subject": ["p", "other"], "compartment": "tumour",
-            "treatment": "irradiated", "days_post_rt": [7.0, 7.0], "fraction": [0.1, 0.9],
+            "sample": ["a", "b", "c"], "subject": ["p", "p", "other"], "compartment": "tumour",
+            "treatment": "irradiated", "days_post_rt": [7.0, 28.0, 7.0],
+            "fraction": [0.1, 0.2, 0.9],
         }
     )  # fmt: skip
     shown = pl.plasma_table(table, burden)
-    assert shown["panel"].tolist() == ["IL-6", "IL-6", "Tumour"]
-    assert shown["limit"].tolist() == ["measured", "below LOD", "measured"]
-    assert shown.loc[shown["tissue"], "value"].tolist() == [0.1]
+    assert shown["panel"].tolist() == ["IL-6", "IL-6", "Tumour", "Tumour"]
+    assert shown["limit"].tolist() == ["measured", "below LOD", "measured", "measured"]
+    assert shown.loc[shown["tissue"], "value"].tolist() == [0.1, 0.2]
+    assert set(shown["arm"]) == {"irradiated"}
+    # Tissue of one time has no course to set beside that of the blood.
+    assert not pl.plasma_table(table, burden[burden["days_post_rt"] == 7])["tissue"].any()
     assert "PAI-1" not in pl.to_svg(pl.plasma(table, burden))
     with pytest.raises(InputError, match="no analyte"):
         pl.plasma(table.assign(log2_ratio=np.nan))

@@ -72,8 +72,8 @@ def test_what_would_have_been_seen_is_said() -> None:
     assert row["burden_detectable"] == pytest.approx(detectable(0.02, 16, 0.05))
     half = stats.t.ppf(0.975, 16) * 0.02
     assert (row["burden_ci_lo"], row["burden_ci_hi"]) == pytest.approx((-0.01 - half, -0.01 + half))
-    assert "called senescent −1 points (95 % CI −5.24 to 3.24)" in row["evidence"]
-    assert "a change of 5.97 points would mostly have been seen" in row["evidence"]
+    assert "called senescent −1.0 points (95 % CI −5.2 to 3.2)" in row["evidence"]
+    assert "a change of 6.0 points would mostly have been seen" in row["evidence"]
 
 
 def test_equivalence_is_two_one_sided_tests() -> None:
@@ -136,7 +136,7 @@ def test_arrested_cells_tell_a_senolytic_from_a_senomorphic(
     assert row["arrested_burden_estimate"] == arrested
     half = stats.t.ppf(0.975, 16) * 0.02
     assert row["arrested_burden_ci_hi"] == pytest.approx(arrested + half)
-    assert f"arrested {100 * arrested:+.3g} points".replace("-", "−") in row["evidence"]
+    assert f"arrested {100 * arrested:+.1f} points".replace("-", "−") in row["evidence"]
 
 
 def test_too_few_animals_for_arrest_is_no_word_of_nothing_shown() -> None:
