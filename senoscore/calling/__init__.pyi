@@ -1,6 +1,7 @@
 from .calibrate import calibrate as calibrate
 from .calibration import Calibration as Calibration
 from .call import call as call
+from .call import middle_depths as middle_depths
 from .engine import Assigned as Assigned
 from .engine import Learnt as Learnt
 from .engine import Scored as Scored
@@ -18,7 +19,7 @@ from .panel import load_panel as load_panel
 from .programme import learn as learn
 from .staged import Family as Family
 from .staged import add_sums as add_sums
-from .staged import apply_learnt as apply_learnt
+from .staged import call_blocks as call_blocks
 from .staged import families as families
 from .staged import locate as locate
 from .staged import read_families as read_families
@@ -39,9 +40,9 @@ __all__ = [
     "Tables",
     "add_sums",
     "add_up",
-    "apply_learnt",
     "calibrate",
     "call",
+    "call_blocks",
     "choose",
     "explain",
     "families",
@@ -49,6 +50,7 @@ __all__ = [
     "learn",
     "load_panel",
     "locate",
+    "middle_depths",
     "programme_table",
     "read_families",
     "read_programme",

@@ -63,8 +63,11 @@ _SINGLE_ALPHA: Final = 0.01
 _NO_NULL: Final = "; scores of sen.score(..., null=50) let matched gene sets stand in"
 _NULL_CUT: Final = 3.0
 _MIN_BULK: Final = 3
-_MOST_FITS: Final = 20
-"""Fits without a sample in each compartment; above, a few samples share one without them all."""
+_EACH_APART: Final = 20
+"""Control samples of a compartment that have a fit without them each."""
+
+_GROUPS: Final = 10
+"""Of more samples than that; those of a group share a fit without them all."""
 
 _BULK_DF: Final = 4
 
@@ -91,7 +94,7 @@ def calibrate(
     of them, and the index a weighted mean of axes. One z cut, shared by all axes, is the lowest
     for which the composite rule of the panel holds in at most ``alpha`` of the control cells,
     each control sample being judged by baselines fitted without it (leave-one-control-sample-out;
-    with more than 20 of them, without every twentieth, it among them; samples weigh by their cells,
+    with more than 20 of them, without every tenth, it among them; samples weigh by their cells,
     up to the median sample). With fewer than
     ``min_control_samples`` samples the rate is at most 0.01, in the same cells if there is one
     sample. Where every sample is one row (bulk, array) the cut is also at least the t quantile.
@@ -449,11 +452,12 @@ class _Controls:
         """Levels for each sample, fitted without it.
 
         One fit reads all cells. So that many samples do not make that a square, from 21 on every
-        twentieth in the order of their names is left out together.
+        tenth in the order of their names is left out together.
         """
         numbers = np.arange(len(self.names))
-        fits = [self.fit(numbers % _MOST_FITS != group, across) for group in numbers[:_MOST_FITS]]
-        return {s: fits[i % _MOST_FITS] for i, s in enumerate(self.names.tolist())}
+        groups = len(numbers) if len(numbers) <= _EACH_APART else _GROUPS
+        fits = [self.fit(numbers % groups != group, across) for group in range(groups)]
+        return {s: fits[i % groups] for i, s in enumerate(self.names.tolist())}
 
     def _by_sample(self) -> dict[str, slice]:
         """Where the cells of each sample are: they are in the order of the samples."""

@@ -19,8 +19,10 @@ from senoscore.calling.evidence import (
     control_mask,
     days_of,
     judge,
+    kept,
     log_depth,
     tests_of,
+    without_counts,
 )
 from senoscore.calling.false_discovery import Tests, q_values
 from senoscore.calling.panel import load_panel
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     Floats = np.ndarray[Any, np.dtype[np.float64]]
     Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
-__all__ = ["Judged", "call", "decide", "overrule", "unlike_controls"]
+__all__ = ["Judged", "call", "call_table", "decide", "middle_depths", "overrule", "unlike_controls"]
 
 log = logging.getLogger(__name__)
 
@@ -158,8 +160,16 @@ def _ceilings(
     }
 
 
+def middle_depths(table: pd.DataFrame) -> dict[str, pd.Series]:
+    """Median log count of the cells of each sample that take part, by compartment."""
+    use = kept(table) & ~without_counts(table)
+    rooms, samples = compartments_of(table)[use], table[k.SAMPLE].astype(str).to_numpy()[use]
+    middle = pd.Series(log_depth(table)[use]).groupby([rooms, samples]).median()
+    return {str(name): own.droplevel(0) for name, own in middle.groupby(level=0)}
+
+
 def unlike_controls(
-    log_depth: Floats,
+    middle: pd.Series | None,
     samples: np.ndarray[Any, Any],
     own: CompartmentCalibration,
     *,
@@ -169,12 +179,19 @@ def unlike_controls(
 
     Trends with depth are learnt within control samples; beyond ``fold`` times their range they
     are guesses, and the rule holds in too many cells (docs/call.md).
+
+    Parameters
+    ----------
+    middle
+        Of the samples of the compartment, by :func:`middle_depths`; None: it has no cells.
+    samples
+        Of each cell.
     """
     low, high = own.depth_range
-    if np.isnan(low):
+    if np.isnan(low) or middle is None:
         return np.zeros(len(samples), bool)
-    middle = pd.Series(log_depth).groupby(samples, observed=True).transform("median").to_numpy()
-    return np.asarray((middle < low - np.log(fold)) | (middle > high + np.log(fold)))
+    depth = middle.reindex(samples).to_numpy()
+    return np.asarray((depth < low - np.log(fold)) | (depth > high + np.log(fold)))
 
 
 def _joined(flags: Bools, names: list[str]) -> np.ndarray[Any, Any]:
@@ -314,7 +331,7 @@ def call(
     table = cell_table(data, rules, method=calibration.method, compartment=compartment)
     if k.CELL not in table:
         table = table.assign(cell=table.index.astype(str))
-    result = _call_table(table, calibration, fdr=fdr, min_days=days)
+    result = call_table(table, calibration, middle_depths(table), fdr=fdr, min_days=days)
     if isinstance(data, pd.DataFrame):
         return result
     target = data.copy() if copy else data
@@ -376,7 +393,7 @@ def _overruled(
     by = np.full(len(table), PANEL, dtype=object)
     if found.programme is not None:
         learnt = find(adata, found, fdr=fdr)
-        overrule(result, learnt, table, calibration)
+        overrule(result, learnt, table, calibration, middle_depths(table))
         by[np.isfinite(learnt.cells["p"].to_numpy())] = LEARNED
     engines = used_engines(table, found, learnt)
     _say(engines, has_subject=k.SUBJECT in table)
@@ -402,6 +419,7 @@ def overrule(
     learnt: Learnt,
     table: pd.DataFrame,
     calibration: Calibration,
+    middle: Mapping[str, pd.Series],
 ) -> None:
     """Let the learnt programme say which cells are senescent, under the panel's ceilings.
 
@@ -416,11 +434,11 @@ def overrule(
     control = control_mask(table, calibration.control)
     day = days_of(table, control)
     samples = table[k.SAMPLE].astype(str).to_numpy(dtype=str)
-    rooms, depth = compartments_of(table), log_depth(table)
+    rooms = compartments_of(table)
     deep = np.zeros(len(table), dtype=bool)
     for name, fitted in calibration.by_compartment.items():
         rows = np.flatnonzero(rooms == name)
-        deep[rows] = unlike_controls(depth[rows], samples[rows], fitted, fold=_LEARNT_FOLD)
+        deep[rows] = unlike_controls(middle.get(name), samples[rows], fitted, fold=_LEARNT_FOLD)
     deep |= learnt.cells["deep"].to_numpy(dtype=bool)
     kept_state = np.isin(states, ("cycling", "escaped", "acute_damage_response"))
     only_panel = (states == "senescent") & seen & ~called
@@ -448,9 +466,29 @@ def _agree(what: str, asked: Any, calibrated: Any) -> None:
     raise ConfigError(msg, fix=f"give {what} to sen.calibrate, and not to sen.call")
 
 
-def _call_table(
-    table: pd.DataFrame, calibration: Calibration, *, fdr: float, min_days: float
+def call_table(
+    table: pd.DataFrame,
+    calibration: Calibration,
+    middle: Mapping[str, pd.Series],
+    *,
+    fdr: float,
+    min_days: float,
 ) -> pd.DataFrame:
+    """Call the cells of a table, or of a block of it, by the panel.
+
+    Parameters
+    ----------
+    table
+        As :func:`~senoscore.calling.evidence.cell_table` gives it, with ``cell``.
+    calibration, fdr, min_days
+        As for :func:`call`.
+    middle
+        What :func:`middle_depths` gives of the whole table.
+
+    Returns
+    -------
+    As :func:`call`.
+    """
     found = judge(table, calibration)
     control = control_mask(table, calibration.control)
     day = days_of(table, control)
@@ -472,10 +510,9 @@ def _call_table(
         )
     judged = Judged.of(found, q)
     samples = table[k.SAMPLE].astype(str).to_numpy(dtype=str)
-    depth = log_depth(table)
     for rows, reader, own_calibration in found.parts:
         when = {name: mask[rows] for name, mask in days.items()}
-        deep = unlike_controls(depth[rows], samples[rows], own_calibration)
+        deep = unlike_controls(middle.get(reader.compartment), samples[rows], own_calibration)
         decide(judged, found, rows, when, deep, reader, own_calibration, fdr)
     return _result(table, judged, calibration)
 

@@ -17,9 +17,9 @@ import pandas as pd
 from scipy import sparse
 
 from senoscore import names as k
-from senoscore.calling.call import overrule
+from senoscore.calling.call import call_table, overrule
 from senoscore.calling.engine import Assigned, Learnt, assign, choose
-from senoscore.calling.evidence import stacked
+from senoscore.calling.evidence import cell_table, stacked
 from senoscore.calling.programme import Programme
 from senoscore.calling.roles import roles
 from senoscore.calling.sums import Features, KeptCells, Plan, ProgrammeStats
@@ -27,7 +27,7 @@ from senoscore.errors import DesignError, InputError
 from senoscore.io import atomic_path, remake
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -39,6 +39,7 @@ __all__ = [
     "Family",
     "add_sums",
     "apply_learnt",
+    "call_blocks",
     "families",
     "locate",
     "read_families",
@@ -177,8 +178,44 @@ def _places(column: pd.Series, known: Sequence[str]) -> NDArray[np.int64]:
     return np.asarray(places[codes], dtype=np.int64)
 
 
+def call_blocks(
+    tables: Iterable[pd.DataFrame],
+    calibration: Calibration,
+    middle: Mapping[str, pd.Series],
+    learnt: Iterator[pd.DataFrame] | None = None,
+    *,
+    fdr: float,
+    min_days_stable: float,
+) -> Iterator[pd.DataFrame]:
+    """Call the cells of a data set block by block, as :func:`senoscore.call` does at once.
+
+    Parameters
+    ----------
+    tables
+        Blocks of cells, with ``cell``.
+    calibration, fdr, min_days_stable
+        As for :func:`senoscore.call`.
+    middle
+        What :func:`~senoscore.calling.call.middle_depths` gives of all its cells.
+    learnt
+        ``cells`` of :func:`~senoscore.calling.engine.judge_cells` in the same blocks; None: the
+        panel calls alone.
+    """
+    method, rules = calibration.method, calibration.panel
+    for table in tables:
+        cells = cell_table(table, rules, method=method, compartment=k.COMPARTMENT)
+        calls = call_table(cells, calibration, middle, fdr=fdr, min_days=min_days_stable)
+        if learnt is not None:
+            apply_learnt(calls, next(learnt), cells, calibration, middle)
+        yield calls
+
+
 def apply_learnt(
-    calls: pd.DataFrame, learnt: pd.DataFrame, table: pd.DataFrame, calibration: Calibration
+    calls: pd.DataFrame,
+    learnt: pd.DataFrame,
+    table: pd.DataFrame,
+    calibration: Calibration,
+    middle: Mapping[str, pd.Series],
 ) -> None:
     """Let the learnt programme say which cells of a table are senescent.
 
@@ -191,9 +228,11 @@ def apply_learnt(
         ``cells`` of :func:`~senoscore.calling.engine.judge_cells`, in the same order.
     table, calibration
         As given to :func:`senoscore.call`.
+    middle
+        As for :func:`call_blocks`.
     """
     cells = learnt.set_axis(calls.index)
-    overrule(calls, Learnt(cells, pd.DataFrame(), pd.DataFrame(), ""), table, calibration)
+    overrule(calls, Learnt(cells, pd.DataFrame(), pd.DataFrame(), ""), table, calibration, middle)
     calls[k.P] = learnt["p"].to_numpy(np.float32)
     calls[k.PROGRAMME_SCORE] = learnt["score"].to_numpy(np.float32)
     seen = np.isfinite(learnt["p"].to_numpy())

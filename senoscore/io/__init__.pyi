@@ -50,6 +50,7 @@ from .tables import parquet_rows as parquet_rows
 from .tables import read_parquet as read_parquet
 from .tables import read_tsv as read_tsv
 from .tables import write_parquet as write_parquet
+from .tables import write_parquet_blocks as write_parquet_blocks
 from .tables import write_tsv as write_tsv
 from .yaml import load_config_file as load_config_file
 from .yaml import load_yaml as load_yaml
@@ -111,5 +112,6 @@ __all__ = [
     "write_canonical_stream",
     "write_facts",
     "write_parquet",
+    "write_parquet_blocks",
     "write_tsv",
 ]

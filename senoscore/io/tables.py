@@ -18,7 +18,7 @@ from senoscore.errors import InputError
 from senoscore.io.atomic import atomic_path, remake
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "read_parquet",
     "read_tsv",
     "write_parquet",
+    "write_parquet_blocks",
     "write_tsv",
 ]
 
@@ -239,6 +240,40 @@ def write_parquet(table: pd.DataFrame, path: str | Path) -> None:
         raise InputError(msg, fix="a column must hold one kind of value") from error
     with atomic_path(path) as temporary:
         pq.write_table(arrow, temporary, compression="zstd")
+
+
+def write_parquet_blocks(tables: Iterable[pd.DataFrame], path: str | Path) -> None:
+    """Write tables one below the other as one Parquet, whole or not at all.
+
+    Parameters
+    ----------
+    tables
+        Tables of the same columns and types; only one is held at a time.
+
+    Raises
+    ------
+    InputError
+        There is no table, or as :func:`write_parquet`.
+    """
+    writer = None
+    with atomic_path(path) as temporary:
+        try:
+            for table in tables:
+                if writer is None:
+                    arrow = pa.Table.from_pandas(table, preserve_index=False)
+                    writer = pq.ParquetWriter(temporary, arrow.schema, compression="zstd")
+                else:
+                    arrow = pa.Table.from_pandas(table, writer.schema, preserve_index=False)
+                writer.write_table(arrow)
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            msg = f"cannot write {path}: {one_line(error)}"
+            raise InputError(msg, fix="a column must hold one kind of value") from error
+        finally:
+            if writer is not None:
+                writer.close()
+        if writer is None:
+            msg = f"cannot write {path}: no cells"
+            raise InputError(msg, fix="leave the data set out")
 
 
 def parquet_options(schema: pa.Schema) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,9 +12,16 @@ import pandas as pd
 
 from senoscore import names as k
 from senoscore.errors import InputError
-from senoscore.io import read_parquet, track, write_parquet, write_tsv
+from senoscore.io import (
+    parquet_blocks,
+    parquet_columns,
+    track,
+    write_parquet_blocks,
+    write_tsv,
+)
 from senoscore.run.log import logged
 from senoscore.run.tables import (
+    BLOCK,
     cell_blocks,
     facts,
     judged_cells,
@@ -86,32 +95,43 @@ def call(
 
     ``learnt``: what the learnt programme says of the cells; None: the panel calls alone.
     """
-    from senoscore.calling import Calibration, apply_learnt
-    from senoscore.calling import call as run
+    from senoscore.calling import Calibration, call_blocks, middle_depths
     from senoscore.study import read_samples
 
     rules, fitted = panel_of(panel, config), Calibration.read(calibration)
     null = any(of.mode == "null" for of in fitted.by_compartment.values())
-    names = _panel_scores(data, rules, config, null=null)
-    cells = judged_cells(data, read_samples(samples), scores=list(names)).rename(columns=names)
-    cells["assay"] = pd.Categorical([facts(data)["assay"]]).take(np.zeros(len(cells), dtype=int))
-    cells[k.CELL] = read_parquet(data["qc"], columns=[k.CELL])[k.CELL]
-    calls = run(
-        cells,
-        fitted,
-        fdr=config["call"]["fdr"],
-        min_days_stable=config["call"]["min_days_stable"],
-    )
+    columns, sheet = _panel_scores(data, rules, config, null=null), read_samples(samples)
+    assay = pd.Categorical([facts(data)["assay"]])
+    states: Counter[str] = Counter()
+
+    def cells() -> Iterator[pd.DataFrame]:
+        names = parquet_blocks(data["qc"], [k.CELL], BLOCK)
+        for table in cell_blocks(data, sheet, scores=list(columns)):
+            own = assay.take(np.zeros(len(table), dtype=int))
+            named = {k.CELL: next(names)[k.CELL].to_pandas().array, "assay": own}
+            yield table.rename(columns=columns).assign(**named)
+
+    def counted() -> Iterator[pd.DataFrame]:
+        middle = middle_depths(judged_cells(data, sheet))
+        options = {name: config["call"][name] for name in ("fdr", "min_days_stable")}
+        programme = None if learnt is None else _learnt(data, learnt)
+        for calls in call_blocks(cells(), fitted, middle, programme, **options):
+            states.update(calls[k.STATE].value_counts().to_dict())
+            yield calls
+
     out.parent.mkdir(parents=True, exist_ok=True)
-    assert isinstance(calls, pd.DataFrame)
-    if learnt is not None:
-        judged = read_parquet(learnt)
-        if not judged[k.CELL].equals(cells[k.CELL]):
+    write_parquet_blocks(counted(), out)
+    log.info("%s", dict(states.most_common()))
+
+
+def _learnt(data: DatasetFiles, learnt: Path) -> Iterator[pd.DataFrame]:
+    """What the learnt programme says of the cells, in the blocks of :func:`cell_blocks`."""
+    names = parquet_blocks(data["qc"], [k.CELL], BLOCK)
+    for own, block in zip_longest(names, parquet_blocks(learnt, parquet_columns(learnt), BLOCK)):
+        if own is None or block is None or not block[k.CELL].equals(own[k.CELL]):
             msg = f"dataset {data.name}: the learnt calls and qc are not of the same cells"
             raise InputError(msg, fix="delete results/programme and run again")
-        apply_learnt(calls, judged, cells, fitted)
-    write_parquet(calls, out)
-    log.info("%s", calls[k.STATE].value_counts().to_dict())
+        yield block.drop_columns([k.CELL]).to_pandas()
 
 
 def _panel_scores(

@@ -14,13 +14,26 @@ import pandas as pd
 
 from senoscore import names as k
 from senoscore.errors import ConfigError
-from senoscore.io import open_h5, read_index, read_parquet, remake, track, write_parquet, write_tsv
+from senoscore.io import (
+    open_h5,
+    parquet_blocks,
+    parquet_columns,
+    parquet_rows,
+    read_index,
+    read_parquet,
+    remake,
+    track,
+    write_parquet,
+    write_tsv,
+)
 from senoscore.run.log import logged
-from senoscore.run.tables import facts, judged_cells
+from senoscore.run.tables import BLOCK, facts, judged_cells
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from senoscore.calling import Family, Scored
     from senoscore.run.layout import DatasetFiles
@@ -208,14 +221,33 @@ def programme_score(
     write_parquet(table, out)
 
 
-def _scored(table: pd.DataFrame) -> Scored:
+def _scored(paths: Sequence[Path]) -> tuple[Scored, NDArray[np.int64], NDArray[np.int64]]:
+    """Scores of all cells of some files, and their places in the plan (sample, compartment).
+
+    Block by block into arrays that are there: tables and names of millions of cells would fill
+    the memory several times over.
+    """
     from senoscore.calling import Scored
 
-    def of(kind: str) -> Any:
-        names = [name for name in table if str(name).startswith(f"{kind}{k.SEP}")]
-        return table[names].to_numpy(np.float64)
-
-    return Scored(of("part"), table["depth"].to_numpy(np.float64), of("nuisance"))
+    n = sum(parquet_rows(path) for path in paths)
+    columns = parquet_columns(paths[0])
+    kinds = [
+        [c for c in columns if c.startswith(f"{kind}{k.SEP}")] for kind in ("part", "nuisance")
+    ]
+    found = Scored(np.empty((n, len(kinds[0]))), np.empty(n), np.empty((n, len(kinds[1]))))
+    sample, compartment = np.empty(n, np.int64), np.empty(n, np.int64)
+    at = 0
+    for path in paths:
+        for block in parquet_blocks(path, [c for c in columns if c != k.CELL], BLOCK):
+            rows = slice(at, at + block.num_rows)
+            for into, names in zip((found.scores, found.nuisance), kinds, strict=True):
+                for i, name in enumerate(names):
+                    into[rows, i] = block[name].to_numpy()
+            found.depth[rows] = block["depth"].to_numpy()
+            sample[rows] = block["at_sample"].to_numpy()
+            compartment[rows] = block["at_compartment"].to_numpy()
+            at = rows.stop
+    return found, sample, compartment
 
 
 @logged
@@ -248,26 +280,23 @@ def programme_call(
     engines: list[dict[str, Any]] = []
     amounts = []
     for number, family in enumerate(found):
-        parts = [read_parquet(scores[place[name]]) for name in family.datasets]
-        lengths = [len(part) for part in parts]
+        own = [scores[place[name]] for name in family.datasets]
         if family.plan is None:
-            for name, part in zip(family.datasets, parts, strict=True):
-                write_parquet(_none(part), out[place[name]])
+            for name, path in zip(family.datasets, own, strict=True):
+                write_parquet(_none(read_parquet(path, columns=[k.CELL])), out[place[name]])
             engines += _engines(family, set(), "", "", None)
             continue
         wording = learnt[str(number)]
-        table = pd.concat(parts, ignore_index=True)
-        who = Assigned(
-            family.plan,
-            table["at_sample"].to_numpy(np.int64),
-            table["at_compartment"].to_numpy(np.int64),
-        )
-        cells, amount, note = judge_cells(_scored(table), wording, who, fdr=config["call"]["fdr"])
-        cells.insert(0, k.CELL, table[k.CELL])
-        stops = np.cumsum(lengths)
-        for name, stop, n in zip(family.datasets, stops, lengths, strict=True):
-            piece = cells.iloc[stop - n : stop].reset_index(drop=True)
-            write_parquet(piece, out[place[name]])
+        scored, sample, compartment = _scored(own)
+        who = Assigned(family.plan, sample, compartment)
+        cells, amount, note = judge_cells(scored, wording, who, fdr=config["call"]["fdr"])
+        del scored
+        stop = 0
+        for name, path in zip(family.datasets, own, strict=True):
+            named = read_parquet(path, columns=[k.CELL])
+            start, stop = stop, stop + len(named)
+            piece = cells.iloc[start:stop].reset_index(drop=True)
+            write_parquet(pd.concat([named, piece], axis=1), out[place[name]])
         judged = np.isfinite(cells["p"].to_numpy()) & (who.compartment >= 0)
         seen = {family.plan.compartments[i] for i in np.unique(who.compartment[judged])}
         amounts.append(amount)
@@ -281,10 +310,10 @@ def programme_call(
     write_tsv(whole[list(PREVALENCE_COLUMNS)], prevalence_out, float_format="%.6g")
 
 
-def _none(part: pd.DataFrame) -> pd.DataFrame:
+def _none(cells: pd.DataFrame) -> pd.DataFrame:
     """Cells that no programme judged."""
     empty = dict.fromkeys(("score", "p", "p_kinds", "q"), np.nan)
-    return part[[k.CELL]].assign(**empty, called=False, passes=False, deep=False)
+    return cells.assign(**empty, called=False, passes=False, deep=False)
 
 
 def _engines(

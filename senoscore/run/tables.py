@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "BLOCK",
     "SEX_SIGNATURES",
     "cell_blocks",
     "facts",
@@ -63,7 +64,7 @@ def panel_method(data: DatasetFiles, panel: Panel, config: Mapping[str, Any]) ->
     return str(config["call"]["profile_method"]) if is_profile else panel.method
 
 
-_BLOCK: Final = 100_000
+BLOCK: Final = 100_000
 """Cells of a block of their tables."""
 
 _JUDGED: Final = (k.SAMPLE, k.KEEP, "n_counts")
@@ -88,7 +89,7 @@ def cell_blocks(
     if scores is not None:
         stored = set(parquet_columns(data["scores"]))
         wanted["scores"] = tuple(name for name in scores if name in stored)
-    files = [parquet_blocks(data[kind], [k.CELL, *own], _BLOCK) for kind, own in wanted.items()]
+    files = [parquet_blocks(data[kind], [k.CELL, *own], BLOCK) for kind, own in wanted.items()]
     for blocks in zip_longest(*files):
         for other, name in zip(blocks[1:], list(wanted)[1:], strict=True):
             known = None not in (other, blocks[0])

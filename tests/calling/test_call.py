@@ -14,10 +14,11 @@ from scipy import stats
 from senoscore import plotting as pl
 from senoscore.calling.calibrate import calibrate
 from senoscore.calling.calibration import Calibration
-from senoscore.calling.call import call
+from senoscore.calling.call import call, middle_depths
 from senoscore.calling.explain import explain
 from senoscore.calling.false_discovery import control_p, q_values
 from senoscore.calling.panel import load_panel
+from senoscore.calling.staged import call_blocks
 from senoscore.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -336,6 +337,20 @@ def test_samples_far_deeper_or_shallower_than_controls_are_flagged() -> None:
     by = own.groupby("sample")["senescence_state"].unique()
     assert set(by["s4"]) == {"senescent_candidate"}
     assert set(by["s5"]) == {"senescent"}
+
+
+@pytest.mark.parametrize("rows", [37, 500])
+def test_blocks_of_cells_are_called_as_the_whole(rows: int) -> None:
+    """Samples lie in several blocks, and the depth of a sample is that of all its cells."""
+    data = tissue(np.random.default_rng(21), burden=0.3, shift=dict.fromkeys(FULL, 5.0))
+    depth = np.random.default_rng(1).lognormal(8, 0.3, len(data))
+    data["n_counts"] = np.where(data["sample"] == "s4", depth / 4, depth)
+    data["cell"] = [f"cell{i}" for i in range(len(data))]
+    data = data.sample(frac=1, random_state=0, ignore_index=True)
+    made = calibrate(data)
+    blocks = (data.iloc[start : start + rows] for start in range(0, len(data), rows))
+    found = call_blocks(blocks, made, middle_depths(data), fdr=0.1, min_days_stable=7.0)
+    pd.testing.assert_frame_equal(pd.concat(found), call(data, made))
 
 
 @pytest.mark.parametrize("day", [-3.0, 0.0])

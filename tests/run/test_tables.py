@@ -44,7 +44,7 @@ def test_blocks_of_any_size_are_the_same_cells(
     data = written(tmp_path)
     found = []
     for rows in (7, 100):
-        monkeypatch.setattr(tables, "_BLOCK", rows)
+        monkeypatch.setattr(tables, "BLOCK", rows)
         found.append(
             tables.judged_cells(data, SHEET, scores=["ucell:s", "none"], quality=["n_genes"])
         )
