@@ -164,8 +164,8 @@ def middle_depths(table: pd.DataFrame) -> dict[str, pd.Series]:
     """Median log count of the cells of each sample that take part, by compartment."""
     use = kept(table) & ~without_counts(table)
     rooms, samples = compartments_of(table)[use], table[k.SAMPLE].astype(str).to_numpy()[use]
-    middle = pd.Series(log_depth(table)[use]).groupby([rooms, samples]).median()
-    return {str(name): own.droplevel(0) for name, own in middle.groupby(level=0)}
+    middle = pd.Series(log_depth(table)[use]).groupby([rooms, samples], observed=True).median()
+    return {str(name): own.droplevel(0) for name, own in middle.groupby(level=0, observed=True)}
 
 
 def unlike_controls(
