@@ -4,7 +4,7 @@ Null and other studies with known truth; beta-binomial cells between animals, co
 Studies of arms are answered all at once by the formulas of the contrasts, and the first of every
 line by ``senoscore.arms`` too, which must agree; studies of regions are columns of one table.
 
-    python validation/simulate_questions.py [arms] [regions] [equivalence] [families] --studies 2000
+    python validation/simulate_questions.py [arms] [regions] [equivalence] [families] [gates]
 """
 
 from __future__ import annotations
@@ -349,8 +349,81 @@ def lines_of_families(studies: int) -> pd.DataFrame:
     return pd.DataFrame(out)
 
 
+NAMED = (1, 5, 3, 4, 2)
+"""Compartments that a study names beforehand, the one it was made for first."""
+SASP = -1.5
+"""What a senomorphic takes from the secretory score, in SDs between animals."""
+DRUGS: Mapping[str, Mapping[int, float]] = {
+    "none": {}, "as simulated": FALLS, "first only": {1: FALLS[1]}, "second only": {5: FALLS[1]},
+    "all": dict.fromkeys(range(len(COMPARTMENTS)), FALLS[1]),
+}  # fmt: skip
+"""What is left of the arrested cells, by drug."""
+
+
+def _holm(p: NDArray[np.float64], alpha: float = 0.05) -> NDArray[np.bool_]:
+    """What Holm's procedure rejects over the first axis."""
+    order = np.argsort(p, axis=0)
+    sorted_p = np.take_along_axis(p, order, axis=0)
+    held = sorted_p <= alpha / np.arange(len(p), 0, -1)[:, None]
+    out = np.zeros(p.shape, dtype=bool)
+    np.put_along_axis(out, order, np.logical_and.accumulate(held, axis=0), axis=0)
+    return out
+
+
+def procedures(
+    named: NDArray[np.float64], every: NDArray[np.float64]
+) -> dict[str, NDArray[np.bool_]]:
+    """What each procedure rejects of the named compartments, shape (named, studies).
+
+    ``every`` has the p of all drugs and compartments, the named first.
+    """
+    first = named[:1] <= 0.05
+    return {
+        "adjusted together": _held(named),
+        "first alone, rest with all": np.concatenate([first, _held(every[1:])[: len(named) - 1]]),
+        "Holm": _holm(named),
+        "gate, then Holm": np.concatenate([first, first & _holm(named[1:])])
+        if len(named) > 1 else first,
+        "fixed sequence": np.logical_and.accumulate(named <= 0.05, axis=0),
+    }  # fmt: skip
+
+
+def lines_of_gates(studies: int) -> pd.DataFrame:
+    """Whether the other named compartments gain by a gate that the first one opens."""
+    out = []
+    for number, animals in enumerate((5, 8)):
+        rng = np.random.default_rng(SEED + 400 + number)
+        drawn = {
+            drug: study_of_a_drug(animals, falls, {}, studies, rng)[0]
+            for drug, falls in DRUGS.items()
+        }
+        for drug, shift in (("senomorphic, SASP", SASP), ("none, SASP", 0.0)):
+            mine, base = rng.normal(size=(2, len(COMPARTMENTS), animals, studies))
+            p = stats.ttest_ind(mine + shift, base, axis=1, equal_var=False).pvalue
+            other = rng.uniform(size=p.shape)
+            drawn[drug] = np.array([p, other])
+        for drug, p in drawn.items():
+            falls = DRUGS.get(drug, dict.fromkeys(NAMED, 1.0) if "senomorphic" in drug else {})
+            for n in (1, 3, 5):
+                named = list(NAMED[:n])
+                rest = [i for i in range(len(COMPARTMENTS)) if i not in named]
+                every = np.concatenate([p[0][named], p[0][rest], p[1]])
+                true = np.array([i in falls for i in named])
+                for how, held in procedures(p[0][named], every).items():
+                    out.append(
+                        {
+                            "animals an arm": animals, "drug": drug, "named": n, "how": how,
+                            "first found": held[0].mean() if true[0] else np.nan,
+                            "others found": held[1:][true[1:]].mean() if true[1:].any()
+                            else np.nan,
+                            "any false": held[~true].any(0).mean() if (~true).any() else np.nan,
+                        }
+                    )  # fmt: skip
+    return pd.DataFrame(out)
+
+
 TABLES: Mapping[str, Callable[[int], pd.DataFrame]] = {
-    "families": lines_of_families,
+    "families": lines_of_families, "gates": lines_of_gates,
     "arms": lines_of_arms, "regions": lines_of_regions, "equivalence": lines_of_equivalence,
 }  # fmt: skip
 
