@@ -47,6 +47,8 @@ _SCHEDULE: Final = (k.DOSE, "n_fractions", "modality", k.DAYS)
 _KEYS: Final = (k.TREATMENT, k.DRUG, k.DOSE, "n_fractions", "modality")
 _REFERENCE: Final = "photon"
 _ENOUGH: Final = 2
+_NO_START: Final = "drug without a start: whether before or after radiation is not known"
+_UNCLEAR: Final = "_unclear"
 _CONFOUNDED: Final = "batch and arm are the same variable here"
 _POOLED: Final = "OLS on samples, variance pooled over both sides, t"
 _WELCH: Final = "Welch's t of samples"
@@ -275,12 +277,15 @@ def _of_stratum(
     measures = part.table[list(values.wanted)].astype(float)
     whole = _named_drugs(part.table)
     parts = whole.drop_duplicates(k.TREATMENT).set_index(k.TREATMENT)
+    start = whole.get("drug_start_days", pd.Series(0.0, index=whole.index))
+    unclear = set(whole.loc[whole[_DRUG].ne("") & start.isna(), k.TREATMENT])
     for own, names in alike(part.table, measures):
         table = units(own, ["raw", *names])
         for name in (_ALONE, _DRUG):
             table[name] = table[k.TREATMENT].map(parts[name])
         if k.DRUG in parts:
             table[k.DRUG] = table[k.TREATMENT].map(parts[k.DRUG])
+        table[_UNCLEAR] = table[k.TREATMENT].isin(unclear)
         table["y"] = table[names[0]]
         for asked in _questions(table, named, options):
             row, group = _answer(asked, table, options)
@@ -327,13 +332,14 @@ def _drugs(table: pd.DataFrame, options: ask.Options) -> Iterator[_Asked]:
                 continue
             yield _noted(asked, [] if matched or not np.isfinite(days) else ["all controls"])
             continue
+        unclear = [_NO_START] if first[_UNCLEAR] else []
         alone = table[table[k.TREATMENT].eq(first[_ALONE]) & _like(table, group, _SCHEDULE)]
         asked = _pair("drug_in_irradiated", group, alone)
         if alone.empty:
             why = f"no samples of {_arm(group, alone=True)}{_when(days)}: the drug cannot be told "
             yield _without(asked, why + "from radiation")
         else:
-            yield asked
+            yield _noted(asked, unclear)
         same = table[table[_ALONE].eq(options.control) & table[_DRUG].eq(drug)]
         with_drug, at = controls_at(same, days)
         bare, bare_at = controls_at(controls, days)
@@ -351,7 +357,7 @@ def _drugs(table: pd.DataFrame, options: ask.Options) -> Iterator[_Asked]:
             _row("radiation_x_drug", title, group, alone)
             | {"n_control": min(ask.n_subjects(s) for s in (alone, with_drug, bare))},
             ((group, 1.0), (alone, -1.0), (with_drug, -1.0), (bare, 1.0)),
-            notes=("n: subjects of the arm, and of the smallest of the other three",),
+            notes=("n: subjects of the arm, and of the smallest of the other three", *unclear),
         )
         if lacking:
             yield _without(cross, f"no samples of {' and '.join(lacking)}: no factorial")

@@ -52,7 +52,7 @@ _NUMBERS: Final = ("estimate", "ci_lo", "ci_hi", "q", "p_stays", "detectable")
 _KEYS: Final = [k.COMPARTMENT, "stratum", k.TREATMENT, "against", *ARM[1:], k.DAYS]
 _READ: Final = (
     "question", *_KEYS, "measure", k.DRUG, "n_treated", "n_control", "estimate", "se", "df", "q",
-    "estimate_fraction", "fraction_se", "fraction_df", "status", "reason",
+    "estimate_fraction", "fraction_se", "fraction_df", "status", "reason", "note",
 )  # fmt: skip
 """Columns of a table of arms that the words are read from."""
 
@@ -292,8 +292,14 @@ def _fraction(
         "verdict": verdict, "measure": name, "plain": plain,
         "n_treated": row["n_treated"], "n_control": row["n_control"], "estimate": estimate,
         "ci_lo": estimate - half, "ci_hi": estimate + half, "q": row["q"], "p_stays": p_stays,
-        "detectable": shown, "note": _why_not(by, there, tested),
+        "detectable": shown,
+        "note": "; ".join(filter(None, [_why_not(by, there, tested), _text(row["note"])])),
     }  # fmt: skip
+
+
+def _text(value: Any) -> str:
+    """A field as text; a gap of a table that was read is an empty one."""
+    return "" if pd.isna(value) else str(value)
 
 
 def _why_not(by: Mapping[str, dict[str, Any]], there: Sequence[str], tested: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from senoscore.report.load import notes
 from senoscore.report.parts import Item, Notes, Options, samples_of, section, table_of
 from senoscore.report.tables import view
 from senoscore.report.words import NOT_IN_RNA, design_messages, not_assessed
+from senoscore.study import drug_messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +51,8 @@ def design(run: Run, options: Options) -> Iterator[Item | Part]:
         draw=lambda layout: pl.design_map(sheet, layout=layout),
         numbers=lambda: pl.design_table(sheet).drop(columns="order"),
     )
-    yield Notes(tuple(design_messages(sheet, control=options.control)))
+    drugs = drug_messages(sheet, control=options.control)
+    yield Notes((*design_messages(sheet, control=options.control), *drugs))
     yield view(sheet, "samples", title="Samples")
 
 

@@ -77,9 +77,8 @@ def blood(run: Run, options: Options) -> Iterator[Item | Part]:
     if table is None:
         return
     groups = {title: table[table["question"] == question] for question, title in _QUESTIONS.items()}
-    yield Notes(
-        tuple(_of_question(title, group, options) for title, group in groups.items() if len(group))
-    )
+    lines = [_of_question(title, group, options) for title, group in groups.items() if len(group)]
+    yield Notes((*lines, *_in_two_units(table)))
     changes = run.get("blood_changes")
     if changes is not None:
         yield _changes(table, changes, _arms(run))
@@ -100,6 +99,15 @@ def _of_question(title: str, group: pd.DataFrame, options: Options) -> str:
     ]
     text += f". The clearest: {'; '.join(shown)}." if shown else "."
     return text + (f" Not tested: {len(lacking)} (mostly: {why})." if why else "")
+
+
+def _in_two_units(table: pd.DataFrame) -> list[str]:
+    """Factors that were not compared for their units: among many reasons these would be lost."""
+    odd = table[table["reason"].astype(str).str.startswith("the units ")]
+    return [
+        f"Not compared: {', '.join(sorted(set(own['analyte'].astype(str))))} ({reason})."
+        for reason, own in odd.groupby("reason", sort=True, observed=True)
+    ]
 
 
 def _effect(row: Any) -> str:
@@ -270,11 +278,11 @@ def _said(endpoint: str, group: pd.DataFrame, options: Options) -> str:
     head = f"{theme.pretty(endpoint)}, landmark {days}: "
     lacking = group[group["status"] != k.TESTED]
     why = _mostly(lacking)
+    left = tidy.column(group, "n_before_landmark").max()
+    early = f" Left out, their outcome being of before the landmark: {left:g}." if left > 0 else ""
     if tested.empty:
         # All arms together are the largest question: why that was not asked is the reason.
         why = _mostly(lacking[lacking["question"].eq("across_arms")]) or why
-        left = tidy.column(group, "n_before_landmark").max()
-        early = f" Left out, their outcome being of before the landmark: {left:g}." if left else ""
         return f"{head}not tested ({why}).{early}"
     held = tested[tested["q"] <= options.alpha].sort_values("p", kind="stable")
     text = f"{head}{len(held)} of {len(tested)} associations hold at q ≤ {options.alpha:g}."
@@ -283,7 +291,8 @@ def _said(endpoint: str, group: pd.DataFrame, options: Options) -> str:
     if held.empty:
         first = next(iter(tidy.rows(tested.sort_values("p", kind="stable").head(1))))
         text += f" The clearest: {_numbers(first)}."
-    return text + (f" {len(lacking)} were not tested (mostly: {why})." if why else "")
+    text += f" {len(lacking)} were not tested (mostly: {why})." if why else ""
+    return text + early
 
 
 def _numbers(row: Any) -> str:

@@ -139,20 +139,27 @@ def drug_sentences(run: Run) -> list[str]:
 
     Where no drug has a shown effect, that is said first. Compartments of which the word is the
     same stand together, those with an effect first. Compartments that the design answers nothing
-    about are left to the table.
+    about are left to the table; an arm of which it answers nothing has the reason.
     """
     words = run.get("efficacy")
     if words is None:
         return []
     asked = words[words["word"].astype(str) != _NOTHING]
-    several = len(set(asked[k.DOSE].dropna())) > 1
+    several = len(set(words[k.DOSE].dropna())) > 1
     lines = []
-    for key, group in asked.groupby(_ARM_AND_DAY, dropna=False, sort=True, observed=True):
+    for key, every in words.groupby(_ARM_AND_DAY, dropna=False, sort=True, observed=True):
         said: dict[str, Any] = dict(zip(_ARM_AND_DAY, key, strict=True))
-        head = [f"{said[k.TREATMENT]} against {said['against']}"]
+        against = said["against"]
+        known = isinstance(against, str) and against
+        head = [f"{said[k.TREATMENT]} against {against}" if known else str(said[k.TREATMENT])]
         head += [f"{said[k.DOSE]:g} Gy"] if several and pd.notna(said[k.DOSE]) else []
         head += [str(said["stratum"])] if pd.notna(said["stratum"]) and said["stratum"] else []
         head += [tidy.day_label(said[k.DAYS])] if pd.notna(said[k.DAYS]) else []
+        group = every[every["word"].astype(str) != _NOTHING]
+        if group.empty:
+            why = str(every["note"].value_counts().index[0]).partition(";")[0]
+            lines.append(f"{', '.join(head)}: cannot be answered ({why}).")
+            continue
         parts = []
         for silent in (False, True):
             worded = group[group["word"].isin(_SILENT) == silent]
@@ -206,7 +213,12 @@ def region_sentences(run: Run, options: Options) -> tuple[str, ...]:
         ]
         text = f"{title.rstrip('?')}: {len(held)} of {len(tested)} contrasts of senescent cells"
         text += f" or index hold at q ≤ {options.alpha:g}."
-        lines.append(text + (f" The clearest: {'; '.join(said)}." if said else ""))
+        text += f" The clearest: {'; '.join(said)}." if said else ""
+        lacking = asked[asked["status"].ne(k.TESTED)]
+        if len(lacking):
+            why = str(lacking["reason"].value_counts().index[0])
+            text += f" Not tested: {len(lacking)} (mostly: {why})."
+        lines.append(text)
     return tuple(lines)
 
 
