@@ -273,7 +273,7 @@ def call(
     where the panel decided, and in ``uns["senoscore"]`` the tables ``programme`` (compartment,
     gene, kind, weight, shift, covariance, prior, control mean and SD, stability, source),
     ``prevalence`` (sample, compartment, n_judged, prevalence with a 95 % interval, shifted,
-    n_beyond, arrested with a 95 % interval) and
+    n_beyond, arrested with a 95 % interval, withheld: why one is not given) and
     ``engines`` (compartment, engine, reason, n_called, wrong_at_most: the cells that the
     programme calls, before cycling and escaped ones keep their states, and a 95 % bound on the
     wrong ones among them; NaN for the panel).

@@ -75,6 +75,8 @@ _FEW_SUBJECTS: Final = 3
 _MIN_CELLS: Final = 8
 _DEPTH_FOLD: Final = 1.5
 """Beyond it the call errs: at half the depth 3 % of cells that are not senescent were called."""
+_ELSE: Final = "what was learnt is no senescence"
+_OTHER_DEPTH: Final = "depth of the sample more than 1.5-fold outside that of the controls"
 _MIN_GENES: Final = 50
 _MIDDLE_LOG_DEPTH: Final = 8.0
 _SHOWN: Final = 0.2
@@ -104,7 +106,8 @@ class Learnt:
         One row a sample and compartment: ``n_judged``, ``prevalence``, ``prevalence_lo``,
         ``prevalence_hi`` (95 %), ``shifted`` (the whole sample moved: not a mixture); ``arrested``
         with its interval: the share that is arrested along the programme, whatever it secretes,
-        from ``n_beyond`` cells beyond the 90 % quantile of control cells.
+        from ``n_beyond`` cells beyond the 90 % quantile of control cells; ``withheld``: why a
+        share is not given.
     note
         What could not be judged, and why.
     """
@@ -532,7 +535,8 @@ def judge_cells(
     cells.iloc[at, 2] = calls.conjunction
     cells.iloc[at, 3] = calls.q
     cells.iloc[at, 4] = calls.called
-    cells.iloc[at, 5] = _unlike_controls(scored.depth[at], own, room, arms | apart)
+    deep = _unlike_controls(scored.depth[at], own, room, arms | apart)
+    cells.iloc[at, 5] = deep
     apart_rooms = np.full(n, -1, dtype=np.int64)  # compartments with a cut of their own
     apart_rooms[at] = np.where(np.isin(room, room[calls.moved]), room, -1)
     cells["passes"] = _passes(cells, apart_rooms)
@@ -551,19 +555,28 @@ def judge_cells(
             "shifted": amounts.shift,
         }
     ).merge(_arrested(calls.arrest(required), own, room, plan), on=_ROW, how="left")
-    _withhold(table, calls, plan.compartments)
+    places = set(zip(own[deep].tolist(), room[deep].tolist(), strict=True))
+    rows = zip(amounts.sample.tolist(), amounts.compartment.tolist(), strict=True)
+    _withhold(table, calls, plan.compartments, np.array([row in places for row in rows], bool))
     whole = sorted({plan.compartments[c] for c in room[calls.moved]})
     return cells, table, note_of(programme, calls, whole)
 
 
-def _withhold(table: pd.DataFrame, calls: Calls, compartments: Sequence[str]) -> None:
-    """Give no share of senescent cells where what was learnt is something else."""
+def _withhold(table: pd.DataFrame, calls: Calls, compartments: Sequence[str], deep: Bools) -> None:
+    """Give no share where it would be of something else, and say so in ``withheld``.
+
+    Where what was learnt is no senescence there is none of senescent cells. Of a sample that is
+    far deeper or shallower than the controls (``deep``, rows of the table) there is none at all:
+    at a quarter of the depth 15 % were read where nobody is senescent.
+    """
     like = {number for _, number in calls.like}
     if -1 in like or np.isfinite(calls.unlike):
         like = set(range(len(compartments)))
-    rows = table[k.COMPARTMENT].isin([compartments[c] for c in like])
-    table.loc[rows, ["prevalence", "prevalence_lo", "prevalence_hi"]] = np.nan
-    table.loc[rows, "shifted"] = False
+    other = table[k.COMPARTMENT].isin([compartments[c] for c in like]).to_numpy()
+    table["withheld"] = np.select([other, deep], [_ELSE, _OTHER_DEPTH], default="")
+    table.loc[other | deep, ["prevalence", "prevalence_lo", "prevalence_hi"]] = np.nan
+    table.loc[deep, ["n_beyond", "arrested", "arrested_lo", "arrested_hi"]] = np.nan
+    table.loc[other | deep, "shifted"] = False
 
 
 def _arrested(along: Floats, sample: Ints, compartment: Ints, plan: Plan) -> pd.DataFrame:

@@ -102,8 +102,8 @@ def burden(
         ``acute``).
     prevalence
         Estimated senescent and arrested shares (sample, compartment, n_judged, prevalence,
-        prevalence_lo, prevalence_hi, shifted, n_beyond, arrested, arrested_lo, arrested_hi);
-        None takes those that :func:`senoscore.call` left in an AnnData.
+        prevalence_lo, prevalence_hi, shifted, n_beyond, arrested, arrested_lo, arrested_hi,
+        withheld); None takes those that :func:`senoscore.call` left in an AnnData.
     rates
         ``.rates`` of the calibration: how often control cells fulfil rules; None leaves
         ``control_escaped`` and ``control_acute`` empty.
@@ -195,8 +195,9 @@ def burden(
     table["share"] = table["n_cells"] / total.where(total > 0)
     is_profile = _profiles(cells, table)
     _fractions(table, is_profile, control=control, min_cells=min_cells, stable=min_days_stable)
-    _amounts(table, unit, prevalence, rates)
+    withheld = _amounts(table, unit, prevalence, rates)
     _status(table, is_profile, control=control, min_cells=min_cells, stable=min_days_stable)
+    table["note"] += withheld.where(withheld == "", "; no prevalence: " + withheld)
     return _ordered(table)
 
 
@@ -383,14 +384,22 @@ def _amounts(
     unit: list[str],
     prevalence: pd.DataFrame | None,
     rates: pd.DataFrame | None,
-) -> None:
-    """Put the estimated prevalence in, and how often controls would be of the unrated states."""
+) -> pd.Series:
+    """Put the estimated prevalence in, and how often controls would be of the unrated states.
+
+    Returns
+    -------
+    Why no prevalence is given, by row; empty where it is, or where nothing was learnt.
+    """
+    withheld = pd.Series("", index=table.index, dtype=object)
     names = [*_ESTIMATED, "shifted"]
     table[names[:-1]], table["shifted"] = np.nan, ""
     if prevalence is not None and len(prevalence) and unit == [k.SAMPLE]:
         by = [k.SAMPLE, k.COMPARTMENT]
         amounts = prevalence.assign(**{name: prevalence[name].astype(str) for name in by})
-        found = amounts.set_index(by).reindex(pd.MultiIndex.from_frame(table[by]), columns=names)
+        rows = pd.MultiIndex.from_frame(table[by])
+        found = amounts.set_index(by).reindex(rows, columns=[*names, "withheld"])
+        withheld = found["withheld"].fillna("").astype(str).set_axis(table.index)
         known = found["prevalence"].notna().to_numpy()
         for name in names[:-1]:
             table[name] = found[name].to_numpy(dtype=float)
@@ -401,6 +410,7 @@ def _amounts(
         if rates is not None and rate in rates:
             mean = rates.groupby(k.COMPARTMENT, observed=True)[rate].mean()
             table[name] = table[k.COMPARTMENT].map(mean).astype(float)
+    return withheld
 
 
 def _control_fraction(table: pd.DataFrame, control: str, measure: str) -> pd.Series:

@@ -58,7 +58,7 @@ ENGINE_COLUMNS: Final = (
 )  # fmt: skip
 PREVALENCE_COLUMNS: Final = (
     k.SAMPLE, k.COMPARTMENT, "n_judged", "prevalence", "prevalence_lo", "prevalence_hi", "shifted",
-    "n_beyond", "arrested", "arrested_lo", "arrested_hi",
+    "n_beyond", "arrested", "arrested_lo", "arrested_hi", "withheld",
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 import senoscore as sen
 from senoscore.calling import load_panel
@@ -160,8 +161,10 @@ def test_no_share_is_given_where_what_was_learnt_is_something_else(
 ) -> None:
     shares = {"prevalence": 0.4, "prevalence_lo": 0.3, "prevalence_hi": 0.5, "arrested": 0.2}
     table = pd.DataFrame({"compartment": list("abab"), "shifted": True, **shares})
-    _withhold(table, SimpleNamespace(like=like, unlike=unlike), ["a", "b"])
+    none = np.zeros(4, dtype=bool)
+    _withhold(table, SimpleNamespace(like=like, unlike=unlike), ["a", "b"], none)
     kept = table["compartment"].isin(list(given))
+    assert (table["withheld"] == "").tolist() == kept.tolist()
     for name in ("prevalence", "prevalence_lo", "prevalence_hi"):
         assert table[name].notna().tolist() == kept.tolist()
     assert table["shifted"].tolist() == kept.tolist()
@@ -355,6 +358,24 @@ def test_a_compartment_of_too_few_animals_is_left_to_the_panel() -> None:
     assert who.refused == {"fibroblast": "1 irradiated subject with 8 cells or more, 2 needed"}
     assert "fibroblast" not in who.plan.compartments
     assert (who.sample[room[~few] == "fibroblast"] == -1).all()
+
+
+def test_no_share_is_given_of_a_sample_of_another_depth() -> None:
+    """Its cells are candidates at most, and what they read is depth."""
+    adata = _tissue(4, 0.0).copy()
+    own = (adata.obs["sample"] == "irradiated0").to_numpy()
+    counts = adata.X.tocsr()
+    thin = np.random.default_rng(0).binomial(counts[own].data.astype(np.int64), 0.3)
+    data = counts.data.copy()
+    data[np.repeat(own, np.diff(counts.indptr))] = thin
+    adata.X = sparse.csr_matrix((data, counts.indices, counts.indptr), shape=counts.shape)
+    found = learnt(adata).prevalence.set_index("sample")
+    shares = ["prevalence", "prevalence_lo", "prevalence_hi", "arrested", "n_beyond"]
+    assert found.loc["irradiated0", shares].isna().all(axis=None)
+    assert found.loc["irradiated0", "withheld"].str.startswith("depth of the sample").all()
+    rest = found.drop("irradiated0")
+    assert rest[shares].notna().all(axis=None)
+    assert (rest["withheld"] == "").all()
 
 
 def test_samples_of_another_depth_are_marked() -> None:

@@ -129,10 +129,14 @@ def test_cells_beyond_most_controls_in_arrest_are_a_fraction_of_those_judged():
             "sample": names, "compartment": "astrocyte", "n_judged": 40, "n_beyond": [4, 4, 10, 20],
             "prevalence": 0.1, "prevalence_lo": 0.0, "prevalence_hi": 0.2, "shifted": False,
             "arrested": [0, 0, 0.17, 0.44], "arrested_lo": 0.0, "arrested_hi": 0.6,
+            "withheld": ["", "", "", "another depth"],
         }
     )  # fmt: skip
     table = burden(cells, samples=sheet, prevalence=learnt)
     assert table["n_beyond"].tolist() == [4, 4, 10, 20]
+    assert table["note"].str.endswith("; no prevalence: another depth").tolist() == [False] * 3 + [
+        True
+    ]
     assert table["arrested"].tolist() == [0, 0, 0.17, 0.44]
     found = trend(table, measures=["fraction_arrested"])
     row = found[found["question"] == "irradiated_vs_control"].iloc[0]
