@@ -408,7 +408,7 @@ def _rows_at(group: pd.DataFrame, key: Key) -> pd.DataFrame:
 
 def _computed(group: pd.DataFrame, key: Key, phase: str, options: Options) -> dict[str, str]:
     sampled = _rows_at(group, key)
-    readable = sampled["status"].isin(["ok", "acute", "no_time", "profile"])
+    readable = sampled["status"].isin(["ok", "acute", "no_time", "other_depth", "profile"])
     return {
         "data": "yes" if (readable | sampled["status"].eq("no_control")).any() else "no",
         "control": "no" if sampled["status"].isin(["no_control"]).any() else "yes",

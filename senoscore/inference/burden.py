@@ -131,7 +131,8 @@ def burden(
     states), ``share`` (of the kept cells of the sample, or region),
     medians of depth, ``index_mean``, ``mean:<column>``, ``status`` and ``note``. Status is ok,
     acute (before ``min_days_stable``: not senescence yet), no_time (irradiated, and nobody knows
-    when: never called senescent), few_cells, absent, no_control (no fraction either),
+    when: never called senescent), other_depth (the sample is far deeper or shallower than the
+    controls: nothing is called), few_cells, absent, no_control (no fraction either),
     not_assessable, or profile (the sample is one bulk profile, by its assay: means and no
     fraction).
 
@@ -197,7 +198,7 @@ def burden(
     _fractions(table, is_profile, control=control, min_cells=min_cells, stable=min_days_stable)
     withheld = _amounts(table, unit, prevalence, rates)
     _status(table, is_profile, control=control, min_cells=min_cells, stable=min_days_stable)
-    table["note"] += withheld.where(withheld == "", "; no prevalence: " + withheld)
+    _other_depth(table, withheld)
     return _ordered(table)
 
 
@@ -474,6 +475,19 @@ def _status(
     # A rule without its controls has a cut of its own making: what it counts is no fraction.
     fractions = ["fraction", "fraction_lo", "fraction_hi", "rule_fraction"]
     table.loc[table["status"] == "no_control", fractions] = np.nan
+
+
+def _other_depth(table: pd.DataFrame, withheld: pd.Series) -> None:
+    """Say why there is no prevalence; where that is for depth, there is no fraction either.
+
+    No cell of such a sample is called, whatever it is: 0 would be read as an answer.
+    """
+    table["note"] += withheld.where(withheld == "", "; no prevalence: " + withheld)
+    deep = withheld.str.startswith("depth") & (table["engine"] == _LEARNED)
+    deep &= table["status"] == "ok"
+    table.loc[deep, ["fraction", "fraction_lo", "fraction_hi", "excess"]] = np.nan
+    table.loc[deep, "status"] = "other_depth"
+    table.loc[deep, "note"] = withheld + ": its cells are candidates at most, and no fraction"
 
 
 def _why_no_control(table: pd.DataFrame, is_control: pd.Series, control: str) -> pd.Series:

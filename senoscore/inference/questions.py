@@ -50,11 +50,11 @@ __all__ = [
     "compared",
     "interaction",
     "modality",
+    "never_called",
     "over_days",
     "over_dose",
     "questions",
     "result",
-    "without_time",
 ]
 
 _MIN_TIMES: Final = 3
@@ -301,7 +301,11 @@ _KEYS: Final = [*ARM, k.DAYS]
 _QUESTION: Final = "irradiated_vs_control"
 _POOLED: Final = "OLS on samples, pooled variance, t"
 _APART: Final = "Welch's t of samples"
-_NO_TIME: Final = "no time after irradiation: never called senescent; give time_post_rt"
+_NEVER: Final = {
+    "no_time": "no time after irradiation: never called senescent; give time_post_rt",
+    "other_depth": "every sample is far deeper or shallower than the controls: no cell is called",
+}
+"""Status of samples without a senescent fraction, and why there is none."""
 _MAX_CELLS_RATIO: Final = 3.0
 """Ratio of the median cells of two arms from which fractions err too often."""
 
@@ -321,15 +325,21 @@ def questions(table: pd.DataFrame, options: Options) -> Iterator[Asked]:
     yield from modality(table, options)
 
 
-def without_time(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]:
-    """Rows that refuse the senescent fraction of samples of which nobody knows the time."""
-    timeless = table[table["status"].eq("no_time") & table[k.TREATMENT].ne(options.control)]
+def never_called(table: pd.DataFrame, options: Options) -> Iterator[dict[str, Any]]:
+    """Rows that refuse the senescent fraction of arms of which no sample can be called.
+
+    Nobody knows the time of these samples, or all are of another depth than the controls.
+    """
+    treated = table[table[k.TREATMENT].ne(options.control)]
     counted = table["status"].isin(set(FRACTIONS.values()))
     controls = table[table[k.TREATMENT].eq(options.control) & counted]
-    for _, group in timeless.groupby(list(ARM), dropna=False, sort=True, observed=True):
-        facts = arm_facts(group)
-        title = _title(str(group[k.TREATMENT].iloc[0]), facts, group, np.nan, options)
-        yield new_row(_QUESTION, title, group, controls) | facts | refused(_NO_TIME)
+    for key, group in treated.groupby(_KEYS, dropna=False, sort=True, observed=True):
+        why = next((why for s, why in _NEVER.items() if group["status"].eq(s).all()), None)
+        if why is not None:
+            facts, days = arm_facts(group), float(str(key[-1]))
+            title = _title(str(key[0]), facts, group, days, options)
+            row = new_row(_QUESTION, title, group, controls) | facts
+            yield row | {k.DAYS: days} | refused(why)
 
 
 @dataclass(frozen=True)

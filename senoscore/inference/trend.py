@@ -12,7 +12,7 @@ from senoscore.errors import DesignError
 from senoscore.inference.adjust import alike
 from senoscore.inference.ask import Options
 from senoscore.inference.formula import COVARIATE, NAMES, UNKNOWN, OwnModel, check_formula
-from senoscore.inference.questions import questions, without_time
+from senoscore.inference.questions import never_called, questions
 from senoscore.inference.readouts import readouts
 from senoscore.kernels import adjusted
 from senoscore.study import (
@@ -197,8 +197,8 @@ def _answers(
             for name in names:
                 rows[name].append(row | one.numbers(name))
     if not model and "fraction_senescent" in rows:
-        timeless = without_time(part.table, options)
-        rows["fraction_senescent"] += [placed(row, part) for row in timeless]
+        without = never_called(part.table, options)
+        rows["fraction_senescent"] += [placed(row, part) for row in without]
     return rows
 
 

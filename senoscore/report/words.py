@@ -193,6 +193,7 @@ def _burden_gaps(table: pd.DataFrame, notes: Mapping[str, str]) -> list[dict[str
         "absent": "no cell found; missing is not zero",
         "no_control": "no unirradiated sample of this compartment",
         "not_assessable": "too few axes of evidence could be read",
+        "other_depth": "far deeper or shallower than the controls: no cell is called",
     }
     total = table.groupby(k.COMPARTMENT, observed=True)[k.SAMPLE].nunique()
     out: list[dict[str, object]] = []

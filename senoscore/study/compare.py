@@ -220,7 +220,9 @@ MATCHED_SETS: Final = "SD of matched gene sets"
 """Unit of an axis where no control cell of the compartment is there to standardise it by."""
 TRANSFORM: Final = "arcsine"
 """Scale on which fractions are compared where nothing else is asked for."""
-_READABLE: Final = ("ok", "acute", "no_time", "profile", "no_control", "not_assessable")
+_READABLE: Final = (
+    "ok", "acute", "no_time", "other_depth", "profile", "no_control", "not_assessable",
+)  # fmt: skip
 _DEFAULT_SIGNATURES: Final = ("senmayo", "fridman", "corescence", "p53_targets", "proliferation")
 _MEAN: Final = "mean:"
 _APART: Final = (*KINDS, "region", k.DATASET, "modality")

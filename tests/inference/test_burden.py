@@ -149,6 +149,46 @@ def test_cells_beyond_most_controls_in_arrest_are_a_fraction_of_those_judged():
     assert without[["n_beyond", "arrested"]].isna().all(axis=None)
 
 
+def test_samples_of_another_depth_have_no_fraction_and_the_trend_says_why():
+    """No cell of them is called: a fraction of 0 would be read as an answer."""
+    names = ["c1", "c2", "r1", "r2", "r3"]
+    rng = np.random.default_rng(0)
+    parts = []
+    for name in names:
+        state = np.where(np.arange(40) < 4 * (name == "r3"), "senescent", "other")
+        own = {"senescence_state": state, "senescence_index": rng.normal(size=40)}
+        parts.append(pd.DataFrame({"sample": name, "compartment": "astrocyte", **own}))
+    cells = pd.concat(parts, ignore_index=True).assign(senescence_engine="learned")
+    sheet = pd.DataFrame(
+        {
+            "sample": names, "treatment": ["control"] * 2 + ["irradiated"] * 3,
+            "dose_gy": [0.0, 0.0, 8.0, 8.0, 8.0], "days_post_rt": [0.0, 0.0, 14.0, 14.0, 28.0],
+        }
+    )  # fmt: skip
+    withheld = "depth of the sample more than 1.5-fold outside that of the controls"
+    shares = pd.DataFrame(
+        {
+            "sample": names, "compartment": "astrocyte", "n_judged": 40,
+            "prevalence": [0.0, 0.0, np.nan, np.nan, 0.1], "shifted": False,
+            "withheld": ["", "", withheld, withheld, ""],
+        }
+    )  # fmt: skip
+    table = burden(cells, samples=sheet, prevalence=shares).set_index("sample")
+    assert table["status"].to_dict() == dict.fromkeys(names, "ok") | dict.fromkeys(
+        ["r1", "r2"], "other_depth"
+    )
+    assert table.loc[["r1", "r2"], ["fraction", "excess"]].isna().all(axis=None)
+    assert table.loc["r1", "note"].startswith(withheld)
+    assert table.loc["r3", "fraction"] == pytest.approx(0.1)
+    found = trend(table.reset_index(), measures=["fraction_senescent", "index_mean"])
+    fraction, index = (found[found["measure"] == m] for m in ("fraction_senescent", "index_mean"))
+    refused = fraction[fraction["days_post_rt"] == 14].iloc[0]
+    assert refused["status"] == "not_estimable"
+    assert "far deeper or shallower" in refused["reason"]
+    assert np.isfinite(fraction.loc[fraction["days_post_rt"] == 28, "estimate"]).all()
+    assert index.loc[index["days_post_rt"] == 14, "status"].tolist() == ["tested"]
+
+
 def test_excess_is_over_the_controls_that_the_trend_takes():
     """Of the region, and of the day where two animals are; else of all days."""
     rows = []
