@@ -157,6 +157,8 @@ def drug_sentences(run: Run) -> list[str]:
         head += [tidy.day_label(said[k.DAYS])] if pd.notna(said[k.DAYS]) else []
         group = every[every["word"].astype(str) != _NOTHING]
         if group.empty:
+            if _answered(said, asked):
+                continue
             why = str(every["note"].value_counts().index[0]).partition(";")[0]
             lines.append(f"{', '.join(head)}: cannot be answered ({why}).")
             continue
@@ -173,6 +175,15 @@ def drug_sentences(run: Run) -> list[str]:
     if len(asked) and asked["word"].isin(_SILENT).all() and not asked["word"].eq("no_effect").all():
         lines.insert(0, "no drug is shown to lower senescent cells or the SASP in any compartment.")
     return [line[:1].upper() + line[1:] for line in lines]
+
+
+def _answered(arm: Mapping[str, Any], asked: pd.DataFrame) -> bool:
+    """Whether another compartment answers for an arm that has no counterpart in this one."""
+    same = pd.Series(data=True, index=asked.index)
+    for name in (name for name in _ARM_AND_DAY if name != "against"):
+        own = arm[name]
+        same &= asked[name].isna() if pd.isna(own) else asked[name].eq(own)
+    return bool(same.any())
 
 
 def _said(words: pd.DataFrame) -> list[str]:
@@ -199,7 +210,7 @@ def region_sentences(run: Run, options: Options) -> tuple[str, ...]:
         if asked.empty:
             continue
         if tested.empty:
-            why = str(asked["reason"].value_counts().index[0])
+            why = _mostly(asked)
             lines.append(f"{title.rstrip('?')}: none could be tested ({why}).")
             continue
         held = tested[tested["q"] <= options.alpha].sort_values("p", kind="stable")
@@ -216,10 +227,15 @@ def region_sentences(run: Run, options: Options) -> tuple[str, ...]:
         text += f" The clearest: {'; '.join(said)}." if said else ""
         lacking = asked[asked["status"].ne(k.TESTED)]
         if len(lacking):
-            why = str(lacking["reason"].value_counts().index[0])
+            why = _mostly(lacking)
             text += f" Not tested: {len(lacking)} (mostly: {why})."
         lines.append(text)
     return tuple(lines)
+
+
+def _mostly(rows: pd.DataFrame) -> str:
+    """The most frequent reason, without what follows from it."""
+    return lower(str(rows["reason"].value_counts().index[0]).partition(": ")[0].rstrip("."))
 
 
 def _forests(table: pd.DataFrame, asked: Mapping[str, str], options: Options) -> Iterator[Part]:

@@ -54,6 +54,22 @@ def test_what_an_effect_leaves_open_is_said_with_it() -> None:
     assert "neither (tumour)" in line
 
 
+def test_an_arm_is_unanswered_only_where_no_compartment_answers_for_it() -> None:
+    words = pd.DataFrame(
+        {
+            "compartment": ["t_cell", "tumour"], "stratum": "", "treatment": "rt + x",
+            "against": ["", "rt"], "dose_gy": 8.0, "n_fractions": 1.0, "modality": "",
+            "days_post_rt": 14.0, "word": ["not_testable", "senolytic_like"],
+            "means": ["the design answers neither", "fewer arrested cells"],
+            "note": ["no samples of rt; more", ""],
+        }
+    )  # fmt: skip
+    (line,) = drug_sentences(load({"efficacy": words}))
+    assert line == "Rt + x against rt, 14 d: fewer arrested cells (tumour)."
+    lines = drug_sentences(load({"efficacy": words.iloc[:1]}))
+    assert lines[-1] == "Rt + x, 14 d: cannot be answered (no samples of rt)."
+
+
 def test_an_unirradiated_arm_with_a_drug_is_no_row_of_irradiated_against_control() -> None:
     table = pd.DataFrame({"dose_gy": [0.0, 8.0, None], "treatment": ["c + x", "rt", "rt"]})
     assert irradiated(table)["treatment"].tolist() == ["rt", "rt"]
