@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from senoscore.calling.baseline import Baseline, Levels
-from senoscore.calling.false_discovery import Tests
+from senoscore.calling.false_discovery import ControlSteps, Tests
 from senoscore.calling.panel import load_panel
 from senoscore.errors import InputError
 from senoscore.io import atomic_path, remake
@@ -71,6 +72,11 @@ class CompartmentCalibration:
     def assessable(self) -> bool:
         """Whether states may be given."""
         return self.status != "not_assessable"
+
+    @cached_property
+    def steps(self) -> ControlSteps:
+        """What the p of a cell of no control sample is read from."""
+        return ControlSteps(self.null, self.n_assessable)
 
 
 @dataclass(frozen=True, repr=False)

@@ -542,10 +542,12 @@ def _judge_compartment(
     found.positive[rows] = positive = reader.positive(found.z[rows], own.z_cut)
     if own.mode != "null":
         found.p[rows[able]] = 1.0
-        for sample, part in _by_name(samples[positive]):
+        passing, control = rows[positive], np.isin(samples[positive], list(own.null))
+        found.p[passing[~control]] = own.steps(found.index[passing[~control]])
+        for sample, part in _by_name(samples[positive][control]):
             others = {s: v for s, v in own.null.items() if s != sample} or own.null
-            passing = rows[positive][part]
-            found.p[passing] = control_p(found.index[passing], others, own.n_assessable)
+            left = passing[control][part]
+            found.p[left] = control_p(found.index[left], others, own.n_assessable)
     found.parts.append((rows, reader, own))
 
 

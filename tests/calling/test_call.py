@@ -16,7 +16,7 @@ from senoscore.calling.calibrate import calibrate
 from senoscore.calling.calibration import Calibration
 from senoscore.calling.call import call, middle_depths
 from senoscore.calling.explain import explain
-from senoscore.calling.false_discovery import control_p, q_values
+from senoscore.calling.false_discovery import ControlSteps, control_p, q_values
 from senoscore.calling.panel import load_panel
 from senoscore.calling.staged import call_blocks
 from senoscore.errors import ConfigError, InputError
@@ -289,6 +289,17 @@ def test_p_and_q_against_other_implementations() -> None:
     np.testing.assert_allclose(q_values(p, p, 100), expected)
     assert q_values(np.array([p.max() + 1e-6]), p, 100)[0] == 1
     assert q_values(np.array([p.min() / 2]), p, 100)[0] == pytest.approx(expected.min())
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 9])
+def test_p_from_steps_is_p_from_every_control_sample(n_samples: int) -> None:
+    """Ties within and between samples, samples of few cells, and one without any that passes."""
+    rng = np.random.default_rng(n_samples)
+    null = {f"c{i}": np.sort(rng.integers(0, 12, 3 * i).astype(float)) for i in range(n_samples)}
+    null["c0"] = null["c0"] if n_samples > 1 else np.array([1.0, 1.0, 4.0])
+    n = {s: 40 + 7 * i for i, s in enumerate(null)}
+    index = np.concatenate([np.arange(-1, 13), rng.uniform(-1, 13, 50)])
+    np.testing.assert_allclose(ControlSteps(null, n)(index), control_p(index, null, n), rtol=1e-9)
 
 
 def states_of(data: pd.DataFrame, **options: object) -> tuple[set[str], set[str]]:
