@@ -39,7 +39,8 @@ def with_scanpy(adata: ad.AnnData) -> None:
         if genes:
             sc.tl.score_genes(adata, genes, score_name=name)
             names.append(name)
-    adata.obs.groupby(["sample", "truth"], observed=True)[names].mean()
+    by = [name for name in ("sample", "truth") if name in adata.obs]
+    adata.obs.groupby(by, observed=True)[names].mean()
 
 
 def with_senoscore(adata: ad.AnnData) -> None:

@@ -5,6 +5,7 @@
 Cells of the demo (8,000 genes, some 1,800 values a cell) are drawn with replacement into samples of
 5,000, sorted by sample in one .h5ad; ``senoscore run`` then does all that the default config
 asks for, doublets included. The folder of an earlier run is used again, its results are not.
+``--by-hand`` also takes scanpy's steps on the same file (benchmarks/by_hand.py).
 """
 
 from __future__ import annotations
@@ -136,6 +137,23 @@ def run(folder: Path, cores: int, words: list[str]) -> tuple[pd.DataFrame, float
     return pd.DataFrame(rows), whole, took
 
 
+def by_hand(path: Path) -> tuple[float, float]:
+    """CPU seconds and MB of a process that reads the file and takes scanpy's steps."""
+    code = (
+        "import sys, warnings; sys.path.insert(0, sys.argv[2]); warnings.simplefilter('ignore')\n"
+        "import anndata, by_hand; by_hand.with_scanpy(anndata.read_h5ad(sys.argv[1]))"
+    )
+    words = [sys.executable, "-c", code, str(path), str(ROOT / "benchmarks")]
+    search = os.pathsep.join(p for p in (str(ROOT), os.environ.get("PYTHONPATH", "")) if p)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": search}
+    pid = os.posix_spawn(sys.executable, words, environment)
+    _, status, used = os.wait4(pid, 0)
+    if status:
+        msg = "scanpy's steps failed"
+        raise SystemExit(msg)
+    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+
+
 def main() -> None:
     """Make the input, run, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -144,6 +162,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("build/whole"))
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--packed", choices=["gzip", "lz4"], default="gzip", help="of the input")
+    parser.add_argument("--by-hand", action="store_true", help="also scanpy's steps by hand")
     options, words = parser.parse_known_args()
     folder = (options.folder / str(options.cells)).resolve()
     if not (folder / "cells.h5ad").exists():
@@ -162,6 +181,9 @@ def main() -> None:
         f"{options.cells:,} cells: {whole:.0f} CPU s, {took:.0f} s of wall time on {options.cores} "
         f"cores, largest job {jobs['MB'].max():,.0f} MB; load {load:.1f} at the start"
     )
+    if options.by_hand:
+        seconds, megabytes = by_hand(folder / "cells.h5ad")
+        print(f"by hand with scanpy: {seconds:.0f} CPU s, {megabytes:,.0f} MB")
 
 
 if __name__ == "__main__":
