@@ -33,6 +33,7 @@ __all__ = [
     "heavy_tails",
     "moved_far",
     "null_share",
+    "rows_by",
     "storey_share",
 ]
 
@@ -85,9 +86,18 @@ def depth_free(score: Floats, depth: Floats, group: Ints, control: Bools) -> Flo
     spread = np.exp(0.5 * (basis[:, 1:] @ fit[1:]))
     spread = np.clip(spread, 0.4, 2.5)
     centre = {g: np.median(out[of_controls & (group == g)]) for g in np.unique(group[of_controls])}
-    middle = np.array([centre.get(g, 0.0) for g in group])
+    middle = np.zeros(len(group))
+    for g, of_group in centre.items():
+        middle[group == g] = of_group
     out = middle + (out - middle) / spread
     return out
+
+
+def rows_by(codes: Ints, rows: Ints) -> dict[int, Ints]:
+    """Sort some rows by their code, ascending within it: one sort, not a look at all for each."""
+    rows = rows[np.argsort(codes[rows], kind="stable")]
+    found, first = np.unique(codes[rows], return_index=True)
+    return dict(zip(found.tolist(), np.split(rows, first[1:]), strict=False))
 
 
 def storey_share(values: Floats, null: Floats, quantile: float = STOREY_QUANTILE) -> float:
@@ -139,9 +149,9 @@ def align(
         if of_controls.sum() < min_arm or (in_compartment & ~control).sum() < min_arm:
             continue
         groups = [
-            np.flatnonzero(in_compartment & (sample == s))
-            for s in np.unique(sample[in_compartment])
-            if (in_compartment & (sample == s)).sum() >= min_cells
+            i
+            for i in rows_by(sample, np.flatnonzero(in_compartment)).values()
+            if len(i) >= min_cells
         ]
         if not any(control[i[0]] for i in groups) or all(control[i[0]] for i in groups):
             continue
@@ -234,18 +244,15 @@ def moved_far(
     for c in np.unique(compartment):
         in_compartment = fine & (compartment == c)
         null = scores[in_compartment & control]
-        groups = {
-            s: np.flatnonzero(in_compartment & (sample == s))
-            for s in np.unique(sample[in_compartment])
-        }
-        of_controls = [i for i in groups.values() if len(i) >= min_cells and control[i[0]]]
+        groups = rows_by(sample, np.flatnonzero(in_compartment)).values()
+        of_controls = [i for i in groups if len(i) >= min_cells and control[i[0]]]
         if len(of_controls) < 2:
             continue
         middle = np.array([np.median(scores[i], axis=0) for i in of_controls])
         share = [_FAR_TOTAL] + [_FAR_KIND] * (scores.shape[1] - 1)
         cut = [np.quantile(x, q) for x, q in zip(null.T, share, strict=True)]
         beyond = np.array(cut) + np.array([_limit(m) for m in middle.T])
-        for i in groups.values():
+        for i in groups:
             if len(i) >= min_cells and not control[i[0]]:
                 out[i] = bool((np.median(scores[i], axis=0) > beyond).all())
     return out

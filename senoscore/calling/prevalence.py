@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from senoscore.calling.pooled_null import rows_by
 from senoscore.kernels import norm_ppf
 
 if TYPE_CHECKING:
@@ -120,14 +121,11 @@ def prevalence(
     reach = _reach(list(found.values())) if far is not None else None
     rows = []
     for c, of in found.items():
-        samples = [
-            s for s in np.unique(sample[of.cells]) if (sample[of.cells] == s).sum() >= min_cells
-        ]
-        scores = [aligned[of.cells][sample[of.cells] == s] for s in samples]
-        size = np.array([len(x) for x in scores])
-        is_control = np.array(
-            [bool(control[of.cells][sample[of.cells] == s].all()) for s in samples]
-        )
+        by = {s: i for s, i in rows_by(sample, of.cells).items() if len(i) >= min_cells}
+        samples, cells = list(by), list(by.values())
+        scores = [aligned[i] for i in cells]
+        size = np.array([len(i) for i in cells])
+        is_control = np.array([bool(control[i].all()) for i in cells])
         if not is_control.any():
             continue
         beyond = np.array([int((x > of.cut).sum()) for x in scores])
@@ -137,7 +135,7 @@ def prevalence(
         else:
             passing = np.ones(len(aligned), dtype=bool) if shown is None else shown
             counts = passing & (aligned > of.far)
-            counted = np.array([counts[of.cells][sample[of.cells] == s].sum() for s in samples])
+            counted = np.array([counts[i].sum() for i in cells])
             null = 1 - float(np.mean(counts[of.cells][control[of.cells]]))
             missed = 1 - reach.of(of) * (1.0 if shown is None else _SHOWN)
             share, var = _lifted(size - counted, size, null, missed)
@@ -146,9 +144,7 @@ def prevalence(
         # cells would seem the surest, and their mean too low.
         rate = max(1 - null, 0.5 / max(int(control[of.cells].sum()), 1))  # seldom none at all
         expected = (1 - rate) * rate / size / (null - missed) ** 2
-        animal = np.array(
-            [(sample if subject is None else subject)[sample == s][0] for s in samples]
-        )
+        animal = np.array([(sample if subject is None else subject)[i[0]] for i in cells])
         of_controls, noise = _by_animal(share[is_control], expected[is_control], animal[is_control])
         weight = 1 / noise
         centre = float((weight * of_controls).sum() / weight.sum())
