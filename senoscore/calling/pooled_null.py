@@ -34,7 +34,6 @@ __all__ = [
     "moved_far",
     "null_share",
     "rows_by",
-    "storey_share",
 ]
 
 LOWER_MIDDLE: Final = 0.35
@@ -100,10 +99,15 @@ def rows_by(codes: Ints, rows: Ints) -> dict[int, Ints]:
     return dict(zip(found.tolist(), np.split(rows, first[1:]), strict=False))
 
 
-def storey_share(values: Floats, null: Floats, quantile: float = STOREY_QUANTILE) -> float:
+def _cut(null: Floats, quantile: float = STOREY_QUANTILE) -> tuple[float, float]:
+    """Quantile of a null, and the share of it up to there."""
+    cut = float(np.quantile(null, quantile))
+    return cut, float(np.mean(null <= cut))
+
+
+def _unexplained(values: Floats, cut: float, below: float) -> float:
     """Share of values that the null cannot explain (Storey 2002 JRSS B 64:479), 0 to 1."""
-    cut = np.quantile(null, quantile)
-    return float(np.clip(1 - np.mean(values <= cut) / np.mean(null <= cut), 0, 1))
+    return float(np.clip(1 - np.mean(values <= cut) / below, 0, 1))
 
 
 def align(
@@ -158,10 +162,10 @@ def align(
         level = {i[0]: float(np.quantile(score[i], LOWER_MIDDLE)) for i in groups}
         for _ in range(5):
             null = np.concatenate([score[i] - level[i[0]] for i in groups if control[i[0]]])
+            cut, rest = _cut(null), float(np.quantile(null, LOWER_MIDDLE))
             for i in groups:
-                share = storey_share(score[i] - level[i[0]], null)
+                share = _unexplained(score[i] - level[i[0]], *cut)
                 aim = LOWER_MIDDLE * (1 - min(share, 0.6))
-                rest = float(np.quantile(null, LOWER_MIDDLE))
                 level[i[0]] = float(np.quantile(score[i], aim)) - rest
             spread = float(np.std(null))
             for arm in (0, 1, 2):
