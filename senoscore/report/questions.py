@@ -74,7 +74,9 @@ def arms(run: Run, options: Options) -> Iterator[Item | Part]:
     """Drugs in words, tumour and normal tissue side by side, and every contrast."""
     sides, words, table = (run.get(name) for name in ("efficacy_sides", "efficacy", "arms"))
     if words is not None:
-        yield Notes((*drug_sentences(run), *_said(words)))
+        shown = words[~words["word"].isin((*_SILENT, _NOTHING))]
+        rest = "The numbers of every compartment stand in the table below." if len(words) else ""
+        yield Notes((*drug_sentences(run), *_said(shown), *filter(None, [rest])))
     if sides is not None:
         yield view(sides, "efficacy_sides", title="Tumour and normal tissue side by side")
     if words is not None:
@@ -187,7 +189,7 @@ def _answered(arm: Mapping[str, Any], asked: pd.DataFrame) -> bool:
 
 
 def _said(words: pd.DataFrame) -> list[str]:
-    """The numbers of each arm and compartment that could be tested."""
+    """The numbers of each arm and compartment, in a sentence."""
     lines = []
     for row in tidy.rows(words[words["evidence"].notna() & words["evidence"].ne("")]):
         where = theme.pretty(str(row.compartment))

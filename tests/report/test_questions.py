@@ -74,3 +74,16 @@ def test_an_unirradiated_arm_with_a_drug_is_no_row_of_irradiated_against_control
     table = pd.DataFrame({"dose_gy": [0.0, 8.0, None], "treatment": ["c + x", "rt", "rt"]})
     assert irradiated(table)["treatment"].tolist() == ["rt", "rt"]
     assert len(irradiated(table.iloc[:1])) == 1
+
+
+def test_numbers_are_said_of_shown_effects_and_stand_in_the_table_else(tmp_path) -> None:
+    found = tables()
+    words = found["efficacy"]
+    numbers = "would mostly have been seen"
+    assert words["evidence"].str.contains(numbers).any()
+    for word, said in (("burden_falls", True), ("underpowered", False)):
+        own = found | {"efficacy": words.assign(word=word)}
+        page = render(own, tmp_path / "report.html").read_text(encoding="utf-8")
+        notes = page.partition(">Arms and drugs</h2>")[2].partition("<details")[0]
+        assert "The numbers of every compartment stand in the table below." in notes
+        assert (numbers in notes) is said
