@@ -334,12 +334,14 @@ def never_called(table: pd.DataFrame, options: Options) -> Iterator[dict[str, An
     counted = table["status"].isin(set(FRACTIONS.values()))
     controls = table[table[k.TREATMENT].eq(options.control) & counted]
     for key, group in treated.groupby(_KEYS, dropna=False, sort=True, observed=True):
-        why = next((why for s, why in _NEVER.items() if group["status"].eq(s).all()), None)
-        if why is not None:
-            facts, days = arm_facts(group), float(str(key[-1]))
-            title = _title(str(key[0]), facts, group, days, options)
-            row = new_row(_QUESTION, title, group, controls) | facts
-            yield row | {k.DAYS: days} | refused(why)
+        own = group[group["status"].isin(_NEVER)]
+        # A sample of too few cells answers nothing either: it must not hide why the others do not.
+        if own.empty or counted[group.index].any():
+            continue
+        facts, days = arm_facts(own), float(str(key[-1]))
+        title = _title(str(key[0]), facts, own, days, options)
+        row = new_row(_QUESTION, title, own, controls) | facts
+        yield row | {k.DAYS: days} | refused(_NEVER[own["status"].iloc[0]])
 
 
 @dataclass(frozen=True)

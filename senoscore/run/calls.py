@@ -116,7 +116,8 @@ def call(
         options = {name: config["call"][name] for name in ("fdr", "min_days_stable")}
         programme = None if learnt is None else _learnt(data, learnt)
         for calls in call_blocks(cells(), fitted, middle, programme, **options):
-            states.update(map(str, calls[k.STATE]))
+            counts = calls[k.STATE].value_counts()
+            states.update(dict(zip(map(str, counts.index), counts.tolist(), strict=True)))
             yield calls
 
     out.parent.mkdir(parents=True, exist_ok=True)

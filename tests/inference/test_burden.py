@@ -186,6 +186,11 @@ def test_samples_of_another_depth_have_no_fraction_and_the_trend_says_why():
     assert refused["status"] == "not_estimable"
     assert "far deeper or shallower" in refused["reason"]
     assert np.isfinite(fraction.loc[fraction["days_post_rt"] == 28, "estimate"]).all()
+    few = table.reset_index().assign(
+        status=table["status"].where(table.index != "r1", "few_cells").array
+    )
+    still = trend(few, measures=["fraction_senescent"])
+    assert still.loc[still["days_post_rt"] == 14, "status"].tolist() == ["not_estimable"]
     assert index.loc[index["days_post_rt"] == 14, "status"].tolist() == ["tested"]
 
 
