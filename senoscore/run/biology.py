@@ -272,7 +272,24 @@ def _expression(
         )  # fmt: skip
     if not parts:
         return pd.DataFrame(columns=[*BY, "n_cells", "gene", "mean", "detected"])
-    return pd.concat(parts, ignore_index=True)
+    return _one_row_each(pd.concat(parts, ignore_index=True))
+
+
+def _one_row_each(means: pd.DataFrame) -> pd.DataFrame:
+    """Means of a sample that is in several data sets, joined by their cells; others as they are."""
+    from senoscore.biology import BY
+
+    keys = [*BY, "gene"]
+    several = means.duplicated(keys, keep=False)
+    if not several.any():
+        return means
+    parts = means[several]
+    n = parts["n_cells"]
+    sums = parts.assign(mean=parts["mean"] * n, detected=parts["detected"] * n)
+    whole = sums.groupby(keys, observed=True)[["n_cells", "mean", "detected"]].sum().reset_index()
+    for name in ("mean", "detected"):
+        whole[name] /= whole["n_cells"]
+    return pd.concat([means[~several], whole[means.columns]], ignore_index=True)
 
 
 def _var_names(path: Path) -> list[str]:

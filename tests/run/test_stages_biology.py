@@ -124,3 +124,18 @@ def test_every_family_of_the_run_is_listed_once(tmp_path: Path) -> None:
     assert (row["n_rows"], row["n_tested"], row["n_holds"]) == (3, 2, 1)
     assert found["adjustment"].str.startswith("Benjamini-Hochberg").all()
     assert found["question"].notna().all()
+
+
+def test_a_sample_in_two_data_sets_has_one_mean_by_its_cells() -> None:
+    """By hand: 10 cells of mean 1 and 30 of mean 3 are 40 of mean 2.5."""
+    from senoscore.run.biology import _one_row_each
+
+    head = {"compartment": "tumour", "kind": "other", "gene": "IL6"}
+    rows = [
+        {"sample": "a", **head, "n_cells": 10, "mean": 1.0, "detected": 0.2},
+        {"sample": "b", **head, "n_cells": 7, "mean": 5.0, "detected": 0.9},
+        {"sample": "a", **head, "n_cells": 30, "mean": 3.0, "detected": 0.6},
+    ]
+    found = _one_row_each(pd.DataFrame(rows)).set_index("sample")
+    assert found.loc["a", ["n_cells", "mean", "detected"]].tolist() == [40, 2.5, 0.5]
+    assert found.loc["b", ["n_cells", "mean", "detected"]].tolist() == [7, 5.0, 0.9]
