@@ -17,7 +17,7 @@ from senoscore.errors import ConfigError, SenoscoreError
 from senoscore.run import DatasetFiles, Layout, add_run_verbs, keep_freed_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from senoscore.run import FileKind
 
@@ -1191,6 +1191,24 @@ def _one_line(error: Exception | str) -> str:
     return shown if len(shown) <= _LONGEST_MESSAGE else f"{shown[:_LONGEST_MESSAGE]}…"
 
 
+def _verb(function: Callable[..., None] | None) -> str:
+    """Name by which Typer knows a command that is given none."""
+    return getattr(function, "__name__", "").replace("_", "-")
+
+
+def _build_only(words: list[str]) -> None:
+    """Leave the app with the one command that is named first, if one is.
+
+    Typer builds options and help of all forty before it looks which is meant, longer than some
+    of them take.
+    """
+    named = [
+        c for c in app.registered_commands if words and words[0] in (c.name, _verb(c.callback))
+    ]
+    if named:
+        app.registered_commands = named
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; one line and exit code 2 for what the user can mend.
 
@@ -1202,6 +1220,7 @@ def main(arguments: list[str] | None = None) -> None:
     thousand and which finds nothing there, waits; what is left at the end goes with the process.
     """
     if arguments is None:
+        _build_only(sys.argv[1:])
         keep_freed_memory()
         gc.set_threshold(_GARBAGE)
         atexit.register(gc.freeze)

@@ -122,6 +122,37 @@ def test_import_is_light() -> None:
     assert not loaded & {"scanpy", "matplotlib", "numba", "anndata", "pandas", "altair"}
 
 
+def test_what_only_reads_tables_compiles_nothing() -> None:
+    """Numba takes longer to import than most stages behind the scores take to run."""
+    modules = [
+        "calling.programme", "calling.calibrate", "calling.call", "inference.burden",
+        "inference.confounders", "report.answers", "run.summary",
+    ]  # fmt: skip
+    code = "import importlib, sys\n" + "".join(
+        f"importlib.import_module('senoscore.{module}')\n" for module in modules
+    )
+    code += "print(' '.join(sys.modules))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not set(out.stdout.split()) & {"numba", "scipy.stats", "scipy.optimize"}
+
+
+@pytest.mark.parametrize("words", [["call", "--help"], ["nonsense"], []])
+def test_a_command_says_the_same_built_alone(words: list[str]) -> None:
+    """The command line builds no more than the command that is named; all for who calls main."""
+    start = "import sys; sys.argv = ['senoscore', *{}]; from senoscore.cli import main; main({})"
+    alone, among = (
+        subprocess.run(
+            [sys.executable, "-c", start.format(*given)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for given in ((words, ""), ([], str(words)))
+    )
+    assert alone.returncode == among.returncode
+    assert (alone.stdout, alone.stderr) == (among.stdout, among.stderr)
+
+
 @pytest.mark.parametrize("name", senoscore.__all__)
 def test_public_names_exist_and_are_documented(name: str) -> None:
     thing = getattr(senoscore, name)

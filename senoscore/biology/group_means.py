@@ -14,7 +14,6 @@ from senoscore.cells import gene_symbols, organism_of, values_of
 from senoscore.errors import InputError
 from senoscore.genesets import genes as gene_names
 from senoscore.io import flags, iter_blocks
-from senoscore.kernels import picked_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -177,6 +176,8 @@ def _asked() -> set[str]:
 
 
 def _lognorm(block: Block, columns: NDArray[np.intp], values: str) -> sparse.csr_matrix:
+    from senoscore.kernels import picked_columns  # compiled: who only draws does without
+
     place = np.full(block.n_vars, -1, dtype=np.int32)
     place[columns] = np.arange(len(columns))
     starts, at, picked, total = picked_columns(

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from senoscore.kernels import log_linear_slopes
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -298,6 +296,8 @@ def _spread(off: Floats, depth: _Depth) -> Floats:
     """Of residuals without their sign."""
     if depth.about is None:
         return np.zeros(off.shape[1])
+    from senoscore.kernels import log_linear_slopes  # compiled: who only reads does without
+
     n = np.count_nonzero(~np.isnan(off), axis=0)
     return log_linear_slopes(off, depth.about) * n / (n + _PRIOR_CELLS)
 

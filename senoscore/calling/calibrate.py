@@ -38,7 +38,6 @@ from senoscore.calling.store import remember, remember_programme
 from senoscore.cells import known_as, nearest
 from senoscore.errors import ConfigError, MethodError
 from senoscore.kernels import t_ppf
-from senoscore.scoring import place_among_random
 from senoscore.study import Copies, control_of
 
 if TYPE_CHECKING:
@@ -192,6 +191,8 @@ def _place_the_uncontrolled(
     if not rooms:
         return
     try:
+        from senoscore.scoring import place_among_random  # compiled, and hardly ever needed
+
         done = place_among_random(adata, lone, panel.signatures, method=method)
     except MethodError as error:
         log.warning("%s: no control cell, and no matched gene sets (%s)",

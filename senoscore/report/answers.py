@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, special
+from scipy import special
 
 from senoscore import names as k
 from senoscore.errors import InputError
@@ -136,12 +136,7 @@ def noncentrality(df: float, alpha: float) -> float:
 
     The tail on the other side is left out, as in R's ``power.t.test``.
     """
-    from scipy import stats
-
-    cut = float(t_ppf(1 - alpha / 2, df))
-    return float(
-        optimize.brentq(lambda shift: stats.nct.sf(cut, df, shift) - _POWER, 0.0, 10 * cut)
-    )
+    return float(special.nctdtrinc(df, 1 - _POWER, t_ppf(1 - alpha / 2, df)))
 
 
 def _smallest(row: Mapping[str, Any], alpha: float) -> float:
