@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
+import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 ROOT = Path(__file__).parents[1]
 SNAKEFILE = ROOT / "workflow" / "Snakefile"
@@ -38,18 +44,29 @@ CONFIG = {
 
 def write_small(folder: Path) -> Path:
     """Eight samples of the tiny simulated study, in one .h5ad, with sheets and config."""
-    from senoscore.simulation.files import write_study
-
-    write_study(folder / "whole", seed=1, size="tiny")
-    shutil.move(folder / "whole" / f"{DATASET}.h5ad", folder / f"{DATASET}.h5ad")
-    sheet = pd.read_csv(folder / "whole" / "datasets.tsv", sep="\t", dtype=str)
-    sheet = sheet[sheet["dataset"] == DATASET].assign(path=f"{DATASET}.h5ad")
-    sheet.to_csv(folder / "datasets.tsv", sep="\t", index=False)
-    samples = pd.read_csv(folder / "whole" / "samples.tsv", sep="\t", dtype=str)
-    samples[samples["batch"] == "b1"].to_csv(folder / "samples.tsv", sep="\t", index=False)
-    shutil.rmtree(folder / "whole")
+    for name, content in _small_files().items():
+        (folder / name).write_bytes(content)
     configure(folder)
     return folder
+
+
+@cache
+def _small_files() -> dict[str, bytes]:
+    """Name and content; simulated once a process."""
+    from senoscore.simulation.files import write_study
+
+    with tempfile.TemporaryDirectory() as name:
+        whole = Path(name)
+        write_study(whole, seed=1, size="tiny")
+        sheet = pd.read_csv(whole / "datasets.tsv", sep="\t", dtype=str)
+        sheet = sheet[sheet["dataset"] == DATASET].assign(path=f"{DATASET}.h5ad")
+        samples = pd.read_csv(whole / "samples.tsv", sep="\t", dtype=str)
+        samples = samples[samples["batch"] == "b1"]
+        return {
+            f"{DATASET}.h5ad": (whole / f"{DATASET}.h5ad").read_bytes(),
+            "datasets.tsv": sheet.to_csv(sep="\t", index=False).encode(),
+            "samples.tsv": samples.to_csv(sep="\t", index=False).encode(),
+        }
 
 
 def configure(folder: Path, **score: object) -> None:
@@ -102,6 +119,38 @@ def completed(folder: Path, *arguments: str) -> None:
     """Run Snakemake and insist that it ends well."""
     done = snakemake(folder, *arguments)
     assert done.returncode == 0, done.stderr[-4000:]
+
+
+SHADOWED = """
+include: {snakefile!r}
+
+
+for step in workflow.rules:
+    if step.name in {names!r}:
+        step.shadow_depth = "minimal"
+"""
+
+
+def rules() -> set[str]:
+    """Names of all rules of the workflow."""
+    text = "".join(path.read_text() for path in (ROOT / "workflow" / "rules").glob("*.smk"))
+    return set(re.findall(r"^rule (\w+):", text, flags=re.MULTILINE))
+
+
+def shadowed(folder: Path, *arguments: str, only: Collection[str] = ()) -> set[str]:
+    """Run the workflow, each job in a folder of its declared input; names of the rules that ran.
+
+    Snakemake makes that folder: a rule with ``shadow: "minimal"`` runs in one with links to its
+    input, without the config, the results of other rules, or whatever else lies about. With
+    ``only``, the jobs of these rules.
+    """
+    snakefile = folder / "Shadowed"
+    names = sorted(only or rules())
+    snakefile.write_text(SHADOWED.format(snakefile=str(SNAKEFILE), names=names))
+    done = snakemake(folder, *arguments, snakefile=snakefile)
+    assert done.returncode == 0, done.stderr[-4000:]
+    said = done.stdout + done.stderr
+    return set(re.findall(r"^(?:local)?rule (\w+):", said, flags=re.MULTILINE)) - {"all"}
 
 
 def fingerprint(folder: Path) -> dict[str, str]:

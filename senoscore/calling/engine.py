@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 import yaml
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from senoscore import names as k
 from senoscore.calling.bounds import wrong_at_most
@@ -470,8 +471,9 @@ def add_up(
     """
     n_covariates = len(columns.groups) + 2
     stats = ProgrammeStats(who.plan, columns.features.genes, n_covariates)
-    for at, values, covariates, _ in blocks_of(source, columns, kind, layer, block_size, rows):
-        stats.accumulate(values, covariates, who.sample[at], who.compartment[at])
+    with threadpool_limits(limits=1, user_api="blas"):  # as when it learns
+        for at, values, covariates, _ in blocks_of(source, columns, kind, layer, block_size, rows):
+            stats.accumulate(values, covariates, who.sample[at], who.compartment[at])
     return stats
 
 

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from scipy import linalg, sparse
+from threadpoolctl import threadpool_limits
 
 from senoscore.calling.pooled_null import LOWER_MIDDLE
 
@@ -509,24 +510,28 @@ def learn(stats: ProgrammeStats, features: Features, how: Learning | None = None
     weight, shift, excess, prior = (np.zeros((k, g)) for _ in range(4))
     mean, sd, likeness = np.zeros((k, g)), np.ones((k, g)), float("nan")
     kept, room = stats.kept, stats.kept.place % k
-    for f in [*range(plan.n_folds), -1]:
-        keep = plan.fold != f
-        views = {c: v for c in range(k) if (v := _view(stats, features, c, keep, how)) is not None}
-        if not views:
-            continue
-        known = keep[kept.sample]
-        cells = {c: kept[known & (room == c)] for c in views}
-        directions, seen = _directions(views, features, how, cells, plan)
-        if f < 0:
-            likeness = _likeness(views, seen, features.prior)
-        for c, d in directions.items():
-            rows, total = _coefficients(views[c], d, features, parts)
+    # One thread: matrices are small, and sums shared out among more have other last bits.
+    with threadpool_limits(limits=1, user_api="blas"):
+        for f in [*range(plan.n_folds), -1]:
+            keep = plan.fold != f
+            views = {
+                c: v for c in range(k) if (v := _view(stats, features, c, keep, how)) is not None
+            }
+            if not views:
+                continue
+            known = keep[kept.sample]
+            cells = {c: kept[known & (room == c)] for c in views}
+            directions, seen = _directions(views, features, how, cells, plan)
             if f < 0:
-                weight[c], shift[c], prior[c] = total, views[c].shift, views[c].prior
-                excess[c] = views[c].excess @ _unit(total)
-                mean[c], sd[c] = views[c].mean, views[c].sd
-            else:
-                coefficients[f, c], folds[f, c] = rows, total
+                likeness = _likeness(views, seen, features.prior)
+            for c, d in directions.items():
+                rows, total = _coefficients(views[c], d, features, parts)
+                if f < 0:
+                    weight[c], shift[c], prior[c] = total, views[c].shift, views[c].prior
+                    excess[c] = views[c].excess @ _unit(total)
+                    mean[c], sd[c] = views[c].mean, views[c].sd
+                else:
+                    coefficients[f, c], folds[f, c] = rows, total
     stability = np.array([_agreement(folds[:, c]) for c in range(k)])
     source = tuple(
         "learned" if np.isfinite(coefficients[:, c]).all() and plan.n_folds > 1 else "none"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.covariance import oas
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from senoscore.calling.kinds import nested
 from senoscore.calling.learned import call_cells
@@ -169,6 +172,23 @@ def test_planted_cells_are_called_and_others_are_not():
     share = prevalence(calls.aligned[:, 0], sample, code, treated)
     irradiated = treated[np.searchsorted(sample, share.sample)]
     assert share.share[irradiated].mean() == pytest.approx(truth[treated].mean(), abs=0.06)
+
+
+def test_one_thread_learns(monkeypatch):
+    """More would wait for each other over small matrices, and give other last bits."""
+    values, covariates, sample, *_ = run_of(np.random.default_rng(2))
+    stats = sums(planned(), values, covariates, sample, np.zeros(len(sample), dtype=int))
+    module, seen = sys.modules[learn.__module__], []
+    weights = module._weights
+
+    def spied(*given, **options):
+        seen.extend(p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas")
+        return weights(*given, **options)
+
+    monkeypatch.setattr(module, "_weights", spied)
+    with threadpool_limits(limits=2, user_api="blas"):
+        learn(stats, features())
+    assert set(seen) == {1}
 
 
 def test_arrest_alone_does_not_see_secretion_and_leaves_a_nuisance_what_it_explains():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+SLURM_PROFILE = ROOT / "workflow" / "profiles" / "slurm"
 REALDATA = ROOT.parent / "shared" / "realdata"
 
 
@@ -28,6 +30,19 @@ def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=900, env=environment
     )
+
+
+def groups(said: str) -> list[tuple[str, list[str]]]:
+    """Names of the groups of a dry run, each with the lines about its jobs."""
+    found: list[tuple[str, list[str]]] = []
+    inside = False
+    for line in said.splitlines():
+        if named := re.search(r"Group job (\S+)", line):
+            found.append((named[1], []))
+        inside = bool(named) or (inside and (line.startswith("    ") or not line.strip()))
+        if inside:
+            found[-1][1].append(line.strip())
+    return found
 
 
 def logs(folder: Path) -> str:

@@ -1,4 +1,10 @@
-"""The workflow as a part of another one, in another folder, and on a machine with no network."""
+"""The smallest study through the whole workflow, twice: as users run it, and each job on its own.
+
+As users run it: in a folder that is not the checkout, with no network. On its own: every stage runs
+in a folder that holds the declared input of its rule and nothing else. Another workflow uses it as
+a module, and pieces of a data set give the same. All of it is in one file, so that the two runs are
+made once however many processes share out the tests.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +18,31 @@ import pandas as pd
 import pytest
 import yaml
 
+from tests.dictionary import faults_of_files
 from tests.small_study import (
     CONFIG,
     DATASET,
-    ROOT,
+    SNAKEFILE,
     command,
+    completed,
+    configure,
     environment,
+    fingerprint,
+    rules,
+    shadowed,
     snakemake,
     write_small,
 )
+from tests.workflow.conftest import SLURM_PROFILE, groups
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.workflow
 
-SLURM_PROFILE = ROOT / "workflow" / "profiles" / "slurm"
+OF_PIECES = {"survey", "shard", "gather"}
+ONLY_WHERE_ASKED = {"arms", "regions", "blood", "external", "outcome", "embedding"}
+"""Rules that the samples sheet, or a table that the config names, brings into a run."""
 
 OUTER = """
 configfile: "outer.yaml"
@@ -72,10 +87,16 @@ def isolated() -> list[str]:
     return ISOLATED if made and made.returncode == 0 else []
 
 
+def ask_for_pseudobulk(folder: Path) -> None:
+    config = {**CONFIG, "report": {"pseudobulk": True}}
+    (folder / "config" / "config.yaml").write_text(yaml.safe_dump(config))
+
+
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory: pytest.TempPathFactory, isolated: list[str]) -> Path:
     """A run in a folder that is not the checkout, started from a third one, with no network."""
     folder = write_small(tmp_path_factory.mktemp("elsewhere"))
+    ask_for_pseudobulk(folder)
     done = subprocess.run(
         [*isolated, *command(folder, "--cores", "2")],
         capture_output=True, text=True, check=False, timeout=900, env=environment(),
@@ -92,74 +113,6 @@ def test_a_run_elsewhere_writes_there_and_nowhere_else(elsewhere: Path) -> None:
     assert "Nothing to be done" in said.stderr + said.stdout
 
 
-def test_slurm_profile_makes_few_jobs_of_it(tmp_path: Path) -> None:
-    """Every rule after the calls is in one group; a rule left out makes the groups a cycle.
-
-    What learns a programme is large and waits for all data sets: jobs of their own.
-    """
-    folder = write_small(tmp_path)
-    said = snakemake(folder, "--dry-run", "--workflow-profile", str(SLURM_PROFILE))
-    assert said.returncode == 0, said.stderr[-4000:]
-    # Rules that travel in a group are indented.
-    alone = re.findall(r"^(?:local)?rule (\w+):", said.stdout + said.stderr, flags=re.MULTILINE)
-    learns = {f"programme{part}" for part in ("", "_plan", "_sums", "_score", "_call")}
-    assert set(alone) == {"signatures", "ingest", "score", "calibrate", "all"} | learns
-
-
-def test_a_key_twice_is_refused_before_any_job(tmp_path: Path) -> None:
-    folder = write_small(tmp_path)
-    with (folder / "config" / "config.yaml").open("a") as handle:
-        handle.write("samples: other.tsv\n")  # Snakemake's own reader would take this one
-    done = snakemake(folder, "--dry-run")
-    assert done.returncode != 0
-    assert "key 'samples' is duplicated" in done.stdout + done.stderr
-
-
-def test_a_file_twice_is_refused_before_any_job(tmp_path: Path) -> None:
-    folder = write_small(tmp_path)
-    sheet = pd.read_csv(folder / "datasets.tsv", sep="\t", dtype=str, keep_default_na=False)
-    again = sheet.assign(dataset="again")
-    pd.concat([sheet, again]).to_csv(folder / "datasets.tsv", sep="\t", index=False)
-    done = snakemake(folder, "--dry-run")
-    assert done.returncode != 0
-    assert "are the same file" in done.stdout + done.stderr
-
-
-def groups(said: str) -> list[tuple[str, list[str]]]:
-    """Names of the groups of a dry run, each with the lines about its jobs."""
-    found: list[tuple[str, list[str]]] = []
-    inside = False
-    for line in said.splitlines():
-        if named := re.search(r"Group job (\S+)", line):
-            found.append((named[1], []))
-        inside = bool(named) or (inside and (line.startswith("    ") or not line.strip()))
-        if inside:
-            found[-1][1].append(line.strip())
-    return found
-
-
-def test_slurm_profile_pairs_the_rules_of_one_dataset(tmp_path: Path) -> None:
-    from senoscore.simulation.files import write_study
-
-    write_study(tmp_path, seed=1, size="tiny")
-    (tmp_path / "config").mkdir()
-    config = {"datasets": "datasets.tsv", "samples": "samples.tsv"}
-    (tmp_path / "config" / "config.yaml").write_text(yaml.safe_dump(config))
-    said = snakemake(tmp_path, "--dry-run", "--workflow-profile", str(SLURM_PROFILE))
-    assert said.returncode == 0, said.stderr[-4000:]
-    pairs = {}
-    for name, lines in groups(said.stdout + said.stderr):
-        rules = sorted(line for line in lines if line.startswith("rule "))
-        of = {line for line in lines if line.startswith("wildcards: ")}
-        if "rule qc:" in rules or "rule compartments:" in rules:
-            assert rules == ["rule compartments:", "rule qc:"]
-            assert len(of) == 1
-            pairs[name] = of.pop().removeprefix("wildcards: dataset=")
-    datasets = pd.read_csv(tmp_path / "datasets.tsv", sep="\t")["dataset"]
-    assert sorted(pairs.values()) == sorted(datasets)
-    assert set(pairs) == {f"cells_{name}" for name in datasets}
-
-
 def test_memory_of_the_last_group_counts_every_job_of_it(elsewhere: Path, tmp_path: Path) -> None:
     """A job whose memory hangs on what its own group writes is left out of the sum."""
     folder = tmp_path / "run"
@@ -172,7 +125,7 @@ def test_memory_of_the_last_group_counts_every_job_of_it(elsewhere: Path, tmp_pa
     assert said.returncode == 0, said.stderr[-4000:]
     lines = next(of for name, of in groups(said.stdout + said.stderr) if name == "summary")
     asked = [line for line in lines if line.startswith("resources: ")]
-    assert len(asked) == sum(line.startswith("rule ") for line in lines) == 9
+    assert len(asked) == sum(line.startswith("rule ") for line in lines) == 10
     for line in asked:
         assert re.search(r"mem_mb=\d+.*runtime=\d+", line), line
 
@@ -197,7 +150,7 @@ def test_another_workflow_uses_it_as_a_module(
     (folder / "config" / "config.yaml").unlink()  # the outer config is the only one
     (folder / "outer.yaml").write_text(yaml.safe_dump({"senoscore": CONFIG, "own": 1}))
     text = OUTER.format(
-        snakefile=str(ROOT / "workflow" / "Snakefile"), prefix=prefix, inside=inside,
+        snakefile=str(SNAKEFILE), prefix=prefix, inside=inside,
         counted=counted,
     )  # fmt: skip
     (folder / "Snakefile").write_text(text)
@@ -223,17 +176,46 @@ def test_nothing_is_fetched_while_it_runs(elsewhere: Path, isolated: list[str]) 
     assert (elsewhere / "results" / "report.html").stat().st_size > 0
 
 
-def test_pieces_change_no_bit(elsewhere: Path, tmp_path: Path) -> None:
-    from tests.small_study import configure
+def test_every_stage_needs_no_more_than_its_rule_declares(elsewhere: Path, tmp_path: Path) -> None:
+    folder = write_small(tmp_path)
+    ask_for_pseudobulk(folder)
+    assert shadowed(folder, "all") == rules() - OF_PIECES - ONLY_WHERE_ASKED
+    assert fingerprint(folder) == fingerprint(elsewhere)
 
+
+def test_every_column_of_every_table_is_in_the_data_dictionary(elsewhere: Path) -> None:
+    """The numbers of figures lie beside them and are named for the figure."""
+    results = elsewhere / "results"
+    tables = [*results.rglob("*.tsv"), *results.rglob("*.parquet")]
+    tables = [path for path in tables if path.parent.name != "figures"]
+    assert {"burden.tsv", "calibration.parquet", "de.tsv"} <= {path.name for path in tables}
+    assert faults_of_files(tables) == {}
+
+
+def test_pieces_need_no_more_either_and_change_no_bit(elsewhere: Path, tmp_path: Path) -> None:
     folder = write_small(tmp_path)
     configure(folder, shard_cells=700, block_cells=256)
-    done = snakemake(folder, f"results/calls/{DATASET}.parquet")
-    assert done.returncode == 0, done.stderr[-4000:]
+    scores, calls = f"results/scores/{DATASET}.parquet", f"results/calls/{DATASET}.parquet"
+    assert shadowed(folder, calls, only=OF_PIECES) > OF_PIECES
     assert not list((folder / "results/scores").rglob("*_of_*"))
-    for name in (f"scores/{DATASET}.parquet", f"calls/{DATASET}.parquet"):
+    for name in (scores, calls):
         pd.testing.assert_frame_equal(
-            pd.read_parquet(folder / "results" / name),
-            pd.read_parquet(elsewhere / "results" / name),
-            check_exact=True,
+            pd.read_parquet(folder / name), pd.read_parquet(elsewhere / name), check_exact=True
         )
+
+
+def test_the_report_shows_what_this_run_made(elsewhere: Path, tmp_path: Path) -> None:
+    """Pseudobulk tables where they are asked for; none that an earlier run left."""
+    page = (elsewhere / "results" / "report.html").read_text(encoding="utf-8")
+    for name in ("substates", "sensitivity", "burden_tissue", "pseudobulk_scores", "de"):
+        assert re.search(rf"summary_{name}\b", page), name
+    folder = tmp_path / "run"
+    shutil.copytree(elsewhere, folder, symlinks=True)
+    configure(folder)
+    left = folder / "results" / "summary" / "left_by_another.tsv"
+    shutil.copy(folder / "results" / "summary" / "families.tsv", left)
+    completed(folder, "--forcerun", "report")
+    page = (folder / "results" / "report.html").read_text(encoding="utf-8")
+    assert "summary_substates" in page
+    for name in ("pseudobulk_scores", "de", "enrichment", "left_by_another"):
+        assert not re.search(rf"summary_{name}\b", page), name
