@@ -44,6 +44,7 @@ CONFIG = {
 
 def write_small(folder: Path) -> Path:
     """Eight samples of the tiny simulated study, in one .h5ad, with sheets and config."""
+    folder.mkdir(parents=True, exist_ok=True)
     for name, content in _small_files().items():
         (folder / name).write_bytes(content)
     configure(folder)
