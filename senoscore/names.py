@@ -48,6 +48,12 @@ UNASSIGNED: Final = "unassigned"
 BULK: Final = "bulk"
 COUNTS: Final = "counts"
 LOGNORM: Final = "lognorm"
+LEARNED: Final = "learned"
+LEARNED_SINGLE: Final = "learned_single_control"
+"""As learned, by a single control subject: what is called is a candidate, and counts."""
+PANEL: Final = "panel"
+ENGINES: Final = (LEARNED, LEARNED_SINGLE, PANEL)
+"""What judged a cell."""
 LINEAR: Final = "linear"
 
 PROFILES: Final = ("bulk", "array")

@@ -26,6 +26,7 @@ from senoscore.calling.bounds import wrong_at_most
 from senoscore.calling.engine import add_up, assign, choose, judge_cells, score_cells
 from senoscore.calling.pooled_null import fdr as bh
 from senoscore.calling.programme import learn
+from senoscore.calling.roles import parts_of
 from senoscore.errors import DesignError, InputError
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def run(d: Data, leave_study=None, how=None) -> dict[str, Any]:
         treated=d.treated,
         judged=np.ones(len(d.treated), bool),
         subject=d.subject,
+        part=parts_of(adata.obs_names),
     )
     columns = choose(d.genes.astype(str), "human")
     if leave_study is not None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SEEDS: Final = {
     "damage": (2, 4, 6), "two": (2, 4, 6), "culture": (2, 4, 6), "decoys": (2, 4, 6, 8),
     "nulls": (2, 4, 6, 8, 10), "planted": (2, 4, 6, 8, 10), "designs": (2, 4, 6),
-    "baselines": (2, 4, 6),
+    "alone": (2, 4, 6), "baselines": (2, 4, 6),
 }  # fmt: skip
 """What ``make validate`` computes where no table of it is kept."""
 
@@ -155,9 +155,9 @@ def _goals(found: Mapping[str, pd.DataFrame]) -> str:
 def _nobody(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Runs in which no cell is senescent."""
     plain = [found["decoys"], found["nulls"]]
-    for part in ("two", "culture", "designs"):
+    for part in ("two", "culture", "designs", "alone"):
         rows = found[part]
-        trap = rows["scenario"].str.contains(r"decoy|null|, p53$", regex=True)
+        trap = rows["scenario"].str.contains(r"decoy|null|, p53$|^PC9|^PBMC|^mouse", regex=True)
         plain.append(rows[trap.astype(bool)])
     every = [p for p in plain if len(p)]
     if not every:
@@ -226,6 +226,8 @@ def text(found: Mapping[str, pd.DataFrame]) -> str:
     """The whole part, from its heading to the next."""
     designs = found["designs"]
     moved = designs["scenario"].str.contains("exchanged", regex=False).astype(bool)
+    alone = found["alone"]
+    decoys = alone["scenario"].str.contains("senescent", regex=False).astype(bool)
     trap = designs["scenario"].str.contains(r", null$|, p53$", regex=True).astype(bool)
     given = "; ".join(f"{part} {_seeds(rows)}" for part, rows in found.items())
     return f"""{HEADING}
@@ -276,6 +278,15 @@ otherwise; 10 % senescent at 0.6 of the published size.
 {_planted(designs[~trap & ~moved])}
 
 {_exchanged(designs[moved])}
+
+### A single animal in an arm
+
+Its cells are dealt into parts that are taken for animals (docs/call.md). Simulated tissue as
+above, the first animals of each arm (controls and irradiated); what such runs call where nobody is
+senescent stands above, real animals one against another among it. Of a single control animal calls
+are candidates; they are counted here as calls.
+
+{_planted(alone[decoys])}
 
 ### Beside other methods
 

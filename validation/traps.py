@@ -1,13 +1,14 @@
 """The learnt call in real cells and in other designs: nobody senescent, and some planted.
 
-Run: ``python validation/traps.py [nulls planted designs] [seeds=2,4]``. Nothing is tuned on these:
-programmes are those of the report half, seeds even. A seed deals cells into samples, or draws the
-tissue. Tables are kept in ``build/validation`` for the page.
+Run: ``python validation/traps.py [nulls planted alone designs] [seeds=2,4]``. Nothing is tuned on
+these: programmes are those of the report half, seeds even. A seed deals cells into samples, or
+draws the tissue. Tables are kept in ``build/validation`` for the page.
 
 - ``nulls``: real cells of which none was made senescent. Control cells split; cells of both arms
   dealt into arms anew; real treatments that are not damage, dealt into samples anew; animals with
   their libraries, in every arrangement of two against two.
 - ``planted``: published damage at 60 % of its size in some of the "irradiated" real cells.
+- ``alone``: a single animal in an arm, in simulated tissue and in every pair of the real ones.
 - ``designs``: simulated tissue of other numbers of animals, cells and counts; programmes that
   differ between compartments; senescent cells among the controls; labels of animals exchanged.
 """
@@ -15,12 +16,12 @@ tissue. Tables are kept in ``build/validation`` for the page.
 from __future__ import annotations
 
 import sys
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import TYPE_CHECKING, Any
 
 import anndata as ad
 import numpy as np
-from learned import Data, base, decoy, immune, pbmc, pc9, planted, quiet, tried
+from learned import DECOYS, Data, base, decoy, immune, pbmc, pc9, planted, quiet, tried
 from plant import contrasts, effects, plant, thinned
 from study import CACHE, REALDATA, Size, keep, seeds_of, tissue, two_arms
 
@@ -205,7 +206,52 @@ def designs(seed: int) -> Iterator[Case]:
         yield f"10 % senescent, labels of animals exchanged|{name}", exchanged(new), f.study
 
 
-PARTS = {"nulls": nulls, "planted": in_real_cells, "designs": designs}
+def first_of(d: Data, controls: int, treated: int) -> Data:
+    """The first animals of each arm."""
+    names = [
+        s
+        for arm, n in ((False, controls), (True, treated))
+        for s in sorted(set(d.sample[d.treated == arm]))[:n]
+    ]
+    return only(d, np.isin(d.sample, names))
+
+
+def alone(seed: int) -> Iterator[Case]:
+    """A single animal in an arm: simulated tissue, and real cells of which none was made senescent.
+
+    The call is a candidate where the controls are one; it is counted as a call all the same.
+    """
+    d = base(seed)
+    for controls, treated in ((1, 1), (3, 1), (1, 3)):
+        one, what = first_of(d, controls, treated), f"{controls} and {treated} animals"
+        for share in (0.05, 0.1, 0.3) if controls == treated else (0.1,):
+            for name, f in damage().iterrows():
+                new = planted(one, effects()[name], share, seed, factor=FACTOR)
+                yield f"{what}, {share:.0%} senescent|{name}", new, f.study
+        for trap in DECOYS:
+            yield f"{what}, decoy {trap}|", decoy(one, trap, seed), None
+    if seed > 2:  # what follows has no chance in it
+        return
+    mice, where = lung(), "mouse lung, one mouse against another"
+    for control, treated in permutations(sorted(set(mice.subject)), 2):
+        pair = only(mice, np.isin(mice.subject, (control, treated)))
+        ill = pair.subject == treated
+        yield f"{where}|{control} {treated}", pair.but(treated=ill), None
+    donors = two_donors()
+    for control, treated in permutations(sorted(set(donors.sample)), 2):
+        pair = only(donors, np.isin(donors.sample, (control, treated)))
+        name = f"{control} {treated}"
+        if pair.treated.all() or not pair.treated.any():
+            ill = pair.sample == treated
+            yield f"PBMC, one donor against another|{name}", pair.but(treated=ill), None
+        elif pair.treated[pair.sample == treated].all():
+            yield f"PBMC, one sample without and one with interferon|{name}", pair, None
+    d = pc9()
+    whole = np.where(d.treated, "erlotinib", "control").astype(object)
+    yield "PC9, one sample without and one with erlotinib|", d.but(sample=whole), None
+
+
+PARTS = {"nulls": nulls, "planted": in_real_cells, "alone": alone, "designs": designs}
 
 
 def main() -> None:

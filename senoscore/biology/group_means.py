@@ -35,7 +35,8 @@ BY: Final = [k.SAMPLE, k.COMPARTMENT, "kind"]
 def kinds_of(calls: pd.DataFrame) -> NDArray[np.object_]:
     """Kind of each called cell.
 
-    ``senescent``: called by the learnt programme; where the panel calls alone, fulfils its
+    ``senescent``: called by the learnt programme (of a single control subject: its candidates);
+    where the panel calls alone, fulfils its
     composite rule at a day at which that can be senescence.
     ``acute``: fulfils it earlier. ``unknown``: not assessable. ``other``: the rest.
     """
@@ -43,8 +44,10 @@ def kinds_of(calls: pd.DataFrame) -> NDArray[np.object_]:
     positive = calls["panel_positive"].fillna(value=False).astype(bool)
     if k.ENGINE in calls:
         # Where a programme was learnt, its call decides; the panel's rule, what is acute.
-        learned = calls[k.ENGINE].astype(str).eq("learned")
-        positive = positive.where(~learned, state.eq("senescent"))
+        engine = calls[k.ENGINE].astype(str)
+        learned = engine.isin([k.LEARNED, k.LEARNED_SINGLE])
+        found = state.eq("senescent") | (engine.eq(k.LEARNED_SINGLE) & state.isin(_SENESCENT))
+        positive = positive.where(~learned, found)
     conditions = [state == "not_assessable", positive & state.isin(_SENESCENT), positive]
     choices = np.array(["unknown", "senescent", "acute"], dtype=object)
     out = np.full(len(calls), "other", dtype=object)

@@ -17,6 +17,8 @@ from .explain import explain as explain
 from .panel import Panel as Panel
 from .panel import load_panel as load_panel
 from .programme import learn as learn
+from .roles import PART as PART
+from .roles import parts_of as parts_of
 from .staged import Family as Family
 from .staged import add_sums as add_sums
 from .staged import call_blocks as call_blocks
@@ -30,6 +32,7 @@ from .staged import write_sums as write_sums
 from .sums import ProgrammeStats as ProgrammeStats
 
 __all__ = [
+    "PART",
     "Assigned",
     "Calibration",
     "Family",
@@ -51,6 +54,7 @@ __all__ = [
     "load_panel",
     "locate",
     "middle_depths",
+    "parts_of",
     "programme_table",
     "read_families",
     "read_programme",

@@ -23,7 +23,7 @@ from senoscore.calling.engine import (
 )
 from senoscore.calling.evidence import compartments_of
 from senoscore.calling.programme import Programme, learn
-from senoscore.calling.roles import roles
+from senoscore.calling.roles import parts_of, roles
 from senoscore.cells import gene_symbols, organism_of, values_of
 from senoscore.errors import DesignError, InputError
 
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from senoscore.calling.sums import Features, Plan
 
 __all__ = [
-    "LEARNED",
-    "PANEL",
     "Attempt",
     "attempt",
     "find",
@@ -49,9 +47,6 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
-
-LEARNED: Final = "learned"
-PANEL: Final = "panel"
 
 
 @dataclass(frozen=True)
@@ -108,7 +103,7 @@ def attempt(
         who = assign(
             table[k.SAMPLE].astype(str).to_numpy(dtype=object), rooms.astype(object),
             treated=role.treated, judged=role.judged, group=role.group, subject=role.subject,
-            aside=role.aside,
+            aside=role.aside, part=parts_of(adata.obs_names),
         )  # fmt: skip
         columns = choose(gene_symbols(adata), organism_of(adata))
         kind, layer = _values(adata, method)
@@ -176,11 +171,11 @@ def used_engines(table: pd.DataFrame, found: Attempt, learnt: Learnt | None) -> 
     out = pd.DataFrame({k.COMPARTMENT: rooms})
     out["reason"] = out[k.COMPARTMENT].map(found.refused).fillna("")
     known = learnt is not None and found.who is not None
-    out["engine"] = np.where(out["reason"].ne("") | (not known), PANEL, LEARNED)
+    out["engine"] = np.where(out["reason"].ne("") | (not known), k.PANEL, k.LEARNED)
     limits = pd.DataFrame(columns=[k.COMPARTMENT, "n_called", "wrong_at_most"], dtype=float)
     if learnt is not None and found.who is not None:
         limits = wrong_calls(learnt.cells, found.who)
-        whole = {k.COMPARTMENT: "all", "engine": LEARNED, "reason": ""}
+        whole = {k.COMPARTMENT: "all", "engine": k.LEARNED, "reason": ""}
         out = pd.concat([out, pd.DataFrame([whole])], ignore_index=True)
     limits[k.COMPARTMENT] = limits[k.COMPARTMENT].astype(object)
     out = out.merge(limits, on=k.COMPARTMENT, how="left")
@@ -215,6 +210,7 @@ def _plain(plan: Plan) -> dict[str, Any]:
         "group": plan.group,
         "subject": plan.subjects,
         "aside": plan.set_aside,
+        "part": plan.parts,
     }
 
 

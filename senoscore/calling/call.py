@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from senoscore import names as k
-from senoscore.calling.auto import LEARNED, PANEL, attempt, find, used_engines
+from senoscore.calling.auto import attempt, find, used_engines
 from senoscore.calling.calibrate import fit
 from senoscore.calling.conditions import axes_of, holds
 from senoscore.calling.evidence import (
@@ -44,7 +44,16 @@ if TYPE_CHECKING:
     Floats = np.ndarray[Any, np.dtype[np.float64]]
     Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
-__all__ = ["Judged", "call", "call_table", "decide", "middle_depths", "overrule", "unlike_controls"]
+__all__ = [
+    "Judged",
+    "call",
+    "call_table",
+    "decide",
+    "engine_of",
+    "middle_depths",
+    "overrule",
+    "unlike_controls",
+]
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +63,8 @@ _CANDIDATE: Final = k.STATES.index("senescent_candidate")
 _ACUTE: Final = k.STATES.index("acute_damage_response")
 _DEPTH: Final = "depth of the sample more than 2-fold outside that of the controls"
 _LEARNT_FOLD: Final = 1.5
+_NOT_HELD: Final = "the learnt programme does not hold"
+_ALONE: Final = "one control subject: a candidate at most"
 _LEARNT_DEPTH: Final = "depth of the sample more than 1.5-fold outside that of the controls"
 
 
@@ -223,8 +234,10 @@ def call(
 
     Of an AnnData with counts (or log-normalised values) the senescent cells are found by a
     programme that is learnt in the study itself (docs/call.md), in every compartment where two
-    control and two irradiated subjects (``subject``; without it samples) have cells. Elsewhere
-    the panel alone decides. ``obs["senescence_engine"]`` says which, cell by cell, and
+    control and two irradiated subjects (``subject``; without it samples) have cells. Where an arm
+    has a single subject its cells are dealt into parts that are taken for subjects; of a single
+    control subject all calls are candidates, and no share has an interval. Elsewhere the panel
+    alone decides. ``obs["senescence_engine"]`` says which, cell by cell, and
     ``uns["senoscore"]["engines"]`` why. The other states are the panel's in any case.
 
     The first rule of the panel that holds gives the state. Whatever the panel says, ``senescent``
@@ -335,17 +348,17 @@ def call(
     if isinstance(data, pd.DataFrame):
         return result
     target = data.copy() if copy else data
-    if engine != PANEL:
+    if engine != k.PANEL:
         learnt, engines, cells = _overruled(
-            target, result, table, calibration, fdr=fdr, min_days=days, must=engine == LEARNED
+            target, result, table, calibration, fdr=fdr, min_days=days, must=engine == k.LEARNED
         )
     _write(target, result, calibration, fdr=fdr, min_days=days)
     target.uns[k.UNS]["call"] |= {"engine": engine, "compartment": compartment}
-    if engine == PANEL:
+    if engine == k.PANEL:
         _forget(target)
         return target if copy else None
     target.uns[k.UNS]["engines"] = engines
-    target.obs["senescence_engine"] = pd.Categorical(cells, categories=[LEARNED, PANEL])
+    target.obs["senescence_engine"] = cells
     if learnt is None:
         _forget(target, but="engines")
     else:
@@ -376,7 +389,7 @@ def _overruled(
     fdr: float,
     min_days: float,
     must: bool,
-) -> tuple[Learnt | None, pd.DataFrame, np.ndarray[Any, Any]]:
+) -> tuple[Learnt | None, pd.DataFrame, pd.Categorical[Any]]:
     """Call by a learnt programme where one can be learnt, into ``result``.
 
     Returns
@@ -390,11 +403,11 @@ def _overruled(
     if must and found.error is not None:
         raise found.error
     learnt = None
-    by = np.full(len(table), PANEL, dtype=object)
+    by: pd.Categorical[Any] = pd.Categorical([k.PANEL] * len(table), categories=list(k.ENGINES))
     if found.programme is not None:
         learnt = find(adata, found, fdr=fdr)
         overrule(result, learnt, table, calibration, middle_depths(table))
-        by[np.isfinite(learnt.cells["p"].to_numpy())] = LEARNED
+        by = engine_of(learnt.cells)
     engines = used_engines(table, found, learnt)
     _say(engines, has_subject=k.SUBJECT in table)
     return learnt, engines, by
@@ -403,8 +416,8 @@ def _overruled(
 def _say(engines: pd.DataFrame, *, has_subject: bool) -> None:
     """Say which compartments were called by what."""
     named = engines[engines[k.COMPARTMENT] != "all"]
-    learned = named.loc[named["engine"] == LEARNED, k.COMPARTMENT].tolist()
-    others = named[named["engine"] == PANEL]
+    learned = named.loc[named["engine"] == k.LEARNED, k.COMPARTMENT].tolist()
+    others = named[named["engine"] == k.PANEL]
     parts = [f"called by a programme learnt in this study: {', '.join(learned)}"] if learned else []
     for reason, rooms in others.groupby("reason", sort=False, observed=True)[k.COMPARTMENT]:
         parts.append(f"called by the panel alone: {', '.join(rooms)} ({reason})")
@@ -443,17 +456,29 @@ def overrule(
     kept_state = np.isin(states, ("cycling", "escaped", "acute_damage_response"))
     only_panel = (states == "senescent") & seen & ~called
     states[only_panel] = "senescent_candidate"
-    reason[only_panel] = "the learnt programme does not hold"
+    reason[only_panel] = _NOT_HELD
     new = called & ~kept_state
     states[new] = "senescent"
     reason[new] = ""
-    for unmet, why in ((np.isnan(day), "day after irradiation missing"), (deep, _LEARNT_DEPTH)):
+    alone = learnt.cells["alone"].to_numpy(dtype=bool)
+    of_panel = alone & ~new & (states == "senescent_candidate")
+    states[of_panel], reason[of_panel] = "other", _NOT_HELD  # candidates are the programme's
+    for unmet, why in (
+        (np.isnan(day), "day after irradiation missing"), (deep, _LEARNT_DEPTH), (alone, _ALONE),
+    ):  # fmt: skip
         held = new & unmet
         states[held], reason[held] = "senescent_candidate", why
     result[k.STATE] = pd.Categorical(states, categories=list(k.STATES))
     result[k.REASON] = reason
     q = learnt.cells["q"].to_numpy()
     result[k.FDR] = np.where(seen, q, result[k.FDR]).astype(np.float32)
+
+
+def engine_of(learnt: pd.DataFrame) -> pd.Categorical[Any]:
+    """What judged each cell: the learnt programme where ``learnt`` has a p of it, or the panel."""
+    learned = np.where(learnt["alone"], k.LEARNED_SINGLE, k.LEARNED)
+    by = np.where(np.isfinite(learnt["p"].to_numpy()), learned, k.PANEL)
+    return pd.Categorical(by, categories=list(k.ENGINES))
 
 
 def _agree(what: str, asked: Any, calibrated: Any) -> None:

@@ -28,7 +28,8 @@ from senoscore.calling.bounds import wrong_at_most
 from senoscore.calling.learned import LIKE, call_cells
 from senoscore.calling.prevalence import ARREST_QUANTILE, prevalence
 from senoscore.calling.programme import learn
-from senoscore.calling.sums import Features, ProgrammeStats, plan_folds
+from senoscore.calling.roles import parts_of
+from senoscore.calling.sums import PARTS, Features, ProgrammeStats, plan_folds
 from senoscore.cells import gene_symbols, organism_of, values_of
 from senoscore.errors import DesignError, InputError
 from senoscore.genesets import genes as gene_names
@@ -98,7 +99,9 @@ class Learnt:
         middle of its sample), ``p`` (against the control cells of the run), ``p_kinds`` (arrest
         and another kind), ``q``, ``called``, ``passes`` (called, or a control cell that the
         same cuts let pass), ``deep`` (its sample is more than 1.5 times deeper
-        or shallower than every control sample); NaN and False where a cell was not judged.
+        or shallower than every control sample), ``alone`` (the controls are a single subject,
+        whose cells were dealt into parts and taken for several); NaN and False where a cell was
+        not judged.
     programme
         One row a compartment and gene with a weight: ``weight`` and ``shift`` (control SDs),
         ``covariance`` (excess within irradiated samples), ``prior`` (published effect of DNA
@@ -108,7 +111,7 @@ class Learnt:
         ``prevalence_hi`` (95 %), ``shifted`` (the whole sample moved: not a mixture); ``arrested``
         with its interval: the share that is arrested along the programme, whatever it secretes,
         from ``n_beyond`` cells beyond the 90 % quantile of control cells; ``withheld``: why a
-        share is not given.
+        share is not given. No interval where the controls are a single subject.
     note
         What could not be judged, and why.
     """
@@ -337,16 +340,16 @@ def learn_and_call(
     Raises
     ------
     DesignError
-        Fewer than two control or two irradiated subjects in every compartment: nothing can be
-        learnt that has not seen the cells it judges.
+        No compartment has both control and irradiated subjects with enough cells.
     InputError
         Too few of the candidate genes, or values that are no expression.
     """
     samples = adata.obs[sample].astype(str).to_numpy(dtype=object)
     rooms = adata.obs[compartment].astype(str).to_numpy(dtype=object)
     who = assign(
-        samples, rooms, treated=treated, judged=judged, group=group, subject=subject, aside=aside
-    )
+        samples, rooms, treated=treated, judged=judged, group=group, subject=subject, aside=aside,
+        part=parts_of(adata.obs_names),
+    )  # fmt: skip
     kind = values_of(adata) if layer is None else k.COUNTS
     read = choose(gene_symbols(adata), organism_of(adata))
     options: dict[str, Any] = {"kind": kind, "layer": layer, "block_size": block_size}
@@ -366,11 +369,14 @@ def assign(
     group: NDArray[Any] | None = None,
     subject: NDArray[Any] | None = None,
     aside: Bools | None = None,
+    part: NDArray[np.integer[Any]] | None = None,
 ) -> Assigned:
     """Deal the judged subjects into folds; the order of the cells does not matter.
 
     A compartment is learnt in where two control and two irradiated subjects have cells of it;
-    the others are left to the panel, with the reason.
+    the others are left to the panel, with the reason. Where no compartment is, for want of a
+    second subject in an arm, the cells of the only one are dealt into parts, which are taken for
+    subjects: weights that saw none of the cells that they judge, but others of the same subject.
 
     Parameters
     ----------
@@ -380,46 +386,58 @@ def assign(
         As in :func:`learn_and_call`.
     subject
         Animal or patient of each cell, shape (n_cells,); None: each sample is one.
+    part
+        Of each cell, as :func:`~senoscore.calling.roles.parts_of` gives it, shape (n_cells,);
+        None: nothing is dealt.
 
     Raises
     ------
     DesignError
-        No compartment has two subjects of each arm.
+        No compartment has two subjects of each arm, and nothing can be dealt.
     """
     names, codes = _numbered(sample)
-    animals, owner = _numbered(sample if subject is None else subject)
+    _, owner = _numbered(sample if subject is None else subject)
     rooms, where = _numbered(compartment)
     judged, treated = np.asarray(judged, dtype=bool), np.asarray(treated, dtype=bool)
     apart = np.zeros(len(treated), dtype=bool) if aside is None else np.asarray(aside, dtype=bool)
     treated = treated & ~apart
-    refused: dict[str, str] = {}
-    best = (0, 0)
-    for c, room in enumerate(rooms):
-        mine = judged & (where == c)
-        n = _subjects(owner[mine & ~treated & ~apart]), _subjects(owner[mine & treated])
-        best = max(best, n, key=lambda pair: (min(pair), max(pair)))
-        if min(n) < _MIN_SUBJECTS:
-            refused[str(room)] = _short(n)
+    arms = (judged & ~treated & ~apart, judged & treated)
+    counts = _in_rooms(owner, where, arms, len(rooms))
+    piece = np.full(len(codes), -1, dtype=np.int64)
+    if part is not None and counts.min(axis=1).max(initial=0) < _MIN_SUBJECTS:
+        for mine, most in zip(arms, counts.max(axis=0), strict=True):
+            if most == 1:
+                piece[mine] = part[mine]
+    dealt = _in_rooms(_with_part(owner, piece), where, arms, len(rooms))
+    refused = {
+        str(room): _short(n)
+        for room, n, enough in zip(rooms, counts.tolist(), dealt.min(axis=1), strict=True)
+        if enough < _MIN_SUBJECTS
+    }
     use = judged & ~np.isin(rooms[where], list(refused))
     if not use.any():
+        best = max(counts.tolist(), key=lambda pair: (min(pair), max(pair)), default=(0, 0))
         msg = f"{_short(best)} to learn a programme"
         raise DesignError(msg, fix='use engine="panel", or add animals')
-    used, at = np.unique(codes[use], return_index=True)
+    of_part = _with_part(codes, piece)
+    used, at = np.unique(of_part[use], return_index=True)
     first = np.flatnonzero(use)[at]
     arm = treated[first]
-    place = np.full(len(names), -1)
+    place = np.full(len(names) * (PARTS + 1), -1)
     place[used] = np.arange(len(used))
-    own = np.where(use, place[codes], -1).astype(np.int64)
+    own = np.where(use, place[of_part], -1).astype(np.int64)
     there = [i for i, room in enumerate(rooms) if str(room) not in refused]
     room_of = np.full(len(rooms), -1)
     room_of[there] = np.arange(len(there))
     plan = plan_folds(
-        [str(names[i]) for i in used],
+        [str(names[i]) for i in codes[first]],
         arm,
         [str(rooms[i]) for i in there],
         group=None if group is None else [str(np.asarray(group)[i]) for i in first],
-        subject=[str(animals[i]) for i in owner[first]],
+        # Numbers, of as many digits: those of names in their order, and of parts in theirs.
+        subject=[f"{i:012d}" for i in _with_part(owner, piece)[first]],
         aside=apart[first],
+        part=piece[first],
     )
     return Assigned(plan, own, np.asarray(room_of[where], dtype=np.int64), refused)
 
@@ -431,12 +449,25 @@ def _numbered(names: NDArray[Any]) -> tuple[NDArray[np.str_], Ints]:
     return words, number[codes].astype(np.int64)
 
 
+def _in_rooms(owner: Ints, where: Ints, arms: Sequence[Bools], n_rooms: int) -> Ints:
+    """How many subjects have enough cells, of each compartment and arm."""
+    return np.array(
+        [[_subjects(owner[arm & (where == c)]) for arm in arms] for c in range(n_rooms)],
+        dtype=np.int64,
+    ).reshape(n_rooms, len(arms))
+
+
 def _subjects(owner: Ints) -> int:
     """How many subjects have enough cells."""
     return int((np.bincount(owner) >= _MIN_CELLS).sum()) if len(owner) else 0
 
 
-def _short(n: tuple[int, int]) -> str:
+def _with_part(codes: Ints, part: Ints) -> Ints:
+    """One number for a code and a part of it, in the order of both."""
+    return codes * (PARTS + 1) + part + 1
+
+
+def _short(n: Sequence[int]) -> str:
     arm, count = ("control", n[0]) if n[0] < _MIN_SUBJECTS else ("irradiated", n[1])
     subjects = "subject" if count == 1 else "subjects"
     return f"{count} {arm} {subjects} with {_MIN_CELLS} cells or more, {_MIN_SUBJECTS} needed"
@@ -522,28 +553,32 @@ def judge_cells(
     at = np.flatnonzero((who.sample >= 0) & (who.compartment >= 0))
     own, room, n = who.sample[at], who.compartment[at], len(who.sample)
     plan = programme.plan
+    library = plan.library[own]
     arms, apart = plan.treated[own], plan.set_aside[own]
     required = tuple(_rules()["required"])
     calls = call_cells(
         scored.scores[at], programme.parts, own, room, arms, scored.depth[at], fdr=fdr,
         required=required, nuisance=scored.nuisance[at], aside=apart,
-        identity=programme.identity, likeness=float(programme.likeness),
+        # How far whole samples moved cannot be told from one animal.
+        identity=None if plan.dealt(treated=False) else programme.identity,
+        likeness=float(programme.likeness), library=library,
     )  # fmt: skip
     total = programme.parts.index("total")
     cells = pd.DataFrame({name: np.full(n, np.nan) for name in ("score", "p", "p_kinds", "q")})
-    cells["called"] = cells["deep"] = False
+    cells["called"] = cells["deep"] = cells["alone"] = False
     cells.iloc[at, 0] = calls.aligned[:, total]
     cells.iloc[at, 1] = calls.p[:, total]
     cells.iloc[at, 2] = calls.conjunction
     cells.iloc[at, 3] = calls.q
     cells.iloc[at, 4] = calls.called
-    deep = _unlike_controls(scored.depth[at], own, room, arms | apart)
+    deep = _unlike_controls(scored.depth[at], library, room, arms | apart)
     cells.iloc[at, 5] = deep
+    cells.iloc[at, 6] = plan.dealt(treated=False)
     apart_rooms = np.full(n, -1, dtype=np.int64)  # compartments with a cut of their own
     apart_rooms[at] = np.where(np.isin(room, room[calls.moved]), room, -1)
     cells["passes"] = _passes(cells, apart_rooms)
     amounts = prevalence(
-        calls.aligned[:, total], own, room, arms | apart, subject=plan.subjects[own],
+        calls.aligned[:, total], library, room, arms | apart, subject=plan.subjects[own],
         shown=calls.conjunction <= _SHOWN,
     )  # fmt: skip
     table = pd.DataFrame(
@@ -557,7 +592,9 @@ def judge_cells(
             "shifted": amounts.shift,
         }
     ).merge(_arrested(calls.arrest(required), own, room, plan), on=_ROW, how="left")
-    places = set(zip(own[deep].tolist(), room[deep].tolist(), strict=True))
+    if plan.dealt(treated=False):  # how far controls differ is not known
+        table[["prevalence_lo", "prevalence_hi", "arrested_lo", "arrested_hi"]] = np.nan
+    places = set(zip(library[deep].tolist(), room[deep].tolist(), strict=True))
     rows = zip(amounts.sample.tolist(), amounts.compartment.tolist(), strict=True)
     _withhold(table, calls, plan.compartments, np.array([row in places for row in rows], bool))
     whole = sorted({plan.compartments[c] for c in room[calls.moved]})
@@ -584,7 +621,7 @@ def _withhold(table: pd.DataFrame, calls: Calls, compartments: Sequence[str], de
 def _arrested(along: Floats, sample: Ints, compartment: Ints, plan: Plan) -> pd.DataFrame:
     """Cells beyond the control quantile of arrest, and the share that this says, by sample."""
     found = prevalence(
-        along, sample, compartment, (plan.treated | plan.set_aside)[sample],
+        along, plan.library[sample], compartment, (plan.treated | plan.set_aside)[sample],
         subject=plan.subjects[sample], quantile=ARREST_QUANTILE, far=None,
     )  # fmt: skip
     return pd.DataFrame(
@@ -612,18 +649,20 @@ def wrong_calls(cells: pd.DataFrame, who: Assigned) -> pd.DataFrame:
     Returns
     -------
     One row a learnt compartment, and one ``all``: ``n_called`` (cells of unlike depth are not
-    counted) and ``wrong_at_most`` (95 %). The null is that of the run: the bound of a compartment
-    is that of one choice of cells.
+    counted) and ``wrong_at_most`` (95 %; NaN where an arm is a single subject). The null is that of
+    the run: the bound of a compartment is that of one choice of cells.
     """
     plan, at = who.plan, who.sample
     there = (at >= 0) & (who.compartment >= 0)
     p = np.where(there & ~plan.set_aside[at], cells["p"].to_numpy(dtype=float), np.nan)
     treated, animal = plan.treated[at] & there, plan.subjects[at]
     called = (cells["called"] & ~cells["deep"]).to_numpy(dtype=bool) & treated
+    alone = plan.dealt(treated=False) or plan.dealt(treated=True)
     rows = []
     for c, name in enumerate([*plan.compartments, "all"]):
         own = called & ((who.compartment == c) | (name == "all"))
-        rows.append((name, int(own.sum()), wrong_at_most(p, own, treated, animal)))
+        bound = np.nan if alone else wrong_at_most(p, own, treated, animal)
+        rows.append((name, int(own.sum()), bound))
     return pd.DataFrame(rows, columns=[k.COMPARTMENT, "n_called", "wrong_at_most"])
 
 
@@ -714,7 +753,18 @@ def note_of(
         len(np.unique(plan.subjects[(plan.treated == arm) & ~plan.set_aside]))
         for arm in (False, True)
     )
-    if few_subjects < _FEW_SUBJECTS:
+    alone = [
+        name
+        for name, treated in (("control", False), ("irradiated", True))
+        if plan.dealt(treated=treated)
+    ]
+    if alone:
+        notes.append(
+            f"one {' and one '.join(alone)} subject: its cells are judged by what its other cells, "
+            "and published effects of DNA damage, teach"
+            + ("; calls are candidates, and shares have no interval" if "control" in alone else "")
+        )
+    elif few_subjects < _FEW_SUBJECTS:
         notes.append(
             f"{few_subjects} subjects in an arm: each is judged by what one other of either arm, "
             "and published effects of DNA damage, teach"

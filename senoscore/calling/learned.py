@@ -135,6 +135,7 @@ def call_cells(
     identity: Floats | None = None,
     likeness: float | None = None,
     aside: Bools | None = None,
+    library: Ints | None = None,
 ) -> Calls:
     """Call senescent cells among the treated.
 
@@ -172,6 +173,9 @@ def call_cells(
     aside
         Cells that are neither controls nor treated: they have p-values and no part in the null or
         the false discovery rate, shape (n_cells,).
+    library
+        Codes of the libraries, where samples are parts of them (whether one moved as a whole is
+        asked of all its cells), shape (n_cells,). None: each sample is one.
     """
     parts = tuple(parts)
     treated = np.asarray(treated, dtype=bool)
@@ -192,7 +196,10 @@ def call_cells(
     moved = np.zeros(len(sample), dtype=bool)
     if identity is not None:
         for j in rest if at_least else [total]:
-            moved |= moved_far(free[:, [total, *need, j]], sample, compartment, control)
+            moved |= moved_far(
+                free[:, [total, *need, j]], sample if library is None else library, compartment,
+                control,
+            )  # fmt: skip
         moved &= treated & (identity[compartment] >= _IDENTITY)
     tails: set[int] = set()
     for j in range(len(parts)):

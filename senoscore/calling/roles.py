@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from senoscore.calling.evidence import (
     kept,
     without_counts,
 )
+from senoscore.calling.sums import PARTS
 from senoscore.study import unirradiated
 
 if TYPE_CHECKING:
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Roles", "roles"]
+__all__ = ["PART", "Roles", "parts_of", "roles"]
+
+
+PART: Final = "part"
+"""Column of :func:`parts_of` in a table of cells."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,22 @@ class Roles:
     judged: NDArray[np.bool_]
     group: NDArray[np.object_]
     subject: NDArray[np.object_]
+
+
+def parts_of(names: Sequence[str] | pd.Index) -> NDArray[np.uint8]:
+    """Part of each cell, were its subject the only one of an arm: by its name alone.
+
+    Parameters
+    ----------
+    names
+        Names of the cells, length n_cells.
+
+    Returns
+    -------
+    0 to ``PARTS`` - 1, shape (n_cells,): the same in any order and beside any other cells.
+    """
+    words = np.asarray(names, dtype=object)
+    return (pd.util.hash_array(words, categorize=False) % PARTS).astype(np.uint8)
 
 
 def roles(table: pd.DataFrame, control: Mapping[str, str], min_days: float) -> Roles:

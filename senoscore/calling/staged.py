@@ -17,11 +17,11 @@ import pandas as pd
 from scipy import sparse
 
 from senoscore import names as k
-from senoscore.calling.call import call_table, overrule
+from senoscore.calling.call import call_table, engine_of, overrule
 from senoscore.calling.engine import Assigned, Learnt, assign, choose
 from senoscore.calling.evidence import cell_table, stacked
 from senoscore.calling.programme import Programme
-from senoscore.calling.roles import roles
+from senoscore.calling.roles import PART, roles
 from senoscore.calling.sums import Features, KeptCells, Plan, ProgrammeStats
 from senoscore.errors import DesignError, InputError
 from senoscore.io import atomic_path, remake
@@ -51,8 +51,6 @@ __all__ = [
 
 _KINDS: Final = ("organism", "assay", "values")
 _VALUES: Final = (k.COUNTS, k.LOGNORM)
-LEARNED: Final = "learned"
-PANEL: Final = "panel"
 
 
 @dataclass(frozen=True)
@@ -155,7 +153,7 @@ def _assigned(table: pd.DataFrame, who: Roles) -> Assigned:
         table[k.SAMPLE].to_numpy(dtype=object),
         table[k.COMPARTMENT].to_numpy(dtype=object),
         treated=who.treated, judged=who.judged, group=who.group,
-        subject=who.subject, aside=who.aside,
+        subject=who.subject, aside=who.aside, part=table[PART].to_numpy(),
     )  # fmt: skip
 
 
@@ -166,7 +164,9 @@ def locate(
     assert family.plan is not None
     who = roles(table.assign(assay=family.assay), control, min_days)
     plan = family.plan
-    sample = _places(table[k.SAMPLE], plan.samples)
+    names = dict(zip(plan.samples, plan.library.tolist(), strict=True))
+    library = np.append(list(names.values()), -1)[_places(table[k.SAMPLE], list(names))]
+    sample = plan.place(library, table[PART].to_numpy(np.int64))
     room = _places(table[k.COMPARTMENT], plan.compartments)
     return Assigned(plan, np.where(who.judged, sample, -1), room)
 
@@ -235,8 +235,7 @@ def apply_learnt(
     overrule(calls, Learnt(cells, pd.DataFrame(), pd.DataFrame(), ""), table, calibration, middle)
     calls[k.P] = learnt["p"].to_numpy(np.float32)
     calls[k.PROGRAMME_SCORE] = learnt["score"].to_numpy(np.float32)
-    seen = np.isfinite(learnt["p"].to_numpy())
-    calls[k.ENGINE] = pd.Categorical(np.where(seen, LEARNED, PANEL), categories=[LEARNED, PANEL])
+    calls[k.ENGINE] = engine_of(learnt)
 
 
 def write_families(found: Iterable[Family], path: Path) -> None:

@@ -29,9 +29,12 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-__all__ = ["Features", "KeptCells", "Plan", "ProgrammeStats", "plan_folds"]
+__all__ = ["PARTS", "Features", "KeptCells", "Plan", "ProgrammeStats", "plan_folds"]
 
 MAX_FOLDS: Final = 10
+PARTS: Final = 4
+"""Parts that the cells of an arm's only subject are dealt into. Set on the contrasts and odd seeds
+for tuning: with three, decoys of three animals against one are called."""
 MAX_KEPT: Final = 500
 """Cells kept of each fold, arm and compartment: all of them in most studies."""
 _PENDING: Final = 20_000
@@ -94,6 +97,10 @@ class Plan:
     aside
         Samples that are scored and never learnt from, neither controls nor treated, shape
         (n_samples,); None: no sample is.
+    part
+        An arm of one subject is dealt: its cells are taken for several subjects, part by part.
+        Which part of its library each sample is, 0 to ``PARTS`` - 1, and -1 for a whole library,
+        shape (n_samples,); None: every sample is a whole library. Parts have the name of theirs.
     """
 
     samples: tuple[str, ...]
@@ -103,6 +110,44 @@ class Plan:
     group: Ints
     subject: Ints | None = None
     aside: NDArray[np.bool_] | None = None
+    part: Ints | None = None
+
+    @property
+    def parts(self) -> Ints:
+        """Which part of its library each sample is, -1: a whole one, shape (n_samples,)."""
+        return np.full(len(self.samples), -1, dtype=np.int64) if self.part is None else self.part
+
+    @property
+    def library(self) -> Ints:
+        """The first sample of the same name, by number: one for all parts of a library."""
+        first: dict[str, int] = {}
+        return np.array(
+            [first.setdefault(s, i) for i, s in enumerate(self.samples)], dtype=np.int64
+        )
+
+    def dealt(self, *, treated: bool) -> bool:
+        """Tell whether the cells of an arm are of one subject, taken for several."""
+        return bool((self.parts[(self.treated == treated) & ~self.set_aside] >= 0).any())
+
+    def place(self, library: Ints, part: Ints) -> Ints:
+        """Find the sample of cells.
+
+        Parameters
+        ----------
+        library
+            Number of their library among the distinct names of ``samples`` (the first of each,
+            as :attr:`library` has it), -1: none of them, shape (n_cells,).
+        part
+            Part of theirs, were it dealt, shape (n_cells,).
+
+        Returns
+        -------
+        Numbers of samples, -1: none of the plan, shape (n_cells,).
+        """
+        table = np.full((len(self.samples) + 1, PARTS + 1), -1, dtype=np.int64)
+        table[self.library, self.parts + 1] = np.arange(len(self.samples))
+        whole = table[library, 0]  # the last row, of number -1, has none
+        return np.where(whole >= 0, whole, table[library, part + 1])
 
     @property
     def set_aside(self) -> NDArray[np.bool_]:
@@ -140,6 +185,7 @@ def plan_folds(
     group: Sequence[object] | None = None,
     subject: Sequence[str] | None = None,
     aside: NDArray[np.bool_] | None = None,
+    part: Ints | None = None,
     max_folds: int = MAX_FOLDS,
 ) -> Plan:
     """Deal subjects into folds that hold both arms, in order of name within arm and group.
@@ -147,7 +193,7 @@ def plan_folds(
     Parameters
     ----------
     samples
-        Names of the samples, unique.
+        Names of the samples, unique; parts of one library share its name.
     treated
         Which are irradiated, shape (n_samples,).
     compartments
@@ -159,6 +205,8 @@ def plan_folds(
         samples before and after. None: each sample is one.
     aside
         Samples that are scored and not learnt from, shape (n_samples,); they are dealt last.
+    part
+        Which part of its library each sample is, -1: all of it, shape (n_samples,).
     max_folds
         Most folds; there are never more than subjects of the smaller arm.
 
@@ -169,7 +217,8 @@ def plan_folds(
     """
     treated = np.asarray(treated, dtype=bool)
     apart = np.zeros(len(treated), dtype=bool) if aside is None else np.asarray(aside, dtype=bool)
-    if len(set(samples)) != len(samples):
+    pieces = [-1] * len(samples) if part is None else part.tolist()
+    if len(set(zip(samples, pieces, strict=True))) != len(samples):
         msg = "sample names must be unique"
         raise ValueError(msg)
     if not treated.any() or not (~treated & ~apart).any():
@@ -197,6 +246,7 @@ def plan_folds(
         np.array([codes[g] for g in labels], dtype=np.int64),
         np.asarray(code, dtype=np.int64),
         apart if apart.any() else None,
+        part if part is not None and (part >= 0).any() else None,
     )
 
 

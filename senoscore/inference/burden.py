@@ -40,7 +40,10 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "burden", "cells_of", "tissue_burden", "wilson"]
 
 POSITIVE: Final = "panel_positive"
-_LEARNED: Final = "learned"
+_BY_PROGRAMME: Final = {
+    "n_by_programme": (k.LEARNED, k.LEARNED_SINGLE),
+    "n_single_control": (k.LEARNED_SINGLE,),
+}
 _COVARIATES: Final = {
     "n_counts": "median_counts",
     "n_genes": "median_genes",
@@ -322,11 +325,10 @@ def _counts(kept: pd.DataFrame, by: list[pd.Series]) -> pd.DataFrame:
         positive = kept[k.STATE].astype(str).isin(["senescent", "senescent_candidate"])
     counted = positive.groupby(by, observed=True).sum()
     table["n_positive"] = counted.reindex(table.index, fill_value=0)
-    by_programme = pd.Series(data=False, index=kept.index)
-    if k.ENGINE in kept:
-        by_programme = kept[k.ENGINE].astype(str).eq(_LEARNED)
-    counted = by_programme.groupby(by, observed=True).sum()
-    table["n_by_programme"] = counted.reindex(table.index, fill_value=0)
+    engine = kept[k.ENGINE].astype(str) if k.ENGINE in kept else pd.Series("", index=kept.index)
+    for name, engines in _BY_PROGRAMME.items():
+        counted = engine.isin(engines).groupby(by, observed=True).sum()
+        table[name] = counted.reindex(table.index, fill_value=0)
     return table
 
 
@@ -355,16 +357,18 @@ def _fractions(
 ) -> None:
     """Share of called cells and of those that fulfil the panel's rule, each against its controls.
 
-    Called are the cells of state senescent where a programme was learnt in the compartment, those
-    that fulfil the rule elsewhere and before day ``stable``.
+    Called are the cells of state senescent where a programme was learnt in the compartment (of a
+    single control subject: its candidates), those that fulfil the rule elsewhere and before day
+    ``stable``.
     """
-    by_programme = table.pop("n_by_programme") > 0
+    by_programme, single = (table.pop(name) > 0 for name in _BY_PROGRAMME)
     same = [table[name] for name in _ALIKE]
     grouped = by_programme.groupby(same, dropna=False, observed=True)
     learned = grouped.transform("any").astype(bool)
     early = (table[k.TREATMENT] != control) & (table[k.DAYS] < stable)
-    table["engine"] = np.where(learned, _LEARNED, "panel")
-    called = table["n_senescent"].where(learned, table["n_positive"])
+    table["engine"] = np.where(learned, k.LEARNED, k.PANEL)
+    found = table["n_senescent"] + table["n_senescent_candidate"].where(single, 0)
+    called = found.where(learned, table["n_positive"])
     enough = (table["n_assessable"] >= min_cells) & ~is_profile
     n = table["n_assessable"].where(enough).to_numpy(dtype=float)
     table["rule_fraction"] = table["n_positive"].to_numpy(dtype=float) / n
@@ -464,7 +468,7 @@ def _status(
     notes = [pd.Series(rule[2], index=table.index).to_numpy(dtype=object) for rule in rules]
     table["status"] = np.select(conditions, [rule[1] for rule in rules], default="ok")
     table["note"] = np.select(conditions, notes, default=_LOWER)
-    called = (table["status"] == "ok") & (table["engine"] == _LEARNED)
+    called = (table["status"] == "ok") & (table["engine"] == k.LEARNED)
     table.loc[called, "note"] = _MISSES
     alone = table["status"].isin(["ok", "acute"]) & table["control_fraction"].isna()
     table.loc[alone, "note"] = f"no control sample has {min_cells} assessable cells: no excess"
@@ -483,7 +487,7 @@ def _other_depth(table: pd.DataFrame, withheld: pd.Series) -> None:
     No cell of such a sample is called, whatever it is: 0 would be read as an answer.
     """
     table["note"] += withheld.where(withheld == "", "; no prevalence: " + withheld)
-    deep = withheld.str.startswith("depth") & (table["engine"] == _LEARNED)
+    deep = withheld.str.startswith("depth") & (table["engine"] == k.LEARNED)
     deep &= table["status"] == "ok"
     table.loc[deep, ["fraction", "fraction_lo", "fraction_hi", "excess"]] = np.nan
     table.loc[deep, "status"] = "other_depth"

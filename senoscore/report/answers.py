@@ -356,7 +356,7 @@ def _answer(name: str, table: pd.DataFrame, trend: pd.DataFrame | None, asked: _
     arm = _arm_of(row, table, treated, asked.control)
     verdict = _verdict(late, held)
     found = amount(row, treated, arm, half=half, alpha=asked.alpha)
-    what = counted(str(part["engine"].iloc[0])) if "engine" in part and not by_index else ""
+    what = "" if by_index else counted(part)
     told = f"{found.note}; counted are {what}" if what else found.note
     several = len(arms(table, asked.control)) > 1
     since, since_note = _since(late, held, asked.alpha, several=several)

@@ -27,14 +27,22 @@ _SHOWN: Final = 40
 _NAMED: Final = 12
 _BY: Final = ["organism", "assay", k.COMPARTMENT]
 _COUNTS: Final = {
-    "learned": "cells called senescent",
-    "panel": "cells that fulfil the panel's rule, candidates too",
+    k.LEARNED: "cells called senescent",
+    k.PANEL: "cells that fulfil the panel's rule, candidates too",
 }
 
 
-def counted(engine: str) -> str:
+def counted(burden: pd.DataFrame) -> str:
     """What the burden of a compartment counts, by what finds its senescent cells."""
-    return _COUNTS.get(engine, "")
+    if "engine" not in burden:
+        return ""
+    engine = str(burden["engine"].iloc[0])
+    said = _COUNTS.get(engine, "")
+    if engine == k.LEARNED and {"n_called", "n_senescent", "status"} <= set(burden):
+        ok = burden[burden["status"] == "ok"]
+        if (ok["n_called"] > ok["n_senescent"]).any():
+            said = "candidates by the learnt programme, since the controls are one animal"
+    return said
 
 
 @section(
@@ -43,7 +51,8 @@ def counted(engine: str) -> str:
     lead=(
         "Where two control and two irradiated animals or patients have cells of a "
         "compartment, senescent cells are found by a programme learnt in this run: weights of "
-        "genes that published lists name, learnt without the samples that they judge. Agreement "
+        "genes that published lists name, learnt without the samples that they judge (of a single "
+        "animal in an arm: without the cells that they judge). Agreement "
         "between held-out samples is the mean cosine of the weights learnt without one fold and "
         "without another; agreement with published lists is the cosine of what irradiation moved "
         "and what the lists expect (1: the same, 0: unrelated)."
@@ -90,7 +99,7 @@ def _said(engines: pd.DataFrame) -> list[str]:
             f"them) at most {wrong:.0f} are wrong (95 % confidence), if unirradiated animals show "
             "what cells without senescence look like."
             for n, wrong in zip(whole["n_called"], whole["wrong_at_most"], strict=True)
-            if n > 0
+            if n > 0 and np.isfinite(wrong)
         ]
     notes = (note[:1].upper() + note[1:] for note in table["note"].unique() if note)
     return [*lines, *(f"{note}." for note in notes)]

@@ -73,7 +73,7 @@ def programme_plan(
     sheet = read_samples(samples)
     found = families(
         {data.name: facts(data) for data in datasets},
-        {data.name: judged_cells(data, sheet) for data in datasets},
+        {data.name: judged_cells(data, sheet, parts=True) for data in datasets},
         {data.name: _genes(data["matrix"]) for data in datasets},
         control={k.TREATMENT: config["control_treatment"]},
         min_days=config["call"]["min_days_stable"],
@@ -119,7 +119,7 @@ def programme_sums(
     if family.plan is None:
         write_sums(None, out)
         return
-    cells = judged_cells(data, read_samples(samples))
+    cells = judged_cells(data, read_samples(samples), parts=True)
     who = locate(cells, family, *_when(config))
     columns = choose(_genes(data["matrix"]), family.organism, only=family.genes)
     bounds = np.linspace(0, len(cells), of + 1).astype(int)
@@ -205,7 +205,7 @@ def programme_score(
 
     found = read_families(plan)
     number, family = _family_of(found, data, plan)
-    cells = judged_cells(data, read_samples(samples))
+    cells = judged_cells(data, read_samples(samples), parts=True)
     table = read_parquet(data["qc"], columns=[k.CELL])
     if family.plan is not None:
         learnt = read_programme(programme, found)[number]
@@ -313,7 +313,7 @@ def programme_call(
 def _none(cells: pd.DataFrame) -> pd.DataFrame:
     """Cells that no programme judged."""
     empty = dict.fromkeys(("score", "p", "p_kinds", "q"), np.nan)
-    return cells.assign(**empty, called=False, passes=False, deep=False)
+    return cells.assign(**empty, called=False, passes=False, deep=False, alone=False)
 
 
 def _engines(

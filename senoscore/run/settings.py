@@ -246,7 +246,8 @@ class Call(Section):
         description=(
             "What finds senescent cells; learned is a programme learnt in the run, "
             "panel are the fixed lists, auto is learned where counts and two control "
-            "and two irradiated subjects allow it, else panel."
+            "and two irradiated subjects (one of an arm with less certainty) allow it, "
+            "else panel."
         ),
     )
 

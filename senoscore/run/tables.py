@@ -77,12 +77,14 @@ def cell_blocks(
     *,
     scores: Sequence[str] | None = (),
     quality: Sequence[str] = (),
+    parts: bool = False,
 ) -> Iterator[pd.DataFrame]:
     """Cells of a dataset, block by block, with what they are judged by, and no names.
 
     With quality (``keep``, ``n_counts`` and the columns named), compartment, design and those of
     the scores that the dataset has; samples, compartments and texts of the design are categories.
-    The file of scores is not read where they are None.
+    The file of scores is not read where they are None. With ``parts`` also the part of a cell, by
+    its name (:func:`~senoscore.calling.roles.parts_of`).
     """
     judged = (*_JUDGED, *quality)
     wanted: dict[FileKind, tuple[str, ...]] = {"qc": judged, "compartments": (k.COMPARTMENT,)}
@@ -100,6 +102,10 @@ def cell_blocks(
             for name in other.column_names[1:]:
                 whole = whole.append_column(name, other[name])
         cells = whole.to_pandas(categories=[k.SAMPLE, k.COMPARTMENT])
+        if parts:
+            from senoscore.calling import PART, parts_of
+
+            cells[PART] = parts_of(blocks[0][k.CELL].to_pandas())
         yield cells.assign(**_design(cells[k.SAMPLE], samples))
 
 
@@ -109,11 +115,12 @@ def judged_cells(
     *,
     scores: Sequence[str] | None = None,
     quality: Sequence[str] = (),
+    parts: bool = False,
 ) -> pd.DataFrame:
     """All cells of a dataset, as :func:`cell_blocks` gives them: a name a cell would be most."""
     from senoscore.calling import stacked
 
-    cells = stacked(list(cell_blocks(data, samples, scores=scores, quality=quality)))
+    cells = stacked(list(cell_blocks(data, samples, scores=scores, quality=quality, parts=parts)))
     for name in (k.SAMPLE, k.COMPARTMENT):  # by name, in whatever order the cells name them
         cells[name] = cells[name].cat.reorder_categories(sorted(cells[name].cat.categories))
     return cells

@@ -178,6 +178,33 @@ def test_states_are_those_of_the_notebook_with_a_drug_alone_too(tmp_path: Path) 
     assert engines["note"].str.contains("3 unirradiated samples with a drug").all()
 
 
+def test_a_single_animal_an_arm_is_dealt_as_in_the_notebook(tmp_path: Path) -> None:
+    """Each data set has one arm: neither sees that the other has one animal too."""
+    animals = sheet(2).iloc[[0, 3]]
+    adata = sen.simulate(animals, seed=11, cells_per_sample=900, burden=1.5, acute=1.5)
+    adata.obs["compartment"] = adata.obs["true_compartment"].astype(str)
+    adata.obs["keep"] = ~(adata.obs["is_doublet"] | adata.obs["is_poor"]).to_numpy()
+    layout = write_study(adata, tmp_path)
+    found = called(layout, NAMES, pieces=2)
+    pd.testing.assert_frame_equal(called(layout, NAMES[::-1]), found, rtol=0, atol=1e-9)
+    treated = adata.obs["treatment"].ne("control").to_numpy()
+    whole = learn_and_call(adata, treated=treated, judged=adata.obs["keep"].to_numpy(bool))
+    expected = whole.cells.loc[found.index]
+    assert expected["called"].sum() > 30
+    assert (found["called"] == expected["called"]).all()
+    assert found["alone"].any()
+    for name in ("score", "p", "p_kinds", "q"):
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-5, err_msg=name)
+    by = ["sample", "compartment"]
+    shares = pd.read_csv(layout.summary("prevalence"), sep="\t").set_index(by)
+    own = whole.prevalence.set_index(by).loc[shares.index]
+    np.testing.assert_allclose(shares["prevalence"], own["prevalence"], atol=1e-5)
+    assert shares["prevalence_lo"].isna().all()
+    engines = pd.read_csv(layout.summary("engines"), sep="\t")
+    assert engines["note"].str.contains("one control and one irradiated subject").all()
+    assert engines["wrong_at_most"].isna().all()
+
+
 def test_pieces_give_the_same_calls(tissue: ad.AnnData, tmp_path: Path) -> None:
     layout = write_study(tissue, tmp_path)
     whole, pieces = called(layout, NAMES), called(layout, NAMES, pieces=3)
