@@ -35,9 +35,9 @@ BY: Final = [k.SAMPLE, k.COMPARTMENT, "kind"]
 def kinds_of(calls: pd.DataFrame) -> NDArray[np.object_]:
     """Kind of each called cell.
 
-    ``senescent``: called by the learnt programme (of a single control subject: its candidates);
-    where the panel calls alone, fulfils its
-    composite rule at a day at which that can be senescence.
+    ``senescent``: called by the learnt programme (of a single control subject: its
+    candidates); where the panel calls alone, fulfils its composite rule at a day at which that can
+    be senescence.
     ``acute``: fulfils it earlier. ``unknown``: not assessable. ``other``: the rest.
     """
     state = calls[k.STATE].astype(str)

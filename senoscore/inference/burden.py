@@ -117,7 +117,8 @@ def burden(
     ``n_assessable``, ``n_<state>``, ``n_positive``: cells that fulfil the panel's composite rule,
     whatever the clock and the per-cell FDR say. ``engine``: what finds the senescent cells of the
     compartment, ``learned`` or ``panel``. ``n_called``: the cells of state ``senescent`` where a
-    programme was learnt (in controls those that the same cuts let pass), else, and before
+    programme was learnt (in controls those that the same cuts let pass; of a single control subject
+    the candidates, which are the cells that the programme calls), else, and before
     ``min_days_stable``, n_positive. ``fraction`` = n_called / n_assessable (0..1) with
     ``fraction_lo`` and ``fraction_hi``
     (95 % Wilson interval over the cells of this sample only: it says nothing of other animals),
